@@ -1,0 +1,35 @@
+# Every target sets up what it needs first, and can be run again: the second time finds it done.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install quickstart test lint format clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/installed ## a virtual environment in .venv with everything the project is tested with
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)
+	$(BIN)/python -m textcnn.quickstart
+
+test: lint ## lint, then every test
+	$(BIN)/python -m pytest
+
+lint: install ## style, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: install ## put the code into its style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the environment and everything that runs have written
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache

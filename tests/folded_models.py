@@ -1,0 +1,124 @@
+"""Small models, their tokenizers and a reference answer for the runtime's tests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tokenizers
+import torch
+from numpy.typing import NDArray
+from tokenizers import models, pre_tokenizers
+from torch.nn import functional
+
+from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
+
+VOCAB_SIZE = 50
+PAD = 0
+
+# Every axis of the configuration that folding or the kernels see, each with one value changed.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "one-wide": {"kernel_sizes": [1]},
+    "even-widths": {"kernel_sizes": [2, 4], "num_filters": [5, 9]},
+    "all-unrolled-widths": {"kernel_sizes": [1, 2, 3, 4, 5, 6, 7, 8], "num_filters": 3},
+    "wider-than-unrolled": {"kernel_sizes": [9, 13], "num_filters": [33, 20]},
+    "many-filters": {"num_filters": [100, 33, 64]},
+    "one-filter": {"num_filters": 1},
+    "stride": {"stride": 2},
+    "stride-past-width": {"stride": 7},
+    "dilation": {"dilation": 3},
+    "dilation-stride-same": {"dilation": 2, "stride": 3, "padding": "same"},
+    "dilation-valid": {"dilation": 4, "padding": "valid"},
+    "same": {"padding": "same"},
+    "same-even": {"padding": "same", "kernel_sizes": [2, 4]},
+    "valid": {"padding": "valid"},
+    "multichannel": {"variant": "multichannel"},
+    "embedding-norm": {"embedding_norm": True},
+    "pooled-norm": {"pooled_norm": True},
+    "pooled-norm-valid": {"pooled_norm": True, "padding": "valid", "activation": "softplus"},
+    "temperature": {"temperature": 2.5},
+    "multi-label": {"problem_type": "multi_label_classification", "thresholds": {"b": 0.3}},
+    **{name: {"activation": name} for name in ("tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")},
+}
+
+
+def make_model(**changes: Any) -> TextCNNForSequenceClassification:
+    """A small model with random weights everywhere, also where training would start from ones and zeros."""
+    torch.manual_seed(0)
+    settings = {
+        "vocab_size": VOCAB_SIZE,
+        "pad_token_id": PAD,
+        "embedding_dim": 6,
+        "num_filters": 4,
+        "id2label": {0: "a", 1: "b", 2: "c"},
+        **changes,
+    }
+    model = TextCNNForSequenceClassification(TextCNNConfig(**settings)).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.normal_()
+        for channel in model.textcnn.embeddings.channels:
+            channel.weight[PAD] = 0
+    return model
+
+
+def word_tokenizer(vocab_size: int = VOCAB_SIZE) -> tokenizers.Tokenizer:
+    """Words "w2", "w3", ... to the ids 2, 3, ...; 0 is the padding and 1 the unknown word."""
+    vocab = {"[PAD]": 0, "[UNK]": 1} | {f"w{i}": i for i in range(2, vocab_size)}
+    tokenizer = tokenizers.Tokenizer(models.WordLevel(vocab, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+def id_lists(seed: int = 0) -> list[list[int]]:
+    """Texts as ids: empty, every short length, holes, padding outside, and one longer than the kernel's buffer."""
+    rng = np.random.default_rng(seed)
+    texts = [rng.integers(1, VOCAB_SIZE, length).tolist() for length in range(40)]
+    texts += [[0], [0, 0, 0], [0, 5, 0], [0, 0, 5, 0, 0, 0, 7, 0], [3, *[0] * 30, 4]]
+    texts += [rng.integers(0, 3, length).tolist() for length in (5, 20, 60)]
+    texts += [rng.integers(0, VOCAB_SIZE, 5000).tolist(), rng.integers(1, VOCAB_SIZE, 10_000).tolist()]
+    return texts
+
+
+def flat(texts: list[list[int]]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Ids of all texts and the offsets between them."""
+    offsets = np.cumsum([0, *map(len, texts)])
+    return np.array([i for text in texts for i in text], dtype=np.int32), offsets.astype(np.int64)
+
+
+def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) -> NDArray[np.float64]:
+    """Logits of one text by torch's own convolution in float64, window by window.
+
+    Every text gets its margins as explicit zero vectors, and a window counts when it holds a real token.
+    """
+    config = model.config
+    network = model.textcnn.double()
+    real = [position for position, token in enumerate(ids) if token != PAD]
+    ids = ids[real[0] : real[-1] + 1] if real else []
+    is_token = torch.tensor([token != PAD for token in ids], dtype=torch.float64)
+    pooled = []
+    windows_found = False
+    with torch.inference_mode():
+        vectors = network.embeddings(torch.tensor(ids, dtype=torch.long)) * is_token[:, None]
+        for convolution, width in zip(network.convolution.convs, config.kernel_sizes, strict=True):
+            span = (width - 1) * config.dilation
+            left, right = {"wide": (span, span), "same": (span // 2, span - span // 2), "valid": (0, 0)}[config.padding]
+            scores = torch.zeros(len(convolution.bias), 0, dtype=torch.float64)
+            if real and len(ids) + left + right > span:
+                steps = {"stride": config.stride, "dilation": config.dilation}
+                signal = functional.pad(vectors.T[None], (left, right))
+                scores = functional.conv1d(signal, convolution.weight, convolution.bias, **steps)[0]
+                tokens = functional.pad(is_token[None, None], (left, right))
+                counts = functional.conv1d(tokens, torch.ones(1, 1, width, dtype=torch.float64), **steps)[0, 0]
+                scores = scores[:, counts > 0]
+            if scores.shape[1]:
+                windows_found = True
+                pooled.append(network.convolution.activation(scores.amax(dim=1)))
+            else:
+                pooled.append(torch.zeros(len(scores), dtype=torch.float64))
+        features = torch.cat(pooled)
+        if network.pooled_norm is not None and windows_found:
+            features = network.pooled_norm(features)
+        logits = functional.linear(features, model.head.weight.double(), model.head.bias.double())
+        return (logits / config.temperature).numpy()

@@ -1,0 +1,5 @@
+"""`python -m textcnn` is the `textcnn` command."""
+
+from .cli import main
+
+main()

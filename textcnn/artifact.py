@@ -1,0 +1,189 @@
+"""The one directory every door opens: config.json, model.safetensors, tokenizer files and a model card.
+
+No pickle is read or written.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from .model import TextCNNForSequenceClassification
+
+
+@dataclass(kw_only=True)
+class TrainingRecord:
+    """What a model card says of how a model came to be.
+
+    Args:
+        data: Name of the dataset, as it was given.
+        scores: Metric name to value, such as {"test_accuracy": 0.91}.
+        data_report: Lines about rows, splits and truncation.
+        parameters: Every setting that is needed to train the model again.
+    """
+
+    data: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+    data_report: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_artifact(
+    model: TextCNNForSequenceClassification,
+    tokenizer: PreTrainedTokenizerFast,
+    directory: str | Path,
+    record: TrainingRecord | None = None,
+) -> Path:
+    """Writes a model and its tokenizer, with a model card, into a directory that `load` opens.
+
+    Example:
+        >>> save_artifact(model, tokenizer, "runs/spam", TrainingRecord(data="sms.csv"))
+    """
+    from .tokenization import save_tokenizer
+
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(directory)
+    save_tokenizer(tokenizer, directory)
+    (directory / "README.md").write_text(model_card(model, record or TrainingRecord(data="")), encoding="utf-8")
+    return directory
+
+
+def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassification, PreTrainedTokenizerFast]:
+    """Opens the model and the tokenizer of an artifact.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: it is no artifact, a file of it is broken, or its tokenizer belongs to another model.
+    """
+    directory = check_artifact(directory)
+
+    from safetensors import SafetensorError
+
+    from .model import TextCNNForSequenceClassification
+    from .tokenization import load_tokenizer
+
+    try:
+        model, info = TextCNNForSequenceClassification.from_pretrained(
+            directory, local_files_only=True, output_loading_info=True
+        )
+    except SafetensorError as error:
+        raise ValueError(
+            f"{directory / 'model.safetensors'} cannot be read ({error}); it may be a partial copy: copy it again"
+        ) from error
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise ValueError(f"{directory / 'model.safetensors'} lacks {', '.join(missing[:3])}; expected every weight")
+    tokenizer = load_tokenizer(str(directory))
+    if len(tokenizer) != model.config.vocab_size or tokenizer.pad_token_id != model.config.pad_token_id:
+        raise ValueError(
+            f"{directory}: got a tokenizer of {len(tokenizer)} tokens (pad id {tokenizer.pad_token_id}); expected the "
+            f"model's own, of {model.config.vocab_size} (pad id {model.config.pad_token_id}); copy back the "
+            "tokenizer.json that was saved with the model"
+        )
+    return model, tokenizer
+
+
+def check_artifact(directory: str | Path) -> Path:
+    """Returns the directory if it holds a textcnn model; imports nothing heavy.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: it holds no textcnn model.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        siblings = [str(path) for path in directory.parent.glob("*")] if directory.parent.is_dir() else []
+        nearest = difflib.get_close_matches(str(directory), siblings, n=1)
+        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        raise FileNotFoundError(f"no directory {directory}{hint}")
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        if not (directory / name).is_file():
+            raise ValueError(
+                f"{directory} is no textcnn artifact: it has no {name}; expected a directory that `textcnn fit` "
+                "or `textcnn.train` wrote"
+            )
+    try:
+        kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
+    if kind != "textcnn":
+        raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
+    return directory
+
+
+def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) -> str:
+    """The README.md of an artifact, with the metadata the Hub reads."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    config = model.config
+    name = Path(record.data).name or "textcnn"
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split=metric.split("_")[0].replace("val", "validation"),
+            metric_type="accuracy" if metric.endswith("accuracy") else "f1",
+            metric_name=metric,
+            metric_value=round(value, 4),
+        )
+        for metric, value in record.scores.items()
+        if not metric.endswith("loss")
+    ]
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["textcnn"],
+        model_name=f"textcnn-{name}",
+        eval_results=results or None,
+        metrics=["accuracy", "f1"] if results else None,
+        datasets=[record.data] if record.data.count("/") == 1 and not Path(record.data).exists() else None,
+    ).to_yaml()
+    labels = [str(config.id2label[i]) for i in range(config.num_labels)]
+    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    widths = ", ".join(map(str, config.kernel_sizes))
+    kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
+    parts = [
+        f"---\n{metadata}\n---",
+        f"# A TextCNN for {name}" if record.data else "# A TextCNN",
+        f"A {kind} text classifier: convolutions of widths {widths} over token embeddings, max-pooled over time "
+        f"([Kim 2014](https://arxiv.org/abs/1408.5882)), {model.num_parameters():,} parameters.",
+        f"Labels ({len(labels)}): {shown}.",
+    ]
+    if record.scores:
+        rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
+        parts.append(f"## Scores\n\n| metric | value |\n|---|---|\n{rows}")
+    if record.data_report:
+        parts.append(f"## Data\n\n```\n{record.data_report}\n```")
+    parts.append(_USE)
+    if record.parameters:
+        parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
+        parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+_USE = """## Use
+
+```python
+import textcnn
+
+classifier = textcnn.load("path/to/this/directory")
+classifier.predict(["a text", "another"])
+classifier.predict_proba(["a text", "another"])
+```
+
+or, without textcnn installed:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", "path/to/this/directory", trust_remote_code=True)
+```"""

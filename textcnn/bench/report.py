@@ -1,0 +1,38 @@
+"""The form every benchmark writes its figures in: `{"machine": ..., "versions": ..., "figures": {key: {...}}}`."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numba", "numpy", "scikit-learn")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were made on."""
+    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(terse=True)}
+
+
+def write_figures(path: str | Path, figures: Mapping[str, Any], **about: Any) -> None:
+    """Writes figures as JSON, with the machine and the versions they were made with."""
+    from .. import __version__
+
+    versions = {"python": platform.python_version(), "textcnn": __version__}
+    versions |= {package: version(package) for package in PACKAGES}
+    content = {"machine": machine(), "versions": versions, **about, "figures": figures}
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _processor() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,67 @@
+"""A saved model as a classifier: `load` opens an artifact, `TorchClassifier` answers with torch.
+
+Shapes: `N` texts, `C` classes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .runtime.classifier import Array, TextClassifier
+
+if TYPE_CHECKING:
+    from .model import TextCNNForSequenceClassification
+
+
+class TorchClassifier(TextClassifier):
+    """Answers with the torch model, on the device that the model is on.
+
+    Args:
+        model: The network; it is put into eval mode.
+        tokenizer: A transformers tokenizer, as `textcnn.tokenization` loads it.
+        batch_size: Texts computed at a time; they are sorted by length first.
+    """
+
+    def __init__(self, model: TextCNNForSequenceClassification, tokenizer: Any, batch_size: int = 256) -> None:
+        super().__init__(model.config.to_dict())
+        self.model = model.eval()
+        self.tokenizer = tokenizer
+        self.batch_size = batch_size
+
+    def _logits(self, texts: list[str]) -> Array:
+        import torch
+
+        from .data import TextCollator
+
+        device = self.model.device
+        collate = TextCollator(self.tokenizer.pad_token_id)
+        ids = [encoding.ids for encoding in self.tokenizer.backend_tokenizer.encode_batch_fast(texts)]
+        order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
+        logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(order), self.batch_size):
+                rows = order[start : start + self.batch_size]
+                batch = collate([{"input_ids": ids[row]} for row in rows])
+                output = self.model(batch["input_ids"].to(device), batch["attention_mask"].to(device))
+                logits[rows] = output.logits.float().cpu().numpy()
+        return logits
+
+
+def load(directory: str | Path) -> TextClassifier:
+    """Opens the classifier that `textcnn fit`, `textcnn.train` or `save_artifact` wrote into a directory.
+
+    Example:
+        >>> classifier = textcnn.load("runs/quickstart")
+        >>> classifier.predict(["Return the cosine of x."])
+        array(['numeric'], dtype='<U11')
+
+    Raises:
+        ValueError: the directory is no artifact, or one of its files is broken.
+    """
+    from .artifact import read_artifact
+
+    model, tokenizer = read_artifact(directory)
+    return TorchClassifier(model, tokenizer)

@@ -1,0 +1,68 @@
+"""The `textcnn` command: finds the verb, imports only what that verb needs, and hands it the rest of the line."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from typing import NoReturn
+
+# verb: (module that runs it, what it does). The module has `main(verb, args)`.
+VERBS = {
+    "fit": ("textcnn.training.command", "train a classifier and save it"),
+    "validate": ("textcnn.training.command", "score a run on its validation split"),
+    "test": ("textcnn.training.command", "score a run on its test split"),
+    "predict": ("textcnn.training.command", "write labels and probabilities beside the rows of a file"),
+    "bench": ("textcnn.bench.command", "measure: accuracy over seeds and folds"),
+}
+
+EXAMPLES = """\
+examples:
+  textcnn fit --config configs/quickstart.yaml
+  textcnn fit --data.path reviews.csv --output_dir runs/reviews
+  textcnn test --config runs/reviews/config.yaml
+  textcnn predict --config runs/reviews/config.yaml --data.predict_path new.csv --output labelled.csv
+
+`textcnn VERB --help` lists what a verb takes. TEXTCNN_DEBUG=1 shows the traceback of an error."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; a user's mistake is one line on standard error and exit code 2."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return
+    if arguments[0] in ("-V", "--version"):
+        from . import __version__
+
+        print(f"textcnn {__version__}")
+        return
+    verb, *rest = arguments
+    if verb not in VERBS:
+        nearest = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        fail(f"got the verb {verb!r}; expected one of {', '.join(VERBS)}{hint}")
+    try:
+        importlib.import_module(VERBS[verb][0]).main(verb, rest)
+    except (ValueError, OSError) as error:
+        # What a user can mend is raised as one of these, in one line.
+        if os.environ.get("TEXTCNN_DEBUG"):
+            raise
+        fail(" ".join(str(error).split()))
+    except KeyboardInterrupt:
+        fail("stopped by the keyboard", code=130)
+
+
+def fail(message: str, code: int = 2) -> NoReturn:
+    """Ends the command with one line on standard error."""
+    print(f"textcnn: error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = "\n".join(f"  {verb:<{width}}  {text}" for verb, (_, text) in VERBS.items())
+    return (
+        f"usage: textcnn VERB [OPTION ...]\n\n1-D convolutional text classification.\n\nverbs:\n{verbs}\n\n{EXAMPLES}"
+    )

@@ -1,0 +1,132 @@
+"""Batches of texts of like length, shuffled by (seed, epoch) and assembled at once in numpy.
+
+Shapes: N texts, B texts of a batch, T tokens, C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
+
+from .collator import TextCollator
+from .encoding import EncodedTexts
+from .labels import Targets
+
+POOL_BATCHES = 50  # texts are sorted by length inside pools of this many batches
+
+
+def group_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generator | None) -> list[np.ndarray]:
+    """lengths [N] -> batches of positions whose lengths are alike; each position once.
+
+    With `rng`: shuffled, sorted inside pools of POOL_BATCHES batches, batches shuffled. Without:
+    sorted by length over the whole, longest first (so that a lack of memory shows at once).
+    """
+    count = len(lengths)
+    if rng is None:
+        order = np.argsort(-lengths, kind="stable")
+    else:
+        order = rng.permutation(count)
+        pool = np.arange(count) // (POOL_BATCHES * batch_size)
+        order = order[np.lexsort((lengths[order], pool))]
+    batches = [order[start : start + batch_size] for start in range(0, count, batch_size)]
+    if rng is not None:
+        batches = [batches[index] for index in rng.permutation(len(batches))]
+    return batches
+
+
+class LengthBatchSampler(DistributedSampler[Any]):
+    """Yields whole batches of positions; the order of an epoch depends on (seed, epoch) only.
+
+    A DistributedSampler, so that Lightning keeps it, calls `set_epoch`, and each process of a
+    distributed run gets its share of the batches. Without Lightning the epochs count themselves.
+    """
+
+    def __init__(
+        self,
+        lengths: np.ndarray,
+        batch_size: int,
+        *,
+        shuffle: bool = False,
+        sort: bool = True,
+        seed: int = 0,
+    ) -> None:
+        distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+        super().__init__(
+            range(-(-len(lengths) // batch_size)),  # type: ignore[arg-type]
+            num_replicas=None if distributed else 1,
+            rank=None if distributed else 0,
+            shuffle=shuffle,
+            seed=seed,
+        )
+        self.lengths, self.batch_size, self.sort = lengths, batch_size, sort
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        batches = self.batches(self.epoch)
+        if self.num_replicas > 1:  # every process must make the same number of steps
+            batches += batches[: -len(batches) % self.num_replicas]
+            batches = batches[self.rank :: self.num_replicas]
+        self.epoch += 1
+        return iter(batches)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        """The batches of one epoch, over all processes."""
+        if not self.sort:
+            rows = np.arange(len(self.lengths))
+            return [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+        rng = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+        return group_by_length(self.lengths, self.batch_size, rng)
+
+
+class BatchDataset(Dataset[dict[str, Tensor]]):
+    """Item `positions` is the batch of those texts: no work is done for one text or one token.
+
+    rows [N]: which of the encoded texts (and targets) this data set shows, and in which order.
+    """
+
+    def __init__(
+        self,
+        encoded: EncodedTexts,
+        rows: np.ndarray,
+        targets: Targets | None,
+        num_labels: int,
+        collator: TextCollator,
+    ) -> None:
+        self.encoded, self.rows, self.targets = encoded, rows, targets
+        self.num_labels, self.collator = num_labels, collator
+        self.lengths = encoded.lengths[rows]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: np.ndarray) -> dict[str, Tensor]:
+        rows = self.rows[positions]
+        batch = self.collator.pad(*self.encoded.gather(rows))
+        if self.targets is not None:
+            batch["labels"] = torch.from_numpy(self.targets.batch(rows, self.num_labels))
+        return batch
+
+
+def length_loader(
+    dataset: BatchDataset,
+    batch_size: int,
+    *,
+    shuffle: bool = False,
+    sort: bool = True,
+    seed: int = 0,
+    num_workers: int = 0,
+) -> DataLoader[dict[str, Tensor]]:
+    """A DataLoader whose batches come whole from `dataset`. sort=False keeps the order of rows."""
+    sampler = LengthBatchSampler(dataset.lengths, batch_size, shuffle=shuffle, sort=sort, seed=seed)
+    return DataLoader(
+        dataset,
+        batch_size=None,
+        sampler=sampler,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )

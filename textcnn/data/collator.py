@@ -1,0 +1,55 @@
+"""TextCollator: the one owner of padding.
+
+Shapes: B texts, T tokens of the longest text of the batch (0 where every text is empty), C labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class TextCollator:
+    """Pads token ids at the right and makes the mask of the real ones.
+
+    >>> collator = TextCollator(pad_token_id=0)
+    >>> batch = collator([{"input_ids": [5, 6], "labels": 1}, {"input_ids": [7], "labels": 0}])
+    >>> batch["input_ids"].tolist(), batch["attention_mask"].tolist(), batch["labels"].tolist()
+    ([[5, 6], [7, 0]], [[1, 1], [1, 0]], [1, 0])
+    """
+
+    def __init__(self, pad_token_id: int) -> None:
+        self.pad_token_id = pad_token_id
+
+    def __call__(self, features: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        """Features with `input_ids` and, in all or none, `labels` (an id, or C zeros and ones)
+        -> input_ids [B, T] int64, attention_mask [B, T] int64, labels [B] int64 or [B, C] float32.
+        """
+        lengths = np.array([len(feature["input_ids"]) for feature in features], dtype=np.int64)
+        ids = np.fromiter(
+            (token for feature in features for token in feature["input_ids"]),
+            dtype=np.int64,
+            count=int(lengths.sum()),
+        )
+        batch = self.pad(ids, lengths)
+        if features and "labels" in features[0]:
+            labels = np.asarray([feature["labels"] for feature in features])
+            kind = np.int64 if labels.ndim == 1 else np.float32
+            batch["labels"] = torch.from_numpy(labels.astype(kind))
+        return batch
+
+    def pad(self, ids: np.ndarray, lengths: np.ndarray) -> dict[str, Tensor]:
+        """ids [sum of lengths] of the texts one after the other, lengths [B]
+        -> input_ids [B, T] int64 and attention_mask [B, T] int64."""
+        width = int(lengths.max()) if len(lengths) else 0
+        mask = np.arange(width) < lengths[:, None]
+        input_ids = np.full(mask.shape, self.pad_token_id, dtype=np.int64)
+        input_ids[mask] = ids
+        return {
+            "input_ids": torch.from_numpy(input_ids),
+            "attention_mask": torch.from_numpy(mask.astype(np.int64)),
+        }

@@ -1,0 +1,282 @@
+"""TextDataModule: from a Hub name, a file or a data set to batches of token ids.
+
+Shapes: B texts, T tokens of the longest text of the batch, C labels.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from .batches import BatchDataset, length_loader
+from .collator import TextCollator
+from .columns import find_text_column
+from .encoding import encode_texts
+from .errors import DataError
+from .memory import InMemoryData
+from .options import DataOptions
+from .sources import ALIASES, open_source
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+
+    from ..vectors import InitialVectors
+
+KINDS = ("wordpiece", "bpe", "char", "byte")
+
+
+class TextDataModule(LightningDataModule):
+    """Labelled texts as batches, with everything a model's sizes depend on.
+
+    Args:
+        path: a Hub name; a file (csv, tsv, json, jsonl, parquet, txt, also .gz); a folder with
+            train.<ext>, validation.<ext>, test.<ext>; a Dataset, DatasetDict or IterableDataset;
+            or "python-docstrings", the set that is built from the running Python.
+        config_name: the configuration of a Hub data set.
+        revision: the branch, tag or commit of a Hub data set.
+        train_split: the split to train on.
+        validation_split: the split to validate on; found by its usual names, else held out.
+        test_split: the split to test on; found by its usual names.
+        text_column: the column of the texts; found where not given.
+        label_column: the column of the labels; found where not given (a `labels` column of lists
+            comes before `label`).
+        labels: the label names in the order of their ids; else the ClassLabel's, else sorted.
+        tokenizer: a directory or Hub id, a PreTrainedTokenizerFast, or a kind to train on the
+            train texts: wordpiece, bpe, char, byte. Default: that of `vectors`, else wordpiece.
+        vocab_size: the largest vocabulary of a tokenizer that is trained.
+        lowercase: whether a tokenizer that is trained lower-cases.
+        vectors: initial embeddings: a checkpoint (directory or Hub id) or a word-vector file.
+        max_length: cut texts to this many tokens; default: never.
+        batch_size: texts in a training batch.
+        eval_batch_size: texts in any other batch.
+        validation_fraction: share of the train rows to hold out where there is no validation split.
+        num_folds: number of folds for cross-validation on the train split.
+        fold: which fold (from 0) is the test split.
+        streaming: read the data as it is used, in constant memory.
+        strict: refuse rows without a text or label instead of dropping them.
+        num_workers: processes that make batches; 0 is fast enough for most.
+        seed: of the order, the held-out rows and the folds.
+        predict_path: what to predict: anything `path` can be; needs no labels.
+
+    >>> data = TextDataModule("reviews.csv")  # doctest: +SKIP
+    >>> data.labels, data.problem_type  # doctest: +SKIP
+    (['negative', 'positive'], 'single_label_classification')
+    """
+
+    def __init__(
+        self,
+        path: Any,
+        config_name: str | None = None,
+        revision: str | None = None,
+        train_split: str = "train",
+        validation_split: str | None = None,
+        test_split: str | None = None,
+        text_column: str | None = None,
+        label_column: str | None = None,
+        labels: Sequence[str] | None = None,
+        tokenizer: Any = None,
+        vocab_size: int = 30_000,
+        lowercase: bool = True,
+        vectors: str | None = None,
+        max_length: int | None = None,
+        batch_size: int = 64,
+        eval_batch_size: int = 256,
+        validation_fraction: float = 0.1,
+        num_folds: int | None = None,
+        fold: int | None = None,
+        streaming: bool = False,
+        strict: bool = False,
+        num_workers: int = 0,
+        seed: int = 0,
+        predict_path: Any = None,
+    ) -> None:
+        super().__init__()
+        self.path, self.config_name, self.revision = path, config_name, revision
+        self.streaming, self.predict_path = streaming, predict_path
+        self.tokenizer_source, self.vocab_size_limit = tokenizer, vocab_size
+        self.lowercase, self.vectors = lowercase, vectors
+        self.options = DataOptions(
+            train_split=train_split,
+            validation_split=validation_split,
+            test_split=test_split,
+            text_column=text_column,
+            label_column=label_column,
+            labels=labels,
+            max_length=max_length,
+            batch_size=batch_size,
+            eval_batch_size=eval_batch_size,
+            validation_fraction=validation_fraction,
+            num_folds=num_folds,
+            fold=fold,
+            strict=strict,
+            num_workers=num_workers,
+            seed=seed,
+        )
+
+    @cached_property
+    def _data(self) -> InMemoryData:
+        source = open_source(self.path, self.config_name, self.revision, self.streaming)
+        return InMemoryData(source, self.options)
+
+    @property
+    def labels(self) -> list[str]:
+        """The label names in the order of their ids."""
+        return self._data.labels
+
+    @property
+    def num_labels(self) -> int:
+        return len(self.labels)
+
+    @property
+    def problem_type(self) -> str:
+        """transformers' own: single_label_classification or multi_label_classification."""
+        kind = "multi" if self._data.multi_label else "single"
+        return f"{kind}_label_classification"
+
+    @property
+    def class_counts(self) -> list[int]:
+        """How many train texts have each label, in the order of the ids."""
+        return [int(count) for count in self._data.class_counts]
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer, loaded, or trained on the train texts."""
+        from ..tokenization import load_tokenizer, train_tokenizer
+
+        source = self.tokenizer_source
+        if source is None:
+            source = self.vectors if _has_tokenizer(self.vectors) else "wordpiece"
+        if source in KINDS:
+            return train_tokenizer(
+                self._data.train_texts(),
+                kind=source,
+                vocab_size=self.vocab_size_limit,
+                lowercase=self.lowercase,
+            )
+        if isinstance(source, (str, os.PathLike)):
+            return load_tokenizer(str(source))
+        if not hasattr(source, "backend_tokenizer"):
+            raise DataError(
+                f"got a tokenizer of type {type(source).__name__}; expected a directory, a Hub id, "
+                f"one of {', '.join(KINDS)} or a PreTrainedTokenizerFast"
+            )
+        return source  # type: ignore[no-any-return]
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of token ids of the tokenizer, those of added tokens included."""
+        return len(self.tokenizer)
+
+    @property
+    def pad_token_id(self) -> int:
+        return int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+
+    @cached_property
+    def embedding_dim(self) -> int | None:
+        """The dimension of `vectors`, or None without them."""
+        if self.vectors is None:
+            return None
+        from ..vectors import vectors_dim
+
+        return vectors_dim(self.vectors)
+
+    def initial_vectors(self, embedding_dim: int | None = None) -> InitialVectors | None:
+        """The rows of `vectors` for this tokenizer, or None without `vectors`."""
+        if self.vectors is None:
+            return None
+        from ..vectors import load_vectors
+
+        return load_vectors(self.vectors, self.tokenizer, embedding_dim, seed=self.options.seed)
+
+    @property
+    def data_report(self) -> str:
+        """A few lines: rows, dropped rows, cut texts, tokenizer, vectors."""
+        lines = self._data.report(self.tokenizer)
+        lines.append(f"tokenizer: {self.vocab_size:,} tokens")
+        vectors = self.initial_vectors()
+        if vectors is not None:
+            lines.append(f"vectors: {vectors.description}")
+        return "\n".join(lines)
+
+    @cached_property
+    def collator(self) -> TextCollator:
+        return TextCollator(self.pad_token_id)
+
+    def prepare_data(self) -> None:
+        """Read and tokenise once, in one process, so that the others find the caches."""
+        if self.predict_path is None:
+            self._loader("train")
+
+    def _loader(self, role: str) -> Any:
+        loader = self._data.loader(role, self.tokenizer, self.collator)
+        return [] if loader is None else loader
+
+    def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Batches of the train split: grouped by length, shuffled anew each epoch."""
+        return self._loader("train")  # type: ignore[no-any-return]
+
+    def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
+        """Batches of the validation split, longest texts first; [] without one."""
+        return self._loader("validation")  # type: ignore[no-any-return]
+
+    def test_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
+        """Batches of the test split, longest texts first; [] without one."""
+        return self._loader("test")  # type: ignore[no-any-return]
+
+    @cached_property
+    def predict_rows(self) -> Dataset:
+        """The rows of `predict_path`, all of them, in their order."""
+        from datasets import Dataset
+
+        if self.predict_path is None:
+            raise DataError("there is nothing to predict; give predict_path a file or a data set")
+        source = open_source(self.predict_path)
+        name = next((n for n in source.names if n.lower() in ("predict", *ALIASES["test"])), None)
+        if name is None and len(source.names) > 1:
+            raise DataError(
+                f"{source.description} has the splits {', '.join(source.names)}; expected one, or "
+                "one called 'predict' or 'test'; give predict_path a single file"
+            )
+        rows = source.load(name or source.names[0])
+        if not isinstance(rows, Dataset) or len(rows) == 0:
+            raise DataError(f"{source.description} has no rows to predict")
+        return rows
+
+    def predict_dataloader(self) -> DataLoader[dict[str, Tensor]]:
+        """Batches of `predict_rows` in their order, without labels; a null text is an empty one."""
+        rows = self.predict_rows
+        where = str(self.predict_path) if isinstance(self.predict_path, (str, Path)) else "the data"
+        head = rows.select(range(min(1_000, len(rows)))).with_format("arrow")[:]
+        wanted = self.options.text_column
+        trained_on = self._data.columns.text if self._data.columns else None
+        if wanted is None and trained_on in head.column_names:
+            wanted = trained_on
+        name = find_text_column(head, wanted, where)
+        texts = rows.select_columns([name]).with_format("arrow")[:].column(name)
+        encoded = encode_texts(texts, self.tokenizer, self.options.max_length)
+        dataset = BatchDataset(encoded, np.arange(len(encoded)), None, 0, self.collator)
+        return length_loader(
+            dataset,
+            self.options.eval_batch_size,
+            sort=False,
+            num_workers=self.options.num_workers,
+        )
+
+
+def _has_tokenizer(vectors: str | None) -> bool:
+    """Whether `vectors` is a checkpoint with a tokenizer: a folder that holds one, or a Hub id."""
+    if vectors is None:
+        return False
+    folder = Path(vectors)
+    if folder.is_dir():
+        return any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt"))
+    return not folder.exists()

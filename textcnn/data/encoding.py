@@ -1,0 +1,191 @@
+"""Texts tokenised once, kept as two flat arrays, cached on disk and read memory-mapped.
+
+Text b has the token ids ids[offsets[b]:offsets[b+1]].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+CACHE_FROM = 5_000  # fewer texts than this are quicker to tokenise again than to look after
+CHUNK = 4_096  # texts handed to the tokenizer at a time
+FORMAT = "1"  # part of the cache key: raise it when the meaning of a cached file changes
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Token ids of all texts: ids [sum of lengths] int32, offsets [N + 1] int64; cut [N]
+    bool: which texts were longer than max_length."""
+
+    ids: np.ndarray
+    offsets: np.ndarray
+    cut: np.ndarray
+
+    @classmethod
+    def of(cls, ids: np.ndarray, lengths: np.ndarray, cut: np.ndarray) -> EncodedTexts:
+        """From the ids of all texts one after the other and the length of each."""
+        return cls(ids, _offsets(lengths), cut)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each text [N]."""
+        return np.diff(self.offsets)
+
+    def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """rows [B] -> the ids of those texts one after the other, and their lengths [B]."""
+        where, lengths = run_positions(self.offsets, rows)
+        return self.ids[where], lengths
+
+
+def run_positions(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where the elements of the runs `rows` are: [sum of lengths], and the lengths [B].
+
+    Run b is the positions offsets[b] to offsets[b + 1] - 1.
+
+    >>> run_positions(np.array([0, 2, 5]), np.array([1, 0]))
+    (array([2, 3, 4, 0, 1]), array([3, 2]))
+    """
+    starts = offsets[rows]
+    lengths = offsets[rows + 1] - starts
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    return np.arange(total) + np.repeat(starts - (ends - lengths), lengths), lengths
+
+
+def text_chunks(texts: pa.ChunkedArray, size: int = CHUNK) -> Iterator[list[str]]:
+    """Lists of at most `size` strings, in order; a null becomes the empty string."""
+    for chunk in texts.chunks:
+        for start in range(0, len(chunk), size):
+            yield [text or "" for text in chunk.slice(start, size).to_pylist()]
+
+
+def encode_chunk(
+    texts: list[str], tokenizer: PreTrainedTokenizerFast, max_length: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Texts -> (ids int32, one text after the other; lengths [N] int64; cut [N] bool)."""
+    encodings = tokenizer.backend_tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+    lists = [encoding.ids for encoding in encodings]
+    lengths = np.fromiter((len(ids) for ids in lists), dtype=np.int64, count=len(lists))
+    cut = np.zeros(len(lists), dtype=bool)
+    if max_length is not None:
+        cut = lengths > max_length
+        lists = [ids[:max_length] for ids in lists]
+        lengths = np.minimum(lengths, max_length)
+    flat = np.fromiter(chain.from_iterable(lists), dtype=np.int32, count=int(lengths.sum()))
+    return flat, lengths, cut
+
+
+def encode_texts(
+    texts: pa.ChunkedArray, tokenizer: PreTrainedTokenizerFast, max_length: int | None = None
+) -> EncodedTexts:
+    """Tokenise all texts, or read what an earlier run left in the cache.
+
+    From CACHE_FROM texts on, the arrays live in a folder of the datasets cache whose name is a
+    fingerprint of the texts, the tokenizer and max_length; they are then read memory-mapped.
+    """
+    if len(texts) < CACHE_FROM:
+        parts = [encode_chunk(chunk, tokenizer, max_length) for chunk in text_chunks(texts)]
+        ids = [part[0] for part in parts] or [np.zeros(0, np.int32)]
+        lengths = np.concatenate([part[1] for part in parts] or [np.zeros(0, np.int64)])
+        cut = np.concatenate([part[2] for part in parts] or [np.zeros(0, bool)])
+        return EncodedTexts.of(np.concatenate(ids), lengths, cut)
+    folder = cache_folder() / fingerprint(texts, tokenizer, max_length)
+    cached = _open(folder, len(texts))
+    if cached is None:
+        _write(folder, texts, tokenizer, max_length)
+        cached = _open(folder, len(texts))
+        if cached is None:  # pragma: no cover - a disk that loses what it was given
+            raise OSError(f"the token cache {folder} cannot be read back; delete it and try again")
+    return cached
+
+
+def cache_folder() -> Path:
+    """Where encoded texts are kept: `textcnn` under the cache directory of `datasets`."""
+    from datasets import config
+
+    return Path(config.HF_DATASETS_CACHE) / "textcnn"
+
+
+def fingerprint(texts: pa.ChunkedArray, tokenizer: PreTrainedTokenizerFast, max_length: int | None) -> str:
+    """A name for (texts, tokenizer, max_length), the same however the texts are chunked."""
+    contents, lengths = hashlib.sha256(), hashlib.sha256()
+    for chunk in text_chunks(texts):
+        encoded = [text.encode("utf-8", "surrogatepass") for text in chunk]
+        contents.update(b"".join(encoded))
+        lengths.update(np.array([len(text) for text in encoded], dtype=np.int64).tobytes())
+    key = [FORMAT, contents.hexdigest(), lengths.hexdigest(), str(max_length)]
+    key.append(tokenizer.backend_tokenizer.to_str())
+    return hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def _write(
+    folder: Path,
+    texts: pa.ChunkedArray,
+    tokenizer: PreTrainedTokenizerFast,
+    max_length: int | None,
+) -> None:
+    """Write beside `folder`, then rename: a run that dies in between leaves nothing to be read."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        all_lengths, all_cut = [], []
+        with open(scratch / "ids.bin", "wb") as file:
+            for chunk in text_chunks(texts):
+                flat, lengths, cut = encode_chunk(chunk, tokenizer, max_length)
+                flat.tofile(file)
+                all_lengths.append(lengths)
+                all_cut.append(cut)
+            _flush(file)
+        offsets = _offsets(np.concatenate(all_lengths))
+        for name, array in (("offsets.npy", offsets), ("cut.npy", np.concatenate(all_cut))):
+            with open(scratch / name, "wb") as file:
+                np.save(file, array)
+                _flush(file)
+        if _open(folder, len(texts)) is None:  # else: another process was quicker
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _flush(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _open(folder: Path, count: int) -> EncodedTexts | None:
+    """The arrays of a cache folder, or None where it is absent or damaged."""
+    try:
+        offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+        cut = np.load(folder / "cut.npy", allow_pickle=False)
+        size = (folder / "ids.bin").stat().st_size
+    except (OSError, ValueError, EOFError):
+        return None
+    if len(offsets) != count + 1 or len(cut) != count or size != 4 * int(offsets[-1]):
+        return None
+    if size == 0:  # an empty file cannot be mapped
+        return EncodedTexts(np.zeros(0, np.int32), offsets, cut)
+    return EncodedTexts(np.memmap(folder / "ids.bin", dtype=np.int32, mode="r"), offsets, cut)

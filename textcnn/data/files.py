@@ -1,0 +1,209 @@
+"""Reads csv, tsv, json, jsonl, parquet and txt files (plain or .gz) as arrow tables.
+
+Every cell of a csv file is read as it stands in the file: a column is numeric only where each of
+its cells is a number, and a cell is null only where it is empty and without quotes ("NA", "null"
+and "None" are texts like any other).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from .errors import DataError, one_line
+
+EXTENSIONS = ("csv", "tsv", "json", "jsonl", "parquet", "txt")
+FASTTEXT = "__label__"  # the prefix of labels in fastText's files
+BATCH_ROWS = 10_000
+BLOCK_BYTES = 1 << 26
+
+
+def extension(path: Path) -> str | None:
+    """'csv' for reviews.csv and reviews.csv.gz; None for a file that cannot be read."""
+    name = path.name.lower().removesuffix(".gz")
+    ending = name.rpartition(".")[2] if "." in name else ""
+    ending = {"ndjson": "jsonl", "tab": "tsv", "pq": "parquet"}.get(ending, ending)
+    return ending if ending in EXTENSIONS else None
+
+
+def read_file(path: Path) -> pa.Table:
+    """All rows of a file. Raises DataError, in one line, where it cannot be read."""
+    kind = extension(path)
+    tables = [pa.Table.from_batches([batch]) for batch in iter_file(path)]
+    if not tables:
+        raise DataError(f"{path} is empty; expected a {kind} file with at least one row")
+    try:
+        table = pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise DataError(
+            f"{path} has a column of more than one type ({one_line(error)}); expected one type a "
+            "column; correct the file"
+        ) from None
+    if kind in ("csv", "tsv"):
+        for index, name in enumerate(table.column_names):
+            table = table.set_column(index, name, infer_numbers(table.column(index)))
+    if kind == "txt":
+        table = _single_labels(table)
+    return table
+
+
+def iter_file(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a file in batches, in constant memory; the cells of a csv file stay strings."""
+    reader = {"csv": _csv, "tsv": _csv, "parquet": _parquet, "txt": _txt}.get(extension(path) or "", _json)
+    try:
+        yield from reader(path)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not UTF-8 ({one_line(error)}); save it as UTF-8") from None
+    except (pa.ArrowException, EOFError, gzip.BadGzipFile) as error:
+        raise DataError(f"{path} cannot be read as {extension(path)}: {one_line(error)}; correct the file") from None
+
+
+def _open(path: Path) -> IO[bytes]:
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path)  # type: ignore[return-value]
+    return open(path, "rb")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    with _open(path) as file:
+        for number, line in enumerate(file):
+            yield line.decode("utf-8-sig" if number == 0 else "utf-8").rstrip("\r\n")
+
+
+def _csv(path: Path) -> Iterator[pa.RecordBatch]:
+    header = next(_lines(path), "")
+    if not header:
+        return
+    delimiter = "\t" if extension(path) == "tsv" else ","
+    if delimiter == "," and "," not in header:
+        delimiter = max(";\t|", key=header.count) if any(c in header for c in ";\t|") else ","
+    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    with _open(path) as file:
+        names = pa_csv.open_csv(pa.BufferReader((header + "\n").encode()), parse_options=parse).schema.names
+        reader = pa_csv.open_csv(
+            pa.input_stream(file),
+            read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
+            parse_options=parse,
+            convert_options=pa_csv.ConvertOptions(
+                column_types={name: pa.string() for name in names},
+                null_values=[""],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+        yield from reader
+
+
+def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Strings as integers or real numbers, where each of them is one."""
+    for kind in (pa.int64(), pa.float64()):
+        try:
+            return column.cast(kind) if column.null_count < len(column) else column
+        except pa.ArrowInvalid:
+            continue
+    return column
+
+
+def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    with _open(path) as file:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS):
+            yield batch
+
+
+def _txt(path: Path) -> Iterator[pa.RecordBatch]:
+    """One text a line; in fastText's format (`__label__spam Win a prize`) also its labels."""
+    lines = _lines(path)
+    labelled: bool | None = None
+    while chunk := list(islice(lines, BATCH_ROWS)):
+        if labelled is None:
+            labelled = chunk[0].startswith(FASTTEXT)
+        if not labelled:
+            yield pa.RecordBatch.from_pydict({"text": pa.array(chunk, pa.string())})
+            continue
+        texts, labels = [], []
+        for line in chunk:
+            words = line.split(" ")
+            count = next((i for i, w in enumerate(words) if not w.startswith(FASTTEXT)), len(words))
+            labels.append([word.removeprefix(FASTTEXT) for word in words[:count]])
+            texts.append(" ".join(words[count:]))
+        yield pa.RecordBatch.from_pydict(
+            {"text": pa.array(texts, pa.string()), "label": pa.array(labels, pa.list_(pa.string()))}
+        )
+
+
+def _single_labels(table: pa.Table) -> pa.Table:
+    """Plain labels instead of lists, where each line of a fastText file has exactly one."""
+    if "label" in table.column_names:
+        lists = table.column("label").to_pylist()
+        if all(len(labels) == 1 for labels in lists):
+            single = pa.array([labels[0] for labels in lists], pa.string())
+            return table.set_column(1, "label", single)
+    return table
+
+
+def _json(path: Path) -> Iterator[pa.RecordBatch]:
+    """One object a line, or one array of objects (at the top, or under its only list key)."""
+    records = _json_lines(path) if _is_json_lines(path) else _json_document(path)
+    while chunk := list(islice(records, BATCH_ROWS)):
+        names = list(dict.fromkeys(name for record in chunk for name in record))
+        columns = {}
+        for name in names:
+            values = [record.get(name) for record in chunk]
+            try:
+                columns[name] = pa.array(values)
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
+                raise DataError(
+                    f"the column {name!r} of {path} has values of more than one type; expected "
+                    "one type a column; correct the file"
+                ) from None
+        yield pa.RecordBatch.from_pydict(columns)
+
+
+def _is_json_lines(path: Path) -> bool:
+    if extension(path) == "jsonl":
+        return True
+    first = next((line for line in _lines(path) if line.strip()), "")
+    try:
+        return isinstance(json.loads(first), dict)
+    except json.JSONDecodeError:
+        return False
+
+
+def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(_lines(path), 1):
+        if line.strip():
+            yield _record(line, f"line {number} of {path}")
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where} is no JSON: {error}; expected one object a line") from None
+    if not isinstance(record, dict):
+        raise DataError(
+            f'{where} is a JSON {type(record).__name__}; expected an object such as {{"text": "...", "label": "..."}}'
+        )
+    return record
+
+
+def _json_document(path: Path) -> Iterator[dict[str, Any]]:
+    with _open(path) as file:
+        try:
+            document = json.loads(file.read().decode("utf-8-sig"))
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path} is no JSON: {error}; correct the file") from None
+    if isinstance(document, dict):
+        lists = [value for value in document.values() if isinstance(value, list)]
+        document = lists[0] if len(lists) == 1 else None
+    if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
+        raise DataError(f"{path} holds no list of objects; expected [{{...}}, ...] or one object a line (.jsonl)")
+    yield from document

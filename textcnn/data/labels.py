@@ -1,0 +1,243 @@
+"""Labels: strings outside, ids inside; one label a text, or a list of labels.
+
+Shapes: N rows, B rows of a batch, C labels, K label occurrences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .encoding import run_positions
+from .errors import DataError, listed, nearest
+
+
+@dataclass(frozen=True)
+class RawLabels:
+    """A label column as read: `codes` index `values`, its distinct names.
+
+    codes [N] int64 (-1: no label) or, where offsets [N + 1] is given, [K]: the labels of row b are
+    codes[offsets[b]:offsets[b + 1]]. missing [N] bool: rows without a label. names: of a ClassLabel.
+    """
+
+    values: list[str]
+    codes: np.ndarray
+    missing: np.ndarray
+    offsets: np.ndarray | None = None
+    names: list[str] | None = None
+
+    @property
+    def multi_label(self) -> bool:
+        return self.offsets is not None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Label ids of N rows: ids [N] (-1: none), or ids [K] with offsets [N + 1]."""
+
+    ids: np.ndarray
+    offsets: np.ndarray | None = None
+
+    def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
+        """rows [B] -> ids [B] int64, or zeros and ones [B, C] float32."""
+        if self.offsets is None:
+            return self.ids[rows]
+        row, ids = self._occurrences(rows)
+        out = np.zeros((len(rows), num_labels), dtype=np.float32)
+        out[row, ids] = 1.0
+        return out
+
+    def counts(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
+        """How often each label occurs in `rows`: [C] int64."""
+        ids = self.ids[rows] if self.offsets is None else self._occurrences(rows)[1]
+        return np.bincount(ids[ids >= 0], minlength=num_labels)
+
+    def strata(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
+        """The class that a stratified split balances, [B]: the label, or of several the rarest
+        (C where a row has none)."""
+        if self.offsets is None:
+            return self.ids[rows]
+        row, ids = self._occurrences(rows)
+        rank = np.empty(num_labels, dtype=np.int64)  # 0: the rarest label
+        rank[np.argsort(self.counts(rows, num_labels), kind="stable")] = np.arange(num_labels)
+        best = np.full(len(rows), num_labels, dtype=np.int64)
+        np.minimum.at(best, row, rank[ids])
+        by_rank = np.append(np.argsort(rank), num_labels)
+        return by_rank[best]
+
+    def take(self, rows: np.ndarray) -> Targets:
+        """The targets of `rows`, in that order."""
+        if self.offsets is None:
+            return Targets(self.ids[rows])
+        row, ids = self._occurrences(rows)
+        return Targets(ids, _offsets(row, len(rows)))
+
+    @staticmethod
+    def join(parts: Sequence[Targets]) -> Targets:
+        """The targets of all rows of the parts, one part after the other."""
+        ids = np.concatenate([part.ids for part in parts])
+        if parts[0].offsets is None:
+            return Targets(ids)
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        return Targets(ids, np.concatenate([[0], np.cumsum(lengths)]))
+
+    def _occurrences(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(position in `rows`, label id) of each label occurrence."""
+        assert self.offsets is not None
+        where, lengths = run_positions(self.offsets, rows)
+        return np.repeat(np.arange(len(rows)), lengths), self.ids[where]
+
+
+def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str) -> RawLabels:
+    """A label column of strings, integers, integral floats, booleans, or lists of these.
+
+    names: those of a ClassLabel, whose integers index them (-1 and null: no label).
+    where: how to call the column in an error. Raises DataError where the values are no labels.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(array, pa.ChunkedArray):  # what is left of a column without any chunk
+        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
+    if not _is_list(array.type):
+        values, codes, _ = _distinct(array, names, where)
+        return RawLabels(values, codes, codes < 0, None, names)
+    missing = pc.is_null(array).to_numpy(zero_copy_only=False)
+    parents = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
+    values, codes, integer = _distinct(pc.list_flatten(array), names, where)
+    _refuse_indicators(array, values, integer, where)
+    parents, codes = parents[codes >= 0], codes[codes >= 0]
+    return RawLabels(values, codes, missing, _offsets(parents, len(array)), names)
+
+
+def present_labels(raw: RawLabels, rows: np.ndarray) -> list[str]:
+    """The names of the labels that occur in `rows`."""
+    counts = Targets(raw.codes, raw.offsets).counts(rows, len(raw.values))
+    return [raw.values[code] for code in np.flatnonzero(counts)]
+
+
+def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wish: Sequence[str] | None) -> list[str]:
+    """The label set, in the order of the ids: the wish, else the ClassLabel's, else sorted
+    (integers by value). present: those that occur in train, where that is known.
+
+    Raises DataError for fewer than two.
+    """
+    labels = [str(label) for label in wish or names or sort_labels(present or [])]
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise DataError(f"the label {twice[0]!r} is named more than once; name each label once")
+    found = labels if present is None else present
+    if len(found) < 2 or len(labels) < 2:
+        got = f"only the label {(list(found) or labels)[0]!r}" if found or labels else "no label"
+        raise DataError(
+            f"the train split has {got}; expected at least two labels; check the label column, or "
+            "add rows of the other labels"
+        )
+    return labels
+
+
+def encode_labels(raw: RawLabels, labels: list[str], split: str, given: bool) -> Targets:
+    """The ids of a split's labels. Where the labels were given by the user as names and the data
+    has integers, these are the ids. Raises DataError naming a label that `labels` lacks."""
+    index = {label: position for position, label in enumerate(labels)}
+    by_number = given and raw.names is None and not any(map(_is_integer, labels))
+    table = np.empty(len(raw.values) + 1, dtype=np.int64)
+    table[-1] = -1
+    for code, value in enumerate(raw.values):
+        if value in index:
+            table[code] = index[value]
+        elif by_number and _is_integer(value) and 0 <= int(value) < len(labels):
+            table[code] = int(value)
+        else:
+            raise DataError(
+                f"the {split} split has the label {value!r}, which is not among the "
+                f"{len(labels)} labels {listed(labels)}{nearest(value, labels)}; correct it, drop "
+                "its rows, or give labels= with every label"
+            )
+    return Targets(table[raw.codes], raw.offsets)
+
+
+def _offsets(parents: np.ndarray, count: int) -> np.ndarray:
+    """Sorted row numbers of elements -> offsets [count + 1]."""
+    return np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=count))])
+
+
+def sort_labels(values: Sequence[str]) -> list[str]:
+    """Sorted by value where all are integers, else as strings."""
+    if all(map(_is_integer, values)):
+        return sorted(values, key=int)
+    return sorted(values)
+
+
+def _distinct(array: pa.Array, names: list[str] | None, where: str) -> tuple[list[str], np.ndarray, bool]:
+    """(distinct values as strings, code of each element or -1, whether they are integers)."""
+    kind = array.type
+    if pa.types.is_floating(kind):
+        array = pc.if_else(pc.is_nan(array), pa.scalar(None, kind), array)
+        try:
+            array = array.cast(pa.int64())
+        except pa.ArrowInvalid:
+            example = next(x for x in array.to_pylist() if x is not None and x != int(x))
+            raise DataError(
+                f"{where} holds real numbers such as {example}; expected one label for a text "
+                "(a name or an integer); name another column with label_column"
+            ) from None
+    elif pa.types.is_null(kind):
+        array = array.cast(pa.string())
+    elif not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_dictionary(kind) or is_text(kind)):
+        raise DataError(
+            f"{where} holds values of type {kind}; expected strings, integers, booleans or lists "
+            "of these; name another column with label_column"
+        )
+    integer = pa.types.is_integer(array.type)
+    encoded = array if pa.types.is_dictionary(kind) else array.dictionary_encode()
+    codes = pc.fill_null(encoded.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+    found = encoded.dictionary.to_pylist()
+    if names is None or not integer:
+        return [str(value) for value in found], codes, integer
+    table = np.full(len(found) + 1, -1, dtype=np.int64)  # ClassLabel: the code is the integer
+    for code, value in enumerate(found):
+        if value >= len(names) or value < -1:
+            raise DataError(
+                f"{where} holds the id {value}; its ClassLabel has {len(names)} names (ids 0 to "
+                f"{len(names) - 1}); correct the column or its features"
+            )
+        table[code] = value
+    return list(names), table[codes], True
+
+
+def _refuse_indicators(array: pa.Array, values: list[str], integer: bool, where: str) -> None:
+    """Lists such as [0, 1, 0] are zeros and ones for each label, not lists of labels."""
+    lengths = pc.unique(pc.list_value_length(array)).drop_null().to_pylist()
+    if integer and sorted(values) == ["0", "1"] and len(lengths) == 1 and lengths[0] > 2:
+        raise DataError(
+            f"{where} holds {lengths[0]} zeros and ones a row; expected the list of the labels "
+            "that a text has, such as [1] or ['sports']; convert the column"
+        )
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of this arrow type are strings."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _is_integer(value: Any) -> bool:
+    try:
+        int(value)
+    except ValueError:
+        return False
+    return True
+
+
+def names_of(feature: Any) -> list[str] | None:
+    """The names of a ClassLabel, or of a list of ClassLabel; None for any other feature."""
+    while feature is not None and not hasattr(feature, "names"):
+        feature = getattr(feature, "feature", None)
+    return list(feature.names) if feature is not None and feature.names else None

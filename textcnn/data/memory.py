@@ -1,0 +1,228 @@
+"""Splits that fit in memory: read, checked, divided; the texts stay in arrow.
+
+A split is a set of row numbers into a table of texts, so that a validation split or a fold made
+from the train split shares its tokenised texts (and their cache).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from .batches import BatchDataset, length_loader
+from .collator import TextCollator
+from .encoding import EncodedTexts, encode_texts, text_chunks
+from .errors import DataError
+from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
+from .labels import Targets, choose_labels, encode_labels, present_labels
+from .options import DataOptions
+from .sources import Source
+from .splits import folds, hold_out
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerFast
+
+HEAD_ROWS = 1_000  # rows that are looked at to find the columns
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a table of texts, with the label ids of the whole table."""
+
+    table: str
+    rows: np.ndarray
+    targets: Targets
+
+
+class InMemoryData:
+    """The train, validation and test splits of a source, and loaders over them."""
+
+    def __init__(self, source: Source, options: DataOptions) -> None:
+        self.options, self.description = options, source.description
+        self.columns: Columns | None = None
+        self.notes: list[str] = []
+        self._read: dict[str, Examples] = {}
+        self._encoded: dict[str, EncodedTexts] = {}
+        self.splits: dict[str, Split] = {}
+        self._prepare(source)
+
+    def _prepare(self, source: Source) -> None:
+        options, name = self.options, self.options.train_split
+        train = self._examples(source, name)
+        assert train is not None
+        self.labels = choose_labels(present_labels(train.raw, train.rows), train.raw.names, options.labels)
+        self.multi_label = train.raw.multi_label
+        self._add("train", name, train)
+        if options.num_folds is not None and options.fold is not None:
+            self._divide(options.num_folds, options.fold)
+        for role, wanted in (
+            ("validation", options.validation_split),
+            ("test", options.test_split),
+        ):
+            if role in self.splits:
+                continue
+            other = source.find(role, wanted, taken=name)
+            examples = self._examples(source, other, required=wanted is not None) if other else None
+            if other and examples is not None:
+                self._add(role, other, examples)
+                self._check_known(role)
+        if "validation" not in self.splits and options.validation_fraction:
+            self._make_validation()
+        self.class_counts = self._counts("train")
+        never = [x for x, n in zip(self.labels, self.class_counts, strict=True) if not n]
+        if never:
+            self.notes.append(f"no train row has the labels {', '.join(map(repr, never[:8]))}")
+
+    def _examples(self, source: Source, name: str, required: bool = True) -> Examples | None:
+        """Read a split; None where it has no labels and is not required."""
+        if name in self._read:
+            return self._read[name]
+        dataset: Dataset = source.load(name)  # type: ignore[assignment]
+        where = f"the {name} split of {source.description}"
+        if len(dataset) == 0:
+            raise DataError(f"{where} is empty; expected at least one row")
+        text, label = self.options.text_column, self.options.label_column
+        if self.columns is not None:
+            text, label = self.columns.text, self.columns.label
+        if label and label not in dataset.column_names and not required:
+            self.notes.append(f"the {name} split has no column {label!r} and is left out")
+            return None
+        head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
+        self.columns = columns = find_columns(head, text, label, where)
+        table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
+        examples = read_examples(table, columns, dataset.features, where)
+        if examples.raw.missing.all() and not required:
+            self.notes.append(f"the {name} split has no labels and is left out")
+            return None
+        if self.options.strict:
+            refuse_incomplete(examples, where)
+        if len(examples.rows) == 0:
+            raise DataError(
+                f"no row of {where} has both a text and a label (columns {columns.text!r} and "
+                f"{columns.label!r}); "
+                "name other columns with text_column and label_column"
+            )
+        self._read[name] = examples
+        return examples
+
+    def _add(self, role: str, name: str, examples: Examples) -> None:
+        if examples.raw.multi_label != self.multi_label:
+            raise DataError(
+                f"the {role} split has {'lists of labels' if not self.multi_label else 'one label'}"
+                f" and the train split has not; give both the same kind of label"
+            )
+        targets = encode_labels(examples.raw, self.labels, role, given=self.options.labels is not None)
+        self.splits[role] = Split(name, examples.rows, targets)
+
+    def _check_known(self, role: str) -> None:
+        if self.options.labels is not None:
+            return
+        unseen = (self._counts(role) > 0) & (self._counts("train") == 0)
+        if unseen.any():
+            label = self.labels[int(np.flatnonzero(unseen)[0])]
+            raise DataError(
+                f"the {role} split has the label {label!r}, which no train row has; add rows of "
+                "it, drop it, or give labels= to accept it"
+            )
+
+    def _counts(self, role: str) -> np.ndarray:
+        split = self.splits[role]
+        return split.targets.counts(split.rows, len(self.labels))
+
+    def _strata_and_groups(self, split: Split) -> tuple[np.ndarray, np.ndarray]:
+        codes = self._read[split.table].texts.combine_chunks().dictionary_encode()
+        if isinstance(codes, pa.ChunkedArray):
+            codes = codes.unify_dictionaries().combine_chunks()
+        groups = codes.indices.to_numpy(zero_copy_only=False)[split.rows]
+        return split.targets.strata(split.rows, len(self.labels)), groups.astype(np.int64)
+
+    def _make_validation(self) -> None:
+        train = self.splits["train"]
+        strata, groups = self._strata_and_groups(train)
+        held = hold_out(strata, groups, self.options.validation_fraction, self.options.seed)
+        if not held.any():
+            raise DataError(
+                f"no validation split can be made from {len(train.rows)} train rows with one text "
+                "a label; add rows, name a validation_split, or set validation_fraction to 0"
+            )
+        self.splits["validation"] = Split(train.table, train.rows[held], train.targets)
+        self.splits["train"] = Split(train.table, train.rows[~held], train.targets)
+        self.notes.append(f"validation: {held.sum():,} rows held out of train, stratified, seed {self.options.seed}")
+
+    def _divide(self, num_folds: int, fold: int) -> None:
+        train = self.splits["train"]
+        if len(train.rows) < num_folds:
+            raise DataError(f"{len(train.rows)} train rows cannot make {num_folds} folds; lower num_folds")
+        number = folds(*self._strata_and_groups(train), num_folds, self.options.seed)
+        self.splits["test"] = Split(train.table, train.rows[number == fold], train.targets)
+        self.splits["train"] = Split(train.table, train.rows[number != fold], train.targets)
+        self.notes.append(f"test: fold {fold} of {num_folds} of the train split, stratified")
+
+    def train_texts(self) -> Iterator[str]:
+        """The texts of the train rows, in order."""
+        split = self.splits["train"]
+        wanted = np.zeros(len(self._read[split.table].texts), dtype=bool)
+        wanted[split.rows] = True
+        start = 0
+        for chunk in text_chunks(self._read[split.table].texts):
+            for position in np.flatnonzero(wanted[start : start + len(chunk)]):
+                yield chunk[position]
+            start += len(chunk)
+
+    def encode(self, role: str, tokenizer: PreTrainedTokenizerFast) -> EncodedTexts:
+        """The tokenised table behind a split (all of its rows), made once."""
+        name = self.splits[role].table
+        if name not in self._encoded:
+            texts = self._read[name].texts
+            self._encoded[name] = encode_texts(texts, tokenizer, self.options.max_length)
+        return self._encoded[name]
+
+    def loader(
+        self, role: str, tokenizer: PreTrainedTokenizerFast, collator: TextCollator
+    ) -> DataLoader[dict[str, Tensor]] | None:
+        """Batches of a split, or None where there is no such split."""
+        if role not in self.splits:
+            return None
+        split, options = self.splits[role], self.options
+        dataset = BatchDataset(self.encode(role, tokenizer), split.rows, split.targets, len(self.labels), collator)
+        train = role == "train"
+        return length_loader(
+            dataset,
+            options.batch_size if train else options.eval_batch_size,
+            shuffle=train,
+            seed=options.seed,
+            num_workers=options.num_workers,
+        )
+
+    def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
+        """Lines about columns, rows, dropped rows and cut texts."""
+        assert self.columns is not None
+        kind = "labels, several a text" if self.multi_label else "labels"
+        rows = ", ".join(f"{role} {len(split.rows):,}" for role, split in self.splits.items())
+        lines = [
+            f"data: {self.description}, texts from {self.columns.text!r}, labels from "
+            f"{self.columns.label!r} ({len(self.labels)} {kind})",
+            f"rows: {rows}",
+            *self.notes,
+        ]
+        for name, examples in self._read.items():
+            if examples.without_text or examples.without_label:
+                lines.append(
+                    f"dropped from {name}: {examples.without_text:,} rows without a text, "
+                    f"{examples.without_label:,} without a label"
+                )
+        if self.options.max_length is not None:
+            for role, split in self.splits.items():
+                cut = int(self.encode(role, tokenizer).cut[split.rows].sum())
+                lines.append(
+                    f"cut: {cut:,} of {len(split.rows):,} {role} texts were longer than "
+                    f"max_length {self.options.max_length} tokens"
+                )
+        return lines

@@ -1,0 +1,202 @@
+"""From what the user names to its splits: Hub names, files, folders, data sets in memory."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import DataError, listed, nearest, one_line
+from .files import EXTENSIONS, extension, iter_file, read_file
+
+if TYPE_CHECKING:
+    from datasets import Dataset, IterableDataset
+
+DOCSTRINGS = "python-docstrings"
+ALIASES = {
+    "validation": ("validation", "valid", "val", "dev", "development"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+_SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}$")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
+
+Split = "Dataset | IterableDataset"
+
+
+class Source:
+    """Named splits, each loaded when it is asked for.
+
+    >>> Source("reviews", {"train": load_train, "test": load_test}).names  # doctest: +SKIP
+    ['train', 'test']
+    """
+
+    def __init__(self, description: str, loaders: Mapping[str, Callable[[], Any]]) -> None:
+        self.description, self._loaders = description, dict(loaders)
+        self._loaded: dict[str, Any] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._loaders)
+
+    def load(self, name: str) -> Dataset | IterableDataset:
+        """One split. Raises DataError with the nearest name where there is none."""
+        if name not in self._loaders:
+            raise DataError(
+                f"{self.description} has no split {name!r}{nearest(name, self.names)}; its splits "
+                f"are {listed(self.names)}; name one of these"
+            )
+        if name not in self._loaded:
+            self._loaded[name] = self._loaders[name]()
+        return self._loaded[name]
+
+    def find(self, role: str, wanted: str | None, taken: str) -> str | None:
+        """The name of the validation or test split: the wanted one, else an alias, else None."""
+        if wanted is not None:
+            self.load(wanted)
+            return wanted
+        by_lower = {name.lower(): name for name in self.names}
+        for alias in ALIASES[role]:
+            if alias in by_lower and by_lower[alias] != taken:
+                return by_lower[alias]
+        return None
+
+
+def open_source(
+    path: Any, config_name: str | None = None, revision: str | None = None, streaming: bool = False
+) -> Source:
+    """The splits behind a Hub name, a file, a folder, a data set in memory or the embedded set.
+
+    Raises FileNotFoundError for a path that is not there and DataError for what cannot be read.
+    """
+    if not isinstance(path, (str, os.PathLike)):
+        return _in_memory(path)
+    if path == DOCSTRINGS:
+        return _docstrings()
+    local = Path(os.path.expanduser(path))
+    if local.is_dir():
+        return _folder(local, streaming)
+    if local.exists():
+        if extension(local) is None:
+            raise DataError(
+                f"{path} has an unknown ending; expected one of {listed(EXTENSIONS)} (also .gz); convert the file"
+            )
+        return Source(str(path), {"train": _file_loader([local], streaming)})
+    name = str(path)
+    if isinstance(path, os.PathLike) or extension(local) or not _HUB_NAME.fullmatch(name):
+        siblings = os.listdir(local.parent) if local.parent.is_dir() else []
+        raise FileNotFoundError(
+            f"there is no file or folder {name}{nearest(local.name, siblings)}; expected a file "
+            f"({listed(EXTENSIONS)}), a folder with them, a Hub name or {DOCSTRINGS!r}"
+        )
+    return _hub(name, config_name, revision, streaming)
+
+
+def _in_memory(data: Any) -> Source:
+    from datasets import Dataset, IterableDataset
+
+    if isinstance(data, (Dataset, IterableDataset)):
+        return Source("the data set", {"train": lambda: data})
+    if isinstance(data, Mapping) and data:
+        if all(isinstance(split, (Dataset, IterableDataset)) for split in data.values()):
+            return Source(
+                "the data set",
+                {str(name): (lambda split=split: split) for name, split in data.items()},
+            )
+    raise DataError(
+        f"got data of type {type(data).__name__}; expected a path, a Hub name, a datasets.Dataset "
+        "or DatasetDict; build one with datasets.Dataset.from_dict({'text': ..., 'label': ...})"
+    )
+
+
+def _docstrings() -> Source:
+    from . import docstrings
+
+    splits: dict[str, Any] = {}
+
+    def loader(name: str) -> Callable[[], Any]:
+        def load() -> Any:
+            splits.update(splits or docstrings.load())
+            return splits[name]
+
+        return load
+
+    return Source(DOCSTRINGS, {name: loader(name) for name in ("train", "validation", "test")})
+
+
+def _folder(folder: Path, streaming: bool) -> Source:
+    if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+        from datasets import load_from_disk
+
+        return _in_memory(load_from_disk(str(folder)))
+    splits: dict[str, list[Path]] = {}
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and not file.name.startswith(".") and (kind := extension(file)):
+            stem = re.sub(r"\.(\w+)(\.gz)?$", "", file.name)
+            if stem.lower() in ("readme", "license", "requirements") and kind in ("txt", "json"):
+                continue
+            splits.setdefault(_SHARD.sub("", stem), []).append(file)
+    if not splits and (folder / "data").is_dir():
+        return _folder(folder / "data", streaming)
+    if not splits:
+        raise DataError(
+            f"the folder {folder} has no data file; expected files such as train.csv, "
+            f"validation.csv and test.csv ({listed(EXTENSIONS)})"
+        )
+    return Source(str(folder), {name: _file_loader(files, streaming) for name, files in splits.items()})
+
+
+def _file_loader(files: list[Path], streaming: bool) -> Callable[[], Any]:
+    return (lambda: _stream_files(files)) if streaming else (lambda: _load_files(files))
+
+
+def _load_files(files: list[Path]) -> Dataset:
+    import pyarrow as pa
+    from datasets import Dataset
+
+    tables = [_plain(read_file(file)) for file in files]
+    try:
+        return Dataset(pa.concat_tables(tables, promote_options="permissive"))
+    except pa.ArrowException as error:
+        raise DataError(
+            f"the files {listed([str(file) for file in files], 3)} do not have the same columns "
+            f"({one_line(error)}); correct them"
+        ) from None
+
+
+def _plain(table: Any) -> Any:
+    """Dictionary columns as the values that they stand for."""
+    import pyarrow as pa
+
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            decoded = table.column(index).cast(field.type.value_type)
+            table = table.set_column(index, field.name, decoded)
+    return table
+
+
+def _stream_files(files: list[Path]) -> IterableDataset:
+    from datasets import IterableDataset
+
+    return IterableDataset.from_generator(_rows, gen_kwargs={"files": files})
+
+
+def _rows(files: list[Path]) -> Iterator[dict[str, Any]]:
+    for file in files:
+        for batch in iter_file(file):
+            yield from batch.to_pylist()
+
+
+def _hub(name: str, config_name: str | None, revision: str | None, streaming: bool) -> Source:
+    from datasets import load_dataset
+
+    try:
+        splits = load_dataset(name, config_name, revision=revision, streaming=streaming)
+    except Exception as error:  # whatever the Hub, the network or the set's own files raise
+        raise DataError(
+            f"the data set {name!r} cannot be loaded from the Hub "
+            f"({type(error).__name__}: {one_line(error)}); check its name, config_name and "
+            "revision and the network, or give a local file"
+        ) from error
+    return Source(name, {str(key): (lambda split=split: split) for key, split in splits.items()})

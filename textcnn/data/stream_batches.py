@@ -1,0 +1,124 @@
+"""Batches from a stream: a buffer is filled, mixed, grouped by length and half emptied.
+
+Shapes: B texts of a batch, C labels. A piece is a run of tokenised texts with their label ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+
+from .batches import group_by_length
+from .collator import TextCollator
+from .encoding import EncodedTexts
+from .labels import Targets
+
+BUFFER_ROWS = 20_000
+
+Piece = tuple[EncodedTexts, Targets]
+Pieces = Callable[["np.random.Generator | None", int, int], Iterator[Piece]]
+
+
+class StreamBatches(IterableDataset[dict[str, Tensor]]):
+    """Whole batches of a stream, in constant memory.
+
+    pieces(rng, part, parts) reads the stream: its share `part` of `parts`, and with an rng the
+    files in a random order. current_epoch: tells the epoch; where it is None, or answers None, the
+    passes are counted here. The order of an epoch depends on (seed, epoch) only.
+    """
+
+    def __init__(
+        self,
+        pieces: Pieces,
+        num_labels: int,
+        batch_size: int,
+        collator: TextCollator,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        buffer_rows: int = BUFFER_ROWS,
+    ) -> None:
+        super().__init__()
+        self.pieces, self.num_labels, self.batch_size = pieces, num_labels, batch_size
+        self.collator, self.shuffle, self.seed = collator, shuffle, seed
+        self.buffer_rows = max(buffer_rows, 2 * batch_size)
+        self.current_epoch: Callable[[], int | None] | None = None
+        self.epoch = 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a worker process, which has no trainer to ask: the epoch as it is now."""
+        return {**self.__dict__, "current_epoch": None, "epoch": self._epoch()}
+
+    def _epoch(self) -> int:
+        told = self.current_epoch() if self.current_epoch is not None else None
+        return self.epoch if told is None else told
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        epoch = self._epoch()
+        self.epoch = epoch + 1
+        part, parts = _share()
+        order = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
+        mix = np.random.default_rng([self.seed, epoch, part]) if self.shuffle else None
+        buffer: list[Piece] = []
+        held = 0
+        for piece in self.pieces(order, part, parts):
+            buffer.append(piece)
+            held += len(piece[0])
+            if held >= self.buffer_rows:
+                whole = _join(buffer)
+                # a random half leaves, so that rows far apart in the stream still meet
+                rows = np.arange(held) if mix is None else mix.permutation(held)
+                leaving = held if mix is None else held // 2
+                leaving -= leaving % self.batch_size
+                yield from self._batches(whole, rows[:leaving], mix)
+                buffer, held = [_rows(whole, rows[leaving:])], held - leaving
+        if held:
+            yield from self._batches(_join(buffer), np.arange(held), mix)
+
+    def _batches(self, piece: Piece, rows: np.ndarray, rng: np.random.Generator | None) -> Iterator[dict[str, Tensor]]:
+        encoded, targets = piece
+        for positions in group_by_length(encoded.lengths[rows], self.batch_size, rng):
+            chosen = rows[positions]
+            batch = self.collator.pad(*encoded.gather(chosen))
+            batch["labels"] = torch.from_numpy(targets.batch(chosen, self.num_labels))
+            yield batch
+
+
+class StreamLoader(DataLoader[dict[str, Tensor]]):
+    """A loader over StreamBatches. It has no length, and is true nevertheless."""
+
+    def __init__(self, dataset: StreamBatches, num_workers: int = 0, **settings: Any) -> None:
+        settings.setdefault("pin_memory", torch.cuda.is_available())
+        settings["batch_size"] = None
+        super().__init__(dataset, num_workers=num_workers, **settings)
+
+    def __bool__(self) -> bool:
+        return True
+
+
+def _share() -> tuple[int, int]:
+    """(this process's number, how many processes): of the distributed run and its workers."""
+    worker = get_worker_info()
+    part, parts = (worker.id, worker.num_workers) if worker is not None else (0, 1)
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        part += torch.distributed.get_rank() * parts
+        parts *= torch.distributed.get_world_size()
+    return part, parts
+
+
+def _join(pieces: list[Piece]) -> Piece:
+    ids = np.concatenate([encoded.ids for encoded, _ in pieces])
+    lengths = np.concatenate([encoded.lengths for encoded, _ in pieces])
+    cut = np.concatenate([encoded.cut for encoded, _ in pieces])
+    return EncodedTexts.of(ids, lengths, cut), Targets.join([targets for _, targets in pieces])
+
+
+def _rows(piece: Piece, rows: np.ndarray) -> Piece:
+    encoded, targets = piece
+    ids, lengths = encoded.gather(rows)
+    return EncodedTexts.of(ids, lengths, encoded.cut[rows]), targets.take(rows)

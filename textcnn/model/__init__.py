@@ -1,0 +1,17 @@
+"""The network, as transformers users know it; importing this registers it with transformers' Auto classes."""
+
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+
+from .config import Architecture, TextCNNConfig
+from .modeling import TextCNNForSequenceClassification, TextCNNModel, TextCNNOutput
+
+AutoConfig.register(TextCNNConfig.model_type, TextCNNConfig)
+AutoModel.register(TextCNNConfig, TextCNNModel)
+AutoModelForSequenceClassification.register(TextCNNConfig, TextCNNForSequenceClassification)
+
+# A saved model carries the files of this folder, so that it loads where textcnn is not installed.
+TextCNNConfig.register_for_auto_class()
+TextCNNModel.register_for_auto_class("AutoModel")
+TextCNNForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
+
+__all__ = ["Architecture", "TextCNNConfig", "TextCNNForSequenceClassification", "TextCNNModel", "TextCNNOutput"]

@@ -1,0 +1,172 @@
+"""The configuration of a TextCNN: what is built (`Architecture`) and what it was built for (`TextCNNConfig`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from transformers import PreTrainedConfig
+
+VARIANTS = ("random", "static", "non-static", "multichannel")
+PADDINGS = ("wide", "same", "valid")
+# Monotone functions only: they commute with the max over time, which is what lets a trained model fold into tables.
+ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
+
+Variant = Literal["random", "static", "non-static", "multichannel"]
+Padding = Literal["wide", "same", "valid"]
+Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
+
+
+@dataclass(kw_only=True)
+class Architecture:
+    """Everything about the network that does not come from the data.
+
+    The defaults are those of Kim 2014, "Convolutional Neural Networks for Sentence Classification",
+    https://arxiv.org/abs/1408.5882, with a wide convolution.
+
+    Args:
+        embedding_dim: Size of a token's vector; None takes that of the initial vectors, or 300.
+        variant: Kim's four: random (no initial vectors), static (vectors kept as they are), non-static
+            (vectors trained on), multichannel (one channel of each, side by side).
+        kernel_sizes: Widths of the convolutions, in tokens.
+        num_filters: Filters of each width: one number for all, or one for each width.
+        stride: Distance between two windows, in tokens.
+        dilation: Distance between two tokens of a window.
+        padding: wide (every window that touches the text), same (one window for each token at stride 1),
+            valid (only windows that lie inside the text).
+        activation: Monotone function applied to the maximum of each filter.
+        embedding_dropout: Dropout on the vectors of the batch's distinct tokens: a token loses the same
+            components wherever it stands in the batch (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287).
+        dropout: Dropout on the pooled features.
+        embedding_norm: Layer norm on each token's vector.
+        pooled_norm: Layer norm on the pooled features.
+        layer_norm_eps: Added to the variance in both norms.
+        head_max_norm: Largest L2 norm of a class's weight vector while training (Kim: 3); None leaves it free.
+        class_weights: Weight of each class in the loss, in the order of the labels (multi-label: of its
+            positives); None weighs all alike.
+        label_smoothing: Share of the target spread evenly over the classes.
+    """
+
+    embedding_dim: int | None = None
+    variant: Variant = "non-static"
+    kernel_sizes: list[int] = dataclasses.field(default_factory=lambda: [3, 4, 5])
+    num_filters: int | list[int] = 100
+    stride: int = 1
+    dilation: int = 1
+    padding: Padding = "wide"
+    activation: Activation = "relu"
+    embedding_dropout: float = 0.0
+    dropout: float = 0.5
+    embedding_norm: bool = False
+    pooled_norm: bool = False
+    layer_norm_eps: float = 1e-5
+    head_max_norm: float | None = None
+    class_weights: list[float] | None = None
+    label_smoothing: float = 0.0
+
+    def check(self) -> None:
+        """Raises ValueError, in one line, at the first field that no network can be built from."""
+        _one_of("variant", self.variant, VARIANTS)
+        _one_of("padding", self.padding, PADDINGS)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        if not self.kernel_sizes:
+            raise ValueError("kernel_sizes: got an empty list; expected at least one width, such as [3, 4, 5]")
+        for width in self.kernel_sizes:
+            _at_least_one("kernel_sizes", width)
+        filters = self.num_filters if isinstance(self.num_filters, list) else [self.num_filters]
+        for count in filters:
+            _at_least_one("num_filters", count)
+        if isinstance(self.num_filters, list) and len(self.num_filters) != len(self.kernel_sizes):
+            raise ValueError(
+                f"num_filters: got {len(self.num_filters)} numbers for {len(self.kernel_sizes)} kernel sizes; "
+                "expected one number, or one for each kernel size"
+            )
+        _at_least_one("stride", self.stride)
+        _at_least_one("dilation", self.dilation)
+        if self.embedding_dim is not None:
+            _at_least_one("embedding_dim", self.embedding_dim)
+        for name in ("embedding_dropout", "dropout", "label_smoothing"):
+            value = getattr(self, name)
+            if not 0.0 <= value < 1.0:
+                raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
+        if self.head_max_norm is not None and self.head_max_norm <= 0:
+            raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
+
+
+class TextCNNConfig(Architecture, PreTrainedConfig):
+    """A TextCNN as transformers stores it: the architecture, the vocabulary and the labels.
+
+    Example:
+        >>> config = TextCNNConfig(vocab_size=30_522, kernel_sizes=[2, 3], id2label={0: "ham", 1: "spam"})
+        >>> config.num_labels
+        2
+
+    Raises:
+        ValueError: a field has a value nothing can be built from, or a name that is a misspelling of one.
+    """
+
+    model_type = "textcnn"
+
+    vocab_size: int = 30_522
+    pad_token_id: int = 0
+    # Divides the logits; found by calibration after training, 1 until then (Guo et al. 2017,
+    # https://arxiv.org/abs/1706.04599).
+    temperature: float = 1.0
+    # Multi-label: a label is given when its probability reaches its threshold (0.5 where none is named).
+    thresholds: dict[str, float] | None = None
+
+    def __post_init__(self, **kwargs: Any) -> None:
+        names = [field.name for field in dataclasses.fields(self)]
+        for name in kwargs:
+            # PreTrainedConfig keeps any name it does not know: a misspelt field would be silently ignored.
+            nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
+            if nearest and name not in ("num_labels", "torch_dtype"):
+                raise ValueError(f"unknown TextCNNConfig field {name!r}; did you mean {nearest[0]!r}?")
+        if self.embedding_dim is None:
+            self.embedding_dim = 300
+        # JSON has no tuples, and a config must compare equal after a round trip through it.
+        self.kernel_sizes = [int(width) for width in self.kernel_sizes]
+        if not isinstance(self.num_filters, int):
+            self.num_filters = [int(count) for count in self.num_filters]
+        super().__post_init__(**kwargs)
+        self.check()
+        if self.problem_type is not None:
+            _one_of("problem_type", self.problem_type, PROBLEM_TYPES)
+        if not 0 <= self.pad_token_id < self.vocab_size:
+            raise ValueError(
+                f"pad_token_id: got {self.pad_token_id}; expected an id below vocab_size ({self.vocab_size})"
+            )
+        if not self.temperature > 0:
+            raise ValueError(f"temperature: got {self.temperature}; expected a positive number")
+        if self.class_weights is not None and len(self.class_weights) != self.num_labels:
+            raise ValueError(
+                f"class_weights: got {len(self.class_weights)} numbers; expected one for each of the "
+                f"{self.num_labels} labels"
+            )
+
+    @property
+    def filters(self) -> list[int]:
+        """Number of filters of each kernel size."""
+        if isinstance(self.num_filters, list):
+            return self.num_filters
+        return [self.num_filters] * len(self.kernel_sizes)
+
+    @property
+    def hidden_size(self) -> int:
+        """Number of pooled features: what the head reads."""
+        return sum(self.filters)
+
+
+def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        nearest = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"{name}: got {value!r}; expected one of {', '.join(allowed)}{hint}")
+
+
+def _at_least_one(name: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 1")

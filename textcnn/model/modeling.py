@@ -1,0 +1,220 @@
+"""TextCNN as transformers models: token ids -> embedding -> convolution -> max over time -> head.
+
+Kim 2014, "Convolutional Neural Networks for Sentence Classification", https://arxiv.org/abs/1408.5882.
+
+Shapes: `B` texts, `T` tokens with padding, `N` tokens without, `U` distinct tokens, `D` vector size,
+`F` features, `C` classes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers import PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
+
+from .config import TextCNNConfig
+from .convolution import ParallelConv
+from .embedding import TokenEmbedding
+from .heads import LinearHead
+
+
+@dataclass
+class TextCNNOutput(ModelOutput):
+    """What `TextCNNModel` returns.
+
+    Args:
+        pooler_output: [B, F] features, one per filter.
+        winners: [B, F] number of the window that each feature comes from, -1 where a text has none.
+    """
+
+    pooler_output: Tensor | None = None
+    winners: Tensor | None = None
+
+
+class TextCNNPreTrainedModel(PreTrainedModel):
+    """Weight initialisation, loading and saving."""
+
+    config_class = TextCNNConfig
+    base_model_prefix = "textcnn"
+    main_input_name = "input_ids"
+
+    @classmethod
+    def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
+        """As in transformers; what is static stays out of training."""
+        loaded = super().from_pretrained(*arguments, **options)
+        model = loaded[0] if isinstance(loaded, tuple) else loaded
+        # Weights are loaded as new parameters, all of them trainable.
+        model.base_model.embeddings.freeze_static()
+        return loaded
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        # transformers would draw every weight from N(0, 0.02), which is far too small for vectors that are
+        # not followed by a layer norm.
+        if isinstance(module, nn.Embedding):
+            # The flag says that the weight came from a checkpoint; it is lost on the slice, so look first.
+            loaded = getattr(module.weight, "_is_hf_initialized", False)
+            init.uniform_(module.weight, -0.25, 0.25)
+            if not loaded and module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.Conv1d | nn.Linear):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+
+
+class TextCNNModel(TextCNNPreTrainedModel):
+    """The encoder: texts to one feature per filter.
+
+    Example:
+        >>> model = TextCNNModel(TextCNNConfig(vocab_size=100, embedding_dim=8, num_filters=4))
+        >>> model(torch.tensor([[5, 7, 9]])).pooler_output.shape
+        torch.Size([1, 12])
+    """
+
+    # A saved classifier opens as a bare encoder without complaint.
+    _keys_to_ignore_on_load_unexpected = (r"^head\.",)
+
+    def __init__(self, config: TextCNNConfig) -> None:
+        super().__init__(config)
+        self.embeddings = TokenEmbedding(config)
+        self.convolution = ParallelConv(config, self.embeddings.output_dim)
+        self.pooled_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.pooled_norm else None
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The embedding that training changes; the only one unless the variant is multichannel."""
+        return self.embeddings.channels[-1]
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.embeddings.channels[-1] = value
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> TextCNNOutput | tuple[Tensor, ...]:
+        """Features of a batch of padded texts.
+
+        Args:
+            input_ids: [B, T] token ids; T may be 0.
+            attention_mask: [B, T], 0 at pads; without it, pads are where input_ids is pad_token_id.
+            token_type_ids: accepted, because tokenizers made for other models send it, and unused.
+            inputs_embeds: [B, T, D] vectors in place of input_ids (all channels side by side).
+            return_dict: False returns a tuple.
+
+        Raises:
+            ValueError: both or neither of input_ids and inputs_embeds are given.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
+        if attention_mask is not None:
+            mask = attention_mask.bool()
+        elif input_ids is not None:
+            mask = input_ids != self.config.pad_token_id
+        else:
+            assert inputs_embeds is not None
+            mask = torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
+
+        inside, holes, offsets = _text_extents(mask)
+        if input_ids is not None:
+            # `long`: an empty list becomes a float tensor, and pipelines send one for an empty text.
+            distinct, index = input_ids[inside].long().unique(return_inverse=True)
+            vectors = self.embeddings(distinct)
+        else:
+            assert inputs_embeds is not None
+            vectors = self.embeddings.transform(inputs_embeds[inside])
+            index = torch.arange(len(vectors), device=vectors.device)
+        if holes is not None:
+            index = index.masked_fill(holes, -1)
+
+        features, winners = self.convolution(vectors, index, offsets)
+        if self.pooled_norm is not None:
+            # A text without any window answers with the head's bias: its features stay 0.
+            features = self.pooled_norm(features) * (winners >= 0).any(dim=1, keepdim=True)
+        output = TextCNNOutput(pooler_output=features, winners=winners)
+        return output.to_tuple() if return_dict is False else output
+
+
+class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
+    """The classifier: features -> dropout -> linear head, with the loss of its problem type.
+
+    Example:
+        >>> model = TextCNNForSequenceClassification(TextCNNConfig(vocab_size=100, id2label={0: "ham", 1: "spam"}))
+        >>> model(torch.tensor([[5, 7, 9]]), labels=torch.tensor([1])).logits.shape
+        torch.Size([1, 2])
+    """
+
+    def __init__(self, config: TextCNNConfig) -> None:
+        super().__init__(config)
+        self.textcnn = TextCNNModel(config)
+        self.dropout = nn.Dropout(config.dropout)
+        self.head = LinearHead(config.hidden_size, config.num_labels, max_norm=config.head_max_norm)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        labels: Tensor | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
+        """Logits [B, C], already divided by the temperature, and the loss where labels are given.
+
+        Args:
+            input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
+            labels: [B] class ids, or [B, C] zeros and ones when the problem is multi-label.
+            return_dict: False returns a tuple.
+        """
+        features = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds).pooler_output
+        logits = self.head(self.dropout(features)) / self.config.temperature
+        loss = None if labels is None else self.loss(logits, labels)
+        output = SequenceClassifierOutput(loss=loss, logits=logits)
+        return output.to_tuple() if return_dict is False else output
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss of logits [B, C]: cross-entropy, or binary cross-entropy when the problem is multi-label."""
+        config = self.config
+        # Made here, not kept as a buffer: from_pretrained leaves garbage in buffers that are not saved.
+        weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
+        if config.problem_type is None:
+            config.problem_type = (
+                "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+            )
+        if config.problem_type == "single_label_classification":
+            return functional.cross_entropy(
+                logits, labels.view(-1), weight=weight, label_smoothing=config.label_smoothing
+            )
+        targets = labels.to(logits.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
+        return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
+
+
+def _text_extents(mask: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Where the texts of a padded batch lie: mask [B, T] -> inside [B, T], holes [N] or None, offsets [B + 1].
+
+    A text runs from its first to its last real token, so padding on either side changes nothing. Masked
+    positions in between are holes: they keep their place, as zero vectors.
+    """
+    seen = mask.long().cumsum(dim=1)
+    lengths = seen[:, -1] if mask.shape[1] else seen.new_zeros(len(mask))
+    # After the first real token, and not after the last one (where the count is complete before the position).
+    inside = (seen > 0) & ((seen < lengths[:, None]) | mask)
+    extents = inside.sum(dim=1)
+    holes = None if torch.equal(extents, lengths) else ~mask[inside]
+    return inside, holes, functional.pad(extents.cumsum(dim=0), (1, 0))

@@ -1,0 +1,75 @@
+"""The first two minutes: train on the embedded dataset, compare with a linear baseline, ask three questions.
+
+Run it with `make quickstart`, or `python -m textcnn.quickstart`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+DATA = "python-docstrings"
+QUESTIONS = [
+    "Return the arc tangent of y/x, in radians.",
+    "Wait until the thread terminates, or until the timeout occurs.",
+    "Send the HTTP request header to the server.",
+]
+
+
+def linear_baseline(data: Any) -> float:
+    """Test accuracy of TF-IDF over words and word pairs with logistic regression, trained on the same split."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    baseline = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
+    )
+    baseline.fit(data["train"]["text"][:], data["train"]["label"][:])
+    return float(baseline.score(data["test"]["text"][:], data["test"]["label"][:]))
+
+
+def main(output_dir: str | Path = "runs/quickstart") -> None:
+    """Trains, scores, compares and predicts, printing as it goes."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    with console.status("loading"):
+        from sklearn.metrics import accuracy_score, f1_score
+
+        import textcnn
+        from textcnn.data import docstrings
+
+        data = docstrings.load()
+    names = data["train"].features["label"].names
+    rows = ", ".join(f"{split} {len(data[split]):,}" for split in data)
+    console.print(f"[bold]1. Data.[/bold] First paragraphs of the standard library's docstrings ({rows}).")
+    console.print(f"   The {len(names)} classes are chapters of the Library Reference: {', '.join(names)}.\n")
+
+    console.print("[bold]2. Training.[/bold] textcnn.train(data, output_dir=...)")
+    classifier = textcnn.train(data, output_dir=output_dir, seed=0)
+
+    texts, labels = data["test"]["text"][:], [names[i] for i in data["test"]["label"][:]]
+    predicted = classifier.predict(texts)
+    with console.status("training the baseline: TF-IDF + logistic regression"):
+        baseline = linear_baseline(data)
+    table = Table(title="\n3. Scores on the test split, one seed", title_justify="left", title_style="bold")
+    for column in ("model", "accuracy", "macro-F1"):
+        table.add_column(column)
+    macro = f1_score(labels, predicted, average="macro")
+    table.add_row("textcnn", f"{accuracy_score(labels, predicted):.3f}", f"{macro:.3f}")
+    table.add_row("TF-IDF + logistic regression", f"{baseline:.3f}", "")
+    console.print(table)
+
+    console.print("\n[bold]4. Use.[/bold] textcnn.load(directory).predict_top_k(texts, k=2)")
+    for text, best in zip(QUESTIONS, textcnn.load(output_dir).predict_top_k(QUESTIONS, k=2), strict=True):
+        answers = ", ".join(f"{label} {probability:.2f}" for label, probability in best)
+        console.print(f"   {text}\n     [green]{answers}[/green]")
+    console.print(
+        f"\nThe classifier is in [bold]{output_dir}[/bold]; its model card is {Path(output_dir) / 'README.md'}."
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,269 @@
+"""FoldedTextCNN: a trained TextCNN as look-up tables, answered without torch.
+
+Shapes: `N` texts, `F` filters of all widths, `C` classes, `V` table rows, `R` values in a row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .classifier import Array, TextClassifier
+from .layout import Layout
+from .storage import read_tensors, write_tensors, write_text
+from .threads import ThreadPool
+
+FOLDED_FILE = "folded.safetensors"
+FORMAT = "textcnn-folded-1"
+# Texts and characters tokenized at a time: enough to make the cost of a call small, few enough to stay in cache.
+_BATCH_TEXTS = 512
+_BATCH_CHARACTERS = 1 << 18
+# What a folded model does not depend on may change in config.json without folding again.
+_FOLDED_KEYS = (
+    "vocab_size", "pad_token_id", "kernel_sizes", "num_filters", "stride", "dilation", "padding", "activation",
+    "pooled_norm", "layer_norm_eps",
+)  # fmt: skip
+
+
+class FoldedTextCNN(TextClassifier):
+    """Labels and probabilities of texts from a folded model; made by `load` or by `textcnn.fold.fold`.
+
+    Many threads may use one object at once, and it survives a fork.
+
+    Args:
+        config: The artifact's config.json.
+        tensors: What folded.safetensors holds: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, F],
+            head_bias [C] and, with a pooled norm, norm_weight [F] and norm_bias [F].
+        tokenizer: Text of a tokenizer.json; None for a model that is only given token ids.
+        metadata: What folding measured.
+        threads: Threads that work on the texts of one call.
+
+    Example:
+        >>> model = FoldedTextCNN.load("runs/spam", threads=2)
+        >>> model.predict(["free entry, call now"])
+        array(['spam'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        tensors: Mapping[str, NDArray[Any]],
+        tokenizer: str | None,
+        metadata: Mapping[str, str] | None = None,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(config)
+        self.config = dict(config)
+        self.metadata = dict(metadata or {})
+        self.tokenizer_json = tokenizer
+        self._tensors = dict(tensors)
+        self._layout = Layout.of(config, tensors["table"].dtype)
+        self._check_shapes()
+        self._operands = self._kernel_operands()
+        self._pool = ThreadPool(threads)
+        self._tokenizer: Any = None
+        if tokenizer is not None:
+            from .tokenizer import compile_tokenizer
+
+            self._tokenizer = compile_tokenizer(tokenizer)
+            if self._tokenizer.vocab_size > len(tensors["row_of_id"]):
+                raise ValueError(
+                    f"tokenizer: got {self._tokenizer.vocab_size} tokens; expected at most the model's "
+                    f"{len(tensors['row_of_id'])}; use the tokenizer.json that was saved with the model"
+                )
+
+    @classmethod
+    def load(cls, directory: str | Path, threads: int = 1) -> FoldedTextCNN:
+        """Opens an artifact that has been folded; its tables are mapped into memory, not read.
+
+        Raises:
+            FileNotFoundError: a file of the artifact is missing.
+            ValueError: a file is broken, or they do not belong together.
+        """
+        directory = Path(directory)
+        for name in ("config.json", "tokenizer.json", FOLDED_FILE):
+            if not (directory / name).is_file():
+                hint = f"; run: textcnn fold {directory}" if name == FOLDED_FILE else ""
+                raise FileNotFoundError(f"{directory} has no {name}; expected a folded textcnn artifact{hint}")
+        try:
+            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{directory / 'config.json'} is no JSON ({error}); copy it again") from error
+        tensors, metadata = read_tensors(directory / FOLDED_FILE)
+        if metadata.get("format") != FORMAT:
+            raise ValueError(
+                f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; "
+                f"run: textcnn fold {directory}"
+            )
+        if json.loads(metadata["config"]) != {key: config.get(key) for key in _FOLDED_KEYS}:
+            raise ValueError(
+                f"{directory / FOLDED_FILE} was folded from another model than config.json describes; "
+                f"run: textcnn fold {directory}"
+            )
+        tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
+        return cls(config, tensors, tokenizer, metadata, threads)
+
+    def save(self, directory: str | Path) -> Path:
+        """Writes folded.safetensors into a directory, with config.json and tokenizer.json where it has none.
+
+        Raises:
+            ValueError: the model has no tokenizer, so that what is written could not be loaded.
+        """
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        if self.tokenizer_json is None:
+            raise ValueError("save: got a model without a tokenizer; expected one; give it to fold(model, tokenizer)")
+        folded_from = {key: self.config.get(key) for key in _FOLDED_KEYS}
+        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(folded_from)}
+        write_tensors(directory / FOLDED_FILE, self._tensors, metadata)
+        if not (directory / "config.json").exists():
+            write_text(directory / "config.json", json.dumps(self.config, indent=2, sort_keys=True) + "\n")
+        if not (directory / "tokenizer.json").exists():
+            write_text(directory / "tokenizer.json", self.tokenizer_json)
+        return directory
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether the tables are int8: answers then differ from the model's by the error in `metadata`."""
+        return self._tensors["table"].dtype == np.int8
+
+    @property
+    def threads(self) -> int:
+        """Threads that work on the texts of one call; may be set at any time."""
+        return self._pool.threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._pool = ThreadPool(threads)
+
+    def logits(self, texts: Iterable[str]) -> Array:
+        """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
+
+        Raises:
+            TypeError: `texts` is one string, or holds something that is no string.
+            ValueError: a text holds half of a surrogate pair, which no tokenizer can read.
+        """
+        parts = list(self._pool.map(self._logits, _batches(texts)))
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+
+    def features(self, texts: Iterable[str]) -> Array:
+        """Pooled features, what the head reads: [N, F] float32."""
+        parts = [self.features_of_ids(*self._ids(batch)) for batch in _batches(texts)]
+        return np.concatenate(parts) if parts else np.zeros((0, self._layout.features), dtype=np.float32)
+
+    def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
+        """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
+        features = np.empty((len(offsets) - 1, self._layout.features), dtype=np.float32)
+        self._classify(ids, offsets, features)
+        return features
+
+    def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
+        """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
+        return self._classify(ids, offsets, np.empty((1, self._layout.features), dtype=np.float32))
+
+    def _logits(self, texts: list[str]) -> Array:
+        return self.logits_of_ids(*self._ids(texts))
+
+    def _ids(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        if self._tokenizer is None:
+            raise ValueError("texts: this model was folded without a tokenizer; give one to fold(model, tokenizer)")
+        ids, offsets = self._tokenizer.encode_batch(texts)
+        return ids, offsets
+
+    def _classify(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], features: Array) -> Array:
+        from .kernels import classify
+
+        logits = np.empty((len(offsets) - 1, len(self.labels)), dtype=np.float32)
+        classify(ids, offsets, *self._operands, features, logits)
+        return logits
+
+    def _kernel_operands(self) -> tuple[Any, ...]:
+        config, tensors = self.config, self._tensors
+        temperature = np.float32(config.get("temperature", 1.0))
+        none = np.empty(0, dtype=np.float32)
+        return (
+            tensors["row_of_id"],
+            tensors["table"],
+            self._layout.plan,
+            int(config.get("dilation", 1)),
+            int(config.get("stride", 1)),
+            tensors["scale"],
+            tensors["bias"],
+            _activation_number(config.get("activation", "relu")),
+            tensors.get("norm_weight", none),
+            tensors.get("norm_bias", none),
+            float(config.get("layer_norm_eps", 1e-5)),
+            # The temperature is folded in here and not in the file: calibration may change it afterwards.
+            tensors["head_weight"] / temperature,
+            tensors["head_bias"] / temperature,
+        )
+
+    def _check_shapes(self) -> None:
+        features, classes = self._layout.features, len(self.labels)
+        expected = {
+            "table": (len(self._tensors["table"]), self._layout.columns),
+            "row_of_id": (int(self.config["vocab_size"]),),
+            "scale": (features,),
+            "bias": (features,),
+            "head_weight": (classes, features),
+            "head_bias": (classes,),
+        }
+        if self.config.get("pooled_norm"):
+            expected |= {"norm_weight": (features,), "norm_bias": (features,)}
+        for name, shape in expected.items():
+            got = self._tensors[name].shape if name in self._tensors else None
+            if got != shape:
+                raise ValueError(f"{name}: got {got}; expected {shape}, as config.json says; fold the model again")
+
+
+def _activation_number(name: str) -> int:
+    from .kernels import ACTIVATIONS
+
+    if name not in ACTIVATIONS:
+        raise ValueError(f"activation: got {name!r}; expected one of {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS.index(name)
+
+
+def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Lists of texts of at most _BATCH_TEXTS texts and, unless one text is longer, _BATCH_CHARACTERS."""
+    if isinstance(texts, str | bytes):
+        raise TypeError(f"texts: got one {type(texts).__name__}; expected an iterable of strings; write [text]")
+    iterator = iter(texts)
+    done = 0
+    while batch := list(islice(iterator, _BATCH_TEXTS)):
+        try:
+            characters = len("".join(batch))
+        except TypeError:
+            raise _not_a_string(batch, done) from None
+        if characters <= _BATCH_CHARACTERS or len(batch) == 1:
+            yield batch
+        else:
+            yield from _split(batch)
+        done += len(batch)
+
+
+def _split(texts: list[str]) -> Iterator[list[str]]:
+    begin = characters = 0
+    for position, text in enumerate(texts):
+        if characters and characters + len(text) > _BATCH_CHARACTERS:
+            yield texts[begin:position]
+            begin, characters = position, 0
+        characters += len(text)
+    yield texts[begin:]
+
+
+def _not_a_string(texts: list[Any], before: int) -> TypeError:
+    position = next(i for i, text in enumerate(texts) if not isinstance(text, str))
+    text = texts[position]
+    return TypeError(
+        f"texts: got {text!r} ({type(text).__name__}) at position {before + position}; expected a string; "
+        "leave out or convert what is no text"
+    )

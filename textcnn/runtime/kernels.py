@@ -1,0 +1,251 @@
+"""Token ids to pooled features to logits, on the folded tables.
+
+A table row holds, for one token, its term of every filter at every window offset, so that a convolution is a
+sum of W row slices. The windows slide along a short buffer of rows that is refilled as the text goes on: a text
+of any length needs the same memory.
+
+Shapes: `N` texts, `T` tokens, `F` filters of all widths, `P` the same with each width padded to whole vectors,
+`I` widths, `C` classes, `V` table rows.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from .vector_ops import PREFETCH_DISTANCE, window_max_float32, window_max_int8
+
+ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
+# Columns of a plan [I, 9], int64: where each width lies in a table row and how its windows lie on a text.
+WIDTH, COLUMN, SLICE_BYTES, PADDED, MAXIMA_AT, FILTERS, FEATURE_AT, LEFT, RIGHT = range(9)
+# Rows that the buffer holds beside the widest window.
+_BUFFER_ROWS = 2048
+_SPARE = PREFETCH_DISTANCE
+# Entries of a text's counters.
+_FILLED, _PENDING_HOLES, _HAS_HOLES, _HAS_TOKENS, _MOVED = range(5)
+
+
+@nb.njit(nogil=True, cache=True)
+def new_state(plan, dilation, is_int8):
+    """What one text in progress needs: rows of the buffer, next window of each width, windows found, counters."""
+    span = 0
+    features = 0
+    for i in range(plan.shape[0]):
+        span = max(span, (plan[i, WIDTH] - 1) * dilation)
+        features = max(features, plan[i, MAXIMA_AT] + plan[i, PADDED])
+    rows = np.zeros(_BUFFER_ROWS + 3 * span + _SPARE, np.int64)
+    next_start = np.zeros(plan.shape[0], np.int64)
+    found = np.zeros(plan.shape[0], np.bool_)
+    maxima = np.empty(features * (2 if is_int8 else 4), np.uint8)
+    return rows, next_start, found, maxima, np.zeros(5, np.int64)
+
+
+@nb.njit(nogil=True, cache=True)
+def begin_text(state, plan, hole, is_int8):
+    """Empties the buffer: the zero vectors before a text, and no window yet."""
+    rows, next_start, found, maxima, counters = state
+    left = 0
+    for i in range(plan.shape[0]):
+        left = max(left, plan[i, LEFT])
+    for i in range(plan.shape[0]):
+        next_start[i] = left - plan[i, LEFT]
+        found[i] = False
+    rows[:left] = hole
+    counters[:] = 0
+    counters[_FILLED] = left
+    if is_int8:
+        maxima.view(np.int16)[:] = -32768
+    else:
+        maxima.view(np.float32)[:] = -np.inf
+
+
+@nb.njit(nogil=True, cache=True)
+def _has_token(rows, start, dilation, width, hole):
+    for j in range(width):
+        if rows[start + j * dilation] != hole:
+            return True
+    return False
+
+
+@nb.njit(nogil=True, cache=True)
+def _slide(table, state, plan, dilation, stride, hole, check, at_end):
+    """Adds every window that the buffer holds whole; at the end of a text also those that hang over it."""
+    rows, next_start, found, maxima, counters = state
+    filled = counters[_FILLED]
+    is_int8 = table.itemsize == 1
+    size = 2 if is_int8 else 4
+    table_at, rows_at, maxima_at = table.ctypes.data, rows.ctypes.data, maxima.ctypes.data
+    moved = True
+    while moved:
+        # All widths take a step together, so that they read a row while it is near.
+        moved = False
+        for i in range(plan.shape[0]):
+            start = next_start[i]
+            width = plan[i, WIDTH]
+            if start + (width - 1) * dilation >= filled + (plan[i, RIGHT] if at_end else 0):
+                continue
+            moved = True
+            next_start[i] = start + stride
+            if check and not _has_token(rows, start, dilation, width, hole):
+                continue
+            found[i] = True
+            best = maxima_at + plan[i, MAXIMA_AT] * size
+            column, slice_bytes, padded = plan[i, COLUMN], plan[i, SLICE_BYTES], plan[i, PADDED]
+            if is_int8:
+                window_max_int8(table_at, rows_at, best, start, dilation, width, column, slice_bytes, padded)
+            else:
+                window_max_float32(table_at, rows_at, best, start, dilation, width, column, slice_bytes, padded)
+
+
+@nb.njit(nogil=True, cache=True)
+def _make_room(table, state, plan, dilation, stride, hole):
+    """Works off a full buffer and forgets the rows that no later window reads."""
+    rows, next_start, _, _, counters = state
+    _slide(table, state, plan, dilation, stride, hole, counters[_HAS_HOLES] != 0, False)
+    filled = counters[_FILLED]
+    first = min(filled, next_start.min())
+    for k in range(first, filled):
+        rows[k - first] = rows[k]
+    next_start -= first
+    counters[_FILLED] = filled - first
+    counters[_MOVED] = 1
+
+
+@nb.njit(nogil=True, cache=True)
+def push_tokens(ids, begin, end, row_of_id, table, state, plan, dilation, stride, hole):
+    """Appends the tokens ids[begin:end] to the text in progress; padding counts only between other tokens."""
+    rows, _, _, _, counters = state
+    row_bytes = table.strides[0]
+    capacity = rows.size - _SPARE - (rows.size - _SPARE - _BUFFER_ROWS) // 3
+    filled = counters[_FILLED]
+    pending = counters[_PENDING_HOLES]
+    k = begin
+    while k < end:
+        row = row_of_id[ids[k]]
+        if row < 0:
+            pending += counters[_HAS_TOKENS]
+            k += 1
+            continue
+        if filled == capacity:
+            counters[_FILLED] = filled
+            _make_room(table, state, plan, dilation, stride, hole)
+            filled = counters[_FILLED]
+        if pending > 0:
+            counters[_HAS_HOLES] = 1
+            rows[filled] = hole
+            pending -= 1
+        else:
+            counters[_HAS_TOKENS] = 1
+            rows[filled] = row * row_bytes
+            k += 1
+        filled += 1
+    counters[_FILLED] = filled
+    counters[_PENDING_HOLES] = pending
+
+
+@nb.njit(nogil=True, cache=True)
+def end_text(table, state, plan, dilation, stride, hole):
+    """Adds the windows that hang over the end of the text."""
+    rows, _, _, _, counters = state
+    if counters[_HAS_TOKENS] == 0:
+        return
+    left = 0
+    right = 0
+    for i in range(plan.shape[0]):
+        left = max(left, plan[i, LEFT])
+        right = max(right, plan[i, RIGHT])
+    filled = counters[_FILLED]
+    rows[filled : filled + right] = hole
+    # The rows of a text shorter than the dilation can all fall between the positions that a window reads.
+    short = counters[_MOVED] == 0 and filled - left < dilation
+    _slide(table, state, plan, dilation, stride, hole, short or counters[_HAS_HOLES] != 0, True)
+
+
+@nb.njit(nogil=True, cache=True)
+def _activate(value, activation):
+    if activation == 0:
+        return max(value, np.float32(0))
+    if activation == 1:
+        return np.float32(math.tanh(value))
+    if activation == 3:
+        return np.float32(1 / (1 + math.exp(-value)))
+    if activation == 4:
+        return value if value > 0 else np.float32(math.expm1(value))
+    if activation == 5:
+        return value if value > 0 else np.float32(0.01) * value
+    if activation == 6:
+        return np.float32(max(value, 0) + math.log1p(math.exp(-abs(value))))
+    return value
+
+
+@nb.njit(nogil=True, cache=True)
+def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, is_int8, features):
+    """Maxima to features [F]: scale, bias, activation, layer norm; 0 where a filter has no window."""
+    _, _, found, maxima, _ = state
+    any_window = False
+    for i in range(plan.shape[0]):
+        at, source, count = plan[i, FEATURE_AT], plan[i, MAXIMA_AT], plan[i, FILTERS]
+        if not found[i]:
+            features[at : at + count] = 0
+            continue
+        any_window = True
+        if is_int8:
+            sums = maxima.view(np.int16)
+            for f in range(count):
+                features[at + f] = np.float32(sums[source + f]) * scale[at + f] + bias[at + f]
+        else:
+            values = maxima.view(np.float32)
+            for f in range(count):
+                features[at + f] = values[source + f] + bias[at + f]
+        if activation == 0:
+            for f in range(at, at + count):
+                features[f] = max(features[f], np.float32(0))
+        elif activation != 2:
+            for f in range(at, at + count):
+                features[f] = _activate(features[f], activation)
+    if norm_weight.size and any_window:
+        mean = 0.0
+        for f in range(features.size):
+            mean += features[f]
+        mean /= features.size
+        variance = 0.0
+        for f in range(features.size):
+            variance += (features[f] - mean) ** 2
+        factor = 1 / math.sqrt(variance / features.size + norm_epsilon)
+        for f in range(features.size):
+            features[f] = np.float32((features[f] - mean) * factor) * norm_weight[f] + norm_bias[f]
+
+
+@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
+def apply_head(features, head_weight, head_bias, logits):
+    """logits [C] = head_weight [C, F] @ features [F] + head_bias [C]."""
+    for c in range(head_weight.shape[0]):
+        total = np.float32(0)
+        for f in range(features.size):
+            total += head_weight[c, f] * features[f]
+        logits[c] = total + head_bias[c]
+
+
+@nb.njit(nogil=True, cache=True)
+def classify(
+    ids, offsets, row_of_id, table, plan, dilation, stride, scale, bias, activation,
+    norm_weight, norm_bias, norm_epsilon, head_weight, head_bias, features, logits,
+):  # fmt: skip
+    """Features and logits of a flat batch: text n is ids[offsets[n]:offsets[n + 1]].
+
+    features [N, F], or [1, F] where only the logits [N, C] are wanted.
+    """
+    is_int8 = table.itemsize == 1
+    hole = (table.shape[0] - 1) * table.strides[0]
+    state = new_state(plan, dilation, is_int8)
+    for n in range(offsets.size - 1):
+        begin_text(state, plan, hole, is_int8)
+        push_tokens(ids, offsets[n], offsets[n + 1], row_of_id, table, state, plan, dilation, stride, hole)
+        end_text(table, state, plan, dilation, stride, hole)
+        row = features[min(n, features.shape[0] - 1)]
+        finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, is_int8, row)
+        apply_head(row, head_weight, head_bias, logits[n])

@@ -1,0 +1,201 @@
+"""Load, prepare and save a tokenizer: one state, so that every door sees the same ids."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import socket
+import urllib.parse
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+KINDS = ("wordpiece", "bpe", "char", "byte")
+PAD_TOKEN, UNK_TOKEN = "[PAD]", "[UNK]"
+MODEL_INPUT_NAMES = ["input_ids", "attention_mask"]
+NO_LIMIT = int(1e30)  # what transformers takes for "no maximum length"
+
+
+def load_tokenizer(name_or_directory: str | os.PathLike[str], revision: str | None = None) -> PreTrainedTokenizerFast:
+    """The tokenizer of a checkpoint (local directory or Hub id) or of a textcnn artifact.
+
+    Raises FileNotFoundError where there is no such directory or Hub repository, ValueError where
+    its tokenizer is not a fast one or its files cannot be read.
+
+    >>> load_tokenizer("bert-base-uncased")("fine films")["input_ids"]
+    [2986, 3152]
+    """
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+    name = os.fspath(name_or_directory)
+    local = Path(name).expanduser()
+    if not local.is_dir():
+        _check_hub_id(name, local)
+    elif not any((local / file).is_file() for file in _TOKENIZER_FILES):
+        raise FileNotFoundError(
+            f"got tokenizer {name!r}, a directory without tokenizer files; expected tokenizer.json "
+            "in it; give the directory of a checkpoint, a Hub id or a kind: " + ", ".join(KINDS)
+        )
+    try:
+        # our own artifacts: AutoTokenizer would want a config.json that it knows, too
+        reader = PreTrainedTokenizerFast if _is_plain(local) else AutoTokenizer
+        tokenizer = reader.from_pretrained(
+            str(local) if local.is_dir() else name,
+            revision=revision or "main",
+            local_files_only=local.is_dir() or not hub_is_reachable(),
+        )
+    except OSError as error:
+        raise FileNotFoundError(
+            f"got tokenizer {name!r}; expected a local directory or a Hub id that can be reached; "
+            f"check the spelling and the network ({first_line(error)})"
+        ) from error
+    except Exception as error:  # whatever a broken file provokes in tokenizers or transformers
+        raise ValueError(
+            f"got tokenizer {name!r}, which cannot be read; expected a fast tokenizer "
+            f"(tokenizer.json); download or save it again ({first_line(error)})"
+        ) from error
+    return prepare_tokenizer(tokenizer, name)
+
+
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.txt",
+    "vocab.json",
+    "tokenizer.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)
+
+
+def _is_plain(directory: Path) -> bool:
+    """Whether tokenizer.json says all, no model's own tokenizer class adding to it."""
+    config = directory / "tokenizer_config.json"
+    if not (directory / "tokenizer.json").is_file():
+        return False
+    if not config.is_file():
+        return True
+    with config.open(encoding="utf-8") as file:
+        name = json.load(file).get("tokenizer_class")
+    return name in ("PreTrainedTokenizerFast", "TokenizersBackend")
+
+
+def prepare_tokenizer(tokenizer: object, name: str | None = None) -> PreTrainedTokenizerFast:
+    """A copy of a transformers tokenizer in the state that this module promises.
+
+    Raises ValueError for a slow (pure Python) tokenizer.
+    """
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if not isinstance(backend, Tokenizer):
+        name = name or getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
+        raise ValueError(
+            f"got tokenizer {name!r}, a slow one ({type(tokenizer).__name__}); expected a fast one "
+            f"(tokenizer.json); use another checkpoint's, or a kind: {', '.join(KINDS)}"
+        )
+    special = dict(getattr(tokenizer, "special_tokens_map", {}))
+    single = {key: str(value) for key, value in special.items() if isinstance(value, str)}
+    backend = Tokenizer.from_str(backend.to_str())
+    vocabulary = backend.get_vocab(with_added_tokens=True)
+    # an unknown word must not look like padding, so a pad token shared with it does not count
+    if single.get("pad_token") in (None, single.get("unk_token")):
+        known = [token for token in (PAD_TOKEN, "<pad>", "<|pad|>") if token in vocabulary]
+        single["pad_token"] = known[0] if known else PAD_TOKEN
+    return wrap(backend, single)
+
+
+def wrap(backend: Tokenizer, special_tokens: dict[str, str]) -> PreTrainedTokenizerFast:
+    from transformers import PreTrainedTokenizerFast
+
+    backend.no_truncation()
+    backend.no_padding()
+    if getattr(backend.model, "dropout", None) is not None:
+        backend.model.dropout = None  # BPE dropout draws other ids on every call
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=backend,
+        model_max_length=NO_LIMIT,
+        model_input_names=list(MODEL_INPUT_NAMES),
+        padding_side="right",
+        truncation_side="right",
+        clean_up_tokenization_spaces=False,
+        split_special_tokens=True,
+        **special_tokens,
+    )
+    tokenizer.backend_tokenizer.post_processor = None
+    return tokenizer
+
+
+def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
+    """How many rows an embedding needs: the highest id + 1 (ids may have gaps).
+
+    >>> vocabulary_size(train_tokenizer([], kind="byte"))
+    258
+    """
+    return max(tokenizer.get_vocab().values()) + 1
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, directory: str | os.PathLike[str]) -> None:
+    """Write tokenizer.json and tokenizer_config.json, which any transformers from v4 on reads."""
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    special = tokenizer.special_tokens_map
+    config = {
+        # transformers 5 would write "TokenizersBackend", which v4 does not know
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": list(tokenizer.model_input_names),
+        "model_max_length": tokenizer.model_max_length,
+        "padding_side": tokenizer.padding_side,
+        "split_special_tokens": bool(tokenizer.split_special_tokens),
+        "truncation_side": tokenizer.truncation_side,
+        **{key: value for key, value in special.items() if isinstance(value, str)},
+    }
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (directory / "tokenizer.json").write_text(backend.to_str(pretty=True), encoding="utf-8")
+    (directory / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+
+def _check_hub_id(name: str, local: Path) -> None:
+    """Raise for what cannot be a Hub id, before the network is asked."""
+    if "/" not in name and (close := difflib.get_close_matches(name, KINDS, n=1, cutoff=0.75)):
+        raise ValueError(
+            f"got tokenizer {name!r}; expected a directory, a Hub id or a kind "
+            f"({', '.join(KINDS)}); did you mean {close[0]!r}?"
+        )
+    if local.is_file():
+        raise FileNotFoundError(
+            f"got tokenizer {name!r}, a file; expected a directory with tokenizer.json; give the "
+            "directory that holds it"
+        )
+    if not name or name.startswith((".", "/", "~")) or name.count("/") > 1 or local.is_absolute():
+        raise FileNotFoundError(
+            f"got tokenizer {name!r}; expected a directory with tokenizer.json; no such directory: check the spelling"
+        )
+
+
+def hub_is_reachable() -> bool:
+    """Whether the Hub's name resolves: without this, each missing file costs five retries."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    if urllib.request.getproxies():
+        return True  # names are resolved by the proxy
+    try:
+        socket.getaddrinfo(urllib.parse.urlsplit(constants.ENDPOINT).hostname, 443)
+    except OSError:
+        return False
+    return True
+
+
+def first_line(error: BaseException) -> str:
+    """An error's first line, for a message that has to stay on one."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,215 @@
+"""What every training task shares: building the network, stepping, scoring, optimizer and schedule.
+
+A task is a subclass that says what its loss is. Shapes: `B` texts, `T` tokens, `C` classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import (
+    MulticlassAccuracy,
+    MulticlassF1Score,
+    MultilabelExactMatch,
+    MultilabelF1Score,
+)
+
+from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
+
+Batch = dict[str, Tensor]
+KIM_2014 = Architecture()
+
+
+class TrainingModule(LightningModule):
+    """Trains a TextCNNForSequenceClassification; subclasses define `loss`.
+
+    The first four arguments, and the size of the initial vectors, come from the data module: the command line
+    links them.
+
+    Args:
+        labels: Names of the classes, in the order of their ids.
+        vocab_size: Number of tokens the tokenizer knows.
+        pad_token_id: Id of the padding token.
+        problem_type: single_label_classification or multi_label_classification.
+        vectors_dim: Size of the data module's initial vectors, None where there are none.
+        architecture: The network.
+        learning_rate: Highest learning rate.
+        embedding_learning_rate: That of the token vectors; None is learning_rate.
+        weight_decay: Decoupled weight decay (AdamW) of all weights but token vectors, biases and norms.
+        warmup: Share of the steps over which the learning rate rises from 0.
+        schedule: What the learning rate does afterwards: cosine (falls to 0) or constant.
+        optimizer: adamw, or adadelta (Kim 2014; learning_rate 1 is its usual value).
+    """
+
+    def __init__(
+        self,
+        labels: list[str],
+        vocab_size: int,
+        pad_token_id: int = 0,
+        problem_type: Literal["single_label_classification", "multi_label_classification"] = (
+            "single_label_classification"
+        ),
+        vectors_dim: int | None = None,
+        architecture: Architecture = KIM_2014,
+        learning_rate: float = 1e-3,
+        embedding_learning_rate: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.05,
+        schedule: Literal["cosine", "constant"] = "cosine",
+        optimizer: Literal["adamw", "adadelta"] = "adamw",
+    ) -> None:
+        super().__init__()
+        # load_from_checkpoint gives back what save_hyperparameters took: a dict.
+        fields = architecture if isinstance(architecture, dict) else dataclasses.asdict(architecture)
+        architecture = Architecture(**fields)
+        if architecture.embedding_dim is None:
+            architecture.embedding_dim = vectors_dim
+        if vectors_dim is None and architecture.variant in ("static", "multichannel"):
+            raise ValueError(
+                f"variant: got {architecture.variant!r} without initial vectors; expected vectors to keep; "
+                "give a checkpoint or word-vector file as `vectors`, or choose 'random'"
+            )
+        # Only primitives: load_from_checkpoint reads them with weights_only.
+        self.save_hyperparameters(
+            {
+                "labels": list(labels),
+                "vocab_size": vocab_size,
+                "pad_token_id": pad_token_id,
+                "problem_type": problem_type,
+                "vectors_dim": vectors_dim,
+                "architecture": dataclasses.asdict(architecture),
+                "learning_rate": learning_rate,
+                "embedding_learning_rate": embedding_learning_rate,
+                "weight_decay": weight_decay,
+                "warmup": warmup,
+                "schedule": schedule,
+                "optimizer": optimizer,
+            }
+        )
+        config = TextCNNConfig(
+            **dataclasses.asdict(architecture),
+            vocab_size=vocab_size,
+            pad_token_id=pad_token_id,
+            id2label=dict(enumerate(labels)),
+            label2id={label: i for i, label in enumerate(labels)},
+            problem_type=problem_type,
+        )
+        self.model = TextCNNForSequenceClassification(config)
+        self.metrics = torch.nn.ModuleDict(
+            {f"{stage}_metrics": _metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
+        )
+
+    def loss(self, batch: Batch, logits: Tensor) -> Tensor:
+        """Loss of a batch, given its logits [B, C]."""
+        raise NotImplementedError
+
+    def setup(self, stage: str) -> None:
+        """Starts the token vectors from those of the data module, where it has some."""
+        data = getattr(self.trainer, "datamodule", None)
+        if stage == "fit" and self.hparams["vectors_dim"] is not None and data is not None:
+            vectors = data.initial_vectors(self.model.config.embedding_dim)
+            self.model.textcnn.embeddings.set_vectors(torch.from_numpy(vectors.matrix))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits [B, C] of a batch."""
+        return self.model(batch["input_ids"], batch["attention_mask"]).logits
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self.loss(batch, self(batch))
+        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["input_ids"]))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score(batch, "val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Probabilities [B, C], float32."""
+        logits = self(batch).float()
+        return logits.softmax(-1) if self._single_label else logits.sigmoid()
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        hparams = self.hparams
+        embeddings, decayed, others = [], [], []
+        for name, parameter in self.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            if ".embeddings.channels." in name:
+                embeddings.append(parameter)
+            else:
+                (decayed if parameter.ndim > 1 else others).append(parameter)
+        rate = hparams["learning_rate"]
+        embedding_rate = rate if hparams["embedding_learning_rate"] is None else hparams["embedding_learning_rate"]
+        groups = [
+            {"params": decayed, "lr": rate, "weight_decay": hparams["weight_decay"]},
+            {"params": others, "lr": rate, "weight_decay": 0.0},
+            {"params": embeddings, "lr": embedding_rate, "weight_decay": 0.0},
+        ]
+        groups = [group for group in groups if group["params"]]
+        optimizer: torch.optim.Optimizer
+        if hparams["optimizer"] == "adadelta":
+            optimizer = torch.optim.Adadelta(groups)
+        else:
+            # The fused kernel is the fast one on CPU; with fp16 it cannot be clipped.
+            optimizer = torch.optim.AdamW(groups, fused=not str(self.trainer.precision).startswith("16"))
+        steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            raise ValueError("max_epochs: got no limit; expected one; the learning rate schedule needs to know the end")
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, _schedule(hparams["schedule"], round(hparams["warmup"] * steps), int(steps))
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @property
+    def _single_label(self) -> bool:
+        return self.model.config.problem_type == "single_label_classification"
+
+    def _score(self, batch: Batch, stage: str) -> None:
+        logits = self(batch).float()
+        size = len(batch["labels"])
+        self.log(f"{stage}_loss", self.model.loss(logits, batch["labels"]), prog_bar=True, batch_size=size)
+        scores = logits if self._single_label else logits.sigmoid()
+        metrics = self.metrics[f"{stage}_metrics"]
+        metrics.update(scores, batch["labels"].long())
+        self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
+
+
+def _metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
+    if config.problem_type == "single_label_classification":
+        count = config.num_labels
+        return MetricCollection(
+            {
+                "accuracy": MulticlassAccuracy(count, average="micro"),
+                "macro_f1": MulticlassF1Score(count, average="macro"),
+                "micro_f1": MulticlassF1Score(count, average="micro"),
+            },
+            prefix=prefix,
+        )
+    count = config.num_labels
+    return MetricCollection(
+        {
+            "accuracy": MultilabelExactMatch(count),
+            "macro_f1": MultilabelF1Score(count, average="macro"),
+            "micro_f1": MultilabelF1Score(count, average="micro"),
+        },
+        prefix=prefix,
+    )
+
+
+def _schedule(kind: str, warmup: int, steps: int):  # type: ignore[no-untyped-def]
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        if kind == "constant":
+            return 1.0
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, steps - warmup))))
+
+    return factor

@@ -1,0 +1,215 @@
+"""`textcnn fit | validate | test | predict`: Lightning's own command line over our data and training modules."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from ..data import TextDataModule
+from .base import TrainingModule
+from .classification import ClassificationModule
+from .predictions import PredictionWriter
+from .run import CHECKPOINT, EARLY_STOPPING, TRAINER, checkpoint_directory, loggers, save_run
+
+DESCRIPTIONS = {
+    "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",
+    "validate": "Scores a run's best checkpoint on its validation split.",
+    "test": "Scores a run's best checkpoint on its test split.",
+    "predict": "Writes label, probability and all class probabilities beside the rows of --data.predict_path.",
+}
+# What the module learns of the data: attribute of the data module to argument of the training module.
+LINKS = {
+    "labels": "labels",
+    "vocab_size": "vocab_size",
+    "pad_token_id": "pad_token_id",
+    "problem_type": "problem_type",
+    "embedding_dim": "vectors_dim",
+}
+
+
+class OneLineParser(LightningArgumentParser):
+    """Answers a mistake with one line that names the nearest option, and exit code 2."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        print(f"textcnn: error: {self._explain(message)}", file=sys.stderr)
+        sys.exit(2)
+
+    def _explain(self, message: str) -> str:
+        line = " ".join(message.split()).replace("required: fit.", "required: --")
+        unknown = re.search(r"[Kk]ey ['\"]([\w.]+)['\"]|[Uu]nrecognized arguments?: (?:--)?([\w.]+)", line)
+        if unknown is None:
+            return line
+        name = unknown.group(1) or unknown.group(2)
+        keys = [action.dest for parser in self._parsers() for action in parser._actions]
+        if name in keys:  # the key is known; what is wrong is its value
+            return line
+        nearest = difflib.get_close_matches(name, keys, n=1, cutoff=0.5) or difflib.get_close_matches(
+            name.rpartition(".")[2], {key.rpartition(".")[2]: key for key in keys}, n=1
+        )
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        return f"unknown key {name!r}{hint}"
+
+    def _parsers(self) -> list[OneLineParser]:
+        choices = getattr(self._subcommands_action, "choices", None) or {} if self._subcommands_action else {}
+        return [self, *choices.values()]
+
+
+class SaveConfigInRun(SaveConfigCallback):
+    """Writes what `fit` was told into the run's folder, where the other verbs read it."""
+
+    def save_config(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if stage == "fit":
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, folder / self.config_filename, skip_none=True, overwrite=True)
+
+
+class TextCNNCLI(LightningCLI):
+    """LightningCLI with the sizes linked from the data, our defaults, and an artifact at the end of `fit`.
+
+    Args:
+        args: The command line after `textcnn`.
+        module_class: The training task.
+        run: False only builds trainer, module and data module; then `args` names no verb.
+    """
+
+    def __init__(
+        self, args: list[str], module_class: type[TrainingModule] = ClassificationModule, run: bool = True
+    ) -> None:
+        super().__init__(
+            module_class,
+            TextDataModule,
+            args=args,
+            run=run,
+            parser_class=OneLineParser,
+            parser_kwargs={"prog": "textcnn"} if run else {},
+            trainer_defaults=TRAINER,
+            seed_everything_default=0,
+            save_config_callback=SaveConfigInRun,
+            save_config_kwargs={"save_to_log_dir": False},
+            auto_configure_optimizers=False,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        verbs = LightningCLI.subcommands()
+        # The progress of a verb and what it returns are ours to show.
+        hidden = {"predict": {"return_predictions"}, "validate": {"verbose"}, "test": {"verbose"}}
+        return {verb: verbs[verb] | hidden.get(verb, set()) for verb in ("fit", "validate", "test", "predict")}
+
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **kwargs: Any) -> LightningArgumentParser:
+        kwargs["description"] = DESCRIPTIONS[subcommand]
+        # argparse would list every option twice, first in a usage of a hundred lines.
+        kwargs["usage"] = f"textcnn {subcommand} [--config FILE] [--data.path DATA] [OPTION ...]"
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **kwargs)
+        if subcommand == "predict":
+            parser.add_argument(
+                "--output", type=str | None, help="File to write: .parquet, .csv or .jsonl (default: in output_dir)."
+            )
+        return parser
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        # In the order in which data runs, which is the order of the help text.
+        parser.add_lightning_class_args(self._datamodule_class, "data")
+        parser.add_lightning_class_args(self._model_class, "model")
+        parser.add_lightning_class_args(self.trainer_class, "trainer")
+        parser.set_defaults({f"trainer.{name}": value for name, value in self.trainer_defaults.items()})
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        parser.add_argument(
+            "--output_dir", default="runs/latest", help="Folder of the run: artifact, checkpoints, logs."
+        )
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(EarlyStopping, "early_stopping")
+        parser.set_defaults({f"checkpoint.{name}": value for name, value in CHECKPOINT.items()})
+        parser.set_defaults({f"early_stopping.{name}": value for name, value in EARLY_STOPPING.items()})
+        parser.link_arguments("output_dir", "trainer.default_root_dir")
+        parser.link_arguments("output_dir", "checkpoint.dirpath", compute_fn=checkpoint_directory)
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+        for source, target in LINKS.items():
+            parser.link_arguments(f"data.{source}", f"model.{target}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        # LightningCLI would warn that sys.argv is set as well.
+        self.config = parser.parse_args(args)
+
+    def _parse_ckpt_path(self) -> None:
+        # LightningCLI would take the architecture from the checkpoint's hyperparameters and trip over the sizes
+        # among them, which are linked from the data. The run's config.yaml says all of it.
+        config = self.config.get(self.config.get("subcommand") or "", self.config)
+        if self.config.get("subcommand") in ("validate", "test", "predict") and config.get("ckpt_path") is None:
+            best = Path(checkpoint_directory(config["output_dir"])) / "best.ckpt"
+            if not best.is_file():
+                raise FileNotFoundError(
+                    f"no checkpoint {best}; expected the folder of a finished run; give its config "
+                    "(--config RUN/config.yaml), its folder (--output_dir RUN) or a checkpoint (--ckpt_path FILE)"
+                )
+            config["ckpt_path"] = str(best)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Any:
+        config = self._get(self.config_init, "trainer", default={})
+        output_dir = self._get(self.config_init, "output_dir")
+        if config.get("logger") in (None, True):
+            kwargs.setdefault("logger", loggers(output_dir) if self.subcommand in (None, "fit") else False)
+        return super().instantiate_trainer(**kwargs)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Any:
+        if config.get("enable_progress_bar") is not False:
+            callbacks = [*callbacks, RichProgressBar()]
+        if self.subcommand == "predict":
+            output_dir = self._get(self.config_init, "output_dir")
+            path = self._get(self.config_init, "output") or Path(output_dir) / "predictions.parquet"
+            callbacks = [*callbacks, PredictionWriter(path)]
+        return super()._instantiate_trainer(config, callbacks)
+
+    def _prepare_subcommand_kwargs(self, subcommand: str) -> dict[str, Any]:
+        kwargs = super()._prepare_subcommand_kwargs(subcommand)
+        kwargs.pop("output", None)
+        if subcommand == "predict":
+            kwargs["return_predictions"] = False
+        return kwargs
+
+    def after_fit(self) -> None:
+        """Scores the best weights and saves them as an artifact."""
+        config = self.config_init[self.subcommand]
+        scores = save_run(
+            self.trainer,
+            self.model,
+            self.datamodule,
+            config.output_dir,
+            name=str(config.data.path),
+            parameters=_settings(self.config[self.subcommand]),
+        )
+        print(f"\n{self.datamodule.data_report}\n")
+        for name, value in scores.items():
+            print(f"{name:<20}{value:.4f}")
+        print(f"\nThe classifier is in {config.output_dir}: textcnn.load({str(config.output_dir)!r})")
+
+    def after_predict(self) -> None:
+        """Says where the predictions are."""
+        for callback in self.trainer.callbacks:
+            if isinstance(callback, PredictionWriter):
+                print(f"predictions of {callback.rows:,} texts: {callback.path}")
+
+
+def _settings(config: Any) -> dict[str, Any]:
+    """What a model card tells of a run's settings: data, network, task and seed."""
+    values = config.clone().as_dict()
+    return {name: values[name] for name in ("seed_everything", "data", "model") if name in values} | {
+        "max_epochs": values["trainer"]["max_epochs"]
+    }
+
+
+def main(verb: str, args: list[str]) -> None:
+    """Runs one verb of the command line."""
+    # Lightning tells of devices, tips and restored states; the progress bar and our own lines say what matters.
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    TextCNNCLI([verb, *args])

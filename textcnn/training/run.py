@@ -1,0 +1,161 @@
+"""One training run from Python: `train` puts data, module and Lightning's Trainer together and saves the result.
+
+The command line (`textcnn fit`) uses the same pieces, defaults and ending.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from ..artifact import TrainingRecord, save_artifact
+from ..data import TextDataModule
+from ..model import Architecture
+from .base import TrainingModule
+from .classification import ClassificationModule
+
+if TYPE_CHECKING:
+    from ..runtime.classifier import TextClassifier
+
+# Micro-F1 is the accuracy when a text has one label, so one name serves both problem types.
+MONITOR = {"monitor": "val_micro_f1", "mode": "max"}
+EARLY_STOPPING: dict[str, Any] = {**MONITOR, "patience": 5}
+CHECKPOINT: dict[str, Any] = {**MONITOR, "filename": "best", "save_last": True, "enable_version_counter": False}
+TRAINER: dict[str, Any] = {"max_epochs": 10, "gradient_clip_val": 5.0, "log_every_n_steps": 20}
+
+
+def checkpoint_directory(output_dir: str | Path) -> str:
+    """Where the checkpoints of a run lie."""
+    return str(Path(output_dir) / "checkpoints")
+
+
+def loggers(output_dir: str | Path) -> list[Logger]:
+    """The logs of a run: metrics.csv and TensorBoard's events, in the run's folder."""
+    return [
+        CSVLogger(output_dir, name="logs", version=""),
+        TensorBoardLogger(output_dir, name="logs", version="", default_hp_metric=False),
+    ]
+
+
+def train(
+    data: Any,
+    output_dir: str | Path,
+    vectors: str | None = None,
+    seed: int = 0,
+    **overrides: Any,
+) -> TextClassifier:
+    """Trains a classifier, writes its artifact into `output_dir` and returns it.
+
+    Args:
+        data: A Hub name, a file, a folder with train/validation/test files, a Dataset, a DatasetDict, or
+            "python-docstrings", the dataset that needs no download.
+        output_dir: Folder of the run: the artifact, its checkpoints and logs.
+        vectors: Initial token vectors: a checkpoint (directory or Hub id) or a word-vector file.
+        seed: Of everything random.
+        overrides: Any argument of TextDataModule, Architecture, ClassificationModule or Lightning's Trainer.
+
+    Example:
+        >>> classifier = textcnn.train("python-docstrings", output_dir="runs/docs", max_epochs=3)
+        >>> classifier.predict(["Open a socket and listen for connections."])
+        array(['networking'], dtype='<U11')
+
+    Raises:
+        ValueError: the data cannot be learnt from, or an override has an unknown name (the nearest is named).
+        FileNotFoundError: there is no such file or folder.
+    """
+    from ..classifier import load
+
+    for_data, for_network, for_module, for_trainer = route(overrides)
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    module_of_data = TextDataModule(data, vectors=vectors, seed=seed, **for_data)
+    module = ClassificationModule(**sizes(module_of_data), architecture=Architecture(**for_network), **for_module)
+    callbacks: list[Callback] = [
+        EarlyStopping(**EARLY_STOPPING),
+        ModelCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
+        *for_trainer.pop("callbacks", []),
+    ]
+    if for_trainer.get("enable_progress_bar", True):
+        callbacks.append(RichProgressBar())
+    settings = {**TRAINER, "logger": loggers(output_dir), "default_root_dir": output_dir, **for_trainer}
+    trainer = lightning.Trainer(callbacks=callbacks, **settings)
+    trainer.fit(module, datamodule=module_of_data)
+    parameters = {"data": str(data), "vectors": vectors, "seed": seed, **overrides}
+    save_run(trainer, module, module_of_data, output_dir, name=_name(data), parameters=parameters)
+    return load(output_dir)
+
+
+def sizes(data: TextDataModule) -> dict[str, Any]:
+    """What a training module has to know of the data."""
+    return {
+        "labels": data.labels,
+        "vocab_size": data.vocab_size,
+        "pad_token_id": data.pad_token_id,
+        "problem_type": data.problem_type,
+        "vectors_dim": data.embedding_dim,
+    }
+
+
+def save_run(
+    trainer: lightning.Trainer,
+    module: TrainingModule,
+    data: TextDataModule,
+    output_dir: str | Path,
+    name: str,
+    parameters: dict[str, Any],
+) -> dict[str, float]:
+    """Ends a run: the best weights are scored on validation and test and saved as an artifact.
+
+    Returns:
+        The scores, as they stand in the model card.
+    """
+    scores: dict[str, float] = {}
+    checkpoint = "best" if trainer.checkpoint_callback and trainer.checkpoint_callback.best_model_path else None
+    scores.update(trainer.validate(module, datamodule=data, ckpt_path=checkpoint, verbose=False)[0])
+    if data.test_dataloader():
+        # `validate` has just put the best weights back.
+        scores.update(trainer.test(module, datamodule=data, verbose=False)[0])
+    if trainer.is_global_zero:
+        record = TrainingRecord(data=name, scores=scores, data_report=data.data_report, parameters=parameters)
+        save_artifact(module.model, data.tokenizer, output_dir, record)
+    return scores
+
+
+def route(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Sorts keyword arguments by owner: data module, architecture, training module, Trainer.
+
+    Raises:
+        ValueError: nobody has an argument of that name; the nearest name is given.
+    """
+    from_data = {"labels", "vocab_size", "pad_token_id", "problem_type", "vectors_dim", "architecture"}
+    owners = (
+        _parameters(TextDataModule) - {"path", "vectors", "seed"},
+        {field.name for field in dataclasses.fields(Architecture)},
+        _parameters(TrainingModule) - from_data,
+        _parameters(lightning.Trainer),
+    )
+    routed: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
+    for name, value in overrides.items():
+        for names, target in zip(owners, routed, strict=True):
+            if name in names:
+                target[name] = value
+                break
+        else:
+            nearest = difflib.get_close_matches(name, sorted(set().union(*owners)), n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ValueError(f"unknown argument {name!r}{hint}")
+    return routed  # type: ignore[return-value]
+
+
+def _parameters(owner: type) -> set[str]:
+    return set(inspect.signature(owner.__init__).parameters) - {"self"}  # type: ignore[misc]
+
+
+def _name(data: Any) -> str:
+    return str(data) if isinstance(data, str | Path) else "a dataset in memory"
