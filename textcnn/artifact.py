@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,11 @@ def save_artifact(
 
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(directory)
+    with _no_progress_bars():
+        model.save_pretrained(directory)
+    # safetensors makes files that only their owner may read; a model is for whoever may read the folder.
+    weights = directory / "model.safetensors"
+    weights.chmod((directory / "config.json").stat().st_mode)
     save_tokenizer(tokenizer, directory)
     (directory / "README.md").write_text(model_card(model, record or TrainingRecord(data="")), encoding="utf-8")
     return directory
@@ -71,9 +76,10 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     from .tokenization import load_tokenizer
 
     try:
-        model, info = TextCNNForSequenceClassification.from_pretrained(
-            directory, local_files_only=True, output_loading_info=True
-        )
+        with _no_progress_bars():
+            model, info = TextCNNForSequenceClassification.from_pretrained(
+                directory, local_files_only=True, output_loading_info=True
+            )
     except SafetensorError as error:
         raise ValueError(
             f"{directory / 'model.safetensors'} cannot be read ({error}); it may be a partial copy: copy it again"
@@ -168,6 +174,20 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
         parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """transformers would show a bar for the half second that a model of this size takes."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 _USE = """## Use

@@ -70,8 +70,8 @@ class LengthBatchSampler(DistributedSampler[Any]):
         if self.num_replicas > 1:  # every process must make the same number of steps
             batches += batches[: -len(batches) % self.num_replicas]
             batches = batches[self.rank :: self.num_replicas]
-        self.epoch += 1
-        return iter(batches)
+        self.epoch += 1  # where nobody calls set_epoch, the next pass is the next epoch
+        yield from batches
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """The batches of one epoch, over all processes."""

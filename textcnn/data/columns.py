@@ -62,9 +62,9 @@ def find_label_column(table: pa.Table, wanted: str | None, text_column: str, whe
             )
         return wanted
     found = _by_name(LABEL_NAMES, names)
-    if len(found) > 1 and found[0].lower() == "labels" and found[1].lower() == "label":
-        if not pa.types.is_nested(table.schema.field(found[0]).type):
-            found = found[1:]
+    both = [name.lower() for name in found[:2]] == ["labels", "label"]
+    if both and not pa.types.is_nested(table.schema.field(found[0]).type):
+        found = found[1:]
     if found:
         return found[0]
     if len(names) == 1:

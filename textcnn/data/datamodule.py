@@ -6,6 +6,7 @@ Shapes: B texts, T tokens of the longest text of the batch, C labels.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +19,13 @@ from torch.utils.data import DataLoader
 
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
-from .columns import find_text_column
 from .encoding import encode_texts
-from .errors import DataError
 from .memory import InMemoryData
 from .options import DataOptions
-from .sources import ALIASES, open_source
+from .prediction import open_rows, texts_of
+from .sources import open_source
+from .stream_batches import StreamLoader
+from .streams import StreamedData
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from ..vectors import InitialVectors
 
-KINDS = ("wordpiece", "bpe", "char", "byte")
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")
 
 
 class TextDataModule(LightningDataModule):
@@ -74,7 +76,7 @@ class TextDataModule(LightningDataModule):
 
     def __init__(
         self,
-        path: Any,
+        path: str | Any,
         config_name: str | None = None,
         revision: str | None = None,
         train_split: str = "train",
@@ -83,7 +85,7 @@ class TextDataModule(LightningDataModule):
         text_column: str | None = None,
         label_column: str | None = None,
         labels: Sequence[str] | None = None,
-        tokenizer: Any = None,
+        tokenizer: str | Any | None = None,
         vocab_size: int = 30_000,
         lowercase: bool = True,
         vectors: str | None = None,
@@ -97,13 +99,16 @@ class TextDataModule(LightningDataModule):
         strict: bool = False,
         num_workers: int = 0,
         seed: int = 0,
-        predict_path: Any = None,
+        predict_path: str | Any | None = None,
     ) -> None:
         super().__init__()
+        # batches come whole from numpy, so that a worker would cost more than it saves
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         self.path, self.config_name, self.revision = path, config_name, revision
         self.streaming, self.predict_path = streaming, predict_path
         self.tokenizer_source, self.vocab_size_limit = tokenizer, vocab_size
         self.lowercase, self.vectors = lowercase, vectors
+        self._vectors: dict[int | None, InitialVectors] = {}
         self.options = DataOptions(
             train_split=train_split,
             validation_split=validation_split,
@@ -123,8 +128,12 @@ class TextDataModule(LightningDataModule):
         )
 
     @cached_property
-    def _data(self) -> InMemoryData:
+    def _data(self) -> InMemoryData | StreamedData:
+        from datasets import Dataset
+
         source = open_source(self.path, self.config_name, self.revision, self.streaming)
+        if self.streaming or not isinstance(source.load(self.options.train_split), Dataset):
+            return StreamedData(source, self.options)
         return InMemoryData(source, self.options)
 
     @property
@@ -150,35 +159,32 @@ class TextDataModule(LightningDataModule):
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """The tokenizer, loaded, or trained on the train texts."""
-        from ..tokenization import load_tokenizer, train_tokenizer
+        from ..tokenization import KINDS, load_tokenizer, prepare_tokenizer, train_tokenizer
 
         source = self.tokenizer_source
         if source is None:
             source = self.vectors if _has_tokenizer(self.vectors) else "wordpiece"
-        if source in KINDS:
-            return train_tokenizer(
-                self._data.train_texts(),
-                kind=source,
-                vocab_size=self.vocab_size_limit,
-                lowercase=self.lowercase,
-            )
-        if isinstance(source, (str, os.PathLike)):
-            return load_tokenizer(str(source))
-        if not hasattr(source, "backend_tokenizer"):
-            raise DataError(
-                f"got a tokenizer of type {type(source).__name__}; expected a directory, a Hub id, "
-                f"one of {', '.join(KINDS)} or a PreTrainedTokenizerFast"
-            )
-        return source  # type: ignore[no-any-return]
+        if not isinstance(source, (str, os.PathLike)):
+            return prepare_tokenizer(source)
+        if source not in KINDS:
+            return load_tokenizer(source)
+        return train_tokenizer(
+            self._data.train_texts(),
+            kind=str(source),
+            vocab_size=self.vocab_size_limit,
+            lowercase=self.lowercase,
+        )
 
     @property
     def vocab_size(self) -> int:
-        """Number of token ids of the tokenizer, those of added tokens included."""
-        return len(self.tokenizer)
+        """How many rows an embedding needs for this tokenizer's ids."""
+        from ..tokenization import vocabulary_size
+
+        return vocabulary_size(self.tokenizer)
 
     @property
     def pad_token_id(self) -> int:
-        return int(self.tokenizer.pad_token_id)  # type: ignore[arg-type]
+        return int(self.tokenizer.pad_token_id)
 
     @cached_property
     def embedding_dim(self) -> int | None:
@@ -193,19 +199,30 @@ class TextDataModule(LightningDataModule):
         """The rows of `vectors` for this tokenizer, or None without `vectors`."""
         if self.vectors is None:
             return None
-        from ..vectors import load_vectors
+        if embedding_dim not in self._vectors:
+            from ..vectors import load_vectors
 
-        return load_vectors(self.vectors, self.tokenizer, embedding_dim, seed=self.options.seed)
+            self._vectors[embedding_dim] = load_vectors(
+                self.vectors, self.tokenizer, embedding_dim, seed=self.options.seed
+            )
+        return self._vectors[embedding_dim]
 
     @property
     def data_report(self) -> str:
-        """A few lines: rows, dropped rows, cut texts, tokenizer, vectors."""
+        """A few lines: columns, rows, dropped rows, cut texts, tokenizer, vectors."""
         lines = self._data.report(self.tokenizer)
-        lines.append(f"tokenizer: {self.vocab_size:,} tokens")
-        vectors = self.initial_vectors()
-        if vectors is not None:
+        lines.append(f"tokenizer: {self._tokenizer_name()}, {self.vocab_size:,} ids")
+        if self.vectors is not None:
+            vectors = next(iter(self._vectors.values()), None) or self.initial_vectors()
+            assert vectors is not None
             lines.append(f"vectors: {vectors.description}")
         return "\n".join(lines)
+
+    def _tokenizer_name(self) -> str:
+        source = self.tokenizer_source
+        if source is None:
+            source = self.vectors if _has_tokenizer(self.vectors) else "wordpiece"
+        return str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
 
     @cached_property
     def collator(self) -> TextCollator:
@@ -218,65 +235,47 @@ class TextDataModule(LightningDataModule):
 
     def _loader(self, role: str) -> Any:
         loader = self._data.loader(role, self.tokenizer, self.collator)
+        if isinstance(loader, StreamLoader):
+            loader.batches.current_epoch = self._current_epoch
         return [] if loader is None else loader
+
+    def _current_epoch(self) -> int | None:
+        """The trainer's epoch, right also after a resume; None without a trainer."""
+        return self.trainer.current_epoch if self.trainer is not None else None
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of the train split: grouped by length, shuffled anew each epoch."""
-        return self._loader("train")  # type: ignore[no-any-return]
+        return self._loader("train")
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
         """Batches of the validation split, longest texts first; [] without one."""
-        return self._loader("validation")  # type: ignore[no-any-return]
+        return self._loader("validation")
 
     def test_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
         """Batches of the test split, longest texts first; [] without one."""
-        return self._loader("test")  # type: ignore[no-any-return]
+        return self._loader("test")
 
     @cached_property
     def predict_rows(self) -> Dataset:
         """The rows of `predict_path`, all of them, in their order."""
-        from datasets import Dataset
-
-        if self.predict_path is None:
-            raise DataError("there is nothing to predict; give predict_path a file or a data set")
-        source = open_source(self.predict_path)
-        name = next((n for n in source.names if n.lower() in ("predict", *ALIASES["test"])), None)
-        if name is None and len(source.names) > 1:
-            raise DataError(
-                f"{source.description} has the splits {', '.join(source.names)}; expected one, or "
-                "one called 'predict' or 'test'; give predict_path a single file"
-            )
-        rows = source.load(name or source.names[0])
-        if not isinstance(rows, Dataset) or len(rows) == 0:
-            raise DataError(f"{source.description} has no rows to predict")
-        return rows
+        return open_rows(self.predict_path)
 
     def predict_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of `predict_rows` in their order, without labels; a null text is an empty one."""
-        rows = self.predict_rows
         where = str(self.predict_path) if isinstance(self.predict_path, (str, Path)) else "the data"
-        head = rows.select(range(min(1_000, len(rows)))).with_format("arrow")[:]
-        wanted = self.options.text_column
-        trained_on = self._data.columns.text if self._data.columns else None
-        if wanted is None and trained_on in head.column_names:
-            wanted = trained_on
-        name = find_text_column(head, wanted, where)
-        texts = rows.select_columns([name]).with_format("arrow")[:].column(name)
-        encoded = encode_texts(texts, self.tokenizer, self.options.max_length)
-        dataset = BatchDataset(encoded, np.arange(len(encoded)), None, 0, self.collator)
-        return length_loader(
-            dataset,
-            self.options.eval_batch_size,
-            sort=False,
-            num_workers=self.options.num_workers,
-        )
+        options = self.options
+        texts = texts_of(self.predict_rows, options.text_column, self._data.columns.text, where)
+        encoded = encode_texts(texts, self.tokenizer, options.max_length)
+        rows = np.arange(len(encoded))
+        dataset = BatchDataset(encoded, rows, None, self.num_labels, self.collator)
+        return length_loader(dataset, options.eval_batch_size, sort=False, num_workers=options.num_workers)
 
 
 def _has_tokenizer(vectors: str | None) -> bool:
     """Whether `vectors` is a checkpoint with a tokenizer: a folder that holds one, or a Hub id."""
     if vectors is None:
         return False
-    folder = Path(vectors)
+    folder = Path(vectors).expanduser()
     if folder.is_dir():
-        return any((folder / name).exists() for name in ("tokenizer.json", "vocab.txt"))
+        return any((folder / name).exists() for name in TOKENIZER_FILES)
     return not folder.exists()

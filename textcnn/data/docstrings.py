@@ -51,7 +51,13 @@ def load(directory: str | os.PathLike[str] | None = None) -> DatasetDict:
             f"the standard library in {root} has {len(rows)} docstrings; expected its .py sources; "
             "install Python with its sources, or give a file or data set as the path"
         )
-    features = Features({"text": Value("string"), "label": ClassLabel(names=list(CHAPTERS)), "name": Value("string")})
+    features = Features(
+        {
+            "text": Value("string"),
+            "label": ClassLabel(names=list(CHAPTERS)),
+            "name": Value("string"),
+        }
+    )
     columns: dict[str, dict[str, list[str]]] = {split: {"text": [], "label": [], "name": []} for split in SPLITS}
     for text, chapter, name in rows:
         split = columns[split_of(text)]

@@ -127,11 +127,12 @@ def fingerprint(texts: pa.ChunkedArray, tokenizer: PreTrainedTokenizerFast, max_
     """A name for (texts, tokenizer, max_length), the same however the texts are chunked."""
     contents, lengths = hashlib.sha256(), hashlib.sha256()
     for chunk in text_chunks(texts):
-        encoded = [text.encode("utf-8", "surrogatepass") for text in chunk]
+        encoded = [text.encode() for text in chunk]
         contents.update(b"".join(encoded))
         lengths.update(np.array([len(text) for text in encoded], dtype=np.int64).tobytes())
+    backend = tokenizer.backend_tokenizer
     key = [FORMAT, contents.hexdigest(), lengths.hexdigest(), str(max_length)]
-    key.append(tokenizer.backend_tokenizer.to_str())
+    key += [str(backend.encode_special_tokens), backend.to_str()]
     return hashlib.sha256("\n".join(key).encode()).hexdigest()[:32]
 
 
@@ -152,7 +153,7 @@ def _write(
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         all_lengths, all_cut = [], []
-        with open(scratch / "ids.bin", "wb") as file:
+        with (scratch / "ids.bin").open("wb") as file:
             for chunk in text_chunks(texts):
                 flat, lengths, cut = encode_chunk(chunk, tokenizer, max_length)
                 flat.tofile(file)
@@ -161,12 +162,12 @@ def _write(
             _flush(file)
         offsets = _offsets(np.concatenate(all_lengths))
         for name, array in (("offsets.npy", offsets), ("cut.npy", np.concatenate(all_cut))):
-            with open(scratch / name, "wb") as file:
+            with (scratch / name).open("wb") as file:
                 np.save(file, array)
                 _flush(file)
         if _open(folder, len(texts)) is None:  # else: another process was quicker
             shutil.rmtree(folder, ignore_errors=True)
-            os.replace(scratch, folder)
+            scratch.replace(folder)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

@@ -69,7 +69,7 @@ def iter_file(path: Path) -> Iterator[pa.RecordBatch]:
 def _open(path: Path) -> IO[bytes]:
     if path.name.lower().endswith(".gz"):
         return gzip.open(path)  # type: ignore[return-value]
-    return open(path, "rb")
+    return path.open("rb")
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -114,8 +114,7 @@ def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     with _open(path) as file:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS):
-            yield batch
+        yield from pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS)
 
 
 def _txt(path: Path) -> Iterator[pa.RecordBatch]:
@@ -150,7 +149,7 @@ def _single_labels(table: pa.Table) -> pa.Table:
 
 
 def _json(path: Path) -> Iterator[pa.RecordBatch]:
-    """One object a line, or one array of objects (at the top, or under its only list key)."""
+    """One object a line, or one array of objects (at the top, or under a key of its own)."""
     records = _json_lines(path) if _is_json_lines(path) else _json_document(path)
     while chunk := list(islice(records, BATCH_ROWS)):
         names = list(dict.fromkeys(name for record in chunk for name in record))
@@ -158,7 +157,7 @@ def _json(path: Path) -> Iterator[pa.RecordBatch]:
         for name in names:
             values = [record.get(name) for record in chunk]
             try:
-                columns[name] = pa.array(values)
+                columns[name] = _array(values)
             except (pa.ArrowInvalid, pa.ArrowTypeError):
                 raise DataError(
                     f"the column {name!r} of {path} has values of more than one type; expected "
@@ -167,14 +166,30 @@ def _json(path: Path) -> Iterator[pa.RecordBatch]:
         yield pa.RecordBatch.from_pydict(columns)
 
 
+def _array(values: list[Any]) -> pa.Array:
+    try:
+        return pa.array(values)
+    except UnicodeEncodeError:  # half an escape such as "\\ud83d", which has no UTF-8
+        from ..tokenization import replace_surrogates
+
+        return pa.array([replace_surrogates(v) if isinstance(v, str) else v for v in values])
+
+
 def _is_json_lines(path: Path) -> bool:
     if extension(path) == "jsonl":
         return True
-    first = next((line for line in _lines(path) if line.strip()), "")
+    lines = list(islice((line for line in _lines(path) if line.strip()), 2))
     try:
-        return isinstance(json.loads(first), dict)
+        records = [json.loads(line) for line in lines]
     except json.JSONDecodeError:
         return False
+    # a document of one line is one record, unless it holds a list of records
+    return len(records) == 2 or (isinstance(records[0], dict) and not _record_lists(records[0]))
+
+
+def _record_lists(document: dict[str, Any]) -> list[list[Any]]:
+    """The values of an object that are lists of objects."""
+    return [v for v in document.values() if isinstance(v, list) and v and isinstance(v[0], dict)]
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -202,7 +217,7 @@ def _json_document(path: Path) -> Iterator[dict[str, Any]]:
         except json.JSONDecodeError as error:
             raise DataError(f"{path} is no JSON: {error}; correct the file") from None
     if isinstance(document, dict):
-        lists = [value for value in document.values() if isinstance(value, list)]
+        lists = _record_lists(document)
         document = lists[0] if len(lists) == 1 else None
     if not isinstance(document, list) or not all(isinstance(item, dict) for item in document):
         raise DataError(f"{path} holds no list of objects; expected [{{...}}, ...] or one object a line (.jsonl)")

@@ -22,7 +22,8 @@ class RawLabels:
     """A label column as read: `codes` index `values`, its distinct names.
 
     codes [N] int64 (-1: no label) or, where offsets [N + 1] is given, [K]: the labels of row b are
-    codes[offsets[b]:offsets[b + 1]]. missing [N] bool: rows without a label. names: of a ClassLabel.
+    codes[offsets[b]:offsets[b + 1]]. missing [N] bool: rows without a label. names: those of a
+    ClassLabel.
     """
 
     values: list[str]
@@ -83,7 +84,7 @@ class Targets:
         ids = np.concatenate([part.ids for part in parts])
         if parts[0].offsets is None:
             return Targets(ids)
-        lengths = np.concatenate([np.diff(part.offsets) for part in parts])
+        lengths = np.concatenate([np.diff(part.offsets) for part in parts if part.offsets is not None])
         return Targets(ids, np.concatenate([[0], np.cumsum(lengths)]))
 
     def _occurrences(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,12 +46,17 @@ class InMemoryData:
 
     def __init__(self, source: Source, options: DataOptions) -> None:
         self.options, self.description = options, source.description
-        self.columns: Columns | None = None
+        self._columns: Columns | None = None
         self.notes: list[str] = []
         self._read: dict[str, Examples] = {}
         self._encoded: dict[str, EncodedTexts] = {}
         self.splits: dict[str, Split] = {}
         self._prepare(source)
+
+    @property
+    def columns(self) -> Columns:
+        assert self._columns is not None
+        return self._columns
 
     def _prepare(self, source: Source) -> None:
         options, name = self.options, self.options.train_split
@@ -84,18 +89,18 @@ class InMemoryData:
         """Read a split; None where it has no labels and is not required."""
         if name in self._read:
             return self._read[name]
-        dataset: Dataset = source.load(name)  # type: ignore[assignment]
+        dataset: Dataset = source.load(name)
         where = f"the {name} split of {source.description}"
         if len(dataset) == 0:
             raise DataError(f"{where} is empty; expected at least one row")
         text, label = self.options.text_column, self.options.label_column
-        if self.columns is not None:
-            text, label = self.columns.text, self.columns.label
+        if self._columns is not None:
+            text, label = self._columns.text, self._columns.label
         if label and label not in dataset.column_names and not required:
             self.notes.append(f"the {name} split has no column {label!r} and is left out")
             return None
         head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
-        self.columns = columns = find_columns(head, text, label, where)
+        self._columns = columns = find_columns(head, text, label, where)
         table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
         examples = read_examples(table, columns, dataset.features, where)
         if examples.raw.missing.all() and not required:
@@ -203,7 +208,6 @@ class InMemoryData:
 
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Lines about columns, rows, dropped rows and cut texts."""
-        assert self.columns is not None
         kind = "labels, several a text" if self.multi_label else "labels"
         rows = ", ".join(f"{role} {len(split.rows):,}" for role, split in self.splits.items())
         lines = [

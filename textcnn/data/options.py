@@ -43,9 +43,8 @@ class DataOptions:
                 f"got num_folds={self.num_folds} and fold={self.fold}; expected both or none; "
                 "give for example num_folds=10 and fold=0"
             )
-        if self.num_folds is not None and self.fold is not None:
-            if self.num_folds < 2 or not 0 <= self.fold < self.num_folds:
-                raise DataError(
-                    f"got num_folds={self.num_folds} and fold={self.fold}; expected at least 2 "
-                    "folds and a fold from 0 to num_folds - 1"
-                )
+        if self.num_folds is not None and not 0 <= (self.fold or 0) < self.num_folds >= 2:
+            raise DataError(
+                f"got num_folds={self.num_folds} and fold={self.fold}; expected at least 2 folds "
+                "and a fold from 0 to num_folds - 1"
+            )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,6 @@ ALIASES = {
 }
 _SHARD = re.compile(r"[-_.]\d{5}-of-\d{5}$")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
-
-Split = "Dataset | IterableDataset"
 
 
 class Source:
@@ -74,7 +74,7 @@ def open_source(
         return _in_memory(path)
     if path == DOCSTRINGS:
         return _docstrings()
-    local = Path(os.path.expanduser(path))
+    local = Path(path).expanduser()
     if local.is_dir():
         return _folder(local, streaming)
     if local.exists():
@@ -85,7 +85,7 @@ def open_source(
         return Source(str(path), {"train": _file_loader([local], streaming)})
     name = str(path)
     if isinstance(path, os.PathLike) or extension(local) or not _HUB_NAME.fullmatch(name):
-        siblings = os.listdir(local.parent) if local.parent.is_dir() else []
+        siblings = [other.name for other in local.parent.iterdir()] if local.parent.is_dir() else []
         raise FileNotFoundError(
             f"there is no file or folder {name}{nearest(local.name, siblings)}; expected a file "
             f"({listed(EXTENSIONS)}), a folder with them, a Hub name or {DOCSTRINGS!r}"
@@ -98,16 +98,18 @@ def _in_memory(data: Any) -> Source:
 
     if isinstance(data, (Dataset, IterableDataset)):
         return Source("the data set", {"train": lambda: data})
-    if isinstance(data, Mapping) and data:
-        if all(isinstance(split, (Dataset, IterableDataset)) for split in data.values()):
-            return Source(
-                "the data set",
-                {str(name): (lambda split=split: split) for name, split in data.items()},
-            )
+    splits = data if isinstance(data, Mapping) else {}
+    if splits and all(isinstance(split, (Dataset, IterableDataset)) for split in splits.values()):
+        loaders = {str(name): partial(_same, split) for name, split in splits.items()}
+        return Source("the data set", loaders)
     raise DataError(
         f"got data of type {type(data).__name__}; expected a path, a Hub name, a datasets.Dataset "
         "or DatasetDict; build one with datasets.Dataset.from_dict({'text': ..., 'label': ...})"
     )
+
+
+def _same(split: Any) -> Any:
+    return split
 
 
 def _docstrings() -> Source:
@@ -192,11 +194,27 @@ def _hub(name: str, config_name: str | None, revision: str | None, streaming: bo
     from datasets import load_dataset
 
     try:
-        splits = load_dataset(name, config_name, revision=revision, streaming=streaming)
+        with _no_retries():
+            splits = load_dataset(name, config_name, revision=revision, streaming=streaming)
     except Exception as error:  # whatever the Hub, the network or the set's own files raise
         raise DataError(
             f"the data set {name!r} cannot be loaded from the Hub "
             f"({type(error).__name__}: {one_line(error)}); check its name, config_name and "
             "revision and the network, or give a local file"
         ) from error
-    return Source(name, {str(key): (lambda split=split: split) for key, split in splits.items()})
+    return Source(name, {str(key): partial(_same, split) for key, split in splits.items()})
+
+
+@contextmanager
+def _no_retries() -> Iterator[None]:
+    """Without a network, look in the local cache at once instead of after a minute of retries."""
+    from huggingface_hub import constants
+
+    from ..tokenization.load import hub_is_reachable
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not hub_is_reachable()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

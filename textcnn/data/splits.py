@@ -23,7 +23,7 @@ def hold_out(strata: np.ndarray, groups: np.ndarray, fraction: float, seed: int)
     weight = np.array([sizes[kinds == kind].sum() for kind in classes], dtype=float) * fraction
     quota = np.floor(weight).astype(np.int64)
     remainder = weight - quota
-    rest = int(round(len(strata) * fraction)) - int(quota.sum())
+    rest = round(len(strata) * fraction) - int(quota.sum())
     if len(strata) > 1 and fraction > 0:
         rest = max(rest, 1 - int(quota.sum()))
     tie_break = rng.random(len(classes))

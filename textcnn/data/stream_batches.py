@@ -97,6 +97,17 @@ class StreamLoader(DataLoader[dict[str, Tensor]]):
         settings["batch_size"] = None
         super().__init__(dataset, num_workers=num_workers, **settings)
 
+    def __iter__(self) -> Any:
+        iterator = super().__iter__()
+        if self.num_workers > 0:  # the workers count in copies of their own
+            self.batches.epoch += 1
+        return iterator
+
+    @property
+    def batches(self) -> StreamBatches:
+        assert isinstance(self.dataset, StreamBatches)
+        return self.dataset
+
     def __bool__(self) -> bool:
         return True
 

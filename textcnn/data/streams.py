@@ -183,7 +183,7 @@ class StreamedData:
 
     def _hold_out(self) -> tuple[pa.ChunkedArray, Targets]:
         """Validation rows from the head of the stream: those whose text has a small hash."""
-        limit = int(self.options.validation_fraction * 2**64).to_bytes(9, "big")[1:]
+        limit = int(self.options.validation_fraction * 2**32).to_bytes(4, "big")
         held: list[str] = []
         targets = []
         hashes: set[bytes] = set()

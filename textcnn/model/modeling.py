@@ -8,6 +8,7 @@ Shapes: `B` texts, `T` tokens with padding, `N` tokens without, `U` distinct tok
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,6 +53,13 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         # Weights are loaded as new parameters, all of them trainable.
         model.base_model.embeddings.freeze_static()
         return loaded
+
+    def save_pretrained(self, save_directory: str | os.PathLike[str], **options: Any) -> None:
+        """As in transformers; the saved code opens a classifier as a bare encoder as well."""
+        # transformers notes only the class that is saved.
+        auto_map = getattr(self.config, "auto_map", None) or {}
+        self.config.auto_map = {**auto_map, "AutoModel": f"modeling.{TextCNNModel.__name__}"}
+        super().save_pretrained(save_directory, **options)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:

@@ -42,6 +42,11 @@ def ngram_max(
     implementation: str | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Convolves and takes the maximum over time."""
+    if implementation == "cpu":
+        from .ngram_max_cpu import NgramMax
+
+        paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
+        return NgramMax.apply(vectors, index, offsets, stride, dilation, paddings, *weights, *biases)
     return _reference(vectors, index, offsets, weights, biases, stride, dilation, padding)
 
 

@@ -35,7 +35,7 @@ def load_tokenizer(name_or_directory: str | os.PathLike[str], revision: str | No
 
     name = os.fspath(name_or_directory)
     local = Path(name).expanduser()
-    if not local.is_dir():
+    if not name or not local.is_dir():
         _check_hub_id(name, local)
     elif not any((local / file).is_file() for file in _TOKENIZER_FILES):
         raise FileNotFoundError(
@@ -116,7 +116,7 @@ def wrap(backend: Tokenizer, special_tokens: dict[str, str]) -> PreTrainedTokeni
     backend.no_padding()
     if getattr(backend.model, "dropout", None) is not None:
         backend.model.dropout = None  # BPE dropout draws other ids on every call
-    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+    tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         model_max_length=NO_LIMIT,
         model_input_names=list(MODEL_INPUT_NAMES),

@@ -67,7 +67,7 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, lowercase: bool, min
     known = set(alphabet)
     # a word with a rarer character is [UNK] whatever is learnt from it
     words = {word: count for word, count in words.items() if known.issuperset(word)}
-    if not words:
+    if not alphabet:
         raise ValueError(_nothing_to_learn(min_frequency))
 
     pieces = Tokenizer(models.BPE(continuing_subword_prefix="##"))
@@ -234,8 +234,8 @@ def _check_training_options(kind: str, vocab_size: int, min_frequency: int) -> N
             f"got tokenizer kind {kind!r}; expected one of {', '.join(KINDS)}; "
             + (f"did you mean {close[0]!r}?" if close else "choose one of them")
         )
-    smallest = 258 if kind == "bpe" else 3
-    if kind != "byte" and vocab_size < smallest:
+    smallest = {"wordpiece": 4, "bpe": 258, "char": 3, "byte": 0}[kind]
+    if vocab_size < smallest:
         why = "256 bytes, [PAD] and [UNK]" if kind == "bpe" else "[PAD], [UNK] and a character"
         raise ValueError(
             f"got vocab_size={vocab_size} for a {kind!r} tokenizer; expected at least {smallest} ({why}); raise it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import logging
 import re
 import sys
@@ -16,7 +17,7 @@ from ..data import TextDataModule
 from .base import TrainingModule
 from .classification import ClassificationModule
 from .predictions import PredictionWriter
-from .run import CHECKPOINT, EARLY_STOPPING, TRAINER, checkpoint_directory, loggers, save_run
+from .run import CHECKPOINT, EARLY_STOPPING, LAST_CHECKPOINT, TRAINER, checkpoint_directory, loggers, save_run
 
 DESCRIPTIONS = {
     "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",
@@ -43,7 +44,9 @@ class OneLineParser(LightningArgumentParser):
 
     def _explain(self, message: str) -> str:
         line = " ".join(message.split()).replace("required: fit.", "required: --")
-        unknown = re.search(r"[Kk]ey ['\"]([\w.]+)['\"]|[Uu]nrecognized arguments?: (?:--)?([\w.]+)", line)
+        unknown = re.search(
+            r"(?:[Kk]ey|does not accept option) ['\"]([\w.]+)['\"]|[Uu]nrecognized arguments?: (?:--)?([\w.]+)", line
+        )
         if unknown is None:
             return line
         name = unknown.group(1) or unknown.group(2)
@@ -143,8 +146,11 @@ class TextCNNCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         # LightningCLI would take the architecture from the checkpoint's hyperparameters and trip over the sizes
         # among them, which are linked from the data. The run's config.yaml says all of it.
-        config = self.config.get(self.config.get("subcommand") or "", self.config)
-        if self.config.get("subcommand") in ("validate", "test", "predict") and config.get("ckpt_path") is None:
+        if self.config.get("subcommand") not in ("validate", "test", "predict"):
+            return
+        config = self.config[self.config["subcommand"]]
+        self._take_vocabulary_and_labels(config)
+        if config.get("ckpt_path") is None:
             best = Path(checkpoint_directory(config["output_dir"])) / "best.ckpt"
             if not best.is_file():
                 raise FileNotFoundError(
@@ -152,6 +158,15 @@ class TextCNNCLI(LightningCLI):
                     "(--config RUN/config.yaml), its folder (--output_dir RUN) or a checkpoint (--ckpt_path FILE)"
                 )
             config["ckpt_path"] = str(best)
+
+    def _take_vocabulary_and_labels(self, config: Any) -> None:
+        """A finished run is asked with its own tokenizer and labels, whatever data it is asked about."""
+        folder = Path(config["output_dir"])
+        if not all((folder / name).is_file() for name in ("config.json", "tokenizer.json")):
+            return
+        names = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
+        config["data"]["tokenizer"] = str(folder)
+        config["data"]["labels"] = [names[str(index)] for index in range(len(names))]
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         config = self._get(self.config_init, "trainer", default={})
@@ -163,8 +178,9 @@ class TextCNNCLI(LightningCLI):
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Any:
         if config.get("enable_progress_bar") is not False:
             callbacks = [*callbacks, RichProgressBar()]
+        output_dir = self._get(self.config_init, "output_dir")
+        callbacks = [*callbacks, ModelCheckpoint(**LAST_CHECKPOINT, dirpath=checkpoint_directory(output_dir))]
         if self.subcommand == "predict":
-            output_dir = self._get(self.config_init, "output_dir")
             path = self._get(self.config_init, "output") or Path(output_dir) / "predictions.parquet"
             callbacks = [*callbacks, PredictionWriter(path)]
         return super()._instantiate_trainer(config, callbacks)

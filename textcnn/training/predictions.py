@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
 
 from ..runtime.classifier import TextClassifier
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = (".parquet", ".csv", ".jsonl")
 
 
-class PredictionWriter(BasePredictionWriter):
+class PredictionWriter(Callback):
     """Writes label, probability and all class probabilities when `trainer.predict` ends.
 
     Args:
@@ -29,20 +29,25 @@ class PredictionWriter(BasePredictionWriter):
     """
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(write_interval="epoch")
         self.path = Path(path)
         self.rows = 0
+        self._batches: list[Tensor] = []
         if self.path.suffix not in FORMATS:
             raise ValueError(f"output: got {self.path}; expected a name that ends in {', '.join(FORMATS)}")
 
-    def write_on_epoch_end(
+    def on_predict_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        predictions: Sequence[Any],
-        batch_indices: Sequence[Any],
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
-        probabilities = torch.cat(list(predictions)).cpu().numpy()
+        self._batches.append(outputs.cpu())
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        probabilities = torch.cat(self._batches).numpy()
         classifier = TextClassifier(pl_module.model.config.to_dict())
         rows: Dataset = trainer.datamodule.predict_rows  # type: ignore[attr-defined]
         columns: dict[str, Any] = {"predicted_label": list(classifier.decide(probabilities))}

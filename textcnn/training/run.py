@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 # Micro-F1 is the accuracy when a text has one label, so one name serves both problem types.
 MONITOR = {"monitor": "val_micro_f1", "mode": "max"}
 EARLY_STOPPING: dict[str, Any] = {**MONITOR, "patience": 5}
-CHECKPOINT: dict[str, Any] = {**MONITOR, "filename": "best", "save_last": True, "enable_version_counter": False}
+CHECKPOINT: dict[str, Any] = {**MONITOR, "filename": "best", "enable_version_counter": False}
+# Lightning's own `save_last` follows the best checkpoint; to resume, the last epoch is what counts.
+LAST_CHECKPOINT: dict[str, Any] = {"filename": "last", "enable_version_counter": False}
 TRAINER: dict[str, Any] = {"max_epochs": 10, "gradient_clip_val": 5.0, "log_every_n_steps": 20}
 
 
@@ -38,10 +40,9 @@ def checkpoint_directory(output_dir: str | Path) -> str:
 
 def loggers(output_dir: str | Path) -> list[Logger]:
     """The logs of a run: metrics.csv and TensorBoard's events, in the run's folder."""
-    return [
-        CSVLogger(output_dir, name="logs", version=""),
-        TensorBoardLogger(output_dir, name="logs", version="", default_hp_metric=False),
-    ]
+    csv = CSVLogger(output_dir, name="logs")
+    # One numbered folder for both; a resumed run gets the next number and keeps what was logged before.
+    return [csv, TensorBoardLogger(output_dir, name="logs", version=csv.version, default_hp_metric=False)]
 
 
 def train(
@@ -79,6 +80,7 @@ def train(
     callbacks: list[Callback] = [
         EarlyStopping(**EARLY_STOPPING),
         ModelCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
+        ModelCheckpoint(**LAST_CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
         *for_trainer.pop("callbacks", []),
     ]
     if for_trainer.get("enable_progress_bar", True):

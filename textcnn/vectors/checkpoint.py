@@ -92,13 +92,13 @@ def read_checkpoint(
 
 def match_tokens(ours: PreTrainedTokenizerFast, theirs: PreTrainedTokenizerFast) -> dict[int, list[int]]:
     """Our id -> the ids of theirs that stand for the same text."""
-    vocabulary = theirs.get_vocab()
+    own, vocabulary = ours.get_vocab(), theirs.get_vocab()
     notation = notation_of(theirs)
     matches: dict[int, list[int]] = {}
-    for role, token in ours.special_tokens_map.items():
+    for role, name in ours.special_tokens_map.items():
         counterpart = theirs.special_tokens_map.get(role)
-        if role != "pad_token" and isinstance(token, str) and counterpart in vocabulary:
-            matches[ours.convert_tokens_to_ids(token)] = [vocabulary[counterpart]]
+        if role != "pad_token" and isinstance(name, str) and counterpart in vocabulary:
+            matches[own[name]] = [vocabulary[counterpart]]
 
     special = set(theirs.all_special_ids)
     rest: dict[int, str] = {}
@@ -124,7 +124,10 @@ def _find_embeddings(source: str) -> tuple[Path | None, str]:
         if file is None:
             continue
         if name.endswith(".index.json"):
-            shards: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))["weight_map"]
+            try:
+                shards: dict[str, str] = json.loads(file.read_bytes())["weight_map"]
+            except (ValueError, KeyError) as error:
+                raise ValueError(_broken(file, error)) from error
             tensor = _embedding_name(list(shards))
             shard = _checkpoint_file(source, shards[tensor]) if tensor else None
             if tensor and shard is None:
@@ -146,16 +149,21 @@ def _checkpoint_file(source: str, name: str) -> Path | None:
     directory = Path(source).expanduser()
     if directory.is_dir():
         return directory / name if (directory / name).is_file() else None
-    from transformers.utils import cached_file
+    from transformers.utils.hub import cached_file
 
-    found = cached_file(
-        source,
-        name,
-        local_files_only=not hub_is_reachable(),
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
+    try:
+        found = cached_file(
+            source,
+            name,
+            local_files_only=not hub_is_reachable(),
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    except OSError as error:  # no such repository, or one that asks for a login
+        raise FileNotFoundError(
+            f"got vectors {source!r}; expected a word-vector file or a checkpoint (directory or Hub "
+            f"id); check the name and your access to it ({first_line(error)})"
+        ) from error
     return None if found is None else Path(found)
 
 
@@ -175,7 +183,7 @@ def _shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
     try:
         with safe_open(file, framework="pt") as tensors:
-            return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}
+            return {name: tuple(tensors.get_slice(name).get_shape()) for name in list(tensors.keys())}
     except SafetensorError as error:
         raise ValueError(_broken(file, error)) from error
 
@@ -209,7 +217,7 @@ def _embeddings_of_model(source: str) -> torch.Tensor:
 
     try:
         model = AutoModel.from_pretrained(source, local_files_only=not hub_is_reachable())
-        return model.get_input_embeddings().weight.detach()  # type: ignore[no-any-return]
+        return model.get_input_embeddings().weight.detach()
     except Exception as error:  # an unknown type, missing weights, no such embeddings, ...
         raise ValueError(
             f"got vectors {source!r}, in which no token embeddings were found; expected a "

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-READ_SIZE = 1 << 22  # bytes
+READ_SIZE = 1 << 20  # bytes
 LONGEST_WORD = 10_000  # bytes; more without a space means that a binary file is broken
 SAMPLE_SIZE = 1 << 16  # bytes that decide what a file is
 _HEADER = re.compile(rb"\s*(\d+)\s+(\d+)\s*$")
@@ -126,7 +126,7 @@ def _binary_rows(
                 if space < 0 and len(buffer) - start > LONGEST_WORD:
                     raise ValueError(_at(file, position, "a word without an end"))
                 try:
-                    more = stream.read(READ_SIZE)
+                    more = stream.read1(READ_SIZE)
                 except (EOFError, OSError, zlib.error) as error:
                     raise ValueError(_at(file, position, "a broken .gz file")) from error
                 if not more:
@@ -144,8 +144,8 @@ def _open(path: Path) -> io.BufferedReader:
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
     if compressed:
-        return io.BufferedReader(gzip.GzipFile(path), READ_SIZE)  # type: ignore[arg-type]
-    return path.open("rb", buffering=READ_SIZE)
+        return io.BufferedReader(gzip.GzipFile(path), SAMPLE_SIZE)
+    return io.BufferedReader(io.FileIO(path), READ_SIZE)
 
 
 def _fields(line: bytes, splits: int = -1, from_right: bool = False) -> list[bytes]:

@@ -1,0 +1,103 @@
+"""Labels, probabilities, thresholds and top-k, against torch's own softmax and sigmoid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from textcnn.classifier import TorchClassifier
+from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
+from textcnn.runtime.classifier import CHUNK
+from textcnn.tokenization import train_tokenizer
+
+TEXTS = ["joy and love", "anger", "", "love love love and a very long joy that goes on", "fear \x00 of NUL"]
+
+
+def build(multi_label: bool, **fields) -> TorchClassifier:
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["joy love anger fear and a very long text"] * 3, vocab_size=90)
+    config = TextCNNConfig(
+        vocab_size=len(tokenizer),
+        embedding_dim=6,
+        num_filters=4,
+        id2label={0: "joy", 1: "anger", 2: "love"},
+        problem_type=f"{'multi' if multi_label else 'single'}_label_classification",
+        **fields,
+    )
+    return TorchClassifier(TextCNNForSequenceClassification(config), tokenizer, batch_size=2)
+
+
+def torch_logits(classifier: TorchClassifier) -> torch.Tensor:
+    rows = []
+    for text in TEXTS:
+        ids = torch.tensor([classifier.tokenizer(text)["input_ids"]], dtype=torch.long)
+        rows.append(classifier.model(ids, torch.ones_like(ids)).logits.detach())
+    return torch.cat(rows)
+
+
+def test_single_label():
+    classifier = build(multi_label=False)
+    expected = torch_logits(classifier)
+    np.testing.assert_allclose(classifier.logits(TEXTS), expected, atol=1e-6)
+    probabilities = classifier.predict_proba(TEXTS)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities, expected.softmax(-1), atol=1e-6)
+    labels = classifier.predict(TEXTS)
+    assert isinstance(labels, np.ndarray)
+    assert labels.tolist() == [classifier.labels[i] for i in expected.argmax(-1)]
+    top = classifier.predict_top_k(TEXTS, k=2)
+    values, indices = expected.softmax(-1).topk(2)
+    assert [[label for label, _ in row] for row in top] == [[classifier.labels[i] for i in row] for row in indices]
+    np.testing.assert_allclose([[p for _, p in row] for row in top], values, atol=1e-6)
+
+
+def test_multi_label_thresholds():
+    classifier = build(multi_label=True, thresholds={"anger": 0.0, "love": 1.0})
+    probabilities = classifier.predict_proba(TEXTS)
+    np.testing.assert_allclose(probabilities, torch_logits(classifier).sigmoid(), atol=1e-6)
+    for row, labels in zip(probabilities, classifier.predict(TEXTS), strict=True):
+        expected = {name for name, p, t in zip(classifier.labels, row, (0.5, 0.0, 1.0), strict=True) if p >= t}
+        assert set(labels) == expected
+        assert "anger" in labels
+        assert "love" not in labels
+        order = [row[classifier.labels.index(label)] for label in labels]
+        assert order == sorted(order, reverse=True)
+
+
+def test_any_iterable_of_strings_in_its_order():
+    classifier = build(multi_label=False)
+    expected = classifier.predict_proba(TEXTS)
+    for texts in (tuple(TEXTS), iter(TEXTS), (text for text in TEXTS), np.array(TEXTS, dtype=object), dict.fromkeys(TEXTS)):
+        np.testing.assert_array_equal(classifier.predict_proba(texts), expected)
+    assert classifier.predict([]).shape == (0,)
+    assert classifier.predict_proba([]).shape == (0, 3)
+    many = (TEXTS[i % len(TEXTS)] for i in range(CHUNK + 7))
+    np.testing.assert_allclose(classifier.predict_proba(many)[CHUNK:], np.resize(expected, (CHUNK + 7, 3))[CHUNK:], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("joy", r"got one str; expected an iterable of strings; write \[text\]"),
+        (b"joy", "got one bytes"),
+        (["joy", None], r"got None \(NoneType\) at position 1; expected a string"),
+        ([3.5], r"got 3.5 \(float\) at position 0"),
+    ],
+)
+def test_refuses_what_is_no_text(texts, message):
+    with pytest.raises(TypeError, match=message):
+        build(multi_label=False).predict(texts)
+
+
+def test_top_k_of_none():
+    with pytest.raises(ValueError, match="k: got 0"):
+        build(multi_label=False).predict_top_k(TEXTS, k=0)
+
+
+def test_extreme_logits_stay_finite():
+    from textcnn.runtime.classifier import _sigmoid, _softmax
+
+    logits = np.array([[1000.0, -1000.0, 0.0]], dtype=np.float32)
+    np.testing.assert_allclose(_softmax(logits), torch.tensor(logits).softmax(-1))
+    np.testing.assert_allclose(_sigmoid(logits), torch.tensor(logits).sigmoid())

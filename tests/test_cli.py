@@ -1,0 +1,251 @@
+"""The command line as a stranger types it: verbs, help texts, mistakes, and a whole run on a csv file."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+import textcnn
+from textcnn.cli import VERBS, main
+
+QUICK = ["--trainer.max_epochs", "3", "--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false", "--model.architecture.num_filters", "8"]
+
+
+def run(*arguments: str) -> None:
+    main(list(arguments))
+
+
+def mistake(capsys, *arguments: str) -> str:
+    """The one line that a mistake prints."""
+    with pytest.raises(SystemExit) as stop:
+        main(list(arguments))
+    assert stop.value.code == 2
+    captured = capsys.readouterr()
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, f"expected one line, got: {captured.err}"
+    assert lines[0].startswith("textcnn: error: ")
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The folder of a finished run, and the csv file it was trained on."""
+    folder = tmp_path_factory.mktemp("cli")
+    data = folder / "reviews"
+    data.mkdir()
+    for split, count in (("train", 60), ("validation", 10), ("test", 10)):
+        rows = ["text,label"] + [
+            f'"{word} {filler} number {i} {split}",{label}'
+            for i in range(count)
+            for filler in ("film", "plot")
+            for word, label in (("lovely", "positive"), ("awful", "negative"))
+        ]
+        (data / f"{split}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    run("fit", "--data.path", str(data), "--output_dir", str(folder / "run"), *QUICK)
+    return folder / "run", data
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys; from textcnn.cli import main; main(['--help']);"
+        "heavy = {'torch', 'transformers', 'lightning', 'datasets', 'sklearn', 'numpy', 'numba'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for verb in VERBS:
+        assert re.search(rf"^  {verb} ", done.stdout, re.MULTILINE)
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    program = (
+        "import sys; import textcnn; dir(textcnn);"
+        "sys.exit(bool({'torch', 'transformers', 'lightning', 'datasets', 'sklearn', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+def test_public_names_exist():
+    for name in textcnn.__all__:
+        assert getattr(textcnn, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        textcnn.trian  # noqa: B018
+
+
+def test_version(capsys):
+    run("--version")
+    assert capsys.readouterr().out == f"textcnn {textcnn.__version__}\n"
+
+
+@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
+def test_verb_help(capsys, verb):
+    with pytest.raises(SystemExit) as stop:
+        run(verb, "--help")
+    assert stop.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: textcnn {verb} [--config FILE] [--data.path DATA] [OPTION ...]\n")
+    assert text.index("--data.path") < text.index("--model.architecture.kernel_sizes") < text.index("--trainer.max_epochs")
+    assert "Widths of the convolutions" in text
+    assert ("--output OUTPUT" in text) == (verb == "predict")
+
+
+def test_run_folder_holds_the_artifact(trained):
+    folder, data = trained
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "config.yaml", "checkpoints", "logs"} <= names
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    log = (folder / "logs" / "version_0" / "metrics.csv").read_text()
+    assert all(name in log for name in ("val_accuracy", "val_macro_f1", "val_micro_f1", "train_loss"))
+    assert list((folder / "logs").glob("version_0/events.out.tfevents.*"))
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    assert settings["model"]["architecture"]["num_filters"] == 8
+    card = (folder / "README.md").read_text()
+    assert "val_accuracy" in card
+    assert "reviews" in card
+    assert textcnn.load(folder).predict(["a lovely thing", "awful"]).tolist() == ["positive", "negative"]
+
+
+def test_validate_and_test_score_a_run(trained, capsys, tmp_path):
+    folder, data = trained
+    run("validate", "--config", str(folder / "config.yaml"))
+    assert "val_accuracy" in capsys.readouterr().out
+    run("test", "--config", str(folder / "config.yaml"))
+    assert "test_accuracy" in capsys.readouterr().out
+    # Other data, whose own vocabulary and labels would be others.
+    other = tmp_path / "other"
+    other.mkdir()
+    for split in ("train", "validation"):
+        (other / f"{split}.csv").write_text("text,label\n" + "lovely,positive\nawful,negative\n" * 3)
+    (other / "test.csv").write_text("text,label\nawful lovely awful,negative\n")
+    run("test", "--config", str(folder / "config.yaml"), "--data.path", str(other))
+    assert "test_accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_predict_writes_beside_the_rows(trained, tmp_path, suffix):
+    folder, _ = trained
+    new = tmp_path / "new.csv"
+    new.write_text('id,text\n7,"a lovely film"\n8,""\n9,"awful, awful"\n', encoding="utf-8")
+    output = tmp_path / f"out{suffix}"
+    run("predict", "--config", str(folder / "config.yaml"), "--data.predict_path", str(new), "--output", str(output))
+    if suffix == ".parquet":
+        rows = pq.read_table(output).to_pylist()
+    elif suffix == ".csv":
+        with output.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    else:
+        rows = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [int(row["id"]) for row in rows] == [7, 8, 9]
+    classifier = textcnn.load(folder)
+    texts = ["a lovely film", "", "awful, awful"]
+    assert [row["predicted_label"] for row in rows] == classifier.predict(texts).tolist()
+    columns = [f"probability_{label}" for label in classifier.labels]
+    given = np.array([[float(row[column]) for column in columns] for row in rows])
+    np.testing.assert_allclose(given, classifier.predict_proba(texts), atol=1e-5)
+    np.testing.assert_allclose([float(row["probability"]) for row in rows], given.max(axis=1), atol=1e-6)
+    assert [path.name for path in tmp_path.iterdir() if "unfinished" in path.name] == []
+
+
+@pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty")
+def test_resume_continues_where_it_stopped(trained, tmp_path):
+    _, data = trained
+    common = ["fit", "--data.path", str(data), *QUICK, "--model.schedule", "constant", "--early_stopping.patience", "9"]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(*common, "--output_dir", str(whole), "--trainer.max_epochs", "4")
+    run(*common, "--output_dir", str(parts), "--trainer.max_epochs", "2")
+    run(*common, "--output_dir", str(parts), "--trainer.max_epochs", "4", "--ckpt_path", "last")
+    import torch
+
+    states = [torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (whole, parts)]
+    assert states[0]["epoch"] == states[1]["epoch"] == 3
+    assert states[0]["global_step"] == states[1]["global_step"]
+
+
+def test_one_seed_gives_the_same_weights(trained, tmp_path):
+    _, data = trained
+    weights = []
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        classifier = textcnn.train(
+            data, tmp_path / name, seed=seed, max_epochs=2, num_filters=8, enable_progress_bar=False, log_every_n_steps=1
+        )
+        weights.append(classifier.model.head.weight.detach().numpy())
+    np.testing.assert_array_equal(weights[0], weights[1])
+    assert not np.array_equal(weights[0], weights[2])
+
+
+def test_train_refuses_an_unknown_argument(tmp_path):
+    with pytest.raises(ValueError, match="unknown argument 'num_filter'; did you mean 'num_filters'"):
+        textcnn.train("reviews.csv", tmp_path, num_filter=3)
+
+
+def test_mistakes_are_one_line(trained, capsys, tmp_path):
+    folder, data = trained
+    data = str(data)
+    assert "did you mean 'fit'?" in mistake(capsys, "fti")
+    assert "unknown key 'data.pth'; did you mean 'data.path'?" in mistake(capsys, "fit", "--data.pth", data)
+    line = mistake(capsys, "fit", "--data.path", data, "--model.architecture.kernal_sizes", "[3]")
+    assert "did you mean 'model.architecture.kernel_sizes'?" in line
+    assert "--data.path" in mistake(capsys, "fit")
+    assert "nothere.yaml" in mistake(capsys, "fit", "--config", "nothere.yaml")
+    assert "Expected" in mistake(capsys, "fit", "--data.path", data, "--model.learning_rate", "fast")
+    assert "num_filters: got 0" in mistake(capsys, "fit", "--data.path", data, "--model.architecture.num_filters", "0")
+    assert "expected vectors to keep" in mistake(
+        capsys, "fit", "--data.path", data, "--model.architecture.variant", "static"
+    )
+    assert "nowhere.csv" in mistake(capsys, "fit", "--data.path", "nowhere.csv")
+    assert "no checkpoint" in mistake(capsys, "test", "--data.path", data, "--output_dir", str(tmp_path / "none"))
+    config = ["--config", str(folder / "config.yaml"), "--data.predict_path", f"{data}/test.csv"]
+    assert "expected a name that ends in .parquet" in mistake(capsys, "predict", *config, "--output", "out.xlsx")
+    assert "did you mean 'accuracy'?" in mistake(capsys, "bench", "acuracy")
+
+
+def test_unknown_key_in_a_config_file(capsys, tmp_path, reviews):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"data:\n  path: {reviews}\nmodel:\n  learning_rat: 0.1\n")
+    assert "did you mean 'model.learning_rate'?" in mistake(capsys, "fit", "--config", str(config))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("text,label\n", "empty|no rows"),
+        ("text,label\na,x\nb,x\nc,x\n", "only the label 'x'"),
+        ("text,label\n1,x\n2,y\n3,x\n", "numbers|int64|strings"),
+    ],
+)
+def test_data_nobody_can_learn_from(capsys, tmp_path, content, message):
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    assert re.search(message, mistake(capsys, "fit", "--data.path", str(path)))
+
+
+def test_traceback_where_asked_for(monkeypatch):
+    monkeypatch.setenv("TEXTCNN_DEBUG", "1")
+    with pytest.raises(FileNotFoundError):
+        run("fit", "--data.path", "nowhere.csv")
+
+
+def test_bench_accuracy(trained, tmp_path, capsys):
+    _, data = trained
+    output = tmp_path / "figures.json"
+    started = time.time()
+    run("bench", "accuracy", "--data.path", str(data), *QUICK, "--seeds", "2", "--folds", "2", "--output", str(output))
+    assert "over 2 seeds" in capsys.readouterr().out
+    content = json.loads(output.read_text())
+    assert {"machine", "versions", "figures"} <= set(content)
+    runs = content["runs"]
+    assert [(one["seed"], one["fold"]) for one in runs] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    figure = content["figures"]["test_accuracy"]
+    by_seed = [np.mean([one["test_accuracy"] for one in runs if one["seed"] == seed]) for seed in (0, 1)]
+    np.testing.assert_allclose(figure["seeds"], by_seed)
+    np.testing.assert_allclose(figure["value"], np.mean(by_seed))
+    assert output.stat().st_mtime >= started - 1

@@ -1,0 +1,46 @@
+"""The rows of a file or data set to predict: all of them, in their order, labels or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from .columns import find_text_column
+from .errors import DataError, listed
+from .sources import ALIASES, open_source
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+def open_rows(path: Any) -> Dataset:
+    """The only split of `path`, or the one called predict or test."""
+    from datasets import Dataset
+
+    if path is None:
+        raise DataError("got no rows to predict; expected a file or data set; give predict_path")
+    source = open_source(path)
+    named = [name for name in source.names if name.lower() in ("predict", *ALIASES["test"])]
+    if len(source.names) > 1 and not named:
+        raise DataError(
+            f"{source.description} has the splits {listed(source.names)}; expected one, or one "
+            "called 'predict' or 'test'; give predict_path a single file"
+        )
+    rows = source.load((named or source.names)[0])
+    if not isinstance(rows, Dataset):
+        raise DataError("predict_path is a stream; expected a file or a Dataset; load it first")
+    if len(rows) == 0:
+        raise DataError(f"{source.description} is empty; expected at least one row to predict")
+    return rows
+
+
+def texts_of(rows: Dataset, wanted: str | None, trained_on: str | None, where: str) -> Any:
+    """The texts of the rows, a ChunkedArray: of the wanted column, else of the one of that name in
+    the train split, else of the one that is found."""
+    head = rows.select(range(min(1_000, len(rows)))).with_format("arrow")[:]
+    if wanted is None and trained_on in head.column_names:
+        wanted = trained_on
+    name = find_text_column(head, wanted, where)
+    texts = rows.select_columns([name]).with_format("arrow")[:].column(name)
+    return texts.cast(pa.string()) if pa.types.is_null(texts.type) else texts

@@ -1,0 +1,385 @@
+"""Text bytes to token ids, for tokenizers whose words end where the class of a character says so.
+
+One pass over the bytes: a word is gathered in two registers (and a buffer, for the few that are longer than 16
+bytes) while its characters are normalised, and looked up when it ends.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from .characters import (
+    ADDED,
+    BLOCK,
+    BLOCK_BITS,
+    BYTES,
+    EXPANDS,
+    ISOLATED,
+    LETTER,
+    MOVABLE,
+    SEPARATOR,
+    SPACE_RUN,
+    SYMBOL,
+    UNITS,
+    UNSURE,
+    WORD_START,
+)
+from .tokenizer_json import ASK, UNKNOWN, WORD_PIECES
+from .word_table import find, first_slot, id_count, insert, read_ids, word_keys
+
+# Why a kernel stopped before the last text.
+FINISHED, NEEDS_BLOCK, NEEDS_REFERENCE, NEEDS_ROOM, NEEDS_WORDS = range(5)
+# Entries of `settings`.
+ON_MISS, UNKNOWN_ID, MAX_CHARACTERS, LIMIT, LONGEST_PIECE = range(5)
+
+_LOW = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
+
+
+@nb.njit(nogil=True, cache=True)
+def byte_ends(data, lengths):
+    """Where each text ends in UTF-8, given their lengths in characters."""
+    ends = np.empty(lengths.size, np.int64)
+    position = 0
+    for n in range(lengths.size):
+        for _ in range(lengths[n]):
+            byte = data[position]
+            position += 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
+        ends[n] = position
+    return ends
+
+
+@nb.njit(nogil=True, cache=True)
+def begins_added_token(data, position, end, added, added_ends):
+    """Whether the bytes at a position are an added token."""
+    begin = 0
+    for i in range(added_ends.size):
+        size = added_ends[i] - begin
+        if position + size <= end:
+            same = True
+            for k in range(size):
+                if data[position + k] != added[begin + k]:
+                    same = False
+                    break
+            if same:
+                return True
+        begin = added_ends[i]
+    return False
+
+
+@nb.njit(nogil=True, cache=True)
+def _split_word(word, length, settings, first_pieces, next_pieces, out):
+    """Ids of a word's longest pieces from left to right (WordPiece); the unknown id where none fits."""
+    characters = 0
+    for i in range(length):
+        characters += (word[i] & 0xC0) != 0x80
+    if characters > settings[MAX_CHARACTERS]:
+        out[0] = settings[UNKNOWN_ID]
+        return 1
+    count = 0
+    begin = 0
+    while begin < length:
+        table = first_pieces if begin == 0 else next_pieces
+        k0, k1 = word_keys(word, begin, min(length, begin + 16))
+        size = min(length - begin, settings[LONGEST_PIECE])
+        slot = -1
+        while size > 0:
+            if begin + size == length or (word[begin + size] & 0xC0) != 0x80:
+                if size > 16:
+                    h0, h1 = word_keys(word, begin, begin + size)
+                    slot = find(table, word, begin, size, h0, h1)
+                elif size > 8:
+                    slot = find(table, word, begin, size, k0, k1 & _LOW[size - 8])
+                else:
+                    slot = find(table, word, begin, size, k0 & _LOW[size], np.uint64(0))
+                if slot >= 0:
+                    break
+            size -= 1
+        if slot < 0:
+            out[0] = settings[UNKNOWN_ID]
+            return 1
+        count += read_ids(table, slot, out, count)
+        begin += size
+    return count
+
+
+@nb.njit(nogil=True, cache=True)
+def _remember_miss(word, length, misses, miss_counters):
+    """Notes a word for Python to ask about: its length in two bytes, then the word."""
+    at = miss_counters[1]
+    miss_counters[0] += 1
+    if at + length + 2 > misses.size:
+        return
+    misses[at] = length & 0xFF
+    misses[at + 1] = length >> 8
+    for i in range(length):
+        misses[at + 2 + i] = word[i]
+    miss_counters[1] = at + length + 2
+
+
+@nb.njit(nogil=True, cache=True)
+def emit_slowly(word, length, k0, k1, settings, first_pieces, next_pieces, memory, misses, miss_counters, out, at):
+    """Writes the ids of a word that is not in the fixed table; returns how many, or -1 for want of room."""
+    if length > 16:
+        k0, k1 = word_keys(word, 0, length)
+    slot = find(first_pieces, word, 0, length, k0, k1)
+    if slot >= 0:
+        if at + 1 > out.size:
+            return -1
+        return read_ids(first_pieces, slot, out, at)
+    if settings[ON_MISS] == UNKNOWN:
+        if at + 1 > out.size:
+            return -1
+        out[at] = settings[UNKNOWN_ID]
+        return 1
+    slot = find(memory, word, 0, length, k0, k1)
+    if slot >= 0:
+        if at + id_count(memory, slot) > out.size:
+            return -1
+        return read_ids(memory, slot, out, at)
+    if settings[ON_MISS] == ASK:
+        _remember_miss(word, length, misses, miss_counters)
+        return 0
+    if at + length > out.size:
+        return -1
+    count = _split_word(word, length, settings, first_pieces, next_pieces, out[at:])
+    insert(memory, word, length, k0, k1, out[at:], count)
+    return count
+
+
+@nb.njit(nogil=True, cache=True)
+def tokenize(
+    data, ends, first_text, settings, prefix, suffix, ascii_class, ascii_byte, maybe_added, added, added_ends,
+    block_of, records, pool, first_pieces, next_pieces, memory, word, misses, miss_counters, start_word,
+    out, offsets, result,
+):  # fmt: skip
+    """Ids of the texts from `first_text` on, to `out` from offsets[first_text]; stops where it needs help.
+
+    data: bytes of all texts; text n ends at ends[n]. memory: the words met before, this thread's own.
+    result: why it stopped, at which text, and for which code point.
+    """
+    slots = first_pieces[0]
+    mask = slots.shape[0] - 1
+    limit = settings[LIMIT]
+    at = offsets[first_text]
+    miss_counters[:] = 0
+    for n in range(first_text, ends.size):
+        position = ends[n - 1] if n > 0 else 0
+        end = ends[n]
+        text_at = at
+        if at + prefix.size + suffix.size > out.size:
+            result[0], result[1] = NEEDS_ROOM, n
+            return
+        for i in range(prefix.size):
+            out[at + i] = prefix[i]
+        at += prefix.size
+        length = 0
+        k0 = np.uint64(0)
+        k1 = np.uint64(0)
+        joins = LETTER  # the class that goes on with the present word, or ISOLATED for none
+        space_pending = False
+        any_word = False
+        units_left = 0
+        unit_at = 0
+        pieces_at = 0  # bytes of a unit that go out one by one
+        pieces_end = 0
+        if start_word.size and end > position:
+            # Metaspace: the text begins as if it followed a space, unless it does.
+            begins = data[position] == 0x20
+            if not begins and end - position >= start_word.size:
+                begins = True
+                for i in range(start_word.size):
+                    begins = begins and data[position + i] == start_word[i]
+            if not begins:
+                for i in range(start_word.size):
+                    word[i] = start_word[i]
+                length = start_word.size
+                k0, k1 = word_keys(word, 0, length)
+        while True:
+            # 1. The next character: its class and where its normalised bytes are.
+            flush = False
+            stop = False
+            add_from_pool = -1
+            add_size = 0
+            add_byte = np.uint8(0)
+            kind = SEPARATOR
+            if pieces_at < pieces_end:
+                kind = ISOLATED
+                add_size = 1
+                add_byte = pool[pieces_at]
+                pieces_at += 1
+            elif units_left > 0:
+                kind = np.int64(pool[unit_at])
+                add_size = np.int64(pool[unit_at + 1])
+                add_from_pool = unit_at + 2
+                unit_at = add_from_pool + add_size
+                units_left -= 1
+            elif position >= end:
+                stop = True
+                flush = True
+            else:
+                byte = data[position]
+                if byte < 0x80:
+                    flags = ascii_class[byte]
+                    if flags == LETTER and joins == LETTER:
+                        # The run of letters, with nothing else to look at.
+                        while length < 8:
+                            k0 |= np.uint64(ascii_byte[byte]) << np.uint64(8 * length)
+                            word[length] = ascii_byte[byte]
+                            length += 1
+                            position += 1
+                            if position >= end:
+                                break
+                            byte = data[position]
+                            if ascii_class[byte] != LETTER:
+                                break
+                        if position < end and ascii_class[byte] == LETTER and length >= 8:
+                            while length < word.size - 8:
+                                if length < 16:
+                                    k1 |= np.uint64(ascii_byte[byte]) << np.uint64(8 * (length - 8))
+                                word[length] = ascii_byte[byte]
+                                length += 1
+                                position += 1
+                                if position >= end:
+                                    break
+                                byte = data[position]
+                                if ascii_class[byte] != LETTER:
+                                    break
+                            if length >= word.size - 8:
+                                result[0], result[1] = NEEDS_REFERENCE, n
+                                return
+                        continue
+                    if flags & ADDED and begins_added_token(data, position, end, added, added_ends):
+                        result[0], result[1] = NEEDS_REFERENCE, n
+                        return
+                    kind = np.int64(flags & 0x1F)
+                    if kind != EXPANDS:
+                        add_size = 1
+                        add_byte = ascii_byte[byte]
+                        position += 1
+                if byte >= 0x80 or kind == EXPANDS:
+                    if maybe_added[byte] and begins_added_token(data, position, end, added, added_ends):
+                        result[0], result[1] = NEEDS_REFERENCE, n
+                        return
+                    if byte < 0x80:
+                        code = np.int64(byte)
+                        position += 1
+                    elif byte < 0xE0:
+                        code = (np.int64(byte) & 0x1F) << 6 | np.int64(data[position + 1]) & 0x3F
+                        position += 2
+                    elif byte < 0xF0:
+                        code = (
+                            (np.int64(byte) & 0x0F) << 12
+                            | (np.int64(data[position + 1]) & 0x3F) << 6
+                            | np.int64(data[position + 2]) & 0x3F
+                        )
+                        position += 3
+                    else:
+                        code = (
+                            (np.int64(byte) & 0x07) << 18
+                            | (np.int64(data[position + 1]) & 0x3F) << 12
+                            | (np.int64(data[position + 2]) & 0x3F) << 6
+                            | np.int64(data[position + 3]) & 0x3F
+                        )
+                        position += 4
+                    block = block_of[code >> BLOCK_BITS]
+                    if block < 0:
+                        result[0], result[1], result[2] = NEEDS_BLOCK, n, code
+                        return
+                    record = records[block, code & (BLOCK - 1)]
+                    if pool[record] & MOVABLE:
+                        result[0], result[1] = NEEDS_REFERENCE, n
+                        return
+                    units_left = np.int64(pool[record] & UNITS)
+                    unit_at = np.int64(record) + 1
+                    continue
+
+            # 2. What its class means for the word so far.
+            if stop:
+                flush = True
+            elif kind == LETTER or kind == SYMBOL:
+                flush = joins != kind
+            elif kind == UNSURE:
+                result[0], result[1] = NEEDS_REFERENCE, n
+                return
+            elif kind == BYTES:
+                pieces_at, pieces_end = add_from_pool, add_from_pool + add_size
+                continue
+            else:
+                flush = True
+            if flush and length > 0:
+                # 3. The word is complete: most are in the fixed table, as one token.
+                slot = -1
+                if length <= 16:
+                    slot = first_slot(k0, k1, length, mask)
+                    while True:
+                        meta = slots[slot, 2]
+                        if meta == 0:
+                            slot = -1
+                            break
+                        if slots[slot, 0] == k0 and slots[slot, 1] == k1 and np.int64(meta & np.uint64(0xFFFF)) == length:
+                            break
+                        slot = (slot + 1) & mask
+                if slot >= 0 and at < out.size:
+                    out[at] = np.int32(slots[slot, 3])
+                    at += 1
+                else:
+                    count = emit_slowly(
+                        word, length, k0, k1, settings, first_pieces, next_pieces, memory, misses, miss_counters, out, at
+                    )
+                    if count < 0:
+                        result[0], result[1] = NEEDS_ROOM, n
+                        return
+                    at += count
+                length = 0
+                k0 = np.uint64(0)
+                k1 = np.uint64(0)
+                any_word = True
+            if stop:
+                break
+
+            # 4. The character itself.
+            if kind == SEPARATOR:
+                joins = LETTER
+                continue
+            if kind == SPACE_RUN:
+                space_pending = any_word
+                continue
+            joins = LETTER if kind == WORD_START else kind
+            if space_pending:
+                space_pending = False
+                word[0] = 0x20
+                count = emit_slowly(
+                    word, 1, np.uint64(0x20), k1, settings, first_pieces, next_pieces, memory, misses, miss_counters,
+                    out, at,
+                )  # fmt: skip
+                if count < 0:
+                    result[0], result[1] = NEEDS_ROOM, n
+                    return
+                at += count
+            if length + add_size > word.size - 8:
+                result[0], result[1] = NEEDS_REFERENCE, n
+                return
+            for i in range(add_size):
+                byte = add_byte if add_from_pool < 0 else pool[add_from_pool + i]
+                if length < 8:
+                    k0 |= np.uint64(byte) << np.uint64(8 * length)
+                elif length < 16:
+                    k1 |= np.uint64(byte) << np.uint64(8 * (length - 8))
+                word[length] = byte
+                length += 1
+        if miss_counters[0] > 0:
+            result[0], result[1] = NEEDS_WORDS, n
+            return
+        if limit >= 0 and at - text_at - prefix.size > limit:
+            at = text_at + prefix.size + limit
+        if at + suffix.size > out.size:
+            result[0], result[1] = NEEDS_ROOM, n
+            return
+        for i in range(suffix.size):
+            out[at + i] = suffix[i]
+        at += suffix.size
+        offsets[n + 1] = at
+    result[0], result[1] = FINISHED, ends.size

@@ -1,0 +1,177 @@
+"""Hash tables from the bytes of a word to its token ids, shared by Python and the kernels.
+
+A slot is four 64-bit numbers, half a cache line: the word's first 16 bytes (exactly the word, for most words), its
+length with the number of ids, and the ids themselves where there are at most two. Longer words keep their bytes in
+a pool and are compared with them: no answer rests on a hash alone.
+"""
+
+# mypy: disable-error-code="no-untyped-def, no-untyped-call"
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numba as nb
+import numpy as np
+
+# Words longer than this are never stored.
+LONGEST_WORD = 0xFFFF
+_MOST_IDS = 0xFFFF
+
+_M1 = np.uint64(0x9E3779B97F4A7C15)
+_M2 = np.uint64(0xD6E8FEB86659FD93)
+_U8, _U16, _U32, _U48 = np.uint64(8), np.uint64(16), np.uint64(32), np.uint64(48)
+_LOW16, _LOW32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
+
+
+def new_table(words: int) -> tuple[np.ndarray, ...]:
+    """An empty table for that many words: slots [S, 4], ids of long entries, bytes of long words, counters."""
+    slots = 16
+    while slots < 2 * words:
+        slots *= 2
+    return (
+        np.zeros((slots, 4), dtype=np.uint64),
+        np.zeros(4 * words + 16, dtype=np.int32),
+        np.zeros(8 * words + 64, dtype=np.uint8),
+        np.zeros(3, dtype=np.int64),
+    )
+
+
+def build_table(words: Iterable[tuple[bytes, int]]) -> tuple[np.ndarray, ...]:
+    """A table of words that are one token each."""
+    words = [(word, number) for word, number in words if 0 < len(word) <= LONGEST_WORD]
+    table = new_table(len(words) + 1)
+    long_bytes = sum(len(word) for word, _ in words if len(word) > 16)
+    table = (*table[:2], np.zeros(long_bytes + 64, dtype=np.uint8), table[3])
+    if words:
+        data = np.frombuffer(b"".join(word for word, _ in words), dtype=np.uint8)
+        ends = np.cumsum([len(word) for word, _ in words])
+        _insert_all(table, data, ends, np.array([number for _, number in words], dtype=np.int32))
+    return table
+
+
+@nb.njit(nogil=True, cache=True)
+def _insert_all(table, data, ends, numbers):
+    begin = 0
+    ids = np.empty(1, np.int32)
+    for i in range(ends.size):
+        word = data[begin : ends[i]]
+        ids[0] = numbers[i]
+        k0, k1 = word_keys(word, 0, word.size)
+        insert(table, word, word.size, k0, k1, ids, 1)
+        begin = ends[i]
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def first_slot(k0, k1, length, mask):
+    """Where the search for a word begins."""
+    mixed = (k0 ^ (k1 * _M2) ^ np.uint64(length)) * _M1
+    return np.int64((mixed ^ (mixed >> _U32)) & np.uint64(mask))
+
+
+@nb.njit(nogil=True, cache=True)
+def word_keys(word, begin, end):
+    """The first 16 bytes of word[begin:end] as two numbers; of longer words, a hash and the first eight bytes."""
+    k0 = np.uint64(0)
+    k1 = np.uint64(0)
+    length = end - begin
+    for i in range(min(length, 8)):
+        k0 |= np.uint64(word[begin + i]) << np.uint64(8 * i)
+    for i in range(8, min(length, 16)):
+        k1 |= np.uint64(word[begin + i]) << np.uint64(8 * (i - 8))
+    if length > 16:
+        for i in range(8, length):
+            k1 = (k1 ^ np.uint64(word[begin + i])) * _M1
+            k1 ^= k1 >> _U32
+    return k0, k1
+
+
+@nb.njit(nogil=True, cache=True)
+def find(table, word, begin, length, k0, k1):
+    """Slot of word[begin:begin + length], or -1."""
+    slots, _, pool, _ = table
+    mask = slots.shape[0] - 1
+    slot = first_slot(k0, k1, length, mask)
+    while True:
+        meta = slots[slot, 2]
+        if meta == 0:
+            return -1
+        if slots[slot, 0] == k0 and slots[slot, 1] == k1 and np.int64(meta & _LOW16) == length:
+            if length <= 16:
+                return slot
+            at = np.int64(meta >> _U32)
+            same = True
+            for i in range(length):
+                if pool[at + i] != word[begin + i]:
+                    same = False
+                    break
+            if same:
+                return slot
+        slot = (slot + 1) & mask
+
+
+@nb.njit(nogil=True, cache=True)
+def insert(table, word, length, k0, k1, ids, count):
+    """Stores the ids of a word that is not in the table; a table that is full forgets everything first.
+
+    Returns whether it was stored: entries too large for the table are not.
+    """
+    slots, id_pool, pool, counters = table
+    mask = slots.shape[0] - 1
+    long_ids = count if count > 2 else 0
+    long_bytes = length if length > 16 else 0
+    if length > LONGEST_WORD or count > _MOST_IDS or long_ids > id_pool.size or long_bytes > pool.size:
+        return False
+    if (
+        2 * (counters[0] + 1) > slots.shape[0]
+        or counters[1] + long_ids > id_pool.size
+        or counters[2] + long_bytes > pool.size
+    ):
+        slots[:] = 0
+        counters[:] = 0
+    slot = first_slot(k0, k1, length, mask)
+    while slots[slot, 2] != 0:
+        slot = (slot + 1) & mask
+    slots[slot, 0] = k0
+    slots[slot, 1] = k1
+    meta = np.uint64(length) | (np.uint64(count) << _U16)
+    if long_bytes:
+        meta |= np.uint64(counters[2]) << _U32
+        for i in range(length):
+            pool[counters[2] + i] = word[i]
+        counters[2] += length
+    slots[slot, 2] = meta
+    if long_ids:
+        slots[slot, 3] = np.uint64(counters[1])
+        for i in range(count):
+            id_pool[counters[1] + i] = ids[i]
+        counters[1] += count
+    else:
+        payload = np.uint64(0)
+        for i in range(count):
+            payload |= np.uint64(ids[i]) << np.uint64(32 * i)
+        slots[slot, 3] = payload
+    counters[0] += 1
+    return True
+
+
+@nb.njit(nogil=True, cache=True)
+def read_ids(table, slot, out, at):
+    """Copies the ids of a slot to out[at:]; returns how many there are."""
+    slots, id_pool, _, _ = table
+    count = np.int64((slots[slot, 2] >> _U16) & _LOW16)
+    payload = slots[slot, 3]
+    if count <= 2:
+        for i in range(count):
+            out[at + i] = np.int32((payload >> np.uint64(32 * i)) & _LOW32)
+    else:
+        start = np.int64(payload)
+        for i in range(count):
+            out[at + i] = id_pool[start + i]
+    return count
+
+
+@nb.njit(nogil=True, cache=True)
+def id_count(table, slot):
+    """How many ids a slot holds."""
+    return np.int64((table[0][slot, 2] >> _U16) & _LOW16)
