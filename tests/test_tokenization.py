@@ -26,7 +26,7 @@ from textcnn.tokenization import (
     train_tokenizer,
     vocabulary_size,
 )
-from textcnn.tokenization.train import _count_words
+from textcnn.tokenization.train import _count_words, _repeated
 
 CHECKPOINT = os.environ.get("TEXTCNN_CHECKPOINT")
 DATA = os.environ.get("TEXTCNN_DATA")
@@ -154,6 +154,11 @@ def test_words_are_counted_as_in_whole_texts(texts: list[str]) -> None:
         assert _count_words(texts, normalizer, pre_tokenizer) == expected
 
 
+def test_the_trainer_is_fed_each_word_as_often_as_it_occurs() -> None:
+    words = {"rare": 1, "some": 1000, "frequent": 2345}
+    assert Counter(" ".join(_repeated(words)).split()) == words
+
+
 @pytest.mark.parametrize("vocab_size", [4, 20, 60, 90])
 def test_a_small_vocabulary_keeps_the_most_frequent_characters(vocab_size: int) -> None:
     tokenizer = train_tokenizer(CORPUS, vocab_size=vocab_size, min_frequency=1)
@@ -166,6 +171,7 @@ def test_characters_are_the_most_frequent_ones_and_space_is_one_of_them() -> Non
     tokenizer = train_tokenizer(CORPUS, "char", vocab_size=30)
     counts = Counter("".join(" ".join(text.split()).lower() for text in CORPUS))
     expected = sorted(counts, key=lambda character: (-counts[character], character))[:28]
+    assert len(tokenizer) == 30
     assert tokenizer.convert_ids_to_tokens(list(range(30))) == ["[PAD]", "[UNK]", *expected]
     assert tokenizer.convert_ids_to_tokens(ids(tokenizer, "  A \n\t Film☃ ")) == [*"a film", "[UNK]"]
     assert "F" in train_tokenizer(["Fa Fa"], "char", lowercase=False).get_vocab()
@@ -193,6 +199,8 @@ def _cased_bpe(cache: list[PreTrainedTokenizerFast] = []) -> PreTrainedTokenizer
 
 
 def test_min_frequency_and_lowercase_are_obeyed() -> None:
+    assert "ab" not in train_tokenizer(["ab ba"], min_frequency=2).get_vocab()
+    assert "ab" in train_tokenizer(["ab ba"], min_frequency=1).get_vocab()
     texts = ["rare common Common common"]
     assert "rare" not in train_tokenizer(texts, min_frequency=2).get_vocab()
     assert "rare" in train_tokenizer(texts, min_frequency=1).get_vocab()
@@ -256,6 +264,7 @@ def test_a_checkpoint_loses_what_a_convolution_has_no_use_for(pad: str | None, t
     tokenizer = load_tokenizer(make_checkpoint(tmp_path / "model", pad))
     assert ids(tokenizer, "a fine film a fine film [CLS]") == [5, 3, 4, 5, 3, 4, 0, 0, 0]
     assert tokenizer("fine")["attention_mask"] == [1]
+    assert tokenizer.backend_tokenizer.encode("a fine film a fine").ids == [5, 3, 4, 5, 3]
     assert tokenizer.pad_token == (pad or "[PAD]")
     assert tokenizer.pad_token_id == 6
     assert vocabulary_size(tokenizer) == len(tokenizer) == 7

@@ -9,6 +9,8 @@ from typing import Any
 
 import datasets
 import pytest
+import torch
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from textcnn.tokenization import train_tokenizer
 
@@ -49,3 +51,46 @@ def dataset() -> Callable[..., datasets.Dataset]:
         return datasets.Dataset.from_dict({"text": list(texts), "label": list(labels)})
 
     return make
+
+
+class _Recorder(LightningModule):
+    """Learns nothing and notes the batches of each epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.batches: dict[int, list[list[list[int]]]] = {}
+
+    def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
+        self.batches.setdefault(self.current_epoch, []).append(batch["input_ids"].tolist())
+        return self.weight.sum()
+
+    def validation_step(self, batch: dict[str, torch.Tensor], _: int) -> None:
+        pass
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Callable[..., tuple[dict[int, Any], Path]]:
+    """fit(loader or data module, epochs, checkpoint) -> the batches of each epoch, a checkpoint."""
+
+    def run(data: Any, epochs: int, checkpoint: Path | None = None) -> tuple[dict[int, Any], Path]:
+        module = _Recorder()
+        trainer = Trainer(
+            max_epochs=epochs,
+            accelerator="cpu",
+            logger=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            enable_checkpointing=False,
+            default_root_dir=tmp_path,
+        )
+        role = "datamodule" if isinstance(data, LightningDataModule) else "train_dataloaders"
+        trainer.fit(module, **{role: data}, ckpt_path=checkpoint)
+        path = tmp_path / f"{epochs}.ckpt"
+        trainer.save_checkpoint(path)
+        return module.batches, path
+
+    return run

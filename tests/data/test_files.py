@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from textcnn.data import files
 from textcnn.data.errors import DataError
 from textcnn.data.files import extension, iter_file, read_file
 
@@ -53,6 +54,12 @@ def test_csv_agrees_with_datasets(tmp_path: Path) -> None:
     assert read_file(path).to_pydict() == reference[:]
 
 
+def test_a_cell_may_go_on_in_the_next_block(write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "BLOCK_BYTES", 64)
+    texts = [f"{i}\n" * 9 for i in range(50)]
+    assert read_file(write("a.csv", "text,label", *(f'"{t}",x' for t in texts)))["text"].to_pylist() == texts
+
+
 def test_csv_cells_are_null_only_where_empty_and_unquoted(write) -> None:
     table = read_file(write("a.csv", "text,label", "NA,1", '"",2', ",3", "null,"))
     assert table.to_pydict() == {"text": ["NA", "", None, "null"], "label": [1, 2, 3, None]}
@@ -68,6 +75,13 @@ def test_a_column_is_numeric_only_where_every_cell_is(write) -> None:
 def test_the_delimiter_of_a_csv_file_is_found(write, mark: str) -> None:
     path = write("a.csv", f"text{mark}label", f"one two{mark}x")
     assert read_file(path).to_pydict() == {"text": ["one two"], "label": ["x"]}
+
+
+def test_quotes_of_a_tsv_file_that_does_not_quote(write) -> None:
+    lines = ('"Hi" he said\tx', '"unclosed\ty', 'a "b" c\tz')
+    table = read_file(write("a.tsv", "text\tlabel", *lines))
+    assert table["text"].to_pylist() == [line.split("\t")[0] for line in lines]
+    assert read_file(write("b.csv", "text,label", 'a "b" c,z'))["text"].to_pylist() == ['a "b" c']
 
 
 def test_txt_is_one_text_a_line(write) -> None:
@@ -102,6 +116,7 @@ def test_extension() -> None:
         ("a.csv", b"", "is empty"),
         ("a.csv", b"text,label\n", "is empty"),
         ("a.csv", b"text,label\na,b,c\n", "cannot be read as csv"),
+        ("a.csv", b"text,text\na,b\n", "two columns 'text'"),
         ("a.jsonl", b'{"text": "a"}\n{"text": \n', "line 2"),
         ("a.jsonl", b'["a"]\n', "is a JSON list"),
         ("a.jsonl", b'{"text": "a"}\n{"text": 1}\n', "'text'"),

@@ -31,6 +31,10 @@ def test_hold_out_of_many_small_classes() -> None:
     assert np.bincount(strata[held]).max() == 1
 
 
+def test_hold_out_takes_one_row_where_the_share_is_less() -> None:
+    assert hold_out(np.array([0, 0, 1, 1]), np.arange(4), 0.1, seed=0).sum() == 1
+
+
 def test_hold_out_never_takes_the_last_text_of_a_class() -> None:
     strata = np.array([0] * 10 + [1] + [2, 2])
     groups = np.array([*range(10), 10, 11, 11])

@@ -74,7 +74,8 @@ def fit_and_score(
     with _scratch() as folder, _quiet():
         cli = TextCNNCLI([*args, "--output_dir", str(folder)], run=False)
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
-        scores = cli.trainer.validate(cli.model, datamodule=cli.datamodule, ckpt_path="best", verbose=False)[0]
+        best = cli.trainer.checkpoint_callback.best_model_path
+        scores = cli.trainer.validate(cli.model, datamodule=cli.datamodule, ckpt_path=best, verbose=False)[0]
         if not cli.datamodule.test_dataloader():
             raise ValueError("the data has no test split; expected one to score on; name it, or give --folds")
         scores |= cli.trainer.test(cli.model, datamodule=cli.datamodule, verbose=False)[0]

@@ -20,6 +20,7 @@ LABEL_NAMES = (
     "sentiment", "emotion", "emotions", "tag", "tags", "genre", "coarse_label", "label_text",
     "stars", "rating", "y",
 )  # fmt: skip
+_HEADER = " (the first line of a csv file names the columns)"
 
 
 def find_text_column(table: pa.Table, wanted: str | None, where: str) -> str:
@@ -31,7 +32,7 @@ def find_text_column(table: pa.Table, wanted: str | None, where: str) -> str:
         check_text(wanted, table.schema.field(wanted).type, where)
         return wanted
     found = _by_name(TEXT_NAMES, names)
-    texts = [name for name in found if is_text(table.schema.field(name).type)]
+    texts = [name for name in found if _may_be_text(table.schema.field(name).type)]
     if texts:
         return texts[0]
     others = [name for name in names if is_text(table.schema.field(name).type) and not _by_name(LABEL_NAMES, [name])]
@@ -45,7 +46,7 @@ def find_text_column(table: pa.Table, wanted: str | None, where: str) -> str:
     raise DataError(
         f"{where} has the columns {listed(names) or '(none)'}, of which "
         f"{'none is known' if not others else 'several could be'} to hold the texts; expected a "
-        "column such as 'text'; name it with text_column"
+        f"column such as 'text'; name it with text_column{_HEADER}"
     )
 
 
@@ -71,13 +72,13 @@ def find_label_column(table: pa.Table, wanted: str | None, text_column: str, whe
         return names[0]
     raise DataError(
         f"{where} has the columns {listed(table.column_names)}, of which none is known to hold the "
-        "labels; expected a column such as 'label'; name it with label_column"
+        f"labels; expected a column such as 'label'; name it with label_column{_HEADER}"
     )
 
 
 def check_text(name: str, kind: pa.DataType, where: str) -> None:
     """Raises DataError where a column's arrow type is not that of strings."""
-    if is_text(kind) or pa.types.is_null(kind):
+    if _may_be_text(kind):
         return
     held = "numbers" if pa.types.is_primitive(kind) else "lists or records"
     if pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
@@ -86,6 +87,10 @@ def check_text(name: str, kind: pa.DataType, where: str) -> None:
         f"the column {name!r} of {where} holds {held} ({kind}); expected texts; name the column "
         "of the texts with text_column"
     )
+
+
+def _may_be_text(kind: pa.DataType) -> bool:
+    return is_text(kind) or bool(pa.types.is_null(kind))
 
 
 def _must_exist(wanted: str, names: Sequence[str], role: str, where: str) -> None:

@@ -88,7 +88,7 @@ class TextDataModule(LightningDataModule):
         tokenizer: str | Any | None = None,
         vocab_size: int = 30_000,
         lowercase: bool = True,
-        vectors: str | None = None,
+        vectors: str | os.PathLike[str] | None = None,
         max_length: int | None = None,
         batch_size: int = 64,
         eval_batch_size: int = 256,
@@ -271,7 +271,7 @@ class TextDataModule(LightningDataModule):
         return length_loader(dataset, options.eval_batch_size, sort=False, num_workers=options.num_workers)
 
 
-def _has_tokenizer(vectors: str | None) -> bool:
+def _has_tokenizer(vectors: str | os.PathLike[str] | None) -> bool:
     """Whether `vectors` is a checkpoint with a tokenizer: a folder that holds one, or a Hub id."""
     if vectors is None:
         return False

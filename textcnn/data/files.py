@@ -85,9 +85,15 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
     delimiter = "\t" if extension(path) == "tsv" else ","
     if delimiter == "," and "," not in header:
         delimiter = max(";\t|", key=header.count) if any(c in header for c in ";\t|") else ","
-    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    literal = extension(path) == "tsv" and _has_literal_quotes(path)
+    parse = pa_csv.ParseOptions(
+        delimiter=delimiter, quote_char=False if literal else '"', newlines_in_values=not literal
+    )
     with _open(path) as file:
         names = pa_csv.open_csv(pa.BufferReader((header + "\n").encode()), parse_options=parse).schema.names
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(f"{path} has two columns {twice!r}; expected distinct names; rename one")
         reader = pa_csv.open_csv(
             pa.input_stream(file),
             read_options=pa_csv.ReadOptions(block_size=BLOCK_BYTES),
@@ -100,6 +106,20 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
             ),
         )
         yield from reader
+
+
+def _has_literal_quotes(path: Path) -> bool:
+    """Whether a quote is a character like any other: no cell spans lines, and one has a quote at
+    its start only. Quoted cells cannot look like that."""
+    tabs = next(_lines(path)).count("\t")
+    unclosed = False
+    for line in _lines(path):
+        if line and line.count("\t") != tabs:
+            return False
+        if '"' in line:
+            cells = [cell for cell in line.split("\t") if cell.startswith('"')]
+            unclosed |= any(len(cell) == 1 or not cell.endswith('"') for cell in cells)
+    return unclosed
 
 
 def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -206,6 +207,15 @@ class InMemoryData:
             num_workers=options.num_workers,
         )
 
+    def _overlap(self, role: str) -> int:
+        """How many texts of a split stand in train, word for word."""
+        split, train = self.splits[role], self.splits["train"]
+        if split.table == train.table:
+            return 0
+        known = self._read[train.table].texts.take(pa.array(train.rows))
+        texts = self._read[split.table].texts.take(pa.array(split.rows)).cast(known.type)
+        return int(pc.sum(pc.is_in(texts, value_set=known)).as_py() or 0)
+
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Lines about columns, rows, dropped rows and cut texts."""
         kind = "labels, several a text" if self.multi_label else "labels"
@@ -222,6 +232,9 @@ class InMemoryData:
                     f"dropped from {name}: {examples.without_text:,} rows without a text, "
                     f"{examples.without_label:,} without a label"
                 )
+        for role in ("validation", "test"):
+            if role in self.splits and (count := self._overlap(role)):
+                lines.append(f"overlap: {count:,} {role} texts also stand in train")
         if self.options.max_length is not None:
             for role, split in self.splits.items():
                 cut = int(self.encode(role, tokenizer).cut[split.rows].sum())

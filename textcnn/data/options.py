@@ -38,6 +38,11 @@ class DataOptions:
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
                 "rows from 0 (no validation) to below 1, such as 0.1"
             )
+        if isinstance(self.labels, str):
+            raise DataError(
+                f"labels is the string {self.labels!r}; expected the list of all label names; "
+                "give for example ['negative', 'positive']"
+            )
         if (self.num_folds is None) != (self.fold is None):
             raise DataError(
                 f"got num_folds={self.num_folds} and fold={self.fold}; expected both or none; "

@@ -75,9 +75,9 @@ def open_source(
     if path == DOCSTRINGS:
         return _docstrings()
     local = Path(path).expanduser()
-    if local.is_dir():
+    if local.is_dir() and str(path):
         return _folder(local, streaming)
-    if local.exists():
+    if local.is_file():
         if extension(local) is None:
             raise DataError(
                 f"{path} has an unknown ending; expected one of {listed(EXTENSIONS)} (also .gz); convert the file"

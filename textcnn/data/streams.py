@@ -73,6 +73,8 @@ class StreamedData:
 
     def _stream(self, source: Source, name: str) -> IterableDataset:
         split = source.load(name)
+        if hasattr(split, "num_rows") and len(split) == 0:
+            raise DataError(f"the {name} split of {source.description} is empty; expected rows")
         return split.to_iterable_dataset() if hasattr(split, "to_iterable_dataset") else split
 
     def _where(self, role: str) -> str:

@@ -5,6 +5,8 @@ Kim 2014, "Convolutional Neural Networks for Sentence Classification", https://a
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Sequence
 
 import torch
@@ -41,13 +43,44 @@ def ngram_max(
     padding: str = "wide",
     implementation: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Convolves and takes the maximum over time."""
+    """Maximum over the windows of each text and width, as nn.Conv1d followed by a max would give it.
+
+    Args:
+        vectors: [U, D] vectors of the distinct tokens.
+        index: [N] int64, the row of `vectors` at each position of all texts; -1 is a hole: a zero vector that is no
+            real token.
+        offsets: [B + 1] int64; text b is index[offsets[b] : offsets[b + 1]].
+        weights: [F, D, W] for each width, as nn.Conv1d has them.
+        biases: [F] for each width.
+        stride: distance between two windows.
+        dilation: distance between two tokens of a window.
+        padding: wide, same or valid.
+        implementation: reference (plain torch), cpu (numba) or None, which takes the fastest that is at hand.
+
+    Returns:
+        pooled [B, sum F], 0 where a text has no window; winners [B, sum F], the number of the winning window, -1
+        where there is none. Of equal windows the first wins.
+
+    Raises:
+        ValueError: there is no implementation of that name.
+    """
+    if implementation is None:
+        floats = all(t.dtype in (torch.float32, torch.float64) for t in (vectors, *weights, *biases))
+        usable = vectors.device.type == "cpu" and floats and _numba_is_installed()
+        implementation = "cpu" if usable and not torch.compiler.is_compiling() else "reference"
     if implementation == "cpu":
         from .ngram_max_cpu import NgramMax
 
         paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
         return NgramMax.apply(vectors, index, offsets, stride, dilation, paddings, *weights, *biases)
+    if implementation != "reference":
+        raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu or None")
     return _reference(vectors, index, offsets, weights, biases, stride, dilation, padding)
+
+
+@functools.cache
+def _numba_is_installed() -> bool:
+    return importlib.util.find_spec("numba") is not None
 
 
 def _reference(

@@ -2,8 +2,9 @@
 
 Forward, per width: one matrix product folds the weight into a table with a row per distinct token; a window is then
 a sum of W row slices, and only the running maximum and the window it came from are kept. Backward: each (text, filter)
-pair has one winning window, so the gradient of the table is sparse, with at most B x F x W entries. Both gradients are
-sums of rows that these entries choose. Every sum runs in one fixed order whatever the number of threads.
+pair has one winning window, so the gradient of the table is sparse, with at most B x F x W entries, and the gradients
+of vectors and weights are sums of the rows that these entries choose. Where the entries are not few (many texts over
+a small vocabulary), two matrix products are faster. Our sums run in one order, whatever the number of threads.
 
 Shapes: `B` texts, `N` positions of all texts, `U` distinct tokens, `D` vector size, `W` width, `F` filters of one
 width (all widths: `sum F`), `R` rows of the folded weights, the sum of W x F.
@@ -12,8 +13,10 @@ width (all widths: `sum F`), `R` rows of the folded weights, the sum of W x F.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -31,48 +34,22 @@ from .ngram_max_kernels import (
     weights_gradient,
 )
 
-# Fewer multiplications than this are done before a thread has woken up.
-_WORTH_THREADS = 1_000_000
-# From this share of entries that are not zero, matrix products beat sums of chosen rows.
+# Additions and multiplications that take about as long as waking a thread.
+_WORTH_THREADS = 500_000
+# The share of the table's gradient that is not zero from which matrix products are faster.
 _DENSE = 0.25
+
+# Tables of several widths are made at once up to this size.
+_TABLE_BYTES = 64 << 20
 
 _executor: ThreadPoolExecutor | None = None
 _executor_threads = 0
 
 
-def _forget_executor() -> None:
-    global _executor
-    _executor = None
-
-
-# The threads of a pool do not live on in a forked process (a DataLoader worker).
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_executor)
-
-
-def _run(kernel: Callable[[int, int], None], bounds: Sequence[int], work: int) -> None:
-    """Calls kernel(begin, end) for each stretch between the bounds, in threads where the work is worth it."""
-    global _executor, _executor_threads
-    threads = torch.get_num_threads()
-    if threads == 1 or work < _WORTH_THREADS:
-        kernel(bounds[0], bounds[-1])
-        return
-    if _executor is None or _executor_threads != threads:
-        _executor, _executor_threads = ThreadPoolExecutor(threads, "ngram_max"), threads
-    list(_executor.map(kernel, bounds[:-1], bounds[1:]))
-
-
-def _split(cumulative: np.ndarray) -> list[int]:
-    """Bounds of stretches of about equal work: cumulative [n + 1], the work before each item."""
-    parts = 4 * torch.get_num_threads()
-    marks = np.linspace(0, cumulative[-1], parts + 1)[1:-1]
-    return [0, *np.searchsorted(cumulative, marks).tolist(), len(cumulative) - 1]
-
-
 class NgramMax(torch.autograd.Function):
     """apply(vectors, index, offsets, stride, dilation, paddings, *weights, *biases) -> pooled, winners.
 
-    Shapes as in `ngram_max`; paddings are (left, right) per width, and all floats are float32 or all float64.
+    Arguments as for `ngram_max`, floats all of one dtype, float32 or float64; paddings are (left, right) per width.
     """
 
     @staticmethod
@@ -86,117 +63,167 @@ class NgramMax(torch.autograd.Function):
         paddings: Sequence[tuple[int, int]],
         *parameters: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        vectors, index, offsets = vectors.contiguous(), index.contiguous(), offsets.contiguous()
         weights, biases = parameters[: len(paddings)], parameters[len(paddings) :]
         tokens, dim = vectors.shape
-        texts = len(offsets) - 1
-        vectors = vectors.contiguous()
-        index, offsets = index.contiguous(), offsets.contiguous()
-        # Rows of the folded weights [R, D]: by width, then offset in the window, then filter.
+        # Rows of the folded weights [R, D]: by width, then by place in the window, then by filter.
         folded = torch.cat([weight.permute(2, 0, 1).reshape(-1, dim) for weight in weights])
-        pooled = vectors.new_empty(texts, sum(map(len, biases)))
+        bias = torch.cat(biases).numpy()
+        pooled = vectors.new_empty(len(offsets) - 1, len(bias))
         winners = index.new_empty(pooled.shape)
-        bounds = _split(offsets.numpy())
-        scratch = vectors.new_empty((tokens + 1) * max(weight.shape[0] * weight.shape[2] for weight in weights))
-        row = at = 0
-        for weight, bias, (left, right) in zip(weights, biases, paddings, strict=True):
-            filters, _, width = weight.shape
-            rows = filters * width
-            # The last row is zero: the token of holes and of positions outside the text.
-            table = scratch[: (tokens + 1) * rows].view(tokens + 1, rows)
-            torch.mm(vectors, folded[row : row + rows].t(), out=table[:-1])
-            table[-1] = 0
-
-            arrays = (table.numpy(), bias.contiguous().numpy(), index.numpy(), offsets.numpy())
-            geometry = (width, stride, dilation, left, right)
-            outputs = (at, pooled.numpy(), winners.numpy())
-
-            def look_up(begin: int, end: int, arrays=arrays, geometry=geometry, outputs=outputs) -> None:
-                pool(*arrays, *geometry, begin, end, *outputs)
-
-            _run(look_up, bounds, len(index) * rows)
-            row += rows
-            at += filters
+        plan = _plan([weight.shape for weight in weights], paddings)
+        texts = _split(offsets.numpy())
+        for part in _parts(plan, (tokens + 1) * vectors.element_size()):
+            first, rows = part[0, 2], int((part[:, 0] * part[:, 1]).sum())
+            table = vectors.new_empty(tokens + 1, rows)
+            torch.mm(vectors, folded[first : first + rows].t(), out=table[:tokens])
+            # The last row stands for holes and for positions outside the text.
+            table[tokens] = 0
+            part[:, 2] -= first
+            inputs = (table.numpy(), bias, index.numpy(), offsets.numpy(), part)
+            kernel = partial(pool, *inputs, stride, dilation, pooled.numpy(), winners.numpy())
+            _run(_stretches(kernel, texts), len(index) * rows)
         ctx.save_for_backward(vectors, index, offsets, folded, winners)
-        ctx.windows = (stride, dilation, [left for left, _ in paddings], [weight.shape for weight in weights])
+        ctx.windows = (plan, stride, dilation)
+        ctx.shapes = [weight.shape for weight in weights]
         ctx.mark_non_differentiable(winners)
         return pooled, winners
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        vectors, index, offsets, folded, winners = ctx.saved_tensors
-        stride, dilation, lefts, shapes = ctx.windows
-        needs_vectors = ctx.needs_input_grad[0]
-        needs_weights = any(ctx.needs_input_grad[6 : 6 + len(shapes)])
-        gradient = gradient.contiguous()
-        vectors_grad = folded_grad = None
-        if needs_vectors or needs_weights:
-            sparse = _SparseGradient(gradient, winners, index, offsets, len(folded), shapes, lefts, stride, dilation)
-            vectors_grad, folded_grad = sparse.multiply(vectors, folded, needs_vectors, needs_weights)
-        weight_grads: list[Tensor | None] = [None] * len(shapes)
-        if folded_grad is not None:
-            parts = folded_grad.split([filters * width for filters, _, width in shapes])
-            weight_grads = [
-                part.view(width, filters, dim).permute(1, 2, 0)
-                for part, (filters, dim, width) in zip(parts, shapes, strict=True)
-            ]
-        bias_grads = (gradient * (winners >= 0)).sum(dim=0).split([shape[0] for shape in shapes])
+        widths = len(ctx.shapes)
+        for_vectors = ctx.needs_input_grad[0]
+        for_weights = any(ctx.needs_input_grad[6 : 6 + widths])
+        vectors_grad: Tensor | None = None
+        weight_grads: Sequence[Tensor | None] = [None] * widths
+        bias_grads: Sequence[Tensor | None] = [None] * widths
+        if for_vectors or for_weights:
+            vectors_grad, weight_grads = _gradients(ctx, gradient.contiguous(), for_vectors, for_weights)
+        if any(ctx.needs_input_grad[6 + widths :]):
+            total = (gradient * (ctx.saved_tensors[-1] >= 0)).sum(dim=0)
+            bias_grads = total.split([shape[0] for shape in ctx.shapes])
         return vectors_grad, None, None, None, None, None, *weight_grads, *bias_grads
 
 
-class _SparseGradient:
-    """The gradient of the folded table [U, R], as the entries that are not zero."""
+def _gradients(
+    ctx: Any, gradient: Tensor, for_vectors: bool, for_weights: bool
+) -> tuple[Tensor | None, Sequence[Tensor | None]]:
+    """Gradients of vectors [U, D] and of each weight [F, D, W], where asked for; gradient [B, sum F]."""
+    vectors, index, offsets, folded, winners = ctx.saved_tensors
+    plan, stride, dilation = ctx.windows
+    count, dim = vectors.shape
+    vectors_grad: Tensor | None = None
+    weight_grads: Sequence[Tensor | None] = [None] * len(plan)
 
-    def __init__(
-        self,
-        gradient: Tensor,
-        winners: Tensor,
-        index: Tensor,
-        offsets: Tensor,
-        rows: int,
-        shapes: Sequence[Sequence[int]],
-        lefts: Sequence[int],
-        stride: int,
-        dilation: int,
-    ) -> None:
-        plan, filter_of_row = [], []
-        first = at = 0
-        for (filters, _, width), left in zip(shapes, lefts, strict=True):
-            plan += [(width, first + f, filters, left) for f in range(filters)]
-            filter_of_row += [at + f for f in range(filters)] * width
-            first += filters * width
-            at += filters
-        self.gradient = gradient.numpy()
-        self.filter_of_row = np.array(filter_of_row, np.int32)
-        # tokens [B, R]: the token that each row of the folded weights met in its winning window, or -1.
-        self.tokens = np.empty((len(gradient), rows), np.int32)
-        arrays = (winners.numpy(), self.gradient, index.numpy(), offsets.numpy(), np.array(plan, np.int64))
-        find_tokens(*arrays, stride, dilation, 0, len(gradient), self.tokens)
+    pooled_grad = gradient.detach().numpy()
+    tokens = np.empty((len(gradient), len(folded)), np.int32)
+    inputs = (winners.numpy(), pooled_grad, index.numpy(), offsets.numpy(), plan, stride, dilation)
+    find = partial(find_tokens, *inputs, tokens)
+    entries = sum(_run(_stretches(find, _split(np.arange(len(gradient) + 1))), tokens.size))
+    # Start of each token, then column of the table and value of each entry.
+    grouped = (np.empty(count + 1, np.int64), np.empty(entries, np.int32), np.empty(entries, pooled_grad.dtype))
+    group = partial(group_by_token, tokens, pooled_grad, plan, *grouped)
 
-    def multiply(
-        self, vectors: Tensor, folded: Tensor, needs_vectors: bool, needs_weights: bool
-    ) -> tuple[Tensor | None, Tensor | None]:
-        """Gradients of vectors [U, D] and of the folded weights [R, D]."""
-        dim = vectors.shape[1]
-        start = np.empty(len(vectors) + 1, np.int64)
-        rows = np.empty(self.tokens.size, np.int32)
-        values = np.empty(self.tokens.size, self.gradient.dtype)
-        group_by_token(self.tokens, self.gradient, self.filter_of_row, start, rows, values)
-        work = int(start[-1]) * dim
-        by_token = _split(start)
-        if start[-1] > _DENSE * len(vectors) * len(folded):
-            table = vectors.new_empty(len(vectors), len(folded))
-            entries = (start, rows, values)
-            _run(lambda begin, end: table_gradient(*entries, begin, end, table.numpy()), by_token, int(start[-1]))
-            return (table @ folded if needs_vectors else None), (table.t() @ vectors if needs_weights else None)
-        vectors_grad = folded_grad = None
-        if needs_vectors:
-            vectors_grad = torch.empty_like(vectors)
-            inputs, output = (start, rows, values, folded.numpy()), vectors_grad.numpy()
-            _run(lambda begin, end: vectors_gradient(*inputs, begin, end, output), by_token, work)
-        if needs_weights:
-            folded_grad = torch.empty_like(folded)
-            inputs2 = (self.tokens, self.gradient, self.filter_of_row, vectors.detach().numpy())
-            output2 = folded_grad.numpy()
-            _run(lambda begin, end: weights_gradient(*inputs2, begin, end, output2), _split(np.arange(len(folded) + 1)), work)
-        return vectors_grad, folded_grad
+    if entries > _DENSE * count * len(folded):
+        group()
+        table = vectors.new_empty(count, len(folded))
+        fill = partial(table_gradient, *grouped, table.numpy())
+        _run(_stretches(fill, _split(grouped[0])), table.numel())
+        if for_vectors:
+            vectors_grad = table @ folded
+        if for_weights:
+            parts = (table.t() @ vectors).split([filters * width for filters, _, width in ctx.shapes])
+            weight_grads = [
+                part.view(width, filters, dim).permute(1, 2, 0)
+                for part, (filters, _, width) in zip(parts, ctx.shapes, strict=True)
+            ]
+        return vectors_grad, weight_grads
+
+    tasks: list[Callable[[], Any]] = [group] if for_vectors else []
+    if for_weights:
+        flat = vectors.new_empty(folded.numel())
+        weights = partial(weights_gradient, tokens, pooled_grad, plan, vectors.detach().numpy(), flat.numpy())
+        features = np.repeat(plan[:, 0], plan[:, 1]).cumsum()
+        tasks += _stretches(weights, _split(np.append(0, features)))
+        parts = flat.split([shape.numel() for shape in ctx.shapes])
+        weight_grads = [part.view(shape) for part, shape in zip(parts, ctx.shapes, strict=True)]
+    _run(tasks, entries * dim)
+    if for_vectors:
+        vectors_grad = torch.empty_like(vectors)
+        sums = partial(vectors_gradient, *grouped, folded.numpy(), vectors_grad.numpy())
+        _run(_stretches(sums, _split(grouped[0])), entries * dim)
+    return vectors_grad, weight_grads
+
+
+def _plan(shapes: Sequence[torch.Size], paddings: Sequence[tuple[int, int]]) -> np.ndarray:
+    """What the kernels have to know of each width: [I, 6], columns as in `ngram_max_kernels`."""
+    plan = []
+    column = feature = 0
+    for (filters, _, width), padding in zip(shapes, paddings, strict=True):
+        plan.append((width, filters, column, feature, *padding))
+        column += filters * width
+        feature += filters
+    return np.array(plan, np.int64)
+
+
+def _parts(plan: np.ndarray, column_bytes: int) -> list[np.ndarray]:
+    """Runs of widths whose tables fit into memory that is worth keeping: one look-up for all is faster."""
+    parts: list[list[np.ndarray]] = []
+    columns = 0
+    for width in plan:
+        columns += width[0] * width[1]
+        if not parts or columns * column_bytes > _TABLE_BYTES:
+            parts.append([])
+            columns = width[0] * width[1]
+        parts[-1].append(width)
+    return [np.array(part) for part in parts]
+
+
+def _split(cumulative: np.ndarray) -> list[int]:
+    """Bounds of stretches of about equal work; cumulative [n + 1] is the work before each item."""
+    marks = np.linspace(cumulative[0], cumulative[-1], 4 * torch.get_num_threads() + 1)
+    bounds = np.searchsorted(cumulative, marks[1:-1]).tolist()
+    return sorted({0, *bounds, len(cumulative) - 1})
+
+
+def _stretches(kernel: Callable[..., Any], bounds: Sequence[int]) -> list[Callable[[], Any]]:
+    return [partial(kernel, begin, end) for begin, end in pairwise(bounds)]
+
+
+def _run(tasks: Sequence[Callable[[], Any]], work: int) -> list[Any]:
+    """Results of the tasks, in any order; other threads help where that much work is worth waking them."""
+    global _executor, _executor_threads
+    threads = torch.get_num_threads()
+    if threads == 1 or work < _WORTH_THREADS:
+        return [task() for task in tasks]
+    if _executor is None or _executor_threads != threads:
+        _executor, _executor_threads = ThreadPoolExecutor(threads, "ngram_max"), threads
+    queue = deque(tasks)
+    results: list[Any] = []
+
+    def work_off() -> None:
+        while True:
+            try:
+                task = queue.popleft()
+            except IndexError:
+                return
+            results.append(task())
+
+    helpers = [_executor.submit(work_off) for _ in range(min(threads, len(tasks)) - 1)]
+    work_off()
+    for helper in helpers:
+        # One that has not begun by now is not waited for.
+        if not helper.cancel():
+            helper.result()
+    return results
+
+
+def _forget_threads() -> None:
+    global _executor
+    _executor = None
+
+
+# A forked process (a DataLoader worker) has the executor but none of its threads.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_threads)

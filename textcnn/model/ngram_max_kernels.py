@@ -1,6 +1,6 @@
 """Numba kernels of the n-gram maximum: look up, add and keep the maximum; gradients as sums of chosen rows.
 
-All of them run without the GIL, on the part of the work from `begin` to `end`, and write nothing outside of it.
+They run without the GIL. Those with `begin` and `end` do that part of the work and write nothing outside of it.
 
 Shapes: `B` texts, `U` distinct tokens, `D` vector size, `W` width, `F` filters of one width (all widths: `sum F`),
 `R` rows of the folded weights, the sum of W x F.
@@ -80,60 +80,51 @@ def _max5(a, b, c, d, e, best, window, k):
 
 
 @_jit
-def _sum4(a, b, c, d, total):
+def _add4(total, a, b, c, d):
     for f in range(total.size):
-        total[f] = a[f] + b[f] + c[f] + d[f]
+        total[f] = total[f] + a[f] + b[f] + c[f] + d[f]
 
 
 @_jit
-def _sum5(a, b, c, d, e, total):
-    for f in range(total.size):
-        total[f] = a[f] + b[f] + c[f] + d[f] + e[f]
+def _slice(table, rows, start, dilation, column, j, n):
+    at = column + j * n
+    return table[rows[start + j * dilation], at : at + n]
 
 
 @_jit
-def _slice(table, rows, start, dilation, j, filters):
-    return table[rows[start + j * dilation], j * filters : (j + 1) * filters]
-
-
-@_jit
-def _slide(table, rows, start, dilation, width, total, best, window, k):
-    """One window of one text: sums its W row slices [F] and keeps the maxima."""
+def _slide(table, column, rows, start, dilation, width, total, best, window, k):
+    """One window: sums its W slices [F] of table rows and keeps the maxima."""
     n = best.size
-    j = 0
-    summed = width > 5
-    if summed:
-        # Wider windows: four slices at a time into `total`, until at most four are left to go with it.
-        a, b = _slice(table, rows, start, dilation, 0, n), _slice(table, rows, start, dilation, 1, n)
-        c, d = _slice(table, rows, start, dilation, 2, n), _slice(table, rows, start, dilation, 3, n)
-        _sum4(a, b, c, d, total)
-        j = 4
-        while width - j > 4:
-            a, b = _slice(table, rows, start, dilation, j, n), _slice(table, rows, start, dilation, j + 1, n)
-            c, d = _slice(table, rows, start, dilation, j + 2, n), _slice(table, rows, start, dilation, j + 3, n)
-            _sum5(total, a, b, c, d, total)
-            j += 4
+    a = _slice(table, rows, start, dilation, column, 0, n)
+    j = 1
+    if width > 5:
+        # Four more slices at a time go into `total`, until at most four are left.
+        total[:] = a
         a = total
-    else:
-        a = _slice(table, rows, start, dilation, 0, n)
-        j = 1
-    left = width - j
-    if left == 0:
+        while width - j > 4:
+            b = _slice(table, rows, start, dilation, column, j, n)
+            c = _slice(table, rows, start, dilation, column, j + 1, n)
+            d = _slice(table, rows, start, dilation, column, j + 2, n)
+            e = _slice(table, rows, start, dilation, column, j + 3, n)
+            _add4(total, b, c, d, e)
+            j += 4
+    if width - j == 0:
         _max1(a, best, window, k)
         return
-    b = _slice(table, rows, start, dilation, j, n)
-    if left == 1:
+    b = _slice(table, rows, start, dilation, column, j, n)
+    if width - j == 1:
         _max2(a, b, best, window, k)
         return
-    c = _slice(table, rows, start, dilation, j + 1, n)
-    if left == 2:
+    c = _slice(table, rows, start, dilation, column, j + 1, n)
+    if width - j == 2:
         _max3(a, b, c, best, window, k)
         return
-    d = _slice(table, rows, start, dilation, j + 2, n)
-    if left == 3:
+    d = _slice(table, rows, start, dilation, column, j + 2, n)
+    if width - j == 3:
         _max4(a, b, c, d, best, window, k)
         return
-    _max5(a, b, c, d, _slice(table, rows, start, dilation, j + 3, n), best, window, k)
+    e = _slice(table, rows, start, dilation, column, j + 3, n)
+    _max5(a, b, c, d, e, best, window, k)
 
 
 @_jit
@@ -144,18 +135,21 @@ def _has_token(rows, start, dilation, width, hole):
     return False
 
 
+# Columns of a plan of widths [I, 6]: the width, its filters, the first of its columns in the table and of its
+# features, the zero vectors before and after a text.
+_WIDTH, _FILTERS, _COLUMN, _FEATURE, _LEFT, _RIGHT = range(6)
+
+
 @_jit
-def pool(table, bias, index, offsets, width, stride, dilation, left, right, begin, end, at, pooled, winners):
-    """Texts begin to end: table [U + 1, W * F] -> columns at to at + F of pooled and winners [B, sum F]."""
+def pool(table, bias, index, offsets, plan, stride, dilation, pooled, winners, begin, end):
+    """Texts begin to end: table [U + 1, W * F] of one or more widths -> their features of pooled and winners."""
     hole = table.shape[0] - 1
-    filters = bias.size
-    best = np.empty(filters, table.dtype)
+    filters = plan[:, _FILTERS].max()
     total = np.empty(filters, table.dtype)
+    best = np.empty(filters, table.dtype)
     window = np.empty(filters, np.int32)
-    longest = 0
-    for b in range(begin, end):
-        longest = max(longest, offsets[b + 1] - offsets[b])
-    rows = np.empty(longest + left + right, np.int64)
+    left, right = plan[:, _LEFT].max(), plan[:, _RIGHT].max()
+    rows = np.empty(left + (offsets[begin + 1 : end + 1] - offsets[begin:end]).max() + right, np.int64)
     for b in range(begin, end):
         length = offsets[b + 1] - offsets[b]
         rows[:left] = hole
@@ -163,66 +157,82 @@ def pool(table, bias, index, offsets, width, stride, dilation, left, right, begi
             u = index[offsets[b] + t]
             rows[left + t] = u if u >= 0 else hole
         rows[left + length : left + length + right] = hole
-        found = False
-        k = np.int32(0)
-        for start in range(0, length + left + right - (width - 1) * dilation, stride):
-            if _has_token(rows, start, dilation, width, hole):
-                if not found:
-                    found = True
-                    best[:] = -np.inf
-                    window[:] = k
-                _slide(table, rows, start, dilation, width, total, best, window, k)
-            k += np.int32(1)
-        for f in range(filters):
-            pooled[b, at + f] = best[f] + bias[f] if found else 0
-            winners[b, at + f] = window[f] if found else -1
+        for i in range(plan.shape[0]):
+            width, n, feature = plan[i, _WIDTH], plan[i, _FILTERS], plan[i, _FEATURE]
+            first = left - plan[i, _LEFT]
+            stop = left + length + plan[i, _RIGHT] - (width - 1) * dilation
+            found = False
+            for k in range((stop - first + stride - 1) // stride):
+                start = first + k * stride
+                if _has_token(rows, start, dilation, width, hole):
+                    if not found:
+                        found = True
+                        best[:n] = -np.inf
+                        window[:n] = k
+                    _slide(
+                        table, plan[i, _COLUMN], rows, start, dilation, width, total[:n], best[:n], window[:n], np.int32(k)
+                    )
+            for f in range(n):
+                pooled[b, feature + f] = best[f] + bias[feature + f] if found else 0
+                winners[b, feature + f] = window[f] if found else -1
+
+
 
 
 @_jit
-def find_tokens(winners, gradient, index, offsets, plan, stride, dilation, begin, end, tokens):
-    """tokens [B, R]: the token that each row of the folded weights met in its winning window; -1 for no gradient."""
+def find_tokens(winners, gradient, index, offsets, plan, stride, dilation, tokens, begin, end):
+    """tokens [B, R]: the token that each column of the table was read for in the winning window, -1 for no gradient.
+
+    Returns the number of entries that have a gradient.
+    """
+    count = 0
     for b in range(begin, end):
-        first = offsets[b]
-        length = offsets[b + 1] - first
-        for f in range(winners.shape[1]):
-            width, row, filters, left = plan[f, 0], plan[f, 1], plan[f, 2], plan[f, 3]
-            k = winners[b, f]
-            nothing = k < 0 or gradient[b, f] == 0
-            for j in range(width):
-                t = k * stride - left + j * dilation
-                inside = not nothing and t >= 0 and t < length
-                tokens[b, row + j * filters] = index[first + t] if inside else -1
+        offset = offsets[b]
+        length = offsets[b + 1] - offset
+        for i in range(plan.shape[0]):
+            n, feature = plan[i, _FILTERS], plan[i, _FEATURE]
+            for f in range(n):
+                t = winners[b, feature + f] * stride - plan[i, _LEFT]
+                skip = winners[b, feature + f] < 0 or gradient[b, feature + f] == 0
+                for j in range(plan[i, _WIDTH]):
+                    u = -1 if skip or t < 0 or t >= length else index[offset + t]
+                    tokens[b, plan[i, _COLUMN] + j * n + f] = u
+                    count += u >= 0
+                    t += dilation
+    return count
 
 
 @_jit
-def group_by_token(tokens, gradient, filter_of_row, start, rows, values):
-    """Entries in the order of their tokens: those of token u lie from start[u] to start[u + 1]. A counting sort."""
+def group_by_token(tokens, gradient, plan, start, columns, values):
+    """A counting sort of the entries: those of token u lie from start[u] to start[u + 1], in order of their texts."""
     start[:] = 0
     for b in range(tokens.shape[0]):
-        for r in range(tokens.shape[1]):
-            u = tokens[b, r]
-            if u >= 0:
-                start[u + 1] += 1
+        for column in range(tokens.shape[1]):
+            if tokens[b, column] >= 0:
+                start[tokens[b, column] + 1] += 1
     for u in range(start.size - 1):
         start[u + 1] += start[u]
     place = start.copy()
     for b in range(tokens.shape[0]):
-        for r in range(tokens.shape[1]):
-            u = tokens[b, r]
-            if u >= 0:
-                rows[place[u]] = r
-                values[place[u]] = gradient[b, filter_of_row[r]]
-                place[u] += 1
+        for i in range(plan.shape[0]):
+            for j in range(plan[i, _WIDTH]):
+                for f in range(plan[i, _FILTERS]):
+                    column = plan[i, _COLUMN] + j * plan[i, _FILTERS] + f
+                    u = tokens[b, column]
+                    if u >= 0:
+                        columns[place[u]] = column
+                        values[place[u]] = gradient[b, plan[i, _FEATURE] + f]
+                        place[u] += 1
 
 
 @_jit
-def _add1(total, a, x):
+def _add_weighted(total, a, x):
     for d in range(total.size):
         total[d] += a * x[d]
 
 
 @_jit
-def _add4(total, a, x, b, y, c, z, e, w):
+def _add_weighted4(total, a, x, b, y, c, z, e, w):
     for d in range(total.size):
         total[d] = total[d] + a * x[d] + b * y[d] + c * z[d] + e * w[d]
 
@@ -234,37 +244,47 @@ def _weighted_sum(total, values, choice, begin, end, matrix):
     e = begin
     while e + 4 <= end:
         x, y, z, w = matrix[choice[e]], matrix[choice[e + 1]], matrix[choice[e + 2]], matrix[choice[e + 3]]
-        _add4(total, values[e], x, values[e + 1], y, values[e + 2], z, values[e + 3], w)
+        _add_weighted4(total, values[e], x, values[e + 1], y, values[e + 2], z, values[e + 3], w)
         e += 4
     while e < end:
-        _add1(total, values[e], matrix[choice[e]])
+        _add_weighted(total, values[e], matrix[choice[e]])
         e += 1
 
 
 @_jit
-def vectors_gradient(start, rows, values, weights, begin, end, gradient):
+def vectors_gradient(start, columns, values, folded, output, begin, end):
+    """Tokens begin to end of the vectors' gradient [U, D]; folded [R, D]."""
     for u in range(begin, end):
-        _weighted_sum(gradient[u], values, rows, start[u], start[u + 1], weights)
+        _weighted_sum(output[u], values, columns, start[u], start[u + 1], folded)
 
 
 @_jit
-def weights_gradient(tokens, pooled_gradient, filter_of_row, vectors, begin, end, gradient):
-    texts = tokens.shape[0]
-    chosen = np.empty(texts, np.int32)
-    values = np.empty(texts, pooled_gradient.dtype)
-    for r in range(begin, end):
-        count = 0
-        for b in range(texts):
-            if tokens[b, r] >= 0:
-                chosen[count] = tokens[b, r]
-                values[count] = pooled_gradient[b, filter_of_row[r]]
-                count += 1
-        _weighted_sum(gradient[r], values, chosen, 0, count, vectors)
+def weights_gradient(tokens, gradient, plan, vectors, output, begin, end):
+    """Features begin to end of the weights' gradients, which lie one after the other in output, each [F, D, W]."""
+    dim = vectors.shape[1]
+    chosen = np.empty(tokens.shape[0], np.int32)
+    values = np.empty(tokens.shape[0], gradient.dtype)
+    total = np.empty(dim, gradient.dtype)
+    for i in range(plan.shape[0]):
+        width, n, column, feature = plan[i, _WIDTH], plan[i, _FILTERS], plan[i, _COLUMN], plan[i, _FEATURE]
+        for f in range(max(0, begin - feature), min(n, end - feature)):
+            for j in range(width):
+                count = 0
+                for b in range(tokens.shape[0]):
+                    u = tokens[b, column + j * n + f]
+                    if u >= 0:
+                        chosen[count] = u
+                        values[count] = gradient[b, feature + f]
+                        count += 1
+                _weighted_sum(total, values, chosen, 0, count, vectors)
+                for d in range(dim):
+                    output[(column + f * width) * dim + d * width + j] = total[d]
 
 
 @_jit
-def table_gradient(start, rows, values, begin, end, gradient):
+def table_gradient(start, columns, values, output, begin, end):
+    """Tokens begin to end of the table's gradient [U, R], zeros and all."""
     for u in range(begin, end):
-        gradient[u] = 0
+        output[u] = 0
         for e in range(start[u], start[u + 1]):
-            gradient[u, rows[e]] += values[e]
+            output[u, columns[e]] += values[e]

@@ -65,6 +65,10 @@ class FoldedTextCNN(TextClassifier):
         self._tensors = dict(tensors)
         self._layout = Layout.of(config, tensors["table"].dtype)
         self._check_shapes()
+        # Imported now and not with the module: numba takes a while to import.
+        from .kernels import classify
+
+        self._kernel = classify
         self._operands = self._kernel_operands()
         self._pool = ThreadPool(threads)
         self._tokenizer: Any = None
@@ -149,6 +153,9 @@ class FoldedTextCNN(TextClassifier):
             TypeError: `texts` is one string, or holds something that is no string.
             ValueError: a text holds half of a surrogate pair, which no tokenizer can read.
         """
+        if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+            # One text needs none of the machinery below, which would take longer than the text itself.
+            return self._logits(texts)
         parts = list(self._pool.map(self._logits, _batches(texts)))
         if len(parts) == 1:
             return parts[0]
@@ -179,10 +186,8 @@ class FoldedTextCNN(TextClassifier):
         return ids, offsets
 
     def _classify(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], features: Array) -> Array:
-        from .kernels import classify
-
         logits = np.empty((len(offsets) - 1, len(self.labels)), dtype=np.float32)
-        classify(ids, offsets, *self._operands, features, logits)
+        self._kernel(ids, offsets, *self._operands, features, logits)
         return logits
 
     def _kernel_operands(self) -> tuple[Any, ...]:

@@ -25,12 +25,14 @@ from .tokenizer_json import (
     read_post_processor,
     read_truncation,
 )
-from .word_table import build_table, new_table
+from .word_table import build_table, insert_words, new_table
 
 # Words that a thread remembers: those that WordPiece had to split, and all of BPE and Unigram.
-_REMEMBERED_PIECES = 1 << 14
+_REMEMBERED_PIECES = 1 << 15
 _REMEMBERED_ASKED = 1 << 16
 _MISSES_BYTES = 1 << 16
+# Texts after which asking for words is judged.
+_TRIAL_TEXTS = 4096
 _LONGEST_ASKED_WORD = 4096
 
 @dataclass
@@ -59,29 +61,35 @@ class Pipeline:
             self.maybe_added[self.added[begin]] = True
             begin = int(end)
         self.ascii_class, self.ascii_byte = _ascii_tables(self.characters, self.maybe_added)
+        self._kernel: Any
+        if self.byte_level:
+            from .byte_level import tokenize_byte_level
+
+            self._kernel = tokenize_byte_level
+        else:
+            from .word_kernels import tokenize
+
+            self._kernel = tokenize
         self.added_ids = len(self.prefix) + len(self.suffix)
 
     def run(
         self, data: Any, ends: Any, first: int, workspace: Workspace, out: Any, offsets: Any, result: Any
     ) -> None:
         """Tokenizes texts from `first` on until something is needed; see word_kernels.tokenize."""
+        tables = self.characters.tables
         if self.byte_level:
-            from .byte_level import tokenize_byte_level
-
-            tokenize_byte_level(
+            self._kernel(
                 data, ends, first, self.settings, self.add_prefix_space, self.prefix, self.suffix, self.maybe_added,
-                self.added, self.added_ends, *self.characters.tables, workspace.memory, workspace.misses,
-                workspace.miss_counters, out, offsets, result,
+                self.added, self.added_ends, *tables, workspace.memory, workspace.misses, workspace.miss_counters,
+                out, offsets, result,
             )  # fmt: skip
-            return
-        from .word_kernels import tokenize
-
-        tokenize(
-            data, ends, first, self.settings, self.prefix, self.suffix, self.ascii_class, self.ascii_byte,
-            self.maybe_added, self.added, self.added_ends, *self.characters.tables, self.words, self.next_pieces,
-            workspace.memory, workspace.word, workspace.misses, workspace.miss_counters, self.start_word, out,
-            offsets, result,
-        )  # fmt: skip
+        else:
+            self._kernel(
+                data, ends, first, self.settings, self.prefix, self.suffix, self.ascii_class, self.ascii_byte,
+                self.maybe_added, self.added, self.added_ends, *tables, self.words, self.next_pieces,
+                workspace.memory, workspace.word, workspace.misses, workspace.miss_counters, self.start_word,
+                out, offsets, result,
+            )  # fmt: skip
 
     def ask(self, word: bytes) -> list[int]:
         """Ids of one word by the model of `tokenizers`."""
@@ -99,11 +107,26 @@ class Workspace:
         self.word = np.zeros(pipeline.word_bytes + 16, dtype=np.uint8)
         self.misses = np.zeros(_MISSES_BYTES if asks else 0, dtype=np.uint8)
         self.miss_counters = np.zeros(2, dtype=np.int64)
+        self.result = np.zeros(4, dtype=np.int64)
+        self._asked = self._texts = self._rest = 0
+        self._forgot = False
+
+    def rests(self, texts: int) -> bool:
+        """Whether asking does not pay: the last texts had more new words than the memory holds, as in languages
+        that write no spaces."""
+        if self._rest > 0:
+            self._rest -= texts
+            return True
+        self._texts += texts
+        if self._texts >= _TRIAL_TEXTS:
+            if self._forgot and self._asked > self._texts:
+                self._rest = 8 * _TRIAL_TEXTS
+            self._asked = self._texts = 0
+            self._forgot = False
+        return False
 
     def learn(self, pipeline: Pipeline) -> bool:
         """Asks for the words that the last run missed; False where they cannot be kept."""
-        from .word_table import insert, word_keys
-
         content = self.misses[: int(self.miss_counters[1])].tobytes()
         at = 0
         words: dict[bytes, None] = {}
@@ -111,15 +134,11 @@ class Workspace:
             size = content[at] | content[at + 1] << 8
             words[content[at + 2 : at + 2 + size]] = None
             at += 2 + size
-        # A text with more words than the memory holds would forget some and ask for them for ever.
-        if not words or self.memory[3][0] + len(words) > len(self.memory[0]) // 2 and self.memory[3][0] == 0:
-            return False
-        for word in words:
-            ids = np.array(pipeline.ask(word), dtype=np.int32)
-            encoded = np.frombuffer(word, dtype=np.uint8)
-            if not insert(self.memory, encoded, len(word), *word_keys(encoded, 0, len(word)), ids, len(ids)):
-                return False
-        return True
+        self._asked += len(words)
+        before = int(self.memory[3][0])
+        stored = insert_words(self.memory, list(words), [pipeline.ask(word) for word in words])
+        self._forgot |= int(self.memory[3][0]) < before + len(words)
+        return stored
 
 
 def read_pipeline(text: str, reference: Any) -> Pipeline:
@@ -162,6 +181,8 @@ def read_pipeline(text: str, reference: Any) -> Pipeline:
 
     added, added_ends = read_added_tokens(content["added_tokens"], bool(names))
     on_miss, unknown_id, words, next_pieces, most_characters = read_model(model, byte_level)
+    if kind == "ByteLevel" and not byte_level:
+        words = [(bytes([i]), model["vocab"][name]) for i, name in enumerate(byte_alphabet()) if name in model["vocab"]]
     prefix, suffix = read_post_processor(reference)
     limit = read_truncation(content["truncation"], len(prefix) + len(suffix))
     longest = max((len(piece) for piece, _ in (*words, *next_pieces)), default=1)
@@ -187,8 +208,9 @@ def read_pipeline(text: str, reference: Any) -> Pipeline:
 def _ascii_tables(characters: CharacterTable, maybe_added: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Class and normalised byte of each ASCII character; EXPANDS where its record has to be read."""
     block_of, records, pool = characters.tables
-    kinds = np.full(128, classes.EXPANDS, dtype=np.uint8)
-    bytes_ = np.zeros(128, dtype=np.uint8)
+    # 256 entries: the kernel looks before it knows that a byte is ASCII.
+    kinds = np.full(256, classes.EXPANDS, dtype=np.uint8)
+    bytes_ = np.zeros(256, dtype=np.uint8)
     for code in range(128):
         at = int(records[block_of[0], code])
         if pool[at] != 1:
@@ -198,7 +220,7 @@ def _ascii_tables(characters: CharacterTable, maybe_added: np.ndarray) -> tuple[
             # One byte is a word of its own either way.
             kinds[code] = classes.ISOLATED if kind == classes.BYTES else kind
             bytes_[code] = pool[at + 3]
-    return kinds | np.where(maybe_added[:128], classes.ADDED, 0).astype(np.uint8), bytes_
+    return kinds | np.where(maybe_added, classes.ADDED, 0).astype(np.uint8), bytes_
 
 
 def byte_alphabet() -> list[str]:

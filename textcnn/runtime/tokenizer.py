@@ -65,6 +65,10 @@ class CompiledTokenizer(ReferenceTokenizer):
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
+        # Imported here and not with the module: numba takes a while to import.
+        from . import word_kernels
+
+        self._kernels = word_kernels
         self._pipeline: Pipeline = read_pipeline(text, self.reference)
         # One for each call in progress: calls take one out and put it back.
         self._free_workspaces: list[Workspace] = []
@@ -80,15 +84,16 @@ class CompiledTokenizer(ReferenceTokenizer):
         except IndexError:
             workspace = Workspace(self._pipeline)
         try:
+            if workspace.rests(len(texts)):
+                return super().encode_batch(texts)
             return self._encode(texts, workspace)
         finally:
             self._free_workspaces.append(workspace)
 
     def _encode(self, texts: Sequence[str], workspace: Workspace) -> Encoded:
-        from . import word_kernels as kernels
-
-        pipeline = self._pipeline
-        joined = texts[0] if len(texts) == 1 else "".join(texts)
+        pipeline, kernels = self._pipeline, self._kernels
+        count = len(texts)
+        joined = texts[0] if count == 1 else "".join(texts)
         try:
             encoded = joined.encode()
         except UnicodeEncodeError:
@@ -96,29 +101,37 @@ class CompiledTokenizer(ReferenceTokenizer):
                 _encoded(text, position)
             raise
         data = np.frombuffer(encoded, dtype=np.uint8)
-        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-        ends = lengths.cumsum() if len(encoded) == len(joined) else kernels.byte_ends(data, lengths)
-        offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-        out = np.empty(len(encoded) + pipeline.added_ids * len(texts) + 8, dtype=np.int32)
-        result = np.zeros(3, dtype=np.int64)
-        while result[1] < len(texts):
-            pipeline.run(data, ends, int(result[1]), workspace, out, offsets, result)
-            reason, text = int(result[0]), int(result[1])
+        if count == 1:
+            ends = np.array((len(encoded),), dtype=np.int64)
+        else:
+            lengths = np.fromiter(map(len, texts), dtype=np.int64, count=count)
+            ends = lengths.cumsum() if len(encoded) == len(joined) else kernels.byte_ends(data, lengths)
+        offsets = np.zeros(count + 1, dtype=np.int64)
+        out = np.empty(len(encoded) + pipeline.added_ids * count + 8, dtype=np.int32)
+        result = workspace.result
+        text, asked_for = 0, -1
+        while text < count:
+            pipeline.run(data, ends, text, workspace, out, offsets, result)
+            reason, text, code_point, first_missed = result.tolist()
+            if first_missed < count:
+                text = first_missed
+                if workspace.learn(pipeline) and text != asked_for:
+                    asked_for = text
+                    continue
+                # More words than can be kept at once.
+                reason = kernels.NEEDS_REFERENCE
             if reason == kernels.NEEDS_BLOCK:
-                pipeline.characters.load(int(result[2]))
+                pipeline.characters.load(code_point)
             elif reason == kernels.NEEDS_ROOM:
                 out = np.concatenate([out, np.empty_like(out)])
-            elif reason == kernels.NEEDS_WORDS:
-                if not workspace.learn(pipeline):
-                    reason = kernels.NEEDS_REFERENCE
-            if reason == kernels.NEEDS_REFERENCE:
+            elif reason == kernels.NEEDS_REFERENCE:
                 ids = self.reference.encode(texts[text]).ids
                 begin = int(offsets[text])
                 while begin + len(ids) > len(out):
                     out = np.concatenate([out, np.empty_like(out)])
                 out[begin : begin + len(ids)] = ids
                 offsets[text + 1] = begin + len(ids)
-                result[1] = text + 1
+                text += 1
         return out[: offsets[-1]], offsets
 
 

@@ -28,13 +28,17 @@ from .characters import (
     WORD_START,
 )
 from .tokenizer_json import ASK, UNKNOWN, WORD_PIECES
-from .word_table import find, first_slot, id_count, insert, read_ids, word_keys
+from .word_table import find, find_short, id_count, id_count_of, insert, read_ids, word_keys
 
 # Why a kernel stopped before the last text.
-FINISHED, NEEDS_BLOCK, NEEDS_REFERENCE, NEEDS_ROOM, NEEDS_WORDS = range(5)
+FINISHED, NEEDS_BLOCK, NEEDS_REFERENCE, NEEDS_ROOM = range(4)
+# Place of the first text with a word to ask for, where there is none.
+NOTHING_MISSED = np.iinfo(np.int64).max
 # Entries of `settings`.
 ON_MISS, UNKNOWN_ID, MAX_CHARACTERS, LIMIT, LONGEST_PIECE = range(5)
 
+_U32, _LOW32 = np.uint64(32), np.uint64(0xFFFFFFFF)
+# Keeps the first n bytes of eight.
 _LOW = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
 
 
@@ -49,6 +53,21 @@ def byte_ends(data, lengths):
             position += 1 if byte < 0x80 else 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
         ends[n] = position
     return ends
+
+
+@nb.njit(nogil=True, cache=True)
+def decode(data, position):
+    """Code point at a position of UTF-8 bytes, and the position after it."""
+    byte = np.int64(data[position])
+    if byte < 0x80:
+        return byte, position + 1
+    second = np.int64(data[position + 1]) & 0x3F
+    if byte < 0xE0:
+        return (byte & 0x1F) << 6 | second, position + 2
+    third = np.int64(data[position + 2]) & 0x3F
+    if byte < 0xF0:
+        return (byte & 0x0F) << 12 | second << 6 | third, position + 3
+    return (byte & 0x07) << 18 | second << 12 | third << 6 | np.int64(data[position + 3]) & 0x3F, position + 4
 
 
 @nb.njit(nogil=True, cache=True)
@@ -78,12 +97,14 @@ def _split_word(word, length, settings, first_pieces, next_pieces, out):
     if characters > settings[MAX_CHARACTERS]:
         out[0] = settings[UNKNOWN_ID]
         return 1
+    longest = settings[LONGEST_PIECE]
     count = 0
     begin = 0
     while begin < length:
         table = first_pieces if begin == 0 else next_pieces
+        slots = table[0]
         k0, k1 = word_keys(word, begin, min(length, begin + 16))
-        size = min(length - begin, settings[LONGEST_PIECE])
+        size = min(length - begin, longest)
         slot = -1
         while size > 0:
             if begin + size == length or (word[begin + size] & 0xC0) != 0x80:
@@ -91,22 +112,23 @@ def _split_word(word, length, settings, first_pieces, next_pieces, out):
                     h0, h1 = word_keys(word, begin, begin + size)
                     slot = find(table, word, begin, size, h0, h1)
                 elif size > 8:
-                    slot = find(table, word, begin, size, k0, k1 & _LOW[size - 8])
+                    slot = find_short(slots, k0, k1 & _LOW[size - 8], size)
                 else:
-                    slot = find(table, word, begin, size, k0 & _LOW[size], np.uint64(0))
+                    slot = find_short(slots, k0 & _LOW[size], np.uint64(0), size)
                 if slot >= 0:
                     break
             size -= 1
         if slot < 0:
             out[0] = settings[UNKNOWN_ID]
             return 1
-        count += read_ids(table, slot, out, count)
+        out[count] = np.int32(slots[slot, 3])
+        count += 1
         begin += size
     return count
 
 
 @nb.njit(nogil=True, cache=True)
-def _remember_miss(word, length, misses, miss_counters):
+def remember_miss(text, begin, length, misses, miss_counters):
     """Notes a word for Python to ask about: its length in two bytes, then the word."""
     at = miss_counters[1]
     miss_counters[0] += 1
@@ -115,7 +137,7 @@ def _remember_miss(word, length, misses, miss_counters):
     misses[at] = length & 0xFF
     misses[at + 1] = length >> 8
     for i in range(length):
-        misses[at + 2 + i] = word[i]
+        misses[at + 2 + i] = text[begin + i]
     miss_counters[1] = at + length + 2
 
 
@@ -140,7 +162,7 @@ def emit_slowly(word, length, k0, k1, settings, first_pieces, next_pieces, memor
             return -1
         return read_ids(memory, slot, out, at)
     if settings[ON_MISS] == ASK:
-        _remember_miss(word, length, misses, miss_counters)
+        remember_miss(word, 0, length, misses, miss_counters)
         return 0
     if at + length > out.size:
         return -1
@@ -158,13 +180,16 @@ def tokenize(
     """Ids of the texts from `first_text` on, to `out` from offsets[first_text]; stops where it needs help.
 
     data: bytes of all texts; text n ends at ends[n]. memory: the words met before, this thread's own.
-    result: why it stopped, at which text, and for which code point.
+    result: why it stopped, at which text, for which code point, and the first text with words to ask for.
     """
     slots = first_pieces[0]
-    mask = slots.shape[0] - 1
+    memory_slots = memory[0]
+    memory_ids = memory[1]
     limit = settings[LIMIT]
     at = offsets[first_text]
     miss_counters[:] = 0
+    missed = 0
+    result[3] = NOTHING_MISSED
     for n in range(first_text, ends.size):
         position = ends[n - 1] if n > 0 else 0
         end = ends[n]
@@ -263,27 +288,7 @@ def tokenize(
                     if maybe_added[byte] and begins_added_token(data, position, end, added, added_ends):
                         result[0], result[1] = NEEDS_REFERENCE, n
                         return
-                    if byte < 0x80:
-                        code = np.int64(byte)
-                        position += 1
-                    elif byte < 0xE0:
-                        code = (np.int64(byte) & 0x1F) << 6 | np.int64(data[position + 1]) & 0x3F
-                        position += 2
-                    elif byte < 0xF0:
-                        code = (
-                            (np.int64(byte) & 0x0F) << 12
-                            | (np.int64(data[position + 1]) & 0x3F) << 6
-                            | np.int64(data[position + 2]) & 0x3F
-                        )
-                        position += 3
-                    else:
-                        code = (
-                            (np.int64(byte) & 0x07) << 18
-                            | (np.int64(data[position + 1]) & 0x3F) << 12
-                            | (np.int64(data[position + 2]) & 0x3F) << 6
-                            | np.int64(data[position + 3]) & 0x3F
-                        )
-                        position += 4
+                    code, position = decode(data, position)
                     block = block_of[code >> BLOCK_BITS]
                     if block < 0:
                         result[0], result[1], result[2] = NEEDS_BLOCK, n, code
@@ -312,19 +317,24 @@ def tokenize(
             if flush and length > 0:
                 # 3. The word is complete: most are in the fixed table, as one token.
                 slot = -1
+                known = -1
                 if length <= 16:
-                    slot = first_slot(k0, k1, length, mask)
-                    while True:
-                        meta = slots[slot, 2]
-                        if meta == 0:
-                            slot = -1
-                            break
-                        if slots[slot, 0] == k0 and slots[slot, 1] == k1 and np.int64(meta & np.uint64(0xFFFF)) == length:
-                            break
-                        slot = (slot + 1) & mask
+                    slot = find_short(slots, k0, k1, length)
+                    if slot < 0:
+                        known = find_short(memory_slots, k0, k1, length)
                 if slot >= 0 and at < out.size:
                     out[at] = np.int32(slots[slot, 3])
                     at += 1
+                elif known >= 0 and at + id_count_of(memory_slots[known, 2]) + 2 <= out.size:
+                    count = id_count_of(memory_slots[known, 2])
+                    payload = memory_slots[known, 3]
+                    if count <= 2:
+                        out[at] = np.int32(payload & _LOW32)
+                        out[at + 1] = np.int32(payload >> _U32)
+                    else:
+                        for i in range(count):
+                            out[at + i] = memory_ids[np.int64(payload) + i]
+                    at += count
                 else:
                     count = emit_slowly(
                         word, length, k0, k1, settings, first_pieces, next_pieces, memory, misses, miss_counters, out, at
@@ -370,9 +380,15 @@ def tokenize(
                     k1 |= np.uint64(byte) << np.uint64(8 * (length - 8))
                 word[length] = byte
                 length += 1
-        if miss_counters[0] > 0:
-            result[0], result[1] = NEEDS_WORDS, n
-            return
+        if miss_counters[0] > missed:
+            # Goes on, to ask for the words of many texts at once; this one is done again afterwards.
+            missed = miss_counters[0]
+            result[3] = min(result[3], n)
+            if 2 * miss_counters[1] > misses.size:
+                return
+            at = text_at
+            offsets[n + 1] = at
+            continue
         if limit >= 0 and at - text_at - prefix.size > limit:
             at = text_at + prefix.size + limit
         if at + suffix.size > out.size:

@@ -24,7 +24,7 @@ _U8, _U16, _U32, _U48 = np.uint64(8), np.uint64(16), np.uint64(32), np.uint64(48
 _LOW16, _LOW32 = np.uint64(0xFFFF), np.uint64(0xFFFFFFFF)
 
 
-def new_table(words: int) -> tuple[np.ndarray, ...]:
+def new_table(words: int, long_bytes: int | None = None) -> tuple[np.ndarray, ...]:
     """An empty table for that many words: slots [S, 4], ids of long entries, bytes of long words, counters."""
     slots = 16
     while slots < 2 * words:
@@ -32,7 +32,7 @@ def new_table(words: int) -> tuple[np.ndarray, ...]:
     return (
         np.zeros((slots, 4), dtype=np.uint64),
         np.zeros(4 * words + 16, dtype=np.int32),
-        np.zeros(8 * words + 64, dtype=np.uint8),
+        np.zeros((8 * words if long_bytes is None else long_bytes) + 64, dtype=np.uint8),
         np.zeros(3, dtype=np.int64),
     )
 
@@ -40,26 +40,37 @@ def new_table(words: int) -> tuple[np.ndarray, ...]:
 def build_table(words: Iterable[tuple[bytes, int]]) -> tuple[np.ndarray, ...]:
     """A table of words that are one token each."""
     words = [(word, number) for word, number in words if 0 < len(word) <= LONGEST_WORD]
-    table = new_table(len(words) + 1)
-    long_bytes = sum(len(word) for word, _ in words if len(word) > 16)
-    table = (*table[:2], np.zeros(long_bytes + 64, dtype=np.uint8), table[3])
-    if words:
-        data = np.frombuffer(b"".join(word for word, _ in words), dtype=np.uint8)
-        ends = np.cumsum([len(word) for word, _ in words])
-        _insert_all(table, data, ends, np.array([number for _, number in words], dtype=np.int32))
+    table = new_table(len(words) + 1, sum(len(word) for word, _ in words if len(word) > 16))
+    insert_words(table, [word for word, _ in words], [[number] for _, number in words])
     return table
 
 
+def insert_words(table: tuple[np.ndarray, ...], words: list[bytes], ids: list[list[int]]) -> bool:
+    """Stores words and their ids; False where one is too large for the table."""
+    data = np.frombuffer(b"".join(words), dtype=np.uint8)
+    flat = np.array([number for numbers in ids for number in numbers], dtype=np.int32)
+    ends = np.cumsum([len(word) for word in words], dtype=np.int64)
+    id_ends = np.cumsum([len(numbers) for numbers in ids], dtype=np.int64)
+    return bool(_insert_words(table, data, ends, flat, id_ends))
+
+
 @nb.njit(nogil=True, cache=True)
-def _insert_all(table, data, ends, numbers):
+def _insert_words(table, data, ends, ids, id_ends):
+    stored = True
     begin = 0
-    ids = np.empty(1, np.int32)
+    first_id = 0
     for i in range(ends.size):
         word = data[begin : ends[i]]
-        ids[0] = numbers[i]
         k0, k1 = word_keys(word, 0, word.size)
-        insert(table, word, word.size, k0, k1, ids, 1)
-        begin = ends[i]
+        stored &= insert(table, word, word.size, k0, k1, ids[first_id : id_ends[i]], id_ends[i] - first_id)
+        begin, first_id = ends[i], id_ends[i]
+    return stored
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def id_count_of(meta):
+    """How many ids an entry holds, from its third number."""
+    return np.int64((meta >> _U16) & _LOW16)
 
 
 @nb.njit(nogil=True, cache=True, inline="always")
@@ -67,6 +78,18 @@ def first_slot(k0, k1, length, mask):
     """Where the search for a word begins."""
     mixed = (k0 ^ (k1 * _M2) ^ np.uint64(length)) * _M1
     return np.int64((mixed ^ (mixed >> _U32)) & np.uint64(mask))
+
+
+@nb.njit(nogil=True, cache=True, inline="always")
+def find_short(slots, k0, k1, length):
+    """Slot of a word of at most 16 bytes, or -1; inlined, because it runs for every word."""
+    mask = slots.shape[0] - 1
+    slot = first_slot(k0, k1, length, mask)
+    while slots[slot, 2] != 0:
+        if slots[slot, 0] == k0 and slots[slot, 1] == k1 and np.int64(slots[slot, 2] & _LOW16) == length:
+            return slot
+        slot = (slot + 1) & mask
+    return -1
 
 
 @nb.njit(nogil=True, cache=True)
@@ -159,7 +182,7 @@ def insert(table, word, length, k0, k1, ids, count):
 def read_ids(table, slot, out, at):
     """Copies the ids of a slot to out[at:]; returns how many there are."""
     slots, id_pool, _, _ = table
-    count = np.int64((slots[slot, 2] >> _U16) & _LOW16)
+    count = id_count_of(slots[slot, 2])
     payload = slots[slot, 3]
     if count <= 2:
         for i in range(count):
@@ -174,4 +197,4 @@ def read_ids(table, slot, out, at):
 @nb.njit(nogil=True, cache=True)
 def id_count(table, slot):
     """How many ids a slot holds."""
-    return np.int64((table[0][slot, 2] >> _U16) & _LOW16)
+    return id_count_of(table[0][slot, 2])

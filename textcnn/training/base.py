@@ -21,6 +21,7 @@ from torchmetrics.classification import (
 )
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
+from .optimizers import RowAdamW, clip_gradient_norm
 
 Batch = dict[str, Tensor]
 KIM_2014 = Architecture()
@@ -101,6 +102,7 @@ class TrainingModule(LightningModule):
             problem_type=problem_type,
         )
         self.model = TextCNNForSequenceClassification(config)
+        self._row_embeddings: list[torch.nn.Module] = []
         self.metrics = torch.nn.ModuleDict(
             {f"{stage}_metrics": _metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
         )
@@ -125,6 +127,30 @@ class TrainingModule(LightningModule):
         self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["input_ids"]))
         return loss
 
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Brings the rows that the batch reads up to date."""
+        if self._row_embeddings:
+            rows = batch["input_ids"].unique()
+            for channel in self._row_embeddings:
+                self._row_optimizer.touch(channel.weight, rows)
+
+    def on_validation_start(self) -> None:
+        self._settle()
+
+    def on_train_epoch_end(self) -> None:
+        self._settle()
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        if gradient_clip_val and self._row_embeddings and gradient_clip_algorithm in (None, "norm"):
+            clip_gradient_norm([p for group in optimizer.param_groups for p in group["params"]], gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, "val")
 
@@ -146,6 +172,15 @@ class TrainingModule(LightningModule):
                 embeddings.append(parameter)
             else:
                 (decayed if parameter.ndim > 1 else others).append(parameter)
+        # Gradients by rows: a batch touches a few thousand of a vocabulary's tokens. Not across processes, where
+        # sparse gradients cannot be averaged everywhere.
+        self._row_embeddings = []
+        if hparams["optimizer"] == "adamw" and self.trainer.world_size == 1:
+            self._row_embeddings = [
+                channel for channel in self.model.textcnn.embeddings.channels if channel.weight.requires_grad
+            ]
+        for channel in self._row_embeddings:
+            channel.sparse = True
         rate = hparams["learning_rate"]
         embedding_rate = rate if hparams["embedding_learning_rate"] is None else hparams["embedding_learning_rate"]
         groups = [
@@ -159,7 +194,7 @@ class TrainingModule(LightningModule):
             optimizer = torch.optim.Adadelta(groups)
         else:
             # The fused kernel is the fast one on CPU; with fp16 it cannot be clipped.
-            optimizer = torch.optim.AdamW(groups, fused=not str(self.trainer.precision).startswith("16"))
+            optimizer = RowAdamW(groups, fused=not str(self.trainer.precision).startswith("16"))
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             raise ValueError("max_epochs: got no limit; expected one; the learning rate schedule needs to know the end")
@@ -167,6 +202,17 @@ class TrainingModule(LightningModule):
             optimizer, _schedule(hparams["schedule"], round(hparams["warmup"] * steps), int(steps))
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    @property
+    def _row_optimizer(self) -> RowAdamW:
+        optimizer = self.trainer.optimizers[0]
+        assert isinstance(optimizer, RowAdamW)
+        return optimizer
+
+    def _settle(self) -> None:
+        """Takes the steps that rows have skipped, before the embedding is read as a whole."""
+        if self._row_embeddings and self.trainer.optimizers:
+            self._row_optimizer.settle()
 
     @property
     def _single_label(self) -> bool:

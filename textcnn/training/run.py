@@ -118,8 +118,9 @@ def save_run(
         The scores, as they stand in the model card.
     """
     scores: dict[str, float] = {}
-    checkpoint = "best" if trainer.checkpoint_callback and trainer.checkpoint_callback.best_model_path else None
-    scores.update(trainer.validate(module, datamodule=data, ckpt_path=checkpoint, verbose=False)[0])
+    # By its path: with a second checkpoint callback, Lightning warns that "best" might mean either.
+    best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+    scores.update(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])
     if data.test_dataloader():
         # `validate` has just put the best weights back.
         scores.update(trainer.test(module, datamodule=data, verbose=False)[0])

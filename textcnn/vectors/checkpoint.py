@@ -30,7 +30,6 @@ WEIGHT_FILES = (
 EMBEDDING_NAMES = (
     r"word_embeddings\.weight",  # BERT, RoBERTa, ALBERT, ELECTRA, DeBERTa, BLOOM
     r"shared\.weight",  # T5, BART
-    r"encoder\.embed_tokens\.weight",
     r"embed_tokens\.weight",  # Llama, Qwen, Gemma, OPT
     r"tok_embeddings\.weight",  # ModernBERT
     r"wte\.weight",  # GPT-2

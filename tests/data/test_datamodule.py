@@ -1,0 +1,273 @@
+"""TextDataModule: from data in memory and files to splits, sizes and batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+
+from textcnn.data import DataError, TextDataModule
+from textcnn.tokenization import save_tokenizer
+
+WORDS = np.array(["good", "bad", "film", "plot", "dull", "fine"])
+
+
+def _rows(count: int, classes: int = 2, seed: int = 0) -> Dataset:
+    """Distinct texts of random words; the classes take turns."""
+    rng = np.random.default_rng(seed)
+    texts = [" ".join([*rng.choice(WORDS, rng.integers(0, 9)), str(i + seed * count)]) for i in range(count)]
+    return Dataset.from_dict({"text": texts, "label": [f"c{i % classes}" for i in range(count)]})
+
+
+def _texts(data: TextDataModule, role: str) -> list[str]:
+    split = data._data.splits[role]
+    return np.array(data._data._read[split.table].texts.to_pylist())[split.rows].tolist()
+
+
+def test_sizes_are_there_after_init() -> None:
+    data = TextDataModule(_rows(100, classes=3), tokenizer="char")
+    assert data.labels == ["c0", "c1", "c2"]
+    assert data.num_labels == 3
+    assert data.problem_type == "single_label_classification"
+    assert data.pad_token_id == 0
+    assert data.vocab_size == len(data.tokenizer) > 10
+    assert data.embedding_dim is None
+    assert data.initial_vectors() is None
+    assert sum(data.class_counts) == 90
+
+
+def test_batches_hold_the_texts_and_their_labels() -> None:
+    rows = _rows(100)
+    data = TextDataModule(DatasetDict(train=rows, validation=rows, test=rows), batch_size=8, tokenizer="char")
+    expected = sorted(zip(data.tokenizer(rows["text"][:])["input_ids"], [0, 1] * 50, strict=True))
+    for loader, size in (
+        (data.train_dataloader(), 8),
+        (data.val_dataloader(), 256),
+        (data.test_dataloader(), 256),
+    ):
+        got = []
+        for batch in loader:
+            assert {key: value.dtype for key, value in batch.items()} == dict.fromkeys(batch, torch.int64)
+            assert len(batch["labels"]) <= size
+            for ids, mask, label in zip(*(batch[k].tolist() for k in batch), strict=True):
+                got.append((ids[: sum(mask)], label))
+        assert sorted(got) == expected
+
+
+def test_multi_label_batches() -> None:
+    rows = Dataset.from_dict({"text": list("abcd"), "label": [["x"], ["y", "x"], [], ["z"]]})
+    data = TextDataModule(DatasetDict(train=rows, validation=rows), tokenizer="byte")
+    assert data.problem_type == "multi_label_classification"
+    assert data.labels == ["x", "y", "z"]
+    assert data.class_counts == [2, 1, 1]
+    batch = next(iter(data.val_dataloader()))
+    by_text = dict(zip(batch["input_ids"][:, 0].tolist(), batch["labels"].tolist(), strict=True))
+    assert [by_text[key] for key in sorted(by_text)] == [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert batch["labels"].dtype == torch.float32
+
+
+def test_validation_is_held_out_of_train_where_there_is_none() -> None:
+    texts = _rows(200)["text"][:]
+    rows = Dataset.from_dict({"text": texts + texts[:50], "label": ["a", "b"] * 125})
+    data = TextDataModule(rows, tokenizer="char", validation_fraction=0.2)
+    held, kept = _texts(data, "validation"), _texts(data, "train")
+    assert len(held) + len(kept) == 250
+    assert 40 <= len(held) <= 50
+    assert not set(held) & set(kept)
+    assert _texts(TextDataModule(rows, tokenizer="char", validation_fraction=0.2), "validation") == held
+    assert _texts(TextDataModule(rows, tokenizer="char", validation_fraction=0.2, seed=1), "validation") != held
+    assert TextDataModule(rows, validation_fraction=0).val_dataloader() == []
+    assert TextDataModule(rows).test_dataloader() == []
+
+
+def test_folds_cover_the_train_split_once() -> None:
+    rows = _rows(100)
+    tests = []
+    for fold in range(5):
+        data = TextDataModule(DatasetDict(train=rows, test=_rows(9, seed=1)), num_folds=5, fold=fold)
+        parts = {role: set(_texts(data, role)) for role in ("train", "validation", "test")}
+        assert {role: len(part) for role, part in parts.items()} == {"train": 72, "validation": 8, "test": 20}
+        assert len(set.union(*parts.values())) == 100
+        tests += parts["test"]
+    assert sorted(tests) == sorted(rows["text"][:])
+
+
+def test_the_tokenizer_is_trained_on_train_texts_only() -> None:
+    train, other = _rows(50), _rows(50).map(lambda row: {"text": "@ " + row["text"]})
+    data = TextDataModule(DatasetDict(train=train, validation=other, test=other), tokenizer="char")
+    assert "@" not in data.tokenizer.get_vocab()
+    assert "f" in data.tokenizer.get_vocab()
+    texts = [chr(0x4E00 + i) * 2 for i in range(100)]
+    data = TextDataModule(Dataset.from_dict({"text": texts, "label": ["a", "b"] * 50}), tokenizer="char")
+    vocabulary = data.tokenizer.get_vocab()
+    assert [text[0] in vocabulary for text in _texts(data, "validation")] == [False] * 10
+    assert all(text[0] in vocabulary for text in _texts(data, "train"))
+
+
+def test_tokenizers_by_name_directory_and_object(tokenizer: Any, tmp_path: Path) -> None:
+    save_tokenizer(tokenizer, tmp_path / "tok")
+    rows = _rows(30)
+    for given in (tokenizer, str(tmp_path / "tok"), tmp_path / "tok"):
+        data = TextDataModule(rows, tokenizer=given)
+        assert data.tokenizer.get_vocab() == tokenizer.get_vocab()
+    upper = TextDataModule(rows, tokenizer="bpe", vocab_size=300, lowercase=False)
+    assert upper.vocab_size <= 300
+    assert upper.tokenizer("A")["input_ids"] != upper.tokenizer("a")["input_ids"]
+    with pytest.raises(ValueError, match="tokenizer"):
+        _ = TextDataModule(rows, tokenizer=3).tokenizer
+
+
+def test_vectors_bring_their_dimension_and_matrix(write) -> None:
+    vectors = write("vectors.txt", *(f"{word} {i} 1.0 -0.5 {i * i}" for i, word in enumerate(WORDS)))
+    data = TextDataModule(_rows(50), vectors=str(vectors))
+    assert data.embedding_dim == 4
+    initial = data.initial_vectors()
+    assert initial is not None
+    assert initial.matrix.shape == (data.vocab_size, 4)
+    assert data.initial_vectors() is initial
+    assert initial.description in data.data_report
+
+
+def test_cut_and_dropped_rows_are_counted(write) -> None:
+    path = write(
+        "a.csv", "text,label", *(f"w{i} x y z,{'ab'[i % 2]}" for i in range(20)), ",a", "one two,", "one three,a"
+    )
+    data = TextDataModule(path, tokenizer="wordpiece", max_length=2, validation_fraction=0)
+    assert "dropped from train: 1 rows without a text, 1 without a label" in data.data_report
+    assert "cut: 20 of 21 train texts were longer than max_length 2 tokens" in data.data_report
+    assert max(batch["input_ids"].shape[1] for batch in data.train_dataloader()) == 2
+
+
+def test_texts_of_train_in_test_are_counted() -> None:
+    splits = DatasetDict(train=_rows(30), validation=_rows(30, seed=1), test=_rows(30).select(range(7)))
+    report = TextDataModule(splits, tokenizer="char").data_report
+    assert "overlap: 7 test texts also stand in train" in report
+    assert "validation texts also" not in report
+
+
+def test_report_says_what_was_read() -> None:
+    report = TextDataModule(_rows(100), num_folds=5, fold=1, tokenizer="char").data_report
+    for part in ("texts from 'text', labels from 'label' (2 labels)", "train 72, test 20, validation 8", "fold 1 of 5"):
+        assert part in report
+
+
+def test_class_label_order_and_labels_that_never_occur() -> None:
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["z", "never", "a"])})
+    texts = [f"text {i}" for i in range(20)]
+    rows = Dataset.from_dict({"text": texts, "label": [0, 2] * 10}, features=features)
+    data = TextDataModule(rows, tokenizer="char", validation_fraction=0)
+    assert data.labels == ["z", "never", "a"]
+    assert data.class_counts == [10, 0, 10]
+    assert "no train row has the labels 'never'" in data.data_report
+
+
+def test_hidden_test_labels_leave_the_split_out() -> None:
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["x", "y"])})
+    train = Dataset.from_dict({"text": list("abcd"), "label": [0, 1, 0, 1]}, features=features)
+    hidden = Dataset.from_dict({"text": list("ab"), "label": [-1, -1]}, features=features)
+    for test in (hidden, hidden.remove_columns("label")):
+        data = TextDataModule(DatasetDict(train=train, validation=train, test=test), tokenizer="byte")
+        assert data.test_dataloader() == []
+        assert "test split has no" in data.data_report
+
+
+def test_an_epoch_of_all_empty_texts_has_no_columns() -> None:
+    rows = Dataset.from_dict({"text": ["", " ", "", " "], "label": ["a", "b", "b", "a"]})
+    data = TextDataModule(DatasetDict(train=rows, validation=rows), tokenizer="byte")
+    data.tokenizer.backend_tokenizer.normalizer = None
+    assert next(iter(data.val_dataloader()))["input_ids"].shape == (4, 1)
+    rows = Dataset.from_dict({"text": ["", "", "", ""], "label": ["a", "b", "b", "a"]})
+    data = TextDataModule(DatasetDict(train=rows, validation=rows), tokenizer="byte")
+    assert next(iter(data.train_dataloader()))["input_ids"].shape == (4, 0)
+
+
+def test_rows_that_were_selected_or_shuffled() -> None:
+    rows = _rows(60)
+    chosen = rows.shuffle(seed=1).select(range(20, 50))
+    data = TextDataModule(DatasetDict(train=chosen, validation=rows), tokenizer="char")
+    assert _texts(data, "train") == chosen["text"][:]
+
+
+@pytest.mark.parametrize(
+    ("splits", "settings", "message"),
+    [
+        ({"train": _rows(9), "test": _rows(9, classes=3)}, {}, r"test split has the label 'c2'"),
+        ({"train": _rows(9), "dev": _rows(9, classes=3)}, {}, r"validation split has the label 'c2'"),
+        ({"train": _rows(9, classes=1)}, {}, "only the label 'c0'"),
+        ({"train": _rows(9).select([])}, {}, "is empty"),
+        ({"train": _rows(9), "test": _rows(9).select([])}, {}, "test split of the data set is empty"),
+        ({"train": _rows(9)}, {"text_column": "txet"}, "did you mean 'text'"),
+        ({"train": _rows(9)}, {"text_column": "label", "label_column": "label"}, "both the text and the label"),
+        ({"train": _rows(9), "test": _rows(9).remove_columns("text")}, {}, "no column 'text'"),
+        ({"train": _rows(9), "test": _rows(9).remove_columns("label")}, {"test_split": "test"}, "no column 'label'"),
+        ({"train": _rows(9)}, {"train_split": "tarin"}, "did you mean 'train'"),
+        ({"train": _rows(9)}, {"validation_split": "dev"}, "no split 'dev'"),
+        ({"train": _rows(9)}, {"labels": ["c0", "C1"]}, r"'c1'.*did you mean 'C1'"),
+        ({"train": _rows(2)}, {}, "no validation split can be made"),
+        ({"train": _rows(9)}, {"num_folds": 10, "fold": 0}, "cannot make 10 folds"),
+    ],
+)
+def test_bad_data_is_one_clear_line(splits: dict[str, Dataset], settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
+        TextDataModule(DatasetDict(splits), **settings).labels  # noqa: B018
+    assert "\n" not in str(caught.value)
+
+
+def test_class_labels_that_train_lacks_but_test_has() -> None:
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["x", "y", "z"])})
+    train = Dataset.from_dict({"text": list("abcd"), "label": [0, 1, 0, 1]}, features=features)
+    test = Dataset.from_dict({"text": list("ab"), "label": [0, 2]}, features=features)
+    splits = DatasetDict(train=train, validation=train, test=test)
+    with pytest.raises(DataError, match="test split has the label 'z', which no train row has"):
+        _ = TextDataModule(splits).labels
+    assert TextDataModule(splits, labels=["x", "y", "z"]).num_labels == 3
+
+
+@pytest.mark.parametrize(("column", "values"), [("text", ["a", None, "b"]), ("label", ["x", "y", None])])
+def test_strict_refuses_what_is_dropped_otherwise(column: str, values: list[str | None]) -> None:
+    columns = {"text": ["a", "b", "c"], "label": ["x", "y", "y"], column: values}
+    rows = Dataset.from_dict({key: value * 9 for key, value in columns.items()})
+    assert sum(TextDataModule(rows, validation_fraction=0).class_counts) == 18
+    with pytest.raises(DataError, match=rf"9 of 27 rows .* have no {column}"):
+        _ = TextDataModule(rows, strict=True).labels
+
+
+def test_numbers_where_texts_belong(write) -> None:
+    with pytest.raises(DataError, match=r"column 'text' of .* holds numbers \(int64\)"):
+        _ = TextDataModule(write("a.csv", "text,label", "1,a", "2,b")).labels
+    with pytest.raises(DataError, match=r"no row of .* has both"):
+        _ = TextDataModule(Dataset.from_dict({"text": [None, None], "label": ["a", "b"]})).labels
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"max_length": 0}, "max_length is 0"),
+        ({"validation_fraction": 1.0}, "validation_fraction is 1.0"),
+        ({"num_folds": 5}, "expected both or none"),
+        ({"fold": 0}, "expected both or none"),
+        ({"num_folds": 5, "fold": 5}, "fold from 0 to"),
+        ({"num_folds": 1, "fold": 0}, "at least 2 folds"),
+        ({"labels": "a,b"}, "labels is the string 'a,b'"),
+    ],
+)
+def test_bad_settings_are_refused_at_once(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        TextDataModule("nothing is read", **settings)
+
+
+@pytest.mark.parametrize("streaming", [False, True])
+def test_under_lightning_a_resumed_run_goes_on_as_if_never_interrupted(fit, streaming: bool) -> None:
+    def data() -> TextDataModule:
+        return TextDataModule(_rows(60), tokenizer="byte", batch_size=8, streaming=streaming)
+
+    whole, _ = fit(data(), 4)
+    assert len({str(batches) for batches in whole.values()}) == 4
+    _, checkpoint = fit(data(), 2)
+    resumed, _ = fit(data(), 4, checkpoint)
+    assert resumed == {epoch: whole[epoch] for epoch in (2, 3)}

@@ -1,0 +1,139 @@
+"""AdamW whose cost for an embedding is that of the rows a batch touches, with the steps of the dense one.
+
+Adam (Kingma and Ba 2015, https://arxiv.org/abs/1412.6980; decoupled decay: https://arxiv.org/abs/1711.05101) keeps
+moving a row for a while after its last gradient, by its momentum. Lazy variants skip those steps, and rare words learn
+less. Here they are summed up in closed form when the row is next read: with a gradient of zero for `k` steps, `m` and
+`v` shrink by `beta1^k` and `beta2^k`, and the weight moves by `m / sqrt(v)` times a number that depends on `k` alone.
+
+Shapes: `V` rows (vocabulary), `D` columns, `R` rows that a batch touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+# Rows are brought up to date at least this often, so that a table of this length knows every gap. By then the
+# momentum has shrunk to 1e-12 of what it was.
+LONGEST_GAP = 256
+
+
+class RowAdamW(AdamW):
+    """AdamW for dense gradients as torch has it, and by rows for sparse ones.
+
+    Call `touch(parameter, rows)` before rows are read, and `settle()` before the whole of an embedding is (to
+    evaluate or to save). The result is that of torch.optim.AdamW up to rounding, as long as gradients are far
+    larger than eps.
+
+    Example:
+        >>> embedding = nn.Embedding(30_000, 300, sparse=True)
+        >>> optimizer = RowAdamW([{"params": embedding.parameters(), "weight_decay": 0.0}], lr=1e-3)
+        >>> optimizer.touch(embedding.weight, torch.tensor([5, 7]))
+        >>> embedding(torch.tensor([5, 7])).sum().backward()
+        >>> optimizer.step()
+        >>> optimizer.settle()
+
+    Raises:
+        ValueError: a sparse gradient meets a weight decay, which moves every row at every step.
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """One step; where a closure is given, it computes the gradients first."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        sparse = [
+            (group, parameter)
+            for group in self.param_groups
+            for parameter in group["params"]
+            if parameter.grad is not None and parameter.grad.is_sparse
+        ]
+        for group, parameter in sparse:
+            self._step_rows(group, parameter)
+            parameter.grad = None  # the dense step below leaves it alone
+        super().step()
+        return loss
+
+    @torch.no_grad()
+    def touch(self, parameter: nn.Parameter, rows: Tensor) -> None:
+        """Takes the steps that the given rows [R] have skipped; `rows` has no doubles."""
+        state = self.state.get(parameter, {})
+        if "last" not in state:
+            return
+        step = int(state["step"])
+        gaps = step - state["last"][rows].long()
+        behind = gaps > 0
+        if not bool(behind.any()):
+            return
+        rows, gaps = rows[behind], gaps[behind]
+        mean, square = state["exp_avg"][rows], state["exp_avg_sq"][rows]
+        group = next(group for group in self.param_groups if any(parameter is p for p in group["params"]))
+        beta1, beta2 = group["betas"]
+        moved = mean / square.sqrt().add_(group["eps"] * (1 - beta2**step) ** 0.5)
+        parameter.index_add_(0, rows, moved.mul_(moved.new_tensor(state["moves"])[gaps, None]), alpha=-1)
+        powers = gaps[:, None].to(mean)
+        state["exp_avg"].index_copy_(0, rows, mean.mul_(beta1**powers))
+        state["exp_avg_sq"].index_copy_(0, rows, square.mul_(beta2**powers))
+        state["last"][rows] = step
+
+    def settle(self) -> None:
+        """Takes every skipped step of every row."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.touch(parameter, torch.arange(len(parameter), device=parameter.device))
+
+    def _step_rows(self, group: dict[str, Any], parameter: nn.Parameter) -> None:
+        if group["weight_decay"] != 0:
+            raise ValueError("weight_decay: got a sparse gradient; expected 0 for parameters that are moved by rows")
+        gradient = parameter.grad.coalesce()  # type: ignore[union-attr]
+        rows, values = gradient.indices()[0], gradient.values()
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"] = torch.zeros_like(parameter)
+            state["exp_avg_sq"] = torch.zeros_like(parameter)
+            # The step that each row is at; in the parameter's type, because that is what load_state_dict makes of it.
+            state["last"] = parameter.new_zeros(len(parameter))
+            # moves[k]: how far m / sqrt(v) carries a row whose last gradient was k steps ago.
+            state["moves"] = [0.0] * (LONGEST_GAP + 1)
+        self.touch(parameter, rows)
+        state["step"] += 1
+        step = int(state["step"])
+        beta1, beta2 = group["betas"]
+        root = (1 - beta2**step) ** 0.5
+        rate = float(group["lr"]) * root / (1 - beta1**step)
+
+        mean = state["exp_avg"][rows].lerp_(values, 1 - beta1)
+        square = state["exp_avg_sq"][rows].mul_(beta2).addcmul_(values, values, value=1 - beta2)
+        parameter.index_add_(0, rows, mean / square.sqrt().add_(group["eps"] * root), alpha=-rate)
+        state["exp_avg"].index_copy_(0, rows, mean)
+        state["exp_avg_sq"].index_copy_(0, rows, square)
+        state["last"][rows] = step
+
+        # A row that was k - 1 steps behind is now k behind; this step moves it by rate * (beta1 / sqrt(beta2))^k.
+        ratio = beta1 / beta2**0.5
+        state["moves"] = [0.0] + [move + rate * ratio**k for k, move in enumerate(state["moves"][:-1], start=1)]
+        if step % LONGEST_GAP == 0:
+            self.touch(parameter, torch.arange(len(parameter), device=parameter.device))
+
+
+def clip_gradient_norm(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
+    """torch.nn.utils.clip_grad_norm_, for sparse gradients too; returns the norm before clipping."""
+    values = []
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+            values.append(parameter.grad.values())
+        elif parameter.grad is not None:
+            values.append(parameter.grad)
+    norm = torch.nn.utils.get_total_norm(values)
+    factor = (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    for value in values:
+        value.mul_(factor)
+    return norm
