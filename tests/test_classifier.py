@@ -68,12 +68,20 @@ def test_multi_label_thresholds():
 def test_any_iterable_of_strings_in_its_order():
     classifier = build(multi_label=False)
     expected = classifier.predict_proba(TEXTS)
-    for texts in (tuple(TEXTS), iter(TEXTS), (text for text in TEXTS), np.array(TEXTS, dtype=object), dict.fromkeys(TEXTS)):
+    for texts in (
+        tuple(TEXTS),
+        iter(TEXTS),
+        (text for text in TEXTS),
+        np.array(TEXTS, dtype=object),
+        dict.fromkeys(TEXTS),
+    ):
         np.testing.assert_array_equal(classifier.predict_proba(texts), expected)
     assert classifier.predict([]).shape == (0,)
     assert classifier.predict_proba([]).shape == (0, 3)
     many = (TEXTS[i % len(TEXTS)] for i in range(CHUNK + 7))
-    np.testing.assert_allclose(classifier.predict_proba(many)[CHUNK:], np.resize(expected, (CHUNK + 7, 3))[CHUNK:], atol=1e-6)
+    np.testing.assert_allclose(
+        classifier.predict_proba(many)[CHUNK:], np.resize(expected, (CHUNK + 7, 3))[CHUNK:], atol=1e-6
+    )
 
 
 @pytest.mark.parametrize(

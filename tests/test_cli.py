@@ -17,7 +17,16 @@ import yaml
 import textcnn
 from textcnn.cli import VERBS, main
 
-QUICK = ["--trainer.max_epochs", "3", "--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false", "--model.architecture.num_filters", "8"]
+QUICK = [
+    "--trainer.max_epochs",
+    "3",
+    "--trainer.log_every_n_steps",
+    "1",
+    "--trainer.enable_progress_bar",
+    "false",
+    "--model.architecture.num_filters",
+    "8",
+]
 
 
 def run(*arguments: str) -> None:
@@ -93,7 +102,9 @@ def test_verb_help(capsys, verb):
     assert stop.value.code == 0
     text = capsys.readouterr().out
     assert text.startswith(f"usage: textcnn {verb} [--config FILE] [--data.path DATA] [OPTION ...]\n")
-    assert text.index("--data.path") < text.index("--model.architecture.kernel_sizes") < text.index("--trainer.max_epochs")
+    assert (
+        text.index("--data.path") < text.index("--model.architecture.kernel_sizes") < text.index("--trainer.max_epochs")
+    )
     assert "Widths of the convolutions" in text
     assert ("--output OUTPUT" in text) == (verb == "predict")
 
@@ -101,7 +112,15 @@ def test_verb_help(capsys, verb):
 def test_run_folder_holds_the_artifact(trained):
     folder, data = trained
     names = {path.name for path in folder.iterdir()}
-    assert {"config.json", "model.safetensors", "tokenizer.json", "README.md", "config.yaml", "checkpoints", "logs"} <= names
+    assert {
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "README.md",
+        "config.yaml",
+        "checkpoints",
+        "logs",
+    } <= names
     assert {path.name for path in (folder / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     log = (folder / "logs" / "version_0" / "metrics.csv").read_text()
     assert all(name in log for name in ("val_accuracy", "val_macro_f1", "val_micro_f1", "train_loss"))
@@ -175,7 +194,13 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
     weights = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
         classifier = textcnn.train(
-            data, tmp_path / name, seed=seed, max_epochs=2, num_filters=8, enable_progress_bar=False, log_every_n_steps=1
+            data,
+            tmp_path / name,
+            seed=seed,
+            max_epochs=2,
+            num_filters=8,
+            enable_progress_bar=False,
+            log_every_n_steps=1,
         )
         weights.append(classifier.model.head.weight.detach().numpy())
     np.testing.assert_array_equal(weights[0], weights[1])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from textcnn.tokenization import (
     prepare_tokenizer,
     replace_surrogates,
     save_tokenizer,
+    tokenizer_json,
     train_tokenizer,
     vocabulary_size,
 )
@@ -73,7 +75,6 @@ def test_every_reader_of_a_saved_tokenizer_gives_the_same_ids(kind: str, lowerca
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     plain = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    plain.encode_special_tokens = True
     readers = [
         AutoTokenizer.from_pretrained(tmp_path),
         PreTrainedTokenizerFast.from_pretrained(tmp_path),
@@ -125,21 +126,24 @@ def test_training_is_deterministic_across_processes(tmp_path: Path) -> None:
     assert digests[0] == digests[1]
 
 
-def test_wordpiece_learns_what_the_trainer_of_tokenizers_learns() -> None:
-    # counts that make ties between pairs rare: they are broken at random there, and not here
-    words = list(dict.fromkeys(" ".join(CORPUS).split()))
-    texts = [f"{word} " * (2 + row * row) for row, word in enumerate(words)]
+@pytest.mark.parametrize("vocab_size", [20, 30, 45])
+def test_wordpiece_learns_what_the_trainer_of_tokenizers_learns(vocab_size: int) -> None:
+    # that trainer breaks ties between pairs at random; here each pair has a count of its own,
+    # because every beginning of a word is a word, too, and the counts are arbitrary
+    random = Random(0)
+    longest = ["".join(random.choices("abcdef", k=6)) for _ in range(12)]
+    words = {word[:length] for word in longest for length in range(1, 7)}
+    texts = [f"{word} " * random.randint(2, 2000) for word in sorted(words)]
     reference = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     reference.normalizer = normalizers.BertNormalizer()
     reference.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=80, min_frequency=2, special_tokens=["[PAD]", "[UNK]"], show_progress=False
+        vocab_size=vocab_size, min_frequency=2, special_tokens=["[PAD]", "[UNK]"], show_progress=False
     )
     reference.train_from_iterator(texts, trainer)
-    expected = set(reference.get_vocab())
-    found = set(train_tokenizer(texts, vocab_size=80).get_vocab())
-    assert len(found) == len(expected) == 80
-    assert len(found & expected) >= 76
+    tokenizer = train_tokenizer(texts, vocab_size=vocab_size)
+    assert len(tokenizer) == vocab_size
+    assert set(tokenizer.get_vocab()) == set(reference.get_vocab())
 
 
 @settings(max_examples=60, deadline=None, database=None)
@@ -262,9 +266,11 @@ def make_checkpoint(directory: Path, pad: str | None = "[PAD]", **config: object
 @pytest.mark.parametrize("pad", ["[PAD]", "<pad>", None])
 def test_a_checkpoint_loses_what_a_convolution_has_no_use_for(pad: str | None, tmp_path: Path) -> None:
     tokenizer = load_tokenizer(make_checkpoint(tmp_path / "model", pad))
+    plain = Tokenizer.from_str(tokenizer_json(tokenizer))
+    assert plain.encode("a fine film a fine [PAD] [SEP]").ids == ids(tokenizer, "a fine film a fine [PAD] [SEP]")
+    assert tokenizer.backend_tokenizer.encode("a fine film a fine").ids == [5, 3, 4, 5, 3]
     assert ids(tokenizer, "a fine film a fine film [CLS]") == [5, 3, 4, 5, 3, 4, 0, 0, 0]
     assert tokenizer("fine")["attention_mask"] == [1]
-    assert tokenizer.backend_tokenizer.encode("a fine film a fine").ids == [5, 3, 4, 5, 3]
     assert tokenizer.pad_token == (pad or "[PAD]")
     assert tokenizer.pad_token_id == 6
     assert vocabulary_size(tokenizer) == len(tokenizer) == 7
@@ -277,6 +283,15 @@ def test_a_checkpoint_loses_what_a_convolution_has_no_use_for(pad: str | None, t
 def test_a_pad_token_that_is_the_unknown_token_is_replaced(tmp_path: Path) -> None:
     tokenizer = load_tokenizer(make_checkpoint(tmp_path, pad_token="[UNK]"))
     assert (tokenizer.pad_token_id, tokenizer.unk_token_id) == (6, 0)
+
+
+def test_an_added_pad_token_has_one_reading_where_words_end_at_spaces_only(tmp_path: Path) -> None:
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "film": 1}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer = prepare_tokenizer(PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]"))
+    assert tokenizer.pad_token_id == 2
+    save_tokenizer(tokenizer, tmp_path)
+    assert ids(load_tokenizer(tmp_path), "film [PAD] x") == ids(tokenizer, "film [PAD] x")
 
 
 def test_bpe_dropout_is_switched_off() -> None:
@@ -339,11 +354,13 @@ def test_a_real_checkpoint_gives_its_own_ids_without_special_tokens() -> None:
     reference.backend_tokenizer.no_truncation()
     reference.backend_tokenizer.no_padding()
     tokenizer = load_tokenizer(CHECKPOINT)
+    plain = Tokenizer.from_str(tokenizer_json(tokenizer))
 
     @settings(max_examples=300, deadline=None, database=None)
     @given(UNICODE)
     def same(text: str) -> None:
         expected = reference(text, add_special_tokens=False)["input_ids"]
+        assert plain.encode(text).ids == expected
         assert ids(tokenizer, text) == expected
 
     for text in TEXTS + CORPUS:

@@ -19,6 +19,7 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from textcnn.tokenization import load_tokenizer, prepare_tokenizer, save_tokenizer, train_tokenizer
 from textcnn.vectors import INITIAL_STD, checkpoint, load_vectors, vectors_dim
+from textcnn.vectors.notation import read_token, write_token
 from textcnn.vectors.word_file import open_word_file, read_vectors
 
 CHECKPOINT = os.environ.get("TEXTCNN_CHECKPOINT")
@@ -326,6 +327,24 @@ def test_notations_are_translated_both_ways(tmp_path: Path) -> None:
     targets = np.stack([*theirs[rows[1:]], theirs[[rows[0], rows[2]]].mean(0)])
     differences = theirs[rows[0]] - targets
     np.testing.assert_allclose(ours / ours[0, 0], differences / differences[0, 0], rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("notation", "spellings"),
+    [
+        ("wordpiece", ["film", "##film", "##"]),
+        ("byte-level", ["Ġfilm", "film", "ĠnaÃ¯ve"]),
+        ("metaspace", ["▁film", "film"]),
+        ("plain", ["film"]),
+    ],
+)
+def test_a_token_is_written_as_it_was_read(notation: str, spellings: list[str]) -> None:
+    for spelling in spellings:
+        token = read_token(spelling, notation)
+        assert token is not None
+        assert write_token(token, notation) == spelling
+    assert read_token("Ã", "byte-level") is None  # half of a character
+    assert read_token("<0x0A>", "metaspace") is None
 
 
 @pytest.fixture

@@ -55,13 +55,11 @@ def fold(
     config = _plain_config(model)
     tokenizer_json = _tokenizer_json(tokenizer)
     texts = None if texts is None else list(texts)
-    if trim and (texts is None or tokenizer_json is None):
-        raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
-
     tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
     if trim:
-        assert texts is not None and tokenizer_json is not None
+        if texts is None or tokenizer_json is None:
+            raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
         metadata["trim"] = json.dumps(_trim(tensors, config, tokenizer_json, texts))
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
@@ -202,13 +200,12 @@ def _trim(
 
 
 def _plain_config(model: Any) -> dict[str, Any]:
-    config = model.config
-    plain = config.to_dict() if hasattr(config, "to_dict") else dict(vars(config))
-    for name in ("textcnn", "head"):
+    for name in ("config", "textcnn", "head"):
         if not hasattr(model, name):
             raise ValueError(
                 f"model: got a {type(model).__name__} without .{name}; expected a TextCNNForSequenceClassification"
             )
+    plain = model.config.to_dict()
     # What JSON would make of it: the ids of id2label are strings there.
     return dict(json.loads(json.dumps(plain, default=str)))
 

@@ -84,6 +84,14 @@ def test_quotes_of_a_tsv_file_that_does_not_quote(write) -> None:
     assert read_file(write("b.csv", "text,label", 'a "b" c,z'))["text"].to_pylist() == ['a "b" c']
 
 
+def test_categories_in_parquet_are_plain_values(tmp_path: Path) -> None:
+    table = pa.table({"text": ["a", "b", "c"], "label": pa.array(["x", "y", None]).dictionary_encode()})
+    pq.write_table(table, tmp_path / "a.parquet")
+    plain = read_file(tmp_path / "a.parquet")
+    assert plain.schema.field("label").type == pa.string()
+    assert plain["label"].to_pylist() == ["x", "y", None]
+
+
 def test_txt_is_one_text_a_line(write) -> None:
     assert read_file(write("a.txt", "one", "", "two")).to_pydict() == {"text": ["one", "", "two"]}
 

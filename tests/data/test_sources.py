@@ -8,9 +8,11 @@ from typing import Any
 import datasets
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from huggingface_hub import constants
 
 from textcnn.data.errors import DataError
 from textcnn.data.sources import Source, open_source
+from textcnn.tokenization import load
 
 ROWS = ("text,label", "one,a", "two,b")
 
@@ -40,16 +42,10 @@ def test_a_folder_with_a_data_folder_or_saved_by_datasets(write, tmp_path: Path)
     assert open_source(tmp_path / "s").load("train").features == names
 
 
-def test_parquet_keeps_the_class_labels_and_decodes_dictionaries(tmp_path: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def test_parquet_keeps_the_class_labels(tmp_path: Path) -> None:
     names = Features({"text": Value("string"), "label": ClassLabel(names=["x", "y"])})
     Dataset.from_dict({"text": ["a"], "label": [1]}, features=names).to_parquet(tmp_path / "a.parquet")
     assert open_source(tmp_path / "a.parquet").load("train").features == names
-    table = pa.table({"text": ["a", "b"], "label": pa.array(["x", "y"]).dictionary_encode()})
-    pq.write_table(table, tmp_path / "b.parquet")
-    assert open_source(tmp_path / "b.parquet").load("train")["label"][:] == ["x", "y"]
 
 
 def test_data_in_memory_is_taken_as_it_is(dataset) -> None:
@@ -83,6 +79,22 @@ def test_a_hub_name_without_a_network_is_one_clear_line() -> None:
     with pytest.raises(DataError, match="'owner/no-such-set' cannot be loaded from the Hub") as caught:
         open_source("owner/no-such-set")
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_network_only_the_local_cache_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def load_dataset(*_: Any, **__: Any) -> dict[str, Any]:
+        asked.append(constants.HF_HUB_OFFLINE)
+        return {}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    for reachable in (True, False):
+        monkeypatch.setattr(load, "hub_is_reachable", lambda answer=reachable: answer)
+        open_source("owner/name")
+        assert constants.HF_HUB_OFFLINE is False
+    assert asked == [False, True]
 
 
 def test_aliases_never_name_the_train_split() -> None:

@@ -23,6 +23,8 @@ SENTENCES = [
     "Das größte Übel überhaupt: naïve café-Besucher hätten's nicht geahnt…",
     "中文文本分类 很 有意思。日本語のテキストも少し。한국어 문장도 있습니다.",
     "Привет, мир! Это тестовое предложение. مرحبا بالعالم هذا نص. हिन्दी में एक वाक्य है।",
+    # Marks that the normaliser keeps and sorts: known to the vocabularies, so that their order shows.
+    "a\U0001d165\U0001d16d\U0001d172 b\u1b44\u302e c\u302e\u1b44 a\U0001d172\U0001d16d\U0001d165 \u302e \u1b44",
     "emoji 😀😀 and 🏳️‍🌈 flags, ﬁ ligatures, Ⅷ numbers, ½ and ² too",
 ]
 SPECIAL = ["[PAD]", "[UNK]"]
@@ -32,7 +34,7 @@ def _wordpiece(**normalizer: Any) -> Tokenizer:
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]", max_input_chars_per_word=30))
     tokenizer.normalizer = normalizers.BertNormalizer(**normalizer)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(vocab_size=400, special_tokens=SPECIAL, show_progress=False)
+    trainer = trainers.WordPieceTrainer(vocab_size=1000, special_tokens=SPECIAL, show_progress=False)
     tokenizer.train_from_iterator(SENTENCES * 3, trainer)
     return tokenizer
 
@@ -130,7 +132,10 @@ def _same(kind: str, texts: list[str]) -> None:
 
 
 # Marks that are kept by the normaliser and sorted by it, the signs of GPT-2's expression, and what BERT drops.
-_odd = "\u0301\u0345\u0e4d\u1b44\u302e\U0001d165\U0001d16d\U0001d172\U0001d160İſßẞΣς\u200d\ufeff\x00\x1f\x7f\x85\u2028\u3000\ufffd▁#'½²Ⅷ"
+_odd = (
+    "\u0301\u0345\u0e4d\u1b44\u302e\U0001d165\U0001d16d\U0001d172\U0001d160"
+    + "\u0130\u017fßẞΣς\u200d\ufeff\x00\x1f\x7f\x85\u2028\u3000\ufffd▁#'½²Ⅷ"
+)
 _characters_any = st.one_of(
     st.characters(exclude_categories=["Cs"]),
     st.characters(max_codepoint=0x7F),
@@ -162,7 +167,8 @@ def test_ids_of_every_code_point(kind: str) -> None:
     _same(kind, texts)
 
 
-@pytest.mark.parametrize("kind", TOKENIZERS)
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["wordpiece", "wordpiece cased", "bpe lower", "characters lower", "words whitespace"])
 def test_real_texts(kind: str, data_dir: Path) -> None:
     import pyarrow.parquet as parquet
 
@@ -176,6 +182,16 @@ def test_a_word_may_be_as_long_as_the_file_says() -> None:
     _same("wordpiece", ["x" * length for length in (15, 16, 17, 29, 30, 31, 500, 100_000)])
     _same("words bert", ["x" * 100_000 + " fox"])
     _same("bpe", ["x" * length + " fox" for length in (16, 17, 66_000)])
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+def test_pieces_of_a_long_text_have_the_ids_of_the_whole(kind: str) -> None:
+    compiled, _ = _pair(kind)
+    text = "  ".join([*SENTENCES, " a  b ", "x" * 40, "[CLS] é! end", "\U0001d16d\U0001d172", "'s 't"]) * 3 + " \n"
+    for long_text in (text, text.strip(), "x" * 300, " " * 300, ""):
+        wanted = compiled.encode_batch([long_text])[0].tolist()
+        for size in (1, 2, 3, 50, 10_000):
+            assert np.concatenate(list(compiled.encode_pieces(long_text, size))).tolist() == wanted, (size, long_text)
 
 
 def test_more_words_than_the_memory_holds() -> None:
@@ -195,7 +211,7 @@ def test_threads_may_share_a_tokenizer() -> None:
         compiled, reference = compile_tokenizer(text), ReferenceTokenizer(text)
         wanted = reference.encode_batch(texts)
         with ThreadPoolExecutor(8) as pool:
-            for ids, offsets in pool.map(lambda _: compiled.encode_batch(texts), range(16)):
+            for ids, offsets in pool.map(compiled.encode_batch, [texts] * 16):
                 assert (ids == wanted[0]).all()
                 assert (offsets == wanted[1]).all()
 

@@ -118,7 +118,9 @@ def test_clipping_is_torchs(max_norm):
     layers[1].load_state_dict(layers[0].state_dict())
     for embedding, layer in zip(embeddings, layers, strict=True):
         layer(embedding(torch.tensor([3, 3, 5]))).square().sum().backward()
-    pairs = [[*embedding.parameters(), *layer.parameters()] for embedding, layer in zip(embeddings, layers, strict=True)]
+    pairs = [
+        [*embedding.parameters(), *layer.parameters()] for embedding, layer in zip(embeddings, layers, strict=True)
+    ]
     norm = clip_gradient_norm(pairs[0], max_norm)
     torch.testing.assert_close(norm, nn.utils.clip_grad_norm_(pairs[1], max_norm))
     for ours, theirs in zip(*pairs, strict=True):

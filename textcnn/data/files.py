@@ -23,7 +23,7 @@ from .errors import DataError, one_line
 EXTENSIONS = ("csv", "tsv", "json", "jsonl", "parquet", "txt")
 FASTTEXT = "__label__"  # the prefix of labels in fastText's files
 BATCH_ROWS = 10_000
-BLOCK_BYTES = 1 << 26
+BLOCK_BYTES = 1 << 24  # of a csv file; no row may be longer
 
 
 def extension(path: Path) -> str | None:
@@ -134,7 +134,12 @@ def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
     with _open(path) as file:
-        yield from pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS)
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH_ROWS):
+            for index, field in enumerate(batch.schema):
+                if pa.types.is_dictionary(field.type):  # categories of pandas
+                    plain = batch.column(index).cast(field.type.value_type)
+                    batch = batch.set_column(index, field.name, plain)
+            yield batch
 
 
 def _txt(path: Path) -> Iterator[pa.RecordBatch]:

@@ -157,7 +157,7 @@ def _load_files(files: list[Path]) -> Dataset:
     import pyarrow as pa
     from datasets import Dataset
 
-    tables = [_plain(read_file(file)) for file in files]
+    tables = [read_file(file) for file in files]
     try:
         return Dataset(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:
@@ -165,17 +165,6 @@ def _load_files(files: list[Path]) -> Dataset:
             f"the files {listed([str(file) for file in files], 3)} do not have the same columns "
             f"({one_line(error)}); correct them"
         ) from None
-
-
-def _plain(table: Any) -> Any:
-    """Dictionary columns as the values that they stand for."""
-    import pyarrow as pa
-
-    for index, field in enumerate(table.schema):
-        if pa.types.is_dictionary(field.type):
-            decoded = table.column(index).cast(field.type.value_type)
-            table = table.set_column(index, field.name, decoded)
-    return table
 
 
 def _stream_files(files: list[Path]) -> IterableDataset:
@@ -187,7 +176,8 @@ def _stream_files(files: list[Path]) -> IterableDataset:
 def _rows(files: list[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
         for batch in iter_file(file):
-            yield from batch.to_pylist()
+            for start in range(0, len(batch), 1_000):  # a block as Python objects is many times larger
+                yield from batch.slice(start, 1_000).to_pylist()
 
 
 def _hub(name: str, config_name: str | None, revision: str | None, streaming: bool) -> Source:

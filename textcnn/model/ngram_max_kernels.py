@@ -3,7 +3,7 @@
 They run without the GIL. Those with `begin` and `end` do that part of the work and write nothing outside of it.
 
 Shapes: `B` texts, `U` distinct tokens, `D` vector size, `W` width, `F` filters of one width (all widths: `sum F`),
-`R` rows of the folded weights, the sum of W x F.
+`I` widths, `R` columns of the table and rows of the folded weights, the sum of W x F.
 """
 
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
@@ -17,137 +17,132 @@ import numpy as np
 
 try:
     import numba
+    from llvmlite import ir
+    from numba.core import cgutils
+    from numba.extending import intrinsic
 except ImportError as error:
     raise ImportError("the cpu implementation of ngram_max needs numba: pip install numba") from error
 
+# Columns of a plan [I, 6], one row per width: the width, its number of filters, its first column in the table, its
+# first feature, the zero vectors before and after a text.
+_WIDTH, _FILTERS, _COLUMN, _FEATURE, _LEFT, _RIGHT = range(6)
+# How many positions ahead of the window a row of the table is asked for.
+_AHEAD = 2
+_CACHE_LINE = 64
+
 
 def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
-    # Contraction lets LLVM fuse multiply and add; nothing is reordered, so results do not depend on the compiler.
-    options = {"nogil": True, "fastmath": {"contract"}}
+    # Contraction lets LLVM fuse a multiplication with an addition; nothing is reordered.
+    options: dict[str, Any] = {"nogil": True, "fastmath": {"contract"}}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder that it may write its cache to
         return numba.njit(**options)(function)
 
 
-# One loop body each, so that LLVM vectorises it and nothing but the running maximum is stored. `value != value` lets
-# a NaN win, as it does in torch.
+@intrinsic
+def _prefetch(typing_context, address):
+    """Asks for the cache line at an address, which need not be a valid one."""
+
+    def build(context, builder, signature, values):
+        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        # To read, to be kept in every level, data.
+        builder.call(function, [builder.inttoptr(values[0], pointer), flag(0), flag(3), flag(1)])
+        return context.get_dummy_value()
+
+    return numba.types.void(numba.types.intp), build
+
+
+# Sums of W slices [F] of table rows, each in one loop body, so that LLVM vectorises it and nothing but the running
+# maximum is stored. The table is flat and indices are unsigned (numba tests signed ones for being negative); a slice
+# as an array of its own would cost more in reference counts than its additions. `value != value` lets a NaN win, as
+# it does in torch.
 
 
 @_jit
-def _max1(a, best, window, k):
-    for f in range(best.size):
-        value = a[f]
+def _max1(table, a, filters, best, window, k):
+    for f in range(filters):
+        value = table[a + f]
         wins = (value > best[f]) | (value != value)
         best[f] = value if wins else best[f]
         window[f] = k if wins else window[f]
 
 
 @_jit
-def _max2(a, b, best, window, k):
-    for f in range(best.size):
-        value = a[f] + b[f]
+def _max2(table, a, b, filters, best, window, k):
+    for f in range(filters):
+        value = table[a + f] + table[b + f]
         wins = (value > best[f]) | (value != value)
         best[f] = value if wins else best[f]
         window[f] = k if wins else window[f]
 
 
 @_jit
-def _max3(a, b, c, best, window, k):
-    for f in range(best.size):
-        value = a[f] + b[f] + c[f]
+def _max3(table, a, b, c, filters, best, window, k):
+    for f in range(filters):
+        value = table[a + f] + table[b + f] + table[c + f]
         wins = (value > best[f]) | (value != value)
         best[f] = value if wins else best[f]
         window[f] = k if wins else window[f]
 
 
 @_jit
-def _max4(a, b, c, d, best, window, k):
-    for f in range(best.size):
-        value = a[f] + b[f] + c[f] + d[f]
+def _max4(table, a, b, c, d, filters, best, window, k):
+    for f in range(filters):
+        value = table[a + f] + table[b + f] + table[c + f] + table[d + f]
         wins = (value > best[f]) | (value != value)
         best[f] = value if wins else best[f]
         window[f] = k if wins else window[f]
 
 
 @_jit
-def _max5(a, b, c, d, e, best, window, k):
-    for f in range(best.size):
-        value = a[f] + b[f] + c[f] + d[f] + e[f]
+def _max5(table, a, b, c, d, e, filters, best, window, k):
+    for f in range(filters):
+        value = table[a + f] + table[b + f] + table[c + f] + table[d + f] + table[e + f]
         wins = (value > best[f]) | (value != value)
         best[f] = value if wins else best[f]
         window[f] = k if wins else window[f]
 
 
 @_jit
-def _add4(total, a, b, c, d):
-    for f in range(total.size):
-        total[f] = total[f] + a[f] + b[f] + c[f] + d[f]
+def _add(total, table, a, filters):
+    for f in range(filters):
+        total[f] += table[a + f]
 
 
 @_jit
-def _slice(table, rows, start, dilation, column, j, n):
-    at = column + j * n
-    return table[rows[start + j * dilation], at : at + n]
-
-
-@_jit
-def _slide(table, column, rows, start, dilation, width, total, best, window, k):
-    """One window: sums its W slices [F] of table rows and keeps the maxima."""
-    n = best.size
-    a = _slice(table, rows, start, dilation, column, 0, n)
-    j = 1
-    if width > 5:
-        # Four more slices at a time go into `total`, until at most four are left.
-        total[:] = a
-        a = total
-        while width - j > 4:
-            b = _slice(table, rows, start, dilation, column, j, n)
-            c = _slice(table, rows, start, dilation, column, j + 1, n)
-            d = _slice(table, rows, start, dilation, column, j + 2, n)
-            e = _slice(table, rows, start, dilation, column, j + 3, n)
-            _add4(total, b, c, d, e)
-            j += 4
-    if width - j == 0:
-        _max1(a, best, window, k)
-        return
-    b = _slice(table, rows, start, dilation, column, j, n)
-    if width - j == 1:
-        _max2(a, b, best, window, k)
-        return
-    c = _slice(table, rows, start, dilation, column, j + 1, n)
-    if width - j == 2:
-        _max3(a, b, c, best, window, k)
-        return
-    d = _slice(table, rows, start, dilation, column, j + 2, n)
-    if width - j == 3:
-        _max4(a, b, c, d, best, window, k)
-        return
-    e = _slice(table, rows, start, dilation, column, j + 3, n)
-    _max5(a, b, c, d, e, best, window, k)
-
-
-@_jit
-def _has_token(rows, start, dilation, width, hole):
-    for j in range(width):
-        if rows[start + j * dilation] != hole:
-            return True
-    return False
-
-
-# Columns of a plan of widths [I, 6]: the width, its filters, the first of its columns in the table and of its
-# features, the zero vectors before and after a text.
-_WIDTH, _FILTERS, _COLUMN, _FEATURE, _LEFT, _RIGHT = range(6)
+def _slide(table, slices, width, filters, total, best, window, k):
+    """One window: sums the W slices [F] that begin at slices[:W] of the flat table, and keeps the maxima."""
+    if width == 1:
+        _max1(table, slices[0], filters, best, window, k)
+    elif width == 2:
+        _max2(table, slices[0], slices[1], filters, best, window, k)
+    elif width == 3:
+        _max3(table, slices[0], slices[1], slices[2], filters, best, window, k)
+    elif width == 4:
+        _max4(table, slices[0], slices[1], slices[2], slices[3], filters, best, window, k)
+    elif width == 5:
+        _max5(table, slices[0], slices[1], slices[2], slices[3], slices[4], filters, best, window, k)
+    else:
+        total[:] = 0
+        for j in range(width):
+            _add(total, table, slices[j], filters)
+        _max1(total, np.uint64(0), filters, best, window, k)
 
 
 @_jit
 def pool(table, bias, index, offsets, plan, stride, dilation, pooled, winners, begin, end):
     """Texts begin to end: table [U + 1, W * F] of one or more widths -> their features of pooled and winners."""
     hole = table.shape[0] - 1
-    filters = plan[:, _FILTERS].max()
-    total = np.empty(filters, table.dtype)
-    best = np.empty(filters, table.dtype)
-    window = np.empty(filters, np.int32)
+    columns = table.shape[1]
+    flat = table.ravel()
+    address, size = table.ctypes.data, table.itemsize
+    total = np.empty(plan[:, _FILTERS].max(), table.dtype)
+    best = np.empty_like(total)
+    window = np.empty(total.size, np.int32)
+    slices = np.empty(plan[:, _WIDTH].max(), np.uint64)
     left, right = plan[:, _LEFT].max(), plan[:, _RIGHT].max()
     rows = np.empty(left + (offsets[begin + 1 : end + 1] - offsets[begin:end]).max() + right, np.int64)
     for b in range(begin, end):
@@ -156,27 +151,34 @@ def pool(table, bias, index, offsets, plan, stride, dilation, pooled, winners, b
         for t in range(length):
             u = index[offsets[b] + t]
             rows[left + t] = u if u >= 0 else hole
-        rows[left + length : left + length + right] = hole
+        filled = left + length + right
+        rows[left + length : filled] = hole
         for i in range(plan.shape[0]):
-            width, n, feature = plan[i, _WIDTH], plan[i, _FILTERS], plan[i, _FEATURE]
+            width, filters, column = plan[i, _WIDTH], plan[i, _FILTERS], plan[i, _COLUMN]
+            span = (width - 1) * dilation
             first = left - plan[i, _LEFT]
-            stop = left + length + plan[i, _RIGHT] - (width - 1) * dilation
             found = False
-            for k in range((stop - first + stride - 1) // stride):
+            for k in range((left + length + plan[i, _RIGHT] - span - first + stride - 1) // stride):
                 start = first + k * stride
-                if _has_token(rows, start, dilation, width, hole):
+                if start + span + _AHEAD < filled:
+                    line = address + (rows[start + span + _AHEAD] * columns + column) * size
+                    for byte in range(0, width * filters * size, _CACHE_LINE):
+                        _prefetch(line + byte)
+                real = False
+                for j in range(width):
+                    row = rows[start + j * dilation]
+                    real |= row != hole
+                    slices[j] = row * columns + column + j * filters
+                if real:
                     if not found:
                         found = True
-                        best[:n] = -np.inf
-                        window[:n] = k
-                    _slide(
-                        table, plan[i, _COLUMN], rows, start, dilation, width, total[:n], best[:n], window[:n], np.int32(k)
-                    )
-            for f in range(n):
-                pooled[b, feature + f] = best[f] + bias[feature + f] if found else 0
-                winners[b, feature + f] = window[f] if found else -1
-
-
+                        best[:] = -np.inf
+                        window[:] = k
+                    _slide(flat, slices, width, np.uint64(filters), total, best, window, np.int32(k))
+            for f in range(filters):
+                feature = plan[i, _FEATURE] + f
+                pooled[b, feature] = best[f] + bias[feature] if found else 0
+                winners[b, feature] = window[f] if found else -1
 
 
 @_jit
@@ -226,15 +228,15 @@ def group_by_token(tokens, gradient, plan, start, columns, values):
 
 
 @_jit
-def _add_weighted(total, a, x):
+def _add_row(total, a, matrix, x):
     for d in range(total.size):
-        total[d] += a * x[d]
+        total[d] += a * matrix[x, d]
 
 
 @_jit
-def _add_weighted4(total, a, x, b, y, c, z, e, w):
+def _add_4_rows(total, a, x, b, y, c, z, e, w, matrix):
     for d in range(total.size):
-        total[d] = total[d] + a * x[d] + b * y[d] + c * z[d] + e * w[d]
+        total[d] = total[d] + a * matrix[x, d] + b * matrix[y, d] + c * matrix[z, d] + e * matrix[w, d]
 
 
 @_jit
@@ -243,11 +245,11 @@ def _weighted_sum(total, values, choice, begin, end, matrix):
     total[:] = 0
     e = begin
     while e + 4 <= end:
-        x, y, z, w = matrix[choice[e]], matrix[choice[e + 1]], matrix[choice[e + 2]], matrix[choice[e + 3]]
-        _add_weighted4(total, values[e], x, values[e + 1], y, values[e + 2], z, values[e + 3], w)
+        x, y, z, w = choice[e], choice[e + 1], choice[e + 2], choice[e + 3]
+        _add_4_rows(total, values[e], x, values[e + 1], y, values[e + 2], z, values[e + 3], w, matrix)
         e += 4
     while e < end:
-        _add_weighted(total, values[e], matrix[choice[e]])
+        _add_row(total, values[e], matrix, choice[e])
         e += 1
 
 

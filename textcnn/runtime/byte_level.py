@@ -8,11 +8,11 @@ The expression (Radford et al. 2019, "Language Models are Unsupervised Multitask
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
 from .characters import BLOCK, BLOCK_BITS, GPT_SPACE, MOVABLE, UNITS
-from .word_kernels import (
+from .jit import kernel
+from .word_lookup import (
     FINISHED,
     LIMIT,
     NEEDS_BLOCK,
@@ -26,7 +26,7 @@ from .word_kernels import (
 from .word_table import LONGEST_WORD, find, id_count, read_ids, word_keys
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _contraction(text, starts, i, count):
     """Characters of the contraction that begins at character i, which is an apostrophe; 0 for none."""
     if i + 1 >= count:
@@ -42,7 +42,7 @@ def _contraction(text, starts, i, count):
     return 3 if first == 0x6C and second == 0x6C else 0  # ll
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _word_end(text, starts, kinds, i, count):
     """The character after the word that begins at character i."""
     if text[starts[i]] == 0x27:
@@ -68,7 +68,7 @@ def _word_end(text, starts, kinds, i, count):
     return end - 1 if end < count and end - i > 1 else end
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def tokenize_byte_level(
     data, ends, first_text, settings, add_prefix_space, prefix, suffix, maybe_added, added, added_ends,
     block_of, records, pool, memory, misses, miss_counters, out, offsets, result,

@@ -29,7 +29,7 @@ EXPANDS, ADDED = 31, 0x80
 MOVABLE = 0x80  # its marks may change places with those of its neighbours
 UNITS = 0x7F
 
-BLOCK_BITS = 12
+BLOCK_BITS = 9
 BLOCK = 1 << BLOCK_BITS
 _BLOCKS = 0x110000 >> BLOCK_BITS
 # No normaliser makes a digit out of something else, so it can stand between two characters.
@@ -42,8 +42,8 @@ class CharacterTable:
     """Records of code points, filled block by block.
 
     A record is, in `pool`: the number of units with the flags, then for each unit its class, its length and its
-    UTF-8 bytes. `tables` is replaced as a whole, never changed, so that a kernel may read it while another thread
-    adds a block.
+    UTF-8 bytes. A kernel may read `tables` while another thread adds a block: that writes beyond all records that
+    the kernel knows of, and then puts new tables in place of the old.
 
     Args:
         normalize: A normaliser's normalize_str, or None; must be a function of one code point at a time.
@@ -58,9 +58,10 @@ class CharacterTable:
         self._lock = Lock()
         self.tables = (
             np.full(_BLOCKS, -1, dtype=np.int32),
-            np.zeros((0, BLOCK), dtype=np.int32),
-            np.zeros(0, dtype=np.uint8),
+            np.zeros((4, BLOCK), dtype=np.int32),
+            np.zeros(16 * BLOCK, dtype=np.uint8),
         )
+        self._blocks_used = self._pool_used = 0
         self.load(0)
 
     def load(self, code_point: int) -> None:
@@ -71,13 +72,15 @@ class CharacterTable:
             if block_of[block] >= 0:
                 return
             starts, added = self._records(block)
+            row, at = self._blocks_used, self._pool_used
+            self._blocks_used += 1
+            self._pool_used += len(added)
+            records, pool = _grown(records, self._blocks_used), _grown(pool, self._pool_used)
+            records[row] = starts + at
+            pool[at : self._pool_used] = added
             block_of = block_of.copy()
-            block_of[block] = len(records)
-            self.tables = (
-                block_of,
-                np.concatenate([records, (starts + len(pool))[None].astype(np.int32)]),
-                np.concatenate([pool, added]),
-            )
+            block_of[block] = row
+            self.tables = (block_of, records, pool)
 
     def _records(self, block: int) -> tuple[np.ndarray, np.ndarray]:
         # Surrogates cannot occur in UTF-8; anything may stand for them.
@@ -109,6 +112,15 @@ class CharacterTable:
             unit for unit, form in zip(units, _each(decompose, ["\u0345" + unit for unit in units]), strict=True)
             if not form.startswith("\u0345")
         )  # fmt: skip
+
+
+def _grown(array: np.ndarray, rows: int) -> np.ndarray:
+    """The array itself if it has so many rows, else a copy with room for more."""
+    if rows <= len(array):
+        return array
+    grown = np.zeros((2 * rows, *array.shape[1:]), dtype=array.dtype)
+    grown[: len(array)] = array
+    return grown
 
 
 def _each(function: Callable[[str], str], strings: list[str]) -> list[str]:

@@ -176,8 +176,36 @@ class FoldedTextCNN(TextClassifier):
         """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
         return self._classify(ids, offsets, np.empty((1, self._layout.features), dtype=np.float32))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
+        return FoldedTextCNN, arguments
+
     def _logits(self, texts: list[str]) -> Array:
+        if len(texts) == 1 and len(texts[0]) > _BATCH_CHARACTERS:
+            return self._logits_of_long_text(texts[0])
         return self.logits_of_ids(*self._ids(texts))
+
+    def _logits_of_long_text(self, text: str) -> Array:
+        """Logits [1, C] of a text that is tokenized and pooled piece by piece, in constant memory."""
+        from . import kernels
+
+        row_of_id, table, plan, dilation, stride, *_ = self._operands
+        hole = (len(table) - 1) * table.strides[0]
+        state = kernels.new_state(plan, dilation, self.is_int8)
+        kernels.begin_text(state, plan, hole, self.is_int8)
+        if self._tokenizer is None:
+            self._ids([text])
+        for ids in self._tokenizer.encode_pieces(text, _BATCH_CHARACTERS):
+            kernels.push_tokens(ids, 0, len(ids), row_of_id, table, state, plan, dilation, stride, hole)
+        kernels.end_text(table, state, plan, dilation, stride, hole)
+        _, _, _, _, _, scale, bias, activation, norm_weight, norm_bias, epsilon, head_weight, head_bias = self._operands
+        features = np.empty(self._layout.features, dtype=np.float32)
+        kernels.finish_features(
+            state, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, self.is_int8, features
+        )
+        logits = np.empty((1, len(self.labels)), dtype=np.float32)
+        kernels.apply_head(features, head_weight, head_bias, logits[0])
+        return logits
 
     def _ids(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         if self._tokenizer is None:

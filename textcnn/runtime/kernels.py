@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import math
 
-import numba as nb
 import numpy as np
 
+from .jit import kernel
 from .vector_ops import PREFETCH_DISTANCE, window_max_float32, window_max_int8
 
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
@@ -29,7 +29,7 @@ _SPARE = PREFETCH_DISTANCE
 _FILLED, _PENDING_HOLES, _HAS_HOLES, _HAS_TOKENS, _MOVED = range(5)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def new_state(plan, dilation, is_int8):
     """What one text in progress needs: rows of the buffer, next window of each width, windows found, counters."""
     span = 0
@@ -44,7 +44,7 @@ def new_state(plan, dilation, is_int8):
     return rows, next_start, found, maxima, np.zeros(5, np.int64)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def begin_text(state, plan, hole, is_int8):
     """Empties the buffer: the zero vectors before a text, and no window yet."""
     rows, next_start, found, maxima, counters = state
@@ -63,15 +63,15 @@ def begin_text(state, plan, hole, is_int8):
         maxima.view(np.float32)[:] = -np.inf
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _has_token(rows, start, dilation, width, hole):
-    for j in range(width):
+    for j in range(width):  # noqa: SIM110 (numba compiles no generators as arguments)
         if rows[start + j * dilation] != hole:
             return True
     return False
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _slide(table, state, plan, dilation, stride, hole, check, at_end):
     """Adds every window that the buffer holds whole; at the end of a text also those that hang over it."""
     rows, next_start, found, maxima, counters = state
@@ -101,7 +101,7 @@ def _slide(table, state, plan, dilation, stride, hole, check, at_end):
                 window_max_float32(table_at, rows_at, best, start, dilation, width, column, slice_bytes, padded)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _make_room(table, state, plan, dilation, stride, hole):
     """Works off a full buffer and forgets the rows that no later window reads."""
     rows, next_start, _, _, counters = state
@@ -115,7 +115,7 @@ def _make_room(table, state, plan, dilation, stride, hole):
     counters[_MOVED] = 1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def push_tokens(ids, begin, end, row_of_id, table, state, plan, dilation, stride, hole):
     """Appends the tokens ids[begin:end] to the text in progress; padding counts only between other tokens."""
     rows, _, _, _, counters = state
@@ -147,7 +147,7 @@ def push_tokens(ids, begin, end, row_of_id, table, state, plan, dilation, stride
     counters[_PENDING_HOLES] = pending
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def end_text(table, state, plan, dilation, stride, hole):
     """Adds the windows that hang over the end of the text."""
     rows, _, _, _, counters = state
@@ -165,7 +165,7 @@ def end_text(table, state, plan, dilation, stride, hole):
     _slide(table, state, plan, dilation, stride, hole, short or counters[_HAS_HOLES] != 0, True)
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _activate(value, activation):
     if activation == 0:
         return max(value, np.float32(0))
@@ -182,7 +182,7 @@ def _activate(value, activation):
     return value
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, is_int8, features):
     """Maxima to features [F]: scale, bias, activation, layer norm; 0 where a filter has no window."""
     _, _, found, maxima, _ = state
@@ -220,7 +220,7 @@ def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias
             features[f] = np.float32((features[f] - mean) * factor) * norm_weight[f] + norm_bias[f]
 
 
-@nb.njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
+@kernel(fastmath={"reassoc", "nsz", "contract"})
 def apply_head(features, head_weight, head_bias, logits):
     """logits [C] = head_weight [C, F] @ features [F] + head_bias [C]."""
     for c in range(head_weight.shape[0]):
@@ -230,7 +230,7 @@ def apply_head(features, head_weight, head_bias, logits):
         logits[c] = total + head_bias[c]
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def classify(
     ids, offsets, row_of_id, table, plan, dilation, stride, scale, bias, activation,
     norm_weight, norm_bias, norm_epsilon, head_weight, head_bias, features, logits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +36,7 @@ _MISSES_BYTES = 1 << 16
 _TRIAL_TEXTS = 4096
 _LONGEST_ASKED_WORD = 4096
 
+
 @dataclass
 class Pipeline:
     """A compiled pipeline: constants of the kernels, and whom to ask for what they do not know."""
@@ -53,6 +55,8 @@ class Pipeline:
     word_bytes: int
     model: Any
     alphabet: list[str] | None
+    # A character after which any text can be cut, with its neighbour; None where that is never safe.
+    cut: re.Pattern[str] | None
 
     def __post_init__(self) -> None:
         self.maybe_added = np.zeros(256, dtype=np.bool_)
@@ -72,9 +76,7 @@ class Pipeline:
             self._kernel = tokenize
         self.added_ids = len(self.prefix) + len(self.suffix)
 
-    def run(
-        self, data: Any, ends: Any, first: int, workspace: Workspace, out: Any, offsets: Any, result: Any
-    ) -> None:
+    def run(self, data: Any, ends: Any, first: int, workspace: Workspace, out: Any, offsets: Any, result: Any) -> None:
         """Tokenizes texts from `first` on until something is needed; see word_kernels.tokenize."""
         tables = self.characters.tables
         if self.byte_level:
@@ -90,6 +92,13 @@ class Pipeline:
                 workspace.memory, workspace.word, workspace.misses, workspace.miss_counters, self.start_word,
                 out, offsets, result,
             )  # fmt: skip
+
+    def place_to_cut(self, text: str, begin: int) -> int:
+        """A place from `begin` on at which a text can be cut without changing its ids; its end if there is none."""
+        if self.cut is None:
+            return len(text)
+        found = self.cut.search(text, min(begin, len(text)))
+        return len(text) if found is None else found.start() + 1
 
     def ask(self, word: bytes) -> list[int]:
         """Ids of one word by the model of `tokenizers`."""
@@ -202,7 +211,19 @@ def read_pipeline(text: str, reference: Any) -> Pipeline:
         word_bytes=max(4 * most_characters + 4, _LONGEST_ASKED_WORD if on_miss == ASK else longest + 4, 64),
         model=reference.model,
         alphabet=alphabet,
+        cut=_cut(kind, byte_level, limit, content["added_tokens"]),
     )
+
+
+def _cut(kind: str, byte_level: bool, limit: int, added_tokens: list[dict[str, Any]]) -> re.Pattern[str] | None:
+    if limit >= 0 or any(" " in token["content"] for token in added_tokens):
+        return None
+    if kind == "Split" or (kind == "ByteLevel" and not byte_level):
+        # Every character is a word: between two letters no white space is stripped, and added tokens are none.
+        letters = "".join(token["content"] for token in added_tokens)
+        return re.compile(f"[^\\W{re.escape(letters)}](?=\\w)")
+    # A single space between two words begins the second or neither.
+    return re.compile(r"[^\s](?= [^\s])")
 
 
 def _ascii_tables(characters: CharacterTable, maybe_added: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

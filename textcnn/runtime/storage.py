@@ -40,7 +40,8 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
             begin, end = (8 + header_size + offset for offset in entry["data_offsets"])
             if end > content.size:
                 raise ValueError(f"tensor {name} ends beyond the file")
-            data = np.asarray(content[begin:end]).view(_DTYPES[entry["dtype"]])
+            dtype: Any = _DTYPES[entry["dtype"]]
+            data: NDArray[Any] = np.asarray(content[begin:end]).view(dtype)
             tensors[name] = data.reshape(entry["shape"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} cannot be read ({error}); it may be a partial copy: fold the model again") from error

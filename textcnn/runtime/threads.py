@@ -62,9 +62,3 @@ class ThreadPool:
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self.threads, thread_name_prefix="textcnn")
             return self._executor
-
-    def __getstate__(self) -> int:
-        return self.threads
-
-    def __setstate__(self, threads: int) -> None:
-        self.__init__(threads)  # type: ignore[misc]

@@ -10,9 +10,8 @@ Shapes: `N` texts, `T` ids of all texts.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,11 +48,15 @@ class ReferenceTokenizer:
             rows = [encoding.ids for encoding in self.reference.encode_batch_fast(list(texts))]
         except (TypeError, UnicodeEncodeError):
             for position, text in enumerate(texts):
-                _encoded(text, position)
+                _check_surrogates(text, position)
             raise
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         return np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=offsets[-1]), offsets
+
+    def encode_pieces(self, text: str, size: int) -> Iterator[NDArray[np.int32]]:
+        """Ids of one text, a piece of about `size` characters at a time where that gives the same ids."""
+        yield self.encode_batch([text])[0]
 
 
 class CompiledTokenizer(ReferenceTokenizer):
@@ -66,9 +69,9 @@ class CompiledTokenizer(ReferenceTokenizer):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         # Imported here and not with the module: numba takes a while to import.
-        from . import word_kernels
+        from . import word_lookup
 
-        self._kernels = word_kernels
+        self._kernels = word_lookup
         self._pipeline: Pipeline = read_pipeline(text, self.reference)
         # One for each call in progress: calls take one out and put it back.
         self._free_workspaces: list[Workspace] = []
@@ -90,6 +93,20 @@ class CompiledTokenizer(ReferenceTokenizer):
         finally:
             self._free_workspaces.append(workspace)
 
+    def encode_pieces(self, text: str, size: int) -> Iterator[NDArray[np.int32]]:
+        """Ids of one text, a piece of about `size` characters at a time where that gives the same ids."""
+        pipeline = self._pipeline
+        begin = 0
+        first, last = len(pipeline.prefix), len(pipeline.suffix)
+        yield pipeline.prefix
+        while begin < len(text):
+            end = pipeline.place_to_cut(text, begin + size)
+            ids, _ = self.encode_batch([text[begin:end]])
+            # With truncation the only piece is the whole text, so that what is cut off stands at its end.
+            yield ids[first : len(ids) - last]
+            begin = end
+        yield pipeline.suffix
+
     def _encode(self, texts: Sequence[str], workspace: Workspace) -> Encoded:
         pipeline, kernels = self._pipeline, self._kernels
         count = len(texts)
@@ -98,7 +115,7 @@ class CompiledTokenizer(ReferenceTokenizer):
             encoded = joined.encode()
         except UnicodeEncodeError:
             for position, text in enumerate(texts):
-                _encoded(text, position)
+                _check_surrogates(text, position)
             raise
         data = np.frombuffer(encoded, dtype=np.uint8)
         if count == 1:
@@ -109,14 +126,14 @@ class CompiledTokenizer(ReferenceTokenizer):
         offsets = np.zeros(count + 1, dtype=np.int64)
         out = np.empty(len(encoded) + pipeline.added_ids * count + 8, dtype=np.int32)
         result = workspace.result
-        text, asked_for = 0, -1
-        while text < count:
-            pipeline.run(data, ends, text, workspace, out, offsets, result)
-            reason, text, code_point, first_missed = result.tolist()
+        at, asked_for = 0, -1
+        while at < count:
+            pipeline.run(data, ends, at, workspace, out, offsets, result)
+            reason, at, code_point, first_missed = result.tolist()
             if first_missed < count:
-                text = first_missed
-                if workspace.learn(pipeline) and text != asked_for:
-                    asked_for = text
+                at = first_missed
+                if workspace.learn(pipeline) and at != asked_for:
+                    asked_for = at
                     continue
                 # More words than can be kept at once.
                 reason = kernels.NEEDS_REFERENCE
@@ -125,13 +142,13 @@ class CompiledTokenizer(ReferenceTokenizer):
             elif reason == kernels.NEEDS_ROOM:
                 out = np.concatenate([out, np.empty_like(out)])
             elif reason == kernels.NEEDS_REFERENCE:
-                ids = self.reference.encode(texts[text]).ids
-                begin = int(offsets[text])
+                ids = self.reference.encode(texts[at]).ids
+                begin = int(offsets[at])
                 while begin + len(ids) > len(out):
                     out = np.concatenate([out, np.empty_like(out)])
                 out[begin : begin + len(ids)] = ids
-                offsets[text + 1] = begin + len(ids)
-                text += 1
+                offsets[at + 1] = begin + len(ids)
+                at += 1
         return out[: offsets[-1]], offsets
 
 
@@ -152,9 +169,9 @@ def compile_tokenizer(text: str) -> ReferenceTokenizer:
         return ReferenceTokenizer(text)
 
 
-def _encoded(text: str, position: int) -> bytes:
+def _check_surrogates(text: str, position: int) -> None:
     try:
-        return text.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         raise ValueError(
             f"texts: got half of a surrogate pair in the text at position {position}, character {error.start}; "

@@ -83,9 +83,7 @@ def lowercased(text: str) -> str:
     return lowercase
 
 
-def read_added_tokens(
-    tokens: list[Mapping[str, Any]], has_normalizer: bool
-) -> tuple[np.ndarray, np.ndarray]:
+def read_added_tokens(tokens: list[Mapping[str, Any]], has_normalizer: bool) -> tuple[np.ndarray, np.ndarray]:
     """Bytes of all added tokens, and where each ends: texts that contain one go to `tokenizers`."""
     contents = []
     for token in tokens:

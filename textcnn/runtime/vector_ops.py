@@ -50,10 +50,8 @@ class _Element:
         pointer = builder.inttoptr(address, sums.type.as_pointer())
         best = builder.load(pointer)
         best.align = self.summed_size
-        if self.is_int8:
-            larger = builder.icmp_signed(">", sums, best)
-        else:
-            larger = builder.fcmp_ordered(">", sums, best)
+        compare = builder.icmp_signed if self.is_int8 else builder.fcmp_ordered
+        larger = compare(">", sums, best)
         builder.store(builder.select(larger, sums, best), pointer).align = self.summed_size
 
 

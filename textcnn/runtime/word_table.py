@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numba as nb
 import numpy as np
+
+from .jit import kernel
 
 # Words longer than this are never stored.
 LONGEST_WORD = 0xFFFF
@@ -54,7 +55,7 @@ def insert_words(table: tuple[np.ndarray, ...], words: list[bytes], ids: list[li
     return bool(_insert_words(table, data, ends, flat, id_ends))
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def _insert_words(table, data, ends, ids, id_ends):
     stored = True
     begin = 0
@@ -67,20 +68,20 @@ def _insert_words(table, data, ends, ids, id_ends):
     return stored
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def id_count_of(meta):
     """How many ids an entry holds, from its third number."""
     return np.int64((meta >> _U16) & _LOW16)
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def first_slot(k0, k1, length, mask):
     """Where the search for a word begins."""
     mixed = (k0 ^ (k1 * _M2) ^ np.uint64(length)) * _M1
     return np.int64((mixed ^ (mixed >> _U32)) & np.uint64(mask))
 
 
-@nb.njit(nogil=True, cache=True, inline="always")
+@kernel(inline="always")
 def find_short(slots, k0, k1, length):
     """Slot of a word of at most 16 bytes, or -1; inlined, because it runs for every word."""
     mask = slots.shape[0] - 1
@@ -92,7 +93,7 @@ def find_short(slots, k0, k1, length):
     return -1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def word_keys(word, begin, end):
     """The first 16 bytes of word[begin:end] as two numbers; of longer words, a hash and the first eight bytes."""
     k0 = np.uint64(0)
@@ -109,7 +110,7 @@ def word_keys(word, begin, end):
     return k0, k1
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def find(table, word, begin, length, k0, k1):
     """Slot of word[begin:begin + length], or -1."""
     slots, _, pool, _ = table
@@ -133,7 +134,7 @@ def find(table, word, begin, length, k0, k1):
         slot = (slot + 1) & mask
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def insert(table, word, length, k0, k1, ids, count):
     """Stores the ids of a word that is not in the table; a table that is full forgets everything first.
 
@@ -178,7 +179,7 @@ def insert(table, word, length, k0, k1, ids, count):
     return True
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def read_ids(table, slot, out, at):
     """Copies the ids of a slot to out[at:]; returns how many there are."""
     slots, id_pool, _, _ = table
@@ -194,7 +195,7 @@ def read_ids(table, slot, out, at):
     return count
 
 
-@nb.njit(nogil=True, cache=True)
+@kernel()
 def id_count(table, slot):
     """How many ids a slot holds."""
     return id_count_of(table[0][slot, 2])

@@ -2,19 +2,20 @@
 
 Every tokenizer leaves here in the same state, so that every door sees the same ids: no [CLS] or
 [SEP] (a convolution has no use for them), no truncation, no padding, a pad token of its own, and
-special tokens written in a text read as plain text ("[PAD]" in a review is five characters, not id
-0). That last switch, `split_special_tokens`, is stored in tokenizer_config.json; a program that
-reads tokenizer.json alone has to set `Tokenizer.encode_special_tokens = True`.
+special tokens written in a text read as plain text ("[PAD]" in a review is five characters, not
+id 0). What is saved keeps that promise for every reader: tokenizer.json has its special tokens in
+the vocabulary instead of among the added tokens, which are looked for in texts.
 """
 
-from textcnn.tokenization.load import (
+from ..tokenization.load import (
     KINDS,
     load_tokenizer,
     prepare_tokenizer,
     save_tokenizer,
+    tokenizer_json,
     vocabulary_size,
 )
-from textcnn.tokenization.train import replace_surrogates, train_tokenizer
+from ..tokenization.train import replace_surrogates, train_tokenizer
 
 __all__ = [
     "KINDS",
@@ -22,6 +23,7 @@ __all__ = [
     "prepare_tokenizer",
     "replace_surrogates",
     "save_tokenizer",
+    "tokenizer_json",
     "train_tokenizer",
     "vocabulary_size",
 ]

@@ -117,7 +117,7 @@ def wrap(backend: Tokenizer, special_tokens: dict[str, str]) -> PreTrainedTokeni
     if getattr(backend.model, "dropout", None) is not None:
         backend.model.dropout = None  # BPE dropout draws other ids on every call
     tokenizer: PreTrainedTokenizerFast = PreTrainedTokenizerFast(
-        tokenizer_object=backend,
+        tokenizer_object=_as_plain_text(backend, special_tokens["pad_token"]),
         model_max_length=NO_LIMIT,
         model_input_names=list(MODEL_INPUT_NAMES),
         padding_side="right",
@@ -130,6 +130,24 @@ def wrap(backend: Tokenizer, special_tokens: dict[str, str]) -> PreTrainedTokeni
     return tokenizer
 
 
+def _as_plain_text(backend: Tokenizer, pad_token: str | None = None) -> Tokenizer:
+    """A copy that reads special tokens written in a text as plain text, whoever loads it.
+
+    They go from the added tokens, which are looked for in texts, to the model's own vocabulary,
+    with the same ids. A Unigram vocabulary, which is a list with scores, is left as it is.
+    """
+    content = json.loads(backend.to_str())
+    vocabulary = content["model"]["vocab"]
+    if isinstance(vocabulary, dict):
+        special = {token["content"]: token["id"] for token in content["added_tokens"] if token["special"]}
+        content["added_tokens"] = [token for token in content["added_tokens"] if not token["special"]]
+        if pad_token is not None:
+            known = backend.get_vocab(with_added_tokens=True)
+            special.setdefault(pad_token, known.get(pad_token, 1 + max(known.values(), default=-1)))
+        content["model"]["vocab"] = {**special, **vocabulary}
+    return Tokenizer.from_str(json.dumps(content))
+
+
 def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
     """How many rows an embedding needs: the highest id + 1 (ids may have gaps).
 
@@ -137,6 +155,14 @@ def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
     258
     """
     return max(tokenizer.get_vocab().values()) + 1
+
+
+def tokenizer_json(tokenizer: PreTrainedTokenizerFast) -> str:
+    """The text of a tokenizer.json that gives the same ids without transformers."""
+    backend = _as_plain_text(tokenizer.backend_tokenizer)
+    backend.no_truncation()
+    backend.no_padding()
+    return str(backend.to_str(pretty=True))
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, directory: str | os.PathLike[str]) -> None:
@@ -155,11 +181,8 @@ def save_tokenizer(tokenizer: PreTrainedTokenizerFast, directory: str | os.PathL
         "truncation_side": tokenizer.truncation_side,
         **{key: value for key, value in special.items() if isinstance(value, str)},
     }
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    backend.no_truncation()
-    backend.no_padding()
     text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    (directory / "tokenizer.json").write_text(backend.to_str(pretty=True), encoding="utf-8")
+    (directory / "tokenizer.json").write_text(tokenizer_json(tokenizer), encoding="utf-8")
     (directory / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
 

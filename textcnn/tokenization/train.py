@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from textcnn.tokenization.load import KINDS, PAD_TOKEN, UNK_TOKEN, wrap
+from ..tokenization.load import KINDS, PAD_TOKEN, UNK_TOKEN, wrap
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

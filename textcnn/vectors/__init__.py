@@ -4,7 +4,7 @@ Both are aligned to our tokenizer, centred, rotated to fewer dimensions where as
 rescaled to the spread of a random start, so that one learning rate suits every source.
 """
 
-from textcnn.vectors.initial import (
+from ..vectors.initial import (
     INITIAL_STD,
     InitialVectors,
     load_vectors,

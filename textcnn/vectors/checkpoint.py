@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from textcnn.tokenization import load_tokenizer
-from textcnn.tokenization.load import first_line, hub_is_reachable
-from textcnn.vectors.notation import BYTE_LEVEL, notation_of, token_texts, write_token
+from ..tokenization import load_tokenizer
+from ..tokenization.load import first_line, hub_is_reachable
+from ..vectors.notation import BYTE_LEVEL, notation_of, token_texts, write_token
 
 if TYPE_CHECKING:
     import torch

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from textcnn.tokenization import vocabulary_size
-from textcnn.vectors.align import read_word_file
-from textcnn.vectors.checkpoint import checkpoint_dim, read_checkpoint
-from textcnn.vectors.word_file import open_word_file
+from ..tokenization import vocabulary_size
+from ..vectors.align import read_word_file
+from ..vectors.checkpoint import checkpoint_dim, read_checkpoint
+from ..vectors.word_file import open_word_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

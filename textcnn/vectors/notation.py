@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from textcnn.tokenization.train import byte_characters
+from ..tokenization.train import byte_characters
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

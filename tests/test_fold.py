@@ -1,0 +1,117 @@
+"""Folding: the tables against the model, trimming, and what is measured on the way."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from folded_models import CONFIGS, PAD, VOCAB_SIZE, flat, id_lists, make_model, word_tokenizer
+from numpy.testing import assert_allclose
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from textcnn.fold import fold
+from textcnn.runtime.layout import Layout
+
+TEXTS = [f"w{i % 20 + 2} w{i % 7 + 2} w{i % 3 + 2} w4" for i in range(60)]
+
+
+@pytest.mark.parametrize("name", ["default", "multichannel", "embedding-norm", "many-filters"])
+def test_the_table_is_the_convolution_of_each_token_at_each_offset(name: str) -> None:
+    model = make_model(**CONFIGS[name])
+    folded = fold(model)
+    layout = Layout.of(folded.config, np.dtype(np.float32))
+    with torch.inference_mode():
+        vectors = model.textcnn.embeddings(torch.arange(VOCAB_SIZE))
+        for i, convolution in enumerate(model.textcnn.convolution.convs):
+            for offset in range(convolution.weight.shape[2]):
+                wanted = vectors @ convolution.weight[:, :, offset].T
+                got = folded._tensors["table"][:VOCAB_SIZE, layout.columns_of(i, offset)]
+                assert_allclose(got, wanted.numpy(), rtol=1e-5, atol=1e-5)
+    assert not folded._tensors["table"][VOCAB_SIZE].any()
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = make_model(dropout=0.5, embedding_dropout=0.5).train()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    first, second = fold(model), fold(model)
+    assert model.training
+    assert all((model.state_dict()[name] == tensor).all() for name, tensor in before.items())
+    # Dropout is off while folding.
+    assert (first._tensors["table"] == second._tensors["table"]).all()
+
+
+def test_half_precision_models_fold() -> None:
+    model = make_model()
+    wanted = fold(model).logits_of_ids(*flat(id_lists()))
+    assert_allclose(fold(model.bfloat16()).logits_of_ids(*flat(id_lists())), wanted, rtol=0.1, atol=0.6)
+
+
+def test_trimmed_models_read_known_texts_the_same_and_other_words_as_unknown() -> None:
+    model, tokenizer = make_model(), word_tokenizer()
+    whole, trimmed = fold(model, tokenizer), fold(model, tokenizer, texts=TEXTS, trim=True)
+    assert (trimmed.logits(TEXTS) == whole.logits(TEXTS)).all()
+    assert (trimmed.logits(["w3 w40 w41"]) == whole.logits(["w3 unheard unheard"])).all()
+    assert (trimmed.logits(["[PAD] w3 [PAD] w4"]) == whole.logits(["[PAD] w3 [PAD] w4"])).all()
+    assert len(trimmed._tensors["table"]) == 20 + 1 + 1  # the words, the unknown word, the zero row
+    cost = json.loads(trimmed.metadata["trim"])
+    assert cost["tokens_kept"] == 21
+    assert cost["tokens_before"] == VOCAB_SIZE
+    # No word of these texts stands there once only.
+    assert cost["expected_unseen_share"] == 0
+    once = fold(model, tokenizer, texts=["w2 w2 w3 w4"], trim=True)
+    assert json.loads(once.metadata["trim"])["expected_unseen_share"] == 0.5
+
+
+def test_a_trimmed_token_without_an_unknown_word_is_still_a_token() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    names = ["[PAD]", *sorted(pre_tokenizers.ByteLevel.alphabet())]
+    tokenizer = Tokenizer(models.BPE({name: i for i, name in enumerate(names)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    model = make_model(vocab_size=len(names), kernel_sizes=[2])
+    trimmed = fold(model, tokenizer, texts=["ab"], trim=True)
+    # "?" is trimmed: a zero vector, but its windows count, so that the answer is no empty text's.
+    vector = model.textcnn.embeddings.channels[0].weight
+    vector.data[tokenizer.token_to_id("?")] = 0
+    assert_allclose(trimmed.logits(["?", "a?b"]), fold(model, tokenizer).logits(["?", "a?b"]), rtol=1e-5, atol=1e-5)
+    assert tokenizer.token_to_id("[PAD]") == PAD
+
+
+def test_the_int8_error_is_measured_on_the_texts() -> None:
+    model, tokenizer = make_model(), word_tokenizer()
+    exact, rounded = fold(model, tokenizer), fold(model, tokenizer, int8=True, texts=TEXTS)
+    measured = json.loads(rounded.metadata["int8_error"])
+    difference = np.abs(exact.predict_proba(TEXTS) - rounded.predict_proba(TEXTS))
+    assert measured["texts"] == len(TEXTS)
+    assert measured["max_probability_difference"] == pytest.approx(difference.max())
+    assert measured["mean_probability_difference"] == pytest.approx(difference.mean())
+    assert measured["label_agreement"] == (exact.predict(TEXTS) == rounded.predict(TEXTS)).mean()
+    assert 0 < measured["max_probability_difference"] < 0.1
+    assert "int8_error" not in fold(model, tokenizer, int8=True).metadata
+
+
+def test_int8_of_a_filter_of_zeros() -> None:
+    model = make_model()
+    model.textcnn.convolution.convs[1].weight.data[2] = 0
+    exact, rounded = fold(model), fold(model, int8=True)
+    texts = flat(id_lists())
+    assert (exact.features_of_ids(*texts)[:, 6] == rounded.features_of_ids(*texts)[:, 6]).all()
+
+
+def test_every_kind_of_tokenizer_object_is_taken() -> None:
+    model, tokenizer = make_model(), word_tokenizer()
+    wanted = fold(model, tokenizer).logits(TEXTS)
+    for given in (tokenizer.to_str(), PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="[PAD]")):
+        assert (fold(model, given).logits(TEXTS) == wanted).all()
+
+
+def test_what_cannot_be_folded_is_refused() -> None:
+    with pytest.raises(ValueError, match="trim: got no texts or no tokenizer"):
+        fold(make_model(), word_tokenizer(), trim=True)
+    with pytest.raises(ValueError, match="got a Linear without"):
+        fold(nn.Linear(2, 2))
+    with pytest.raises(TypeError, match="tokenizer: got a int"):
+        fold(make_model(), 3)
