@@ -72,7 +72,7 @@ def test_model_card(artifact):
 
 
 def test_every_transformers_door_gives_the_same_answer(built, artifact):
-    model, tokenizer = built
+    _, tokenizer = built
     classifier = textcnn.load(artifact)
     probabilities = classifier.predict_proba(TEXTS)
     ours = AutoTokenizer.from_pretrained(artifact)

@@ -110,7 +110,7 @@ def test_verb_help(capsys, verb):
 
 
 def test_run_folder_holds_the_artifact(trained):
-    folder, data = trained
+    folder, _ = trained
     names = {path.name for path in folder.iterdir()}
     assert {
         "config.json",
@@ -134,7 +134,7 @@ def test_run_folder_holds_the_artifact(trained):
 
 
 def test_validate_and_test_score_a_run(trained, capsys, tmp_path):
-    folder, data = trained
+    folder, _ = trained
     run("validate", "--config", str(folder / "config.yaml"))
     assert "val_accuracy" in capsys.readouterr().out
     run("test", "--config", str(folder / "config.yaml"))

@@ -1,4 +1,4 @@
-"""Every door, one answer: torch alone, torch padded, the transformers pipeline, the folded runtime, the command line."""
+"""Every door, one answer: torch alone, torch padded, the transformers pipeline, `load`, the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,27 @@ from textcnn.cli import main
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.tokenization import train_tokenizer
 
-WORDS = ["the", "film", "was", "lovely", "and", "great", "but", "its", "plot", "felt", "awful", "dull", "boring", "long", "too", "very", "actors", "play", "well"]
+WORDS = [
+    "the",
+    "film",
+    "was",
+    "lovely",
+    "and",
+    "great",
+    "but",
+    "its",
+    "plot",
+    "felt",
+    "awful",
+    "dull",
+    "boring",
+    "long",
+    "too",
+    "very",
+    "actors",
+    "play",
+    "well",
+]
 TEXTS = [
     "",
     "film",

@@ -73,7 +73,7 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     from safetensors import SafetensorError
 
     from .model import TextCNNForSequenceClassification
-    from .tokenization import load_tokenizer
+    from .tokenization import load_tokenizer, vocabulary_size
 
     try:
         with _no_progress_bars():
@@ -88,11 +88,11 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     if missing:
         raise ValueError(f"{directory / 'model.safetensors'} lacks {', '.join(missing[:3])}; expected every weight")
     tokenizer = load_tokenizer(str(directory))
-    if len(tokenizer) != model.config.vocab_size or tokenizer.pad_token_id != model.config.pad_token_id:
+    if vocabulary_size(tokenizer) != model.config.vocab_size or tokenizer.pad_token_id != model.config.pad_token_id:
         raise ValueError(
-            f"{directory}: got a tokenizer of {len(tokenizer)} tokens (pad id {tokenizer.pad_token_id}); expected the "
-            f"model's own, of {model.config.vocab_size} (pad id {model.config.pad_token_id}); copy back the "
-            "tokenizer.json that was saved with the model"
+            f"{directory}: got a tokenizer of {vocabulary_size(tokenizer)} tokens (pad id {tokenizer.pad_token_id}); "
+            f"expected the model's own, of {model.config.vocab_size} (pad id {model.config.pad_token_id}); "
+            "copy back the tokenizer.json that was saved with the model"
         )
     return model, tokenizer
 
@@ -153,7 +153,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         metrics=["accuracy", "f1"] if results else None,
         datasets=[record.data] if record.data.count("/") == 1 and not Path(record.data).exists() else None,
     ).to_yaml()
-    labels = [str(config.id2label[i]) for i in range(config.num_labels)]
+    labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     widths = ", ".join(map(str, config.kernel_sizes))
     kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"

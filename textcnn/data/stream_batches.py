@@ -41,12 +41,11 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
         *,
         shuffle: bool = False,
         seed: int = 0,
-        buffer_rows: int = BUFFER_ROWS,
     ) -> None:
         super().__init__()
         self.pieces, self.num_labels, self.batch_size = pieces, num_labels, batch_size
         self.collator, self.shuffle, self.seed = collator, shuffle, seed
-        self.buffer_rows = max(buffer_rows, 2 * batch_size)
+        self.buffer_rows = max(BUFFER_ROWS, 2 * batch_size)
         self.current_epoch: Callable[[], int | None] | None = None
         self.epoch = 0
 

@@ -54,33 +54,107 @@ def ngram_max(
         biases: [F] for each width.
         stride: distance between two windows.
         dilation: distance between two tokens of a window.
-        padding: wide, same or valid.
-        implementation: reference (plain torch), cpu (numba) or None, which takes the fastest that is at hand.
+        padding: zero vectors around each text: wide, (W - 1) * dilation on both sides; same, half of that; valid,
+            none.
+        implementation: reference (plain torch), cpu (numba), gpu (torch operations on tables, for any device) or
+            None, which takes the fastest that is at hand.
 
     Returns:
         pooled [B, sum F], 0 where a text has no window; winners [B, sum F], the number of the winning window, -1
-        where there is none. Of equal windows the first wins.
+        where there is none. A window counts when it holds a real token. Of equal windows the first wins, and it
+        alone gets the gradient.
 
     Raises:
-        ValueError: there is no implementation of that name.
-    """
-    if implementation is None:
-        floats = all(t.dtype in (torch.float32, torch.float64) for t in (vectors, *weights, *biases))
-        usable = vectors.device.type == "cpu" and floats and _numba_is_installed()
-        implementation = "cpu" if usable and not torch.compiler.is_compiling() else "reference"
-    if implementation == "cpu":
-        from .ngram_max_cpu import NgramMax
+        ValueError: an argument has a shape, a range or a name that does not fit.
+        ImportError: the cpu implementation is asked for where numba is missing.
 
-        paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
-        return NgramMax.apply(vectors, index, offsets, stride, dilation, paddings, *weights, *biases)
-    if implementation != "reference":
-        raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu or None")
-    return _reference(vectors, index, offsets, weights, biases, stride, dilation, padding)
+    Example:
+        >>> pooled, winners = ngram_max(
+        ...     torch.eye(2), torch.tensor([0, 1, 1]), torch.tensor([0, 3]), [torch.ones(1, 2, 2)], [torch.zeros(1)]
+        ... )
+        >>> pooled, winners
+        (tensor([[2.]]), tensor([[1]]))
+    """
+    _check(vectors, index, offsets, weights, biases, stride, dilation, padding)
+    if implementation is None:
+        implementation = _fastest(vectors.device.type)
+    if implementation == "reference":
+        return _reference(vectors, index, offsets, weights, biases, stride, dilation, padding)
+    parameters = (*weights, *biases)
+    dtype = functools.reduce(torch.promote_types, (parameter.dtype for parameter in parameters), vectors.dtype)
+    compute = dtype
+    if implementation == "cpu":
+        from .ngram_max_cpu import NgramMax as Operator
+
+        compute = torch.promote_types(dtype, torch.float32)
+    elif implementation == "gpu":
+        from .ngram_max_gpu import NgramMax as Operator
+
+        if torch.is_autocast_enabled(vectors.device.type) and dtype != torch.float64:
+            dtype = compute = torch.get_autocast_dtype(vectors.device.type)
+    else:
+        raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu, gpu or None")
+    paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
+    with torch.autocast(vectors.device.type, enabled=False):
+        pooled, winners = Operator.apply(
+            vectors.to(compute),
+            index,
+            offsets,
+            stride,
+            dilation,
+            paddings,
+            *(parameter.to(compute) for parameter in parameters),
+        )
+    return pooled.to(dtype), winners
+
+
+def _fastest(device: str) -> str:
+    # What is traced has to consist of torch operations, and of few.
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():
+        return "reference"
+    if device == "cpu" and _numba_is_installed():
+        return "cpu"
+    return "gpu" if device == "cuda" else "reference"
 
 
 @functools.cache
 def _numba_is_installed() -> bool:
     return importlib.util.find_spec("numba") is not None
+
+
+def _check(
+    vectors: Tensor,
+    index: Tensor,
+    offsets: Tensor,
+    weights: Sequence[Tensor],
+    biases: Sequence[Tensor],
+    stride: int,
+    dilation: int,
+    padding: str,
+) -> None:
+    if padding not in PADDINGS:
+        raise ValueError(f"padding: got {padding!r}; expected one of {', '.join(PADDINGS)}")
+    if stride < 1 or dilation < 1:
+        raise ValueError(f"got stride {stride} and dilation {dilation}; expected whole numbers of at least 1")
+    if not weights or len(weights) != len(biases):
+        raise ValueError(f"got {len(weights)} weights and {len(biases)} biases; expected one of each per width")
+    for weight, bias in zip(weights, biases, strict=True):
+        if weight.shape[1:2] != vectors.shape[1:] or weight.shape[:1] != bias.shape:
+            raise ValueError(
+                f"got vectors {tuple(vectors.shape)} with a weight {tuple(weight.shape)} and a bias "
+                f"{tuple(bias.shape)}; expected [U, D], [F, D, W] and [F]"
+            )
+    # The kernels trust these. A GPU would have to be waited for, and torch checks there by itself.
+    if vectors.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.jit.is_tracing()):
+        if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(index) or (offsets.diff() < 0).any():
+            raise ValueError(f"offsets: got {offsets}; expected to rise from 0 to {len(index)}, the length of index")
+        if len(index):
+            low, high = (int(bound) for bound in index.aminmax())
+            if low < -1 or high >= len(vectors):
+                raise ValueError(
+                    f"index: got rows from {low} to {high}; expected -1 to {len(vectors) - 1}, as vectors has "
+                    f"{len(vectors)} rows"
+                )
 
 
 def _reference(

@@ -29,6 +29,8 @@ _WIDTH, _FILTERS, _COLUMN, _FEATURE, _LEFT, _RIGHT = range(6)
 # How many positions ahead of the window a row of the table is asked for.
 _AHEAD = 2
 _CACHE_LINE = 64
+# Rows that are summed apart from others; a multiple of 4.
+_BLOCK = 64
 
 
 def _jit(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -240,24 +242,36 @@ def _add_4_rows(total, a, x, b, y, c, z, e, w, matrix):
 
 
 @_jit
-def _weighted_sum(total, values, choice, begin, end, matrix):
-    """total [D] = the sum of values[e] * matrix[choice[e]], four rows at a time to spare loads and stores."""
+def _weighted_sum(total, block, values, choice, begin, end, matrix):
+    """total [D] = the sum of values[e] * matrix[choice[e]], four rows at a time to spare loads and stores.
+
+    Blocks are summed apart (in `block` [D], scratch): rounding errors grow with the length of a running sum.
+    """
     total[:] = 0
-    e = begin
-    while e + 4 <= end:
-        x, y, z, w = choice[e], choice[e + 1], choice[e + 2], choice[e + 3]
-        _add_4_rows(total, values[e], x, values[e + 1], y, values[e + 2], z, values[e + 3], w, matrix)
-        e += 4
-    while e < end:
-        _add_row(total, values[e], matrix, choice[e])
-        e += 1
+    for first in range(begin, end, _BLOCK):
+        last = min(end, first + _BLOCK)
+        running = total if first == begin else block
+        if first > begin:
+            block[:] = 0
+        e = first
+        while e + 4 <= last:
+            x, y, z, w = choice[e], choice[e + 1], choice[e + 2], choice[e + 3]
+            _add_4_rows(running, values[e], x, values[e + 1], y, values[e + 2], z, values[e + 3], w, matrix)
+            e += 4
+        while e < last:
+            _add_row(running, values[e], matrix, choice[e])
+            e += 1
+        if first > begin:
+            for d in range(total.size):
+                total[d] += block[d]
 
 
 @_jit
 def vectors_gradient(start, columns, values, folded, output, begin, end):
     """Tokens begin to end of the vectors' gradient [U, D]; folded [R, D]."""
+    block = np.empty(folded.shape[1], folded.dtype)
     for u in range(begin, end):
-        _weighted_sum(output[u], values, columns, start[u], start[u + 1], folded)
+        _weighted_sum(output[u], block, values, columns, start[u], start[u + 1], folded)
 
 
 @_jit
@@ -266,7 +280,7 @@ def weights_gradient(tokens, gradient, plan, vectors, output, begin, end):
     dim = vectors.shape[1]
     chosen = np.empty(tokens.shape[0], np.int32)
     values = np.empty(tokens.shape[0], gradient.dtype)
-    total = np.empty(dim, gradient.dtype)
+    total, block = np.empty(dim, gradient.dtype), np.empty(dim, gradient.dtype)
     for i in range(plan.shape[0]):
         width, n, column, feature = plan[i, _WIDTH], plan[i, _FILTERS], plan[i, _COLUMN], plan[i, _FEATURE]
         for f in range(max(0, begin - feature), min(n, end - feature)):
@@ -278,7 +292,7 @@ def weights_gradient(tokens, gradient, plan, vectors, output, begin, end):
                         chosen[count] = u
                         values[count] = gradient[b, feature + f]
                         count += 1
-                _weighted_sum(total, values, chosen, 0, count, vectors)
+                _weighted_sum(total, block, values, chosen, 0, count, vectors)
                 for d in range(dim):
                     output[(column + f * width) * dim + d * width + j] = total[d]
 

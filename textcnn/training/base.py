@@ -164,7 +164,9 @@ class TrainingModule(LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         hparams = self.hparams
-        embeddings, decayed, others = [], [], []
+        embeddings: list[Any] = []
+        decayed: list[Any] = []
+        others: list[Any] = []
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad:
                 continue

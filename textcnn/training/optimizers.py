@@ -42,7 +42,7 @@ class RowAdamW(AdamW):
     """
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """One step; where a closure is given, it computes the gradients first."""
         loss = None
         if closure is not None:
@@ -91,7 +91,7 @@ class RowAdamW(AdamW):
     def _step_rows(self, group: dict[str, Any], parameter: nn.Parameter) -> None:
         if group["weight_decay"] != 0:
             raise ValueError("weight_decay: got a sparse gradient; expected 0 for parameters that are moved by rows")
-        gradient = parameter.grad.coalesce()  # type: ignore[union-attr]
+        gradient = parameter.grad.coalesce()
         rows, values = gradient.indices()[0], gradient.values()
         state = self.state[parameter]
         if not state:

@@ -49,7 +49,7 @@ class PredictionWriter(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         probabilities = torch.cat(self._batches).numpy()
         classifier = TextClassifier(pl_module.model.config.to_dict())
-        rows: Dataset = trainer.datamodule.predict_rows  # type: ignore[attr-defined]
+        rows: Dataset = trainer.datamodule.predict_rows
         columns: dict[str, Any] = {"predicted_label": list(classifier.decide(probabilities))}
         if classifier.multi_label and self.path.suffix == ".csv":
             columns["predicted_label"] = [";".join(labels) for labels in columns["predicted_label"]]

@@ -157,7 +157,7 @@ def route(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], di
 
 
 def _parameters(owner: type) -> set[str]:
-    return set(inspect.signature(owner.__init__).parameters) - {"self"}  # type: ignore[misc]
+    return set(inspect.signature(owner.__init__).parameters) - {"self"}
 
 
 def _name(data: Any) -> str:
