@@ -1,4 +1,4 @@
-"""Every door, one answer: torch alone, torch padded, the transformers pipeline, `load`, the command line."""
+"""Every door, one answer: torch alone, torch padded, the transformers pipeline, the folded runtime, the command line."""
 
 from __future__ import annotations
 
@@ -104,7 +104,8 @@ def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
     doors = {
         "torch, padded": TorchClassifier(model, tokenizer, batch_size=len(TEXTS)).predict_proba(TEXTS),
         "torch, batches of 3": TorchClassifier(model, tokenizer, batch_size=3).predict_proba(TEXTS),
-        "load": textcnn.load(folder).predict_proba(TEXTS),
+        "load, folding": textcnn.load(folder).predict_proba(TEXTS),
+        "load, folded": textcnn.load(folder, threads=2).predict_proba(TEXTS),
     }
     for batch_size in (1, 4):
         classify = pipeline("text-classification", str(folder), top_k=None, batch_size=batch_size)

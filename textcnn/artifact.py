@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .runtime.storage import FOLDED_FILE
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -51,6 +53,8 @@ def save_artifact(
 
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
+    # Tables folded from other weights would go on answering for them.
+    (directory / FOLDED_FILE).unlink(missing_ok=True)
     with _no_progress_bars():
         model.save_pretrained(directory)
     # safetensors makes files that only their owner may read; a model is for whoever may read the folder.

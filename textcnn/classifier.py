@@ -5,6 +5,7 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,18 +51,37 @@ class TorchClassifier(TextClassifier):
         return logits
 
 
-def load(directory: str | Path) -> TextClassifier:
+def load(directory: str | Path, threads: int = 1) -> TextClassifier:
     """Opens the classifier that `textcnn fit`, `textcnn.train` or `save_artifact` wrote into a directory.
+
+    It answers from look-up tables, without torch. They are made on first use and kept in the directory, or only in
+    memory where it cannot be written to.
+
+    Args:
+        directory: The artifact.
+        threads: Threads that work on the texts of one call.
 
     Example:
         >>> classifier = textcnn.load("runs/quickstart")
         >>> classifier.predict(["Return the cosine of x."])
-        array(['numeric'], dtype='<U11')
+        array(['numeric'], dtype='<U19')
 
     Raises:
+        FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import read_artifact
+    from .artifact import check_artifact, read_artifact
+    from .runtime.folded import FoldedTextCNN
+    from .runtime.storage import FOLDED_FILE
 
-    model, tokenizer = read_artifact(directory)
-    return TorchClassifier(model, tokenizer)
+    directory = check_artifact(directory)
+    if (directory / FOLDED_FILE).is_file():
+        return FoldedTextCNN.load(directory, threads)
+
+    from .fold import fold
+
+    model, _ = read_artifact(directory)
+    folded = fold(model, (directory / "tokenizer.json").read_text(encoding="utf-8"), threads=threads)
+    if os.access(directory, os.W_OK):
+        folded.save(directory)
+    return folded

@@ -178,7 +178,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
             FoldedTextCNN.load(tmp_path)
 
     (tmp_path / "config.json").write_text(json.dumps(config | {"stride": 3}))
-    check(ValueError, "folded from another model than config.json describes; run: textcnn fold")
+    check(ValueError, "folded from another model than config.json describes; delete it, and textcnn.load")
     (tmp_path / "config.json").write_text("{")
     check(ValueError, r"config\.json is no JSON")
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -193,7 +193,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, tmp_path / "folded.safetensors")
     check(ValueError, "got format None; expected 'textcnn-folded-1'")
     (tmp_path / "folded.safetensors").unlink()
-    check(FileNotFoundError, r"has no folded\.safetensors.*run: textcnn fold")
+    check(FileNotFoundError, r"has no folded\.safetensors.*textcnn\.load")
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,6 +95,7 @@ def ngram_max(
     else:
         raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu, gpu or None")
     paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
+    # The backward pass runs with the autocast state of the forward pass, so that this holds for both.
     with torch.autocast(vectors.device.type, enabled=False):
         pooled, winners = Operator.apply(
             vectors.to(compute),

@@ -99,8 +99,7 @@ class NgramMax(torch.autograd.Function):
         weight_grads: Sequence[Tensor | None] = [None] * widths
         bias_grads: Sequence[Tensor | None] = [None] * widths
         if for_vectors or for_weights:
-            with torch.autocast("cpu", enabled=False):
-                vectors_grad, weight_grads = _gradients(ctx, gradient.contiguous(), for_vectors, for_weights)
+            vectors_grad, weight_grads = _gradients(ctx, gradient.contiguous(), for_vectors, for_weights)
         if any(ctx.needs_input_grad[6 + widths :]):
             total = (gradient * (ctx.saved_tensors[-1] >= 0)).sum(dim=0)
             bias_grads = total.split([shape[0] for shape in ctx.shapes])

@@ -66,13 +66,12 @@ class NgramMax(torch.autograd.Function):
         for i, (weight, window, left, part) in enumerate(zip(weights, winners, ctx.lefts, parts, strict=True)):
             if for_vectors or needs[i]:
                 table = _table_gradient(ctx.texts, part, window, left, weight.shape[2]).to(vectors.dtype)
-                with torch.autocast(vectors.device.type, enabled=False):
-                    if for_vectors:
-                        share = table @ _fold(weight)
-                        vectors_grad = share if vectors_grad is None else vectors_grad + share
-                    if needs[i]:
-                        filters, dim, width = weight.shape
-                        weight_grads[i] = (table.t() @ vectors).view(width, filters, dim).permute(1, 2, 0)
+                if for_vectors:
+                    share = table @ _fold(weight)
+                    vectors_grad = share if vectors_grad is None else vectors_grad + share
+                if needs[i]:
+                    filters, dim, width = weight.shape
+                    weight_grads[i] = (table.t() @ vectors).view(width, filters, dim).permute(1, 2, 0)
             if needs[widths + i]:
                 bias_grads[i] = (part * (window >= 0)).sum(dim=0)
         return vectors_grad, None, None, None, None, None, *weight_grads, *bias_grads

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from .classifier import Array, TextClassifier
 from .layout import Layout
-from .storage import read_tensors, write_tensors, write_text
+from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .threads import ThreadPool
 
-FOLDED_FILE = "folded.safetensors"
 FORMAT = "textcnn-folded-1"
 # Texts and characters tokenized at a time: enough to make the cost of a call small, few enough to stay in cache.
 _BATCH_TEXTS = 512
@@ -93,7 +92,7 @@ class FoldedTextCNN(TextClassifier):
         directory = Path(directory)
         for name in ("config.json", "tokenizer.json", FOLDED_FILE):
             if not (directory / name).is_file():
-                hint = f"; run: textcnn fold {directory}" if name == FOLDED_FILE else ""
+                hint = f"; textcnn.load({str(directory)!r}) makes it" if name == FOLDED_FILE else ""
                 raise FileNotFoundError(f"{directory} has no {name}; expected a folded textcnn artifact{hint}")
         try:
             config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
@@ -103,12 +102,12 @@ class FoldedTextCNN(TextClassifier):
         if metadata.get("format") != FORMAT:
             raise ValueError(
                 f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; "
-                f"run: textcnn fold {directory}"
+                "delete it, and textcnn.load folds the model again"
             )
         if json.loads(metadata["config"]) != {key: config.get(key) for key in _FOLDED_KEYS}:
             raise ValueError(
                 f"{directory / FOLDED_FILE} was folded from another model than config.json describes; "
-                f"run: textcnn fold {directory}"
+                "delete it, and textcnn.load folds the model again"
             )
         tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
         return cls(config, tensors, tokenizer, metadata, threads)
