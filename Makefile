@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart test lint format clean
+.PHONY: help install quickstart test test-corpora lint format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,6 +20,9 @@ quickstart: install ## train a classifier on the embedded dataset, score it and 
 
 test: lint ## lint, then every test
 	$(BIN)/python -m pytest
+
+test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
+	TEXTCNN_EVERY_TEXT=1 $(BIN)/python -m pytest tests/runtime/test_tokenizer.py -k real_texts
 
 lint: install ## style, types and the direction of imports
 	$(BIN)/ruff check .

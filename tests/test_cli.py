@@ -194,7 +194,7 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
     _, data = trained
     weights = []
     for name, seed in (("a", 5), ("b", 5), ("c", 6)):
-        classifier = textcnn.train(
+        textcnn.train(
             data,
             tmp_path / name,
             seed=seed,

@@ -1,4 +1,4 @@
-"""Every door, one answer: torch alone, torch padded, the transformers pipeline, the folded runtime, the command line."""
+"""Every door, one answer: torch alone, torch padded, the transformers pipeline, folded, the command line."""
 
 from __future__ import annotations
 

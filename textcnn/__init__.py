@@ -3,7 +3,7 @@
 Example:
     >>> import textcnn
     >>> classifier = textcnn.train("python-docstrings", output_dir="runs/docs")
-    >>> classifier.predict(["Return the cosine of x."])
+    >>> classifier.predict(["Return the square root of x."])
     array(['numeric'], dtype='<U11')
 """
 

@@ -63,7 +63,7 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
 
     Example:
         >>> classifier = textcnn.load("runs/quickstart")
-        >>> classifier.predict(["Return the cosine of x."])
+        >>> classifier.predict(["Return the square root of x."])
         array(['numeric'], dtype='<U19')
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 
 DATA = "python-docstrings"
 QUESTIONS = [
-    "Return the arc tangent of y/x, in radians.",
+    "Return the square root of x.",
     "Wait until the thread terminates, or until the timeout occurs.",
     "Send the HTTP request header to the server.",
 ]

@@ -299,7 +299,7 @@ def test_cpu_pool_starts_anew_in_a_forked_process():
         "child = os.fork()\n"
         "if child == 0:\n"
         "    os._exit(0 if cpu._run(tasks, 1) == [os.getpid()] * 8 and cpu._executor is not inherited else 1)\n"
-        "raise SystemExit(os.waitpid(child, 0)[1])\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120)
 

@@ -95,17 +95,8 @@ def ngram_max(
     else:
         raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu, gpu or None")
     paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
-    # The backward pass runs with the autocast state of the forward pass, so that this holds for both.
-    with torch.autocast(vectors.device.type, enabled=False):
-        pooled, winners = Operator.apply(
-            vectors.to(compute),
-            index,
-            offsets,
-            stride,
-            dilation,
-            paddings,
-            *(parameter.to(compute) for parameter in parameters),
-        )
+    parameters = tuple(parameter.to(compute) for parameter in parameters)
+    pooled, winners = Operator.apply(vectors.to(compute), index, offsets, stride, dilation, paddings, *parameters)
     return pooled.to(dtype), winners
 
 

@@ -37,8 +37,7 @@ from .ngram_max_kernels import (
 # Additions and multiplications that take about as long as waking a thread.
 _WORTH_THREADS = 500_000
 # The share of the table's gradient that is not zero from which matrix products are faster.
-_DENSE = 0.25
-
+_DENSE = 0.15
 # Tables of several widths are made at once up to this size.
 _TABLE_BYTES = 64 << 20
 
@@ -76,6 +75,7 @@ class NgramMax(torch.autograd.Function):
         for part in _parts(plan, (tokens + 1) * vectors.element_size()):
             first, rows = part[0, 2], int((part[:, 0] * part[:, 1]).sum())
             table = vectors.new_empty(tokens + 1, rows)
+            # `out` also keeps autocast away.
             torch.mm(vectors, folded[first : first + rows].t(), out=table[:tokens])
             # The last row stands for holes and for positions outside the text.
             table[tokens] = 0
@@ -99,7 +99,8 @@ class NgramMax(torch.autograd.Function):
         weight_grads: Sequence[Tensor | None] = [None] * widths
         bias_grads: Sequence[Tensor | None] = [None] * widths
         if for_vectors or for_weights:
-            vectors_grad, weight_grads = _gradients(ctx, gradient.contiguous(), for_vectors, for_weights)
+            with torch.autocast("cpu", enabled=False):
+                vectors_grad, weight_grads = _gradients(ctx, gradient.contiguous(), for_vectors, for_weights)
         if any(ctx.needs_input_grad[6 + widths :]):
             total = (gradient * (ctx.saved_tensors[-1] >= 0)).sum(dim=0)
             bias_grads = total.split([shape[0] for shape in ctx.shapes])
