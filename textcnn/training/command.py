@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import logging
 import re
 import sys
 from pathlib import Path
@@ -17,7 +16,16 @@ from ..data import TextDataModule
 from .base import TrainingModule
 from .classification import ClassificationModule
 from .predictions import PredictionWriter
-from .run import CHECKPOINT, EARLY_STOPPING, LAST_CHECKPOINT, TRAINER, checkpoint_directory, loggers, save_run
+from .run import (
+    CHECKPOINT,
+    EARLY_STOPPING,
+    LAST_CHECKPOINT,
+    TRAINER,
+    checkpoint_directory,
+    loggers,
+    quiet_lightning,
+    save_run,
+)
 
 DESCRIPTIONS = {
     "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",
@@ -225,7 +233,5 @@ def _settings(config: Any) -> dict[str, Any]:
 
 def main(verb: str, args: list[str]) -> None:
     """Runs one verb of the command line."""
-    # Lightning tells of devices, tips and restored states; the progress bar and our own lines say what matters.
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    quiet_lightning()
     TextCNNCLI([verb, *args])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,12 @@ def loggers(output_dir: str | Path) -> list[Logger]:
     return [csv, TensorBoardLogger(output_dir, name="logs", version=csv.version, default_hp_metric=False)]
 
 
+def quiet_lightning() -> None:
+    """Lightning tells of devices, tips and restored states; the progress bar and our own lines say what matters."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
 def train(
     data: Any,
     output_dir: str | Path,
@@ -73,6 +80,7 @@ def train(
     """
     from ..classifier import load
 
+    quiet_lightning()
     for_data, for_network, for_module, for_trainer = route(overrides)
     lightning.seed_everything(seed, workers=True, verbose=False)
     module_of_data = TextDataModule(data, vectors=vectors, seed=seed, **for_data)
