@@ -29,7 +29,8 @@ def test_python_blocks(tmp_path, monkeypatch, capsys):
     for language, block in BLOCKS:
         if language == "python":
             exec(compile(block, "README.md", "exec"), names)
-    assert any(label in capsys.readouterr().out for label in names["classifier"].labels)
+    printed = capsys.readouterr().out
+    assert any(label in printed for label in names["classifier"].labels)
 
 
 def test_shell_blocks(tmp_path, monkeypatch, reviews):
