@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import logging
 import shutil
 import tempfile
 import time
@@ -14,6 +13,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from ..training.command import TextCNNCLI
+from ..training.run import quiet_lightning
 from .report import write_figures
 
 DESCRIPTION = """\
@@ -71,7 +71,8 @@ def fit_and_score(
     args += ["--trainer.enable_model_summary", "false", "--trainer.logger", "false"]
     if num_folds is not None:
         args += ["--data.num_folds", str(num_folds), "--data.fold", str(fold)]
-    with _scratch() as folder, _quiet():
+    quiet_lightning()
+    with _scratch() as folder:
         cli = TextCNNCLI([*args, "--output_dir", str(folder)], run=False)
         cli.trainer.fit(cli.model, datamodule=cli.datamodule)
         best = cli.trainer.checkpoint_callback.best_model_path
@@ -89,17 +90,3 @@ def _scratch() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's account of each of many runs."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
