@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart test test-corpora lint format clean
+.PHONY: help install server quickstart test test-corpora lint format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,11 +15,19 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
 
+server: .venv-server/installed ## a second environment, with only what a server needs: no torch
+
+.venv-server/installed: requirements-server.txt constraints.txt
+	$(PYTHON) -m venv .venv-server
+	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-server.txt
+	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
 quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)
 	$(BIN)/python -m textcnn.quickstart
 
-test: lint ## lint, then every test
-	$(BIN)/python -m pytest
+test: lint server ## lint, then every test
+	TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
 	TEXTCNN_EVERY_TEXT=1 $(BIN)/python -m pytest tests/runtime/test_tokenizer.py -k real_texts
@@ -35,4 +43,4 @@ format: install ## put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## remove the environment and everything that runs have written
-	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-server runs .pytest_cache .mypy_cache .ruff_cache

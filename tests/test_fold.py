@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from numpy.testing import assert_allclose
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+from textcnn.artifact import save_artifact
+from textcnn.cli import main
 from textcnn.fold import fold
+from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.layout import Layout
 
 TEXTS = [f"w{i % 20 + 2} w{i % 7 + 2} w{i % 3 + 2} w4" for i in range(60)]
@@ -115,3 +119,39 @@ def test_what_cannot_be_folded_is_refused() -> None:
         fold(nn.Linear(2, 2))
     with pytest.raises(TypeError, match="tokenizer: got a int"):
         fold(make_model(), 3)
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    directory = save_artifact(make_model(), tokenizer, tmp_path / "model")
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    return directory
+
+
+def test_the_verb_makes_the_tables_that_load_opens(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = str(artifact.parent / "texts.txt")
+    main(["fold", str(artifact)])
+    exact = FoldedTextCNN.load(artifact)
+    assert not exact.is_int8
+    main(["fold", str(artifact), "--int8", "--texts", texts])
+    rounded = FoldedTextCNN.load(artifact)
+    assert rounded.is_int8
+    error = json.loads(rounded.metadata["int8_error"])
+    difference = np.abs(exact.predict_proba(TEXTS) - rounded.predict_proba(TEXTS))
+    assert error["texts"] == len(TEXTS)
+    assert_allclose(error["max_probability_difference"], difference.max())
+    assert f"label_agreement {error['label_agreement']:.6g}" in capsys.readouterr().out
+
+    main(["fold", str(artifact), "--trim-vocabulary", texts, "--texts", texts])
+    trimmed = FoldedTextCNN.load(artifact)
+    assert trimmed.table_shape[0] < exact.table_shape[0]
+    assert_allclose(trimmed.predict_proba(TEXTS), exact.predict_proba(TEXTS), atol=1e-6)
+    assert json.loads(trimmed.metadata["error"])["max_probability_difference"] < 1e-6
+
+
+def test_the_verb_refuses_int8_without_texts(artifact: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["fold", str(artifact), "--int8"])
+    assert stop.value.code == 2
+    assert "--texts FILE" in capsys.readouterr().err

@@ -5,6 +5,7 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,6 +81,11 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
 
     from .fold import fold
 
+    if importlib.util.find_spec("torch") is None:
+        raise ValueError(
+            f"{directory} has no {FOLDED_FILE}, and making it needs torch, which is not installed; expected a folded "
+            f"artifact; run `textcnn fold {directory}` where the model was trained, and copy that file here"
+        )
     model, _ = read_artifact(directory)
     folded = fold(model, (directory / "tokenizer.json").read_text(encoding="utf-8"), threads=threads)
     if os.access(directory, os.W_OK):

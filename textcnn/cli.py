@@ -14,7 +14,9 @@ VERBS = {
     "validate": ("textcnn.training.command", "score a run on its validation split"),
     "test": ("textcnn.training.command", "score a run on its test split"),
     "predict": ("textcnn.training.command", "write labels and probabilities beside the rows of a file"),
-    "bench": ("textcnn.bench.command", "measure: accuracy over seeds and folds"),
+    "fold": ("textcnn.fold", "make the look-up tables, in 8 bits or for fewer tokens if asked to"),
+    "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
+    "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
 EXAMPLES = """\
@@ -22,7 +24,8 @@ examples:
   textcnn fit --config configs/quickstart.yaml
   textcnn fit --data.path reviews.csv --output_dir runs/reviews
   textcnn test --config runs/reviews/config.yaml
-  textcnn predict --config runs/reviews/config.yaml --data.predict_path new.csv --output labelled.csv
+  textcnn fold runs/reviews --int8 --texts reviews.csv
+  textcnn score runs/reviews new.csv --output labelled.csv
 
 `textcnn VERB --help` lists what a verb takes. TEXTCNN_DEBUG=1 shows the traceback of an error."""
 

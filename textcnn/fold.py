@@ -9,6 +9,7 @@ Shapes: `V` vocabulary, `D` vector size, `R` values in a table row, `F` filters 
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from .runtime.folded import FoldedTextCNN
 from .runtime.layout import Layout, largest_level
+from .runtime.storage import FOLDED_FILE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -213,15 +215,62 @@ def _plain_config(model: Any) -> dict[str, Any]:
 def _tokenizer_json(tokenizer: Any) -> str | None:
     if tokenizer is None or isinstance(tokenizer, str):
         return tokenizer
-    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    if not hasattr(backend, "to_str"):
+    if hasattr(tokenizer, "backend_tokenizer"):
+        from .tokenization import tokenizer_json
+
+        return tokenizer_json(tokenizer)
+    if not hasattr(tokenizer, "to_str"):
         raise TypeError(
             f"tokenizer: got a {type(tokenizer).__name__}; expected a fast tokenizer of transformers, a "
             "tokenizers.Tokenizer or the text of a tokenizer.json"
         )
-    return str(backend.to_str())
+    return str(tokenizer.to_str())
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.detach().float().cpu().numpy().copy()
     return array
+
+
+def main(verb: str, args: list[str]) -> None:
+    """`textcnn fold`."""
+    parser = argparse.ArgumentParser(
+        f"textcnn {verb}",
+        description="Makes folded.safetensors, the look-up tables that an artifact answers from.\n\n"
+        "  textcnn fold runs/reviews --int8 --texts reviews.csv",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it; the tables go there")
+    parser.add_argument("--int8", action="store_true", help="round to 8 bits: a quarter of the size, faster")
+    parser.add_argument("--texts", metavar="FILE", help="real texts that the error of --int8 is measured on")
+    parser.add_argument(
+        "--trim-vocabulary", "--trim_vocabulary", metavar="FILE", help="keep only the tokens of these texts"
+    )
+    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
+    options = parser.parse_args(args)
+    if options.int8 and not (options.texts or options.trim_vocabulary):
+        raise ValueError("--int8: got no texts; expected some, to measure its error on; give --texts FILE")
+
+    from .artifact import read_artifact
+    from .data.prediction import open_rows, texts_of
+
+    def read(path: str | None) -> list[str] | None:
+        if path is None:
+            return None
+        texts = texts_of(open_rows(path), options.text_column, None, path)
+        return [text for text in texts.to_pylist() if text]
+
+    model, tokenizer = read_artifact(options.directory)
+    trim = read(options.trim_vocabulary)
+    folded = fold(model, tokenizer, options.int8, trim or read(options.texts), trim is not None)
+    if trim and options.texts:
+        # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
+        exact = fold(model, tokenizer)
+        folded.metadata["error"] = json.dumps(measure_error(exact, folded, read(options.texts) or []))
+    path = folded.save(options.directory) / FOLDED_FILE
+    rows, columns = folded.table_shape
+    kind = "int8" if options.int8 else "float32"
+    print(f"{path}: {rows:,} rows of {columns:,} {kind} values, {path.stat().st_size / 1e6:.1f} MB")
+    for name in sorted(folded.metadata.keys() & {"trim", "int8_error", "error"}):
+        measured = json.loads(folded.metadata[name])
+        print(f"{name}: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))

@@ -9,17 +9,8 @@ import pyarrow.compute as pc
 
 from .errors import DataError, listed, nearest
 from .labels import is_text
+from .names import LABEL_NAMES, TEXT_NAMES, by_name
 
-TEXT_NAMES = (
-    "text", "sentence", "content", "review", "question", "document", "title", "body", "comment",
-    "tweet", "message", "utterance", "query", "review_body", "description", "headline", "article",
-    "post", "abstract", "summary", "input", "prompt",
-)  # fmt: skip
-LABEL_NAMES = (
-    "labels", "label", "category", "categories", "class", "target", "intent", "topic", "topics",
-    "sentiment", "emotion", "emotions", "tag", "tags", "genre", "coarse_label", "label_text",
-    "stars", "rating", "y",
-)  # fmt: skip
 _HEADER = " (the first line of a csv file names the columns)"
 
 
@@ -31,11 +22,11 @@ def find_text_column(table: pa.Table, wanted: str | None, where: str) -> str:
         _must_exist(wanted, names, "text", where)
         check_text(wanted, table.schema.field(wanted).type, where)
         return wanted
-    found = _by_name(TEXT_NAMES, names)
+    found = by_name(TEXT_NAMES, names)
     texts = [name for name in found if _may_be_text(table.schema.field(name).type)]
     if texts:
         return texts[0]
-    others = [name for name in names if is_text(table.schema.field(name).type) and not _by_name(LABEL_NAMES, [name])]
+    others = [name for name in names if is_text(table.schema.field(name).type) and not by_name(LABEL_NAMES, [name])]
     if not others and found:
         check_text(found[0], table.schema.field(found[0]).type, where)
     others.sort(key=lambda name: -_mean_length(table, name))
@@ -62,7 +53,7 @@ def find_label_column(table: pa.Table, wanted: str | None, text_column: str, whe
                 "columns; name the other with text_column or label_column"
             )
         return wanted
-    found = _by_name(LABEL_NAMES, names)
+    found = by_name(LABEL_NAMES, names)
     both = [name.lower() for name in found[:2]] == ["labels", "label"]
     if both and not pa.types.is_nested(table.schema.field(found[0]).type):
         found = found[1:]
@@ -99,11 +90,6 @@ def _must_exist(wanted: str, names: Sequence[str], role: str, where: str) -> Non
             f"{where} has no column {wanted!r}{nearest(wanted, names)}; its columns are "
             f"{listed(names) or '(none)'}; name one of these with {role}_column"
         )
-
-
-def _by_name(known: Sequence[str], names: Sequence[str]) -> list[str]:
-    by_lower = {name.lower().strip(): name for name in reversed(names)}
-    return [by_lower[name] for name in known if name in by_lower]
 
 
 def _mean_length(table: pa.Table, name: str) -> float:

@@ -19,6 +19,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from .errors import DataError, one_line
+from .names import has_literal_quotes
 
 EXTENSIONS = ("csv", "tsv", "json", "jsonl", "parquet", "txt")
 FASTTEXT = "__label__"  # the prefix of labels in fastText's files
@@ -85,7 +86,7 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
     delimiter = "\t" if extension(path) == "tsv" else ","
     if delimiter == "," and "," not in header:
         delimiter = max(";\t|", key=header.count) if any(c in header for c in ";\t|") else ","
-    literal = extension(path) == "tsv" and _has_literal_quotes(path)
+    literal = extension(path) == "tsv" and has_literal_quotes(_lines(path))
     parse = pa_csv.ParseOptions(
         delimiter=delimiter, quote_char=False if literal else '"', newlines_in_values=not literal
     )
@@ -106,20 +107,6 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
             ),
         )
         yield from reader
-
-
-def _has_literal_quotes(path: Path) -> bool:
-    """Whether a quote is a character like any other: no cell spans lines, and one has a quote at
-    its start only. Quoted cells cannot look like that."""
-    tabs = next(_lines(path)).count("\t")
-    unclosed = False
-    for line in _lines(path):
-        if line and line.count("\t") != tabs:
-            return False
-        if '"' in line:
-            cells = [cell for cell in line.split("\t") if cell.startswith('"')]
-            unclosed |= any(len(cell) == 1 or not cell.endswith('"') for cell in cells)
-    return unclosed
 
 
 def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:

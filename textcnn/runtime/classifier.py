@@ -80,6 +80,27 @@ class TextClassifier:
             for row in probabilities
         ]
 
+    def columns(self, probabilities: Array, joined: bool = False, every_class: bool = True) -> dict[str, list[Any]]:
+        """What stands beside a row that was scored: predicted_label, probability, and one column a class.
+
+        Args:
+            probabilities: [N, C], as `predict_proba` returns them.
+            joined: Several labels of a text as one string, with ";" between them, for files without lists.
+            every_class: Whether to give the probability of each class, as probability_<label>.
+        """
+        labels = self.decide(probabilities)
+        columns: dict[str, list[Any]] = {
+            "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else list(labels),
+            # The largest, which in single-label problems is that of the label.
+            "probability": probabilities.max(axis=1).tolist(),
+        }
+        if not self.multi_label:
+            columns["predicted_label"] = labels.tolist()
+        if every_class:
+            for i, label in enumerate(self.labels):
+                columns[f"probability_{label}"] = probabilities[:, i].tolist()
+        return columns
+
     def predict_top_k(self, texts: Iterable[str], k: int = 3) -> list[list[tuple[str, float]]]:
         """The k most probable labels of each text with their probabilities, the most probable first.
 

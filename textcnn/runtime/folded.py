@@ -137,6 +137,12 @@ class FoldedTextCNN(TextClassifier):
         return self._tensors["table"].dtype == np.int8
 
     @property
+    def table_shape(self) -> tuple[int, int]:
+        """Rows of the table, tokens and the zero vector, and values in a row."""
+        rows, columns = self._tensors["table"].shape
+        return rows, columns
+
+    @property
     def threads(self) -> int:
         """Threads that work on the texts of one call; may be set at any time."""
         return self._pool.threads

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,20 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, write: Any) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with unfinished(path) as temporary, temporary.open("wb") as file:
+        write(file)
+
+
+@contextmanager
+def unfinished(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; what lies there takes the place of `path` when nothing went wrong.
+
+    So a run that is killed leaves no half file that looks whole, and readers see the old file or the new one.
+    """
+    # The ending stays: some libraries write by it.
+    temporary = path.with_name(f".{os.getpid()}.unfinished.{path.name}")
     try:
-        with temporary.open("wb") as file:
-            write(file)
+        yield temporary
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ..runtime.classifier import TextClassifier
+from ..runtime.storage import unfinished
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,24 +51,17 @@ class PredictionWriter(Callback):
         probabilities = torch.cat(self._batches).numpy()
         classifier = TextClassifier(pl_module.model.config.to_dict())
         rows: Dataset = trainer.datamodule.predict_rows
-        columns: dict[str, Any] = {"predicted_label": list(classifier.decide(probabilities))}
-        if classifier.multi_label and self.path.suffix == ".csv":
-            columns["predicted_label"] = [";".join(labels) for labels in columns["predicted_label"]]
-        columns["probability"] = probabilities.max(axis=1)
-        for i, label in enumerate(classifier.labels):
-            columns[f"probability_{label}"] = probabilities[:, i]
+        columns = classifier.columns(probabilities, joined=self.path.suffix == ".csv")
         for name, values in columns.items():
             if name in rows.column_names:
                 rows = rows.remove_columns(name)
-            rows = rows.add_column(name, values if isinstance(values, list) else values.tolist())
+            rows = rows.add_column(name, values)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        # Written beside and renamed, so that a killed run leaves no half file under the name asked for.
-        unfinished = self.path.with_name(f".{self.path.name}.unfinished")
-        if self.path.suffix == ".parquet":
-            rows.to_parquet(str(unfinished))
-        elif self.path.suffix == ".csv":
-            rows.to_csv(str(unfinished), index=False)
-        else:
-            rows.to_json(str(unfinished), lines=True, force_ascii=False)
-        unfinished.replace(self.path)
+        with unfinished(self.path) as temporary:
+            if self.path.suffix == ".parquet":
+                rows.to_parquet(str(temporary))
+            elif self.path.suffix == ".csv":
+                rows.to_csv(str(temporary), index=False)
+            else:
+                rows.to_json(str(temporary), lines=True, force_ascii=False)
         self.rows = len(rows)

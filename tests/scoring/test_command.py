@@ -1,0 +1,262 @@
+"""`textcnn score` against `predict_proba` on the same texts: every format, every compression, nothing lost."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from folded_models import make_model, word_tokenizer
+from transformers import PreTrainedTokenizerFast
+
+import textcnn
+from textcnn.artifact import save_artifact
+from textcnn.cli import main
+from textcnn.scoring import readers
+from textcnn.scoring.readers import Reader
+
+TEXTS = ["w3 w4 w5", "", 'w6, "w7"', "w8\tw9", "w10\nw11", "é w12 日本", "w13"]
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("scoring") / "model"
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    save_artifact(make_model(), tokenizer, directory)
+    textcnn.load(directory)
+    return directory
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    if name.endswith(".parquet"):
+        return pq.read_table(path).to_pylist()
+    content = path.read_bytes()
+    content = gzip.decompress(content) if path.suffix == ".gz" else content
+    content = (
+        zstandard.ZstdDecompressor().stream_reader(io.BytesIO(content)).read() if path.suffix == ".zst" else content
+    )
+    text = content.decode()
+    if name.endswith(".jsonl"):
+        return [json.loads(line) for line in text.split("\n") if line]
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if name.endswith(".tsv") else ","))
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    name = path.name.removesuffix(".gz").removesuffix(".zst")
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        return path
+    out = io.StringIO()
+    if name.endswith(".jsonl"):
+        out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    elif name.endswith(".txt"):
+        out.writelines(row["text"].replace("\n", " ") + "\n" for row in rows)
+    else:
+        writer = csv.DictWriter(out, list(rows[0]), delimiter="\t" if name.endswith(".tsv") else ",")
+        writer.writeheader()
+        writer.writerows(rows)
+    content = out.getvalue().encode()
+    content = gzip.compress(content) if path.suffix == ".gz" else content
+    path.write_bytes(zstandard.ZstdCompressor().compress(content) if path.suffix == ".zst" else content)
+    return path
+
+
+def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main(["score", *arguments])
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "tsv.gz"])
+@pytest.mark.parametrize("start", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "txt", "txt.zst"])
+def test_every_format_in_and_out(artifact: Path, tmp_path: Path, start: str, ending: str) -> None:
+    rows = [{"number": i, "text": text} for i, text in enumerate(TEXTS)]
+    source = write(tmp_path / f"in.{start}", rows)
+    target = tmp_path / f"out.{ending}"
+    main(["score", str(artifact), str(source), "--output", str(target)])
+    got = rows_of(target)
+    texts = [text.replace("\n", " ") for text in TEXTS] if start.startswith("txt") else TEXTS
+    classifier = textcnn.load(artifact)
+    assert [row["text"] for row in got] == texts
+    if not start.startswith("txt"):
+        assert [int(row["number"]) for row in got] == list(range(len(TEXTS)))
+    assert [row["predicted_label"] for row in got] == classifier.predict(texts).tolist()
+    probabilities = np.array([[float(row[f"probability_{label}"]) for label in classifier.labels] for row in got])
+    np.testing.assert_allclose(probabilities, classifier.predict_proba(texts), atol=1e-6)
+    np.testing.assert_allclose([float(row["probability"]) for row in got], probabilities.max(axis=1))
+
+
+def test_order_and_count_over_many_chunks_and_files(
+    artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "CHUNK", 7)
+    texts = [f"w{i % 40 + 2} w{i % 11 + 2}" for i in range(100)]
+    first = write(tmp_path / "a.csv", [{"text": text} for text in texts[:61]])
+    second = write(tmp_path / "b.jsonl", [{"text": text} for text in texts[61:]])
+    main(["score", str(artifact), str(first), str(second), "--output", str(tmp_path / "o.csv"), "--threads", "2"])
+    got = rows_of(tmp_path / "o.csv")
+    assert [row["text"] for row in got] == texts
+    assert [row["predicted_label"] for row in got] == textcnn.load(artifact).predict(texts).tolist()
+
+
+def test_standard_input_to_standard_output(artifact: Path) -> None:
+    command = [sys.executable, "-m", "textcnn", "score", str(artifact), "-", "--label_only"]
+    done = subprocess.run(command, input=b"w3 w4\nw5\n", capture_output=True, check=True)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [list(row) for row in rows] == [["text", "predicted_label", "probability"]] * 2
+    assert [row["predicted_label"] for row in rows] == textcnn.load(artifact).predict(["w3 w4", "w5"]).tolist()
+
+
+def test_a_row_without_a_text_is_kept_and_counted(artifact: Path, tmp_path: Path, capsys: Any) -> None:
+    source = write(tmp_path / "in.jsonl", [{"text": "w3"}, {"text": None}, {"other": 1}, {"text": "w4"}])
+    main(["score", str(artifact), str(source), "--output", str(tmp_path / "out.jsonl")])
+    got = rows_of(tmp_path / "out.jsonl")
+    assert [row["predicted_label"] is None for row in got] == [False, True, True, False]
+    assert got[2]["other"] == 1
+    assert "2 rows have no text" in capsys.readouterr().err
+    wanted = textcnn.load(artifact).predict(["w3", "w4"]).tolist()
+    assert [got[0]["predicted_label"], got[3]["predicted_label"]] == wanted
+
+
+def test_bytes_that_are_no_utf8_come_out_as_they_came_in(artifact: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_bytes(b"text,id\nw3 \xff\xe9,1\nw4,2\n")
+    main(["score", str(artifact), str(source), "--output", str(tmp_path / "out.csv")])
+    lines = (tmp_path / "out.csv").read_bytes().splitlines()
+    assert lines[1].startswith(b"w3 \xff\xe9,1,")
+    assert len(lines) == 3
+
+
+def test_half_a_surrogate_pair_in_json_is_kept_as_an_escape(artifact: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "w3 \\ud83d"}\n')
+    main(["score", str(artifact), str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "out.jsonl")])
+    assert rows_of(tmp_path / "out.jsonl")[0]["text"] == "w3 \ud83d"
+
+
+def test_quotes_of_a_tsv_file_that_does_not_quote_swallow_no_rows(artifact: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.tsv").write_text('text\tid\n"w3 w4\t1\nw5 "w6"\t2\nw7\t3\n')
+    main(["score", str(artifact), str(tmp_path / "in.tsv"), "--output", str(tmp_path / "out.jsonl")])
+    assert [row["text"] for row in rows_of(tmp_path / "out.jsonl")] == ['"w3 w4', 'w5 "w6"', "w7"]
+
+
+def test_parquet_keeps_the_types_of_its_columns(artifact: Path, tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "text": pa.array(TEXTS, pa.large_string()),
+            "day": pa.array([None] * (len(TEXTS) - 1) + [3], pa.int8()),
+        }
+    )
+    pq.write_table(table, tmp_path / "in.parquet")
+    main(["score", str(artifact), str(tmp_path / "in.parquet"), "--output", str(tmp_path / "out.parquet")])
+    assert pq.read_table(tmp_path / "out.parquet").select(["text", "day"]).equals(table)
+
+
+def test_no_half_file_is_left_by_bad_input(artifact: Path, tmp_path: Path, capsys: Any) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_text('{"text": "w3"}\n' * 20_000 + "{broken\n")
+    target = tmp_path / "out.jsonl"
+    target.write_text("what was there before")
+    assert "line 20001" in mistake(capsys, str(artifact), str(source), "--output", str(target))
+    assert target.read_text() == "what was there before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_an_empty_file_gives_an_empty_file(artifact: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("")
+    for ending in ("csv", "jsonl", "parquet"):
+        main(["score", str(artifact), str(tmp_path / "in.txt"), "--output", str(tmp_path / f"out.{ending}")])
+        assert rows_of(tmp_path / f"out.{ending}") == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere.csv"], "no file nowhere.csv"),
+        (["in.csv", "--text_column", "txt"], "did you mean 'text'"),
+        (["in.csv", "--output", "out.xls"], "out.xls"),
+        (["in.csv", "--output_format", "parquet"], "give --output"),
+        (["odd.dat"], "--input_format"),
+        (["ragged.csv", "--output", "out.csv"], "line 3"),
+        (["numbers.jsonl", "--output", "out.csv"], "row 2"),
+        (["two.csv", "--output", "out.csv"], "--text_column"),
+        (["cut.csv.gz", "--output", "out.csv"], "damaged"),
+        (["in.csv", "--threads", "0"], "threads"),
+    ],
+)
+def test_mistakes_are_one_line(
+    artifact: Path, tmp_path: Path, monkeypatch: Any, capsys: Any, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.csv").write_text("text,id\nw3,1\n")
+    Path("odd.dat").write_text("w3\n")
+    Path("ragged.csv").write_text("text,id\nw3,1\nw4,2,3\n")
+    Path("numbers.jsonl").write_text('{"text": "w3"}\n{"text": 3}\n')
+    Path("two.csv").write_text("a,b\nw3,1\n")
+    Path("cut.csv.gz").write_bytes(gzip.compress(os.urandom(5000).hex().encode())[:2000])
+    assert said in mistake(capsys, str(artifact), *arguments)
+    assert not Path("out.csv").exists()
+
+
+def test_reading_takes_chunks_and_not_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "in.txt"
+    path.write_text("w3\n" * (3 * readers.CHUNK))
+    reader = Reader(str(path))
+    chunks = reader.chunks()
+    assert len(next(chunks)) == readers.CHUNK
+    assert 0 < reader.bytes_read < reader.size
+    assert [len(chunk) for chunk in chunks] == [readers.CHUNK] * 2
+
+
+def test_a_server_without_torch_scores(artifact: Path, tmp_path: Path) -> None:
+    """In the environment that requirements-server.txt makes, which `make test` names."""
+    python = os.environ.get("TEXTCNN_SERVER_PYTHON")
+    if not python:
+        pytest.skip("TEXTCNN_SERVER_PYTHON names no environment; `make test` makes one")
+    installed = subprocess.run([python, "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout
+    assert "torch " not in installed
+    source = write(tmp_path / "in.csv", [{"text": text} for text in TEXTS])
+    command = [python, "-m", "textcnn", "score", str(artifact), str(source), "--output", str(tmp_path / "out.csv")]
+    subprocess.run(command, check=True)
+    assert [row["predicted_label"] for row in rows_of(tmp_path / "out.csv")] == textcnn.load(artifact).predict(
+        TEXTS
+    ).tolist()
+    program = (
+        "import sys, textcnn; c = textcnn.load(sys.argv[1]); print(c.predict(['w3'])[0], c.predict_proba(['w3']).shape)"
+    )
+    said = subprocess.run([python, "-c", program, str(artifact)], capture_output=True, text=True, check=True).stdout
+    assert said.split()[0] == textcnn.load(artifact).predict(["w3"])[0]
+    missing = tmp_path / "unfolded"
+    missing.mkdir()
+    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+        (missing / name).write_bytes((artifact / name).read_bytes())
+    refused = subprocess.run(
+        [python, "-m", "textcnn", "score", str(missing), str(source)], capture_output=True, text=True
+    )
+    assert refused.returncode == 2
+    assert "textcnn fold" in refused.stderr
+
+
+def test_scoring_leaves_the_training_stack_out(artifact: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", [{"text": text} for text in TEXTS])
+    program = (
+        "import sys; from textcnn.cli import main; main(sys.argv[1:]);"
+        "heavy = {'torch', 'transformers', 'lightning', 'datasets', 'sklearn', 'pyarrow'};"
+        "print(heavy & sys.modules.keys())"
+    )
+    command = [sys.executable, "-c", program, "score", str(artifact), str(source), "--output", str(tmp_path / "o.csv")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "set()"

@@ -1,0 +1,1 @@
+"""Files of any size: rows in, the same rows with labels and probabilities out, in constant memory."""

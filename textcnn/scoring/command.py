@@ -1,0 +1,174 @@
+"""`textcnn score`: labels for files of any size, in constant memory and in the order of their rows."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ..classifier import load
+from ..data.names import TEXT_NAMES, by_name
+from ..runtime.classifier import TextClassifier
+from .readers import FORMATS, Reader, Row, parquet_schema
+from .writers import FORMATS as OUTPUT_FORMATS
+from .writers import open_writer, output_format
+
+DESCRIPTION = """\
+Writes the rows of files with predicted_label, probability and probability_<label> beside them.
+
+  textcnn score runs/reviews new.csv --output labelled.csv
+  textcnn score runs/reviews crawl-*.jsonl.gz --threads 2 --output labelled.jsonl.gz
+  zcat crawl.txt.gz | textcnn score runs/reviews - > labelled.jsonl
+
+csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst. Rows keep their order. A row without a
+text is kept, without a label. The output appears under its name only when it is complete."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def main(verb: str, args: list[str]) -> None:
+    """Runs the verb."""
+    parser = argparse.ArgumentParser(
+        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="files to read, one after the other; - is standard input"
+    )
+    parser.add_argument("--output", metavar="FILE", help="file to write (default: standard output)")
+    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads that compute labels (default: 1)")
+    parser.add_argument("--label_only", action="store_true", help="leave out the columns probability_<label>")
+    parser.add_argument("--input_format", choices=FORMATS, help="format of all inputs (default: by their names)")
+    parser.add_argument("--output_format", choices=OUTPUT_FORMATS, help="format to write (default: by its name)")
+    options = parser.parse_args(args)
+
+    readers = [Reader(path, options.input_format) for path in options.files]
+    format = output_format(options.output, options.output_format, str(readers[0].format))
+    classifier = load(options.directory, options.threads)
+    schema = parquet_schema(readers[0].path) if format == "parquet" and readers[0].format == "parquet" else None
+    started = time.perf_counter()
+    count = missing = 0
+    with open_writer(options.output, format, schema) as writer, _Progress(readers) as progress:
+        for reader in readers:
+            for rows in score(
+                classifier, reader, options.text_column, format in ("csv", "tsv"), not options.label_only
+            ):
+                writer.write(rows)
+                count += len(rows)
+                missing += sum(row["predicted_label"] is None for row in rows)
+                progress.update(reader, count)
+    seconds = time.perf_counter() - started
+    print(f"{count:,} rows in {seconds:.1f} s, {count / seconds:,.0f} rows/s", file=sys.stderr)
+    if missing:
+        print(f"{missing:,} rows have no text; they are written without a label", file=sys.stderr)
+
+
+def score(
+    classifier: TextClassifier,
+    reader: Reader,
+    text_column: str | None = None,
+    joined: bool = False,
+    every_class: bool = True,
+) -> Iterator[list[Row]]:
+    """The rows of a reader with their labels and probabilities, some thousands at a time.
+
+    Args:
+        classifier: What labels them.
+        reader: Where the rows come from.
+        text_column: The column of the texts; None finds it by its name.
+        joined: Several labels of a text as one string.
+        every_class: Whether to give the probability of each class.
+
+    Raises:
+        ValueError: there is no such column, or a text is no string.
+    """
+    name: str | None = None
+    done = 0
+    for rows in reader.chunks():
+        if name is None:
+            name = find_text(rows[0], text_column, reader.name)
+        texts = [row.get(name) for row in rows]
+        kept = [i for i, text in enumerate(texts) if text is not None]
+        columns = classifier.columns(
+            classifier.predict_proba(_readable(texts, kept, name, reader.name, done)), joined, every_class
+        )
+        names = list(columns)
+        values: Iterable[tuple[Any, ...]] = zip(*columns.values(), strict=True)
+        if len(kept) < len(rows):
+            nothing: tuple[Any, ...] = (None,) * len(names)
+            found = dict(zip(kept, values, strict=True))
+            values = (found.get(i, nothing) for i in range(len(rows)))
+        for row, new in zip(rows, values, strict=True):
+            row.update(zip(names, new, strict=True))
+        done += len(rows)
+        yield rows
+
+
+def find_text(row: Row, wanted: str | None, where: str) -> str:
+    """The name of the column of the texts.
+
+    Raises:
+        ValueError: there is none of the name wanted, or none that is known.
+    """
+    names = list(row)
+    if wanted is not None:
+        if wanted not in row:
+            nearest = difflib.get_close_matches(wanted, names, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ValueError(f"{where} has no column {wanted!r}; its columns are {', '.join(names)}{hint}")
+        return wanted
+    known = by_name(TEXT_NAMES, names)
+    if not known and len(names) != 1:
+        raise ValueError(
+            f"{where} has the columns {', '.join(names)}, none of which is known to hold the texts; expected one such "
+            "as 'text'; name it with --text_column"
+        )
+    return (known or names)[0]
+
+
+def _readable(texts: Sequence[Any], kept: Sequence[int], name: str, where: str, done: int) -> list[str]:
+    """The texts that are there; what is no Unicode in them is read as U+FFFD."""
+    readable = []
+    for i in kept:
+        text = texts[i]
+        if not isinstance(text, str):
+            raise ValueError(f"{where}, row {done + i + 1}: got {text!r} in the column {name!r}; expected a text")
+        readable.append(text if text.isascii() else SURROGATE.sub("\ufffd", text))
+    return readable
+
+
+class _Progress:
+    """A bar on standard error: how much of the files is read, and rows a second."""
+
+    def __init__(self, readers: Sequence[Reader]) -> None:
+        from tqdm import tqdm
+
+        self._before: dict[str, int] = {}
+        total = 0
+        for reader in readers:
+            self._before[reader.path] = total
+            total += reader.size
+        self._started = time.perf_counter()
+        self._bar = tqdm(
+            total=total or None,
+            disable=not sys.stderr.isatty(),
+            leave=False,
+            bar_format="{percentage:3.0f}% {bar} {elapsed}<{remaining} {postfix}" if total else "{elapsed} {postfix}",
+        )
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def update(self, reader: Reader, rows: int) -> None:
+        rate = rows / (time.perf_counter() - self._started)
+        self._bar.set_postfix_str(f"{rows:,} rows, {rate:,.0f} rows/s", refresh=False)
+        self._bar.n = self._before[reader.path] + reader.bytes_read
+        self._bar.refresh()

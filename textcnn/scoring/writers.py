@@ -1,0 +1,158 @@
+"""Rows as csv, tsv, jsonl or parquet; a file appears under its name once it is complete."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from ..runtime.storage import unfinished
+from .readers import Row, format_of, pyarrow, zstandard
+
+FORMATS = ("csv", "tsv", "jsonl", "parquet")
+
+
+class Writer(Protocol):
+    """Takes rows that all have the columns of the first."""
+
+    def write(self, rows: Sequence[Row]) -> None: ...
+
+
+def output_format(path: str | None, format: str | None, reader_format: str) -> str:
+    """The format to write: as asked for, as the file's name tells, else the input's (of plain texts, jsonl).
+
+    Raises:
+        ValueError: the name tells none, or the format cannot go to standard output.
+    """
+    if format is None:
+        format = format_of(path) if path else {"txt": "jsonl", "parquet": "jsonl"}.get(reader_format, reader_format)
+    if format not in FORMATS:
+        raise ValueError(
+            f"output: got {path}; expected a name that ends in .{', .'.join(FORMATS)} (and .gz or .zst); "
+            "or give --output_format"
+        )
+    if path is None and format == "parquet":
+        raise ValueError("output: got parquet for standard output; expected a file; give --output")
+    return format
+
+
+@contextmanager
+def open_writer(path: str | None, format: str, schema: Any = None) -> Iterator[Writer]:
+    """Opens what rows are written to.
+
+    Args:
+        path: File to write, also .gz or .zst; None for standard output.
+        format: One of FORMATS.
+        schema: Arrow schema of the columns that come from the input, where it is known.
+    """
+    if path is None:
+        out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="surrogateescape", newline="")
+        try:
+            yield _text_writer(out, format)
+            out.flush()
+        finally:
+            out.detach()
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with unfinished(Path(path)) as temporary:
+        if format == "parquet":
+            writer = ParquetWriter(temporary, schema)
+            yield writer
+            writer.close()
+        else:
+            with _create(temporary) as file:
+                yield _text_writer(file, format)
+
+
+def _create(path: Path) -> IO[str]:
+    open_text: Any = {".gz": gzip.open, ".zst": zstandard().open if path.suffix == ".zst" else None}.get(
+        path.suffix, open
+    )
+    # A byte that was no UTF-8 goes out as it came in.
+    file: IO[str] = open_text(path, "wt", encoding="utf-8", errors="surrogateescape", newline="")
+    return file
+
+
+def _text_writer(file: IO[str], format: str) -> Writer:
+    return JsonLinesWriter(file) if format == "jsonl" else DelimitedWriter(file, "\t" if format == "tsv" else ",")
+
+
+class JsonLinesWriter:
+    """One JSON object a line."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+
+    def write(self, rows: Sequence[Row]) -> None:
+        encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
+        self._file.writelines(_writable(encode(row)) + "\n" for row in rows)
+
+
+class DelimitedWriter:
+    """csv or tsv: a line of names, then a line a row; what is missing is an empty cell."""
+
+    def __init__(self, file: IO[str], delimiter: str) -> None:
+        self._writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        self._names: list[str] | None = None
+
+    def write(self, rows: Sequence[Row]) -> None:
+        if self._names is None and rows:
+            self._names = list(rows[0])
+            self._writer.writerow(self._names)
+        names = self._names or []
+        known = set(names)
+        for row in rows:
+            if not row.keys() <= known:
+                raise ValueError(
+                    f"output: got a row with the column {sorted(row.keys() - known)[0]!r}; expected those of the "
+                    f"first row, {', '.join(names)}; write .jsonl, where rows may differ"
+                )
+        self._writer.writerows([_cell(row.get(name)) for name in names] for row in rows)
+
+
+class ParquetWriter:
+    """Parquet, whose schema is the input's where that is parquet too, else that of the first rows."""
+
+    def __init__(self, path: Path, schema: Any) -> None:
+        self._path, self._schema = path, schema
+        self._writer: Any = None
+
+    def write(self, rows: Sequence[Row]) -> None:
+        arrow = pyarrow()
+        try:
+            if self._writer is None:
+                found = arrow.Table.from_pylist(list(rows)).schema
+                known = {} if self._schema is None else {field.name: field for field in self._schema}
+                self._schema = arrow.schema([known.get(field.name, field) for field in found])
+                self._writer = arrow.parquet.ParquetWriter(self._path, self._schema)
+            self._writer.write_table(arrow.Table.from_pylist(list(rows), schema=self._schema))
+        except (arrow.ArrowException, UnicodeEncodeError) as error:
+            raise ValueError(f"output: a row cannot be written as parquet ({error}); write .jsonl instead") from None
+
+    def close(self) -> None:
+        if self._writer is None:  # no row at all
+            pyarrow().parquet.write_table((self._schema or pyarrow().schema([])).empty_table(), self._path)
+        else:
+            self._writer.close()
+
+
+# Halves of surrogate pairs, as an escape in JSON can make them, but for those that stand for a byte of the input.
+_SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+
+
+def _writable(text: str) -> str:
+    """The text with half surrogate pairs, which no encoding can write, as JSON's escapes."""
+    return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return _writable(value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
