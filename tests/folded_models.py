@@ -24,6 +24,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "all-unrolled-widths": {"kernel_sizes": [1, 2, 3, 4, 5, 6, 7, 8], "num_filters": 3},
     "wider-than-unrolled": {"kernel_sizes": [9, 13], "num_filters": [33, 20]},
     "many-filters": {"num_filters": [100, 33, 64]},
+    # Every way in which filters are cut into vectors and blocks of vectors.
+    "all-blocks": {"kernel_sizes": [1, 2, 3, 4, 5, 6, 7, 8], "num_filters": [5, 17, 56, 57, 97, 120, 231, 260]},
+    "all-blocks-wide": {"kernel_sizes": [9, 10, 11], "num_filters": [4, 150, 260]},
     "one-filter": {"num_filters": 1},
     "stride": {"stride": 2},
     "stride-past-width": {"stride": 7},

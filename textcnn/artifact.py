@@ -72,7 +72,7 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         FileNotFoundError: there is no such directory.
         ValueError: it is no artifact, a file of it is broken, or its tokenizer belongs to another model.
     """
-    directory = check_artifact(directory)
+    directory = check_artifact(directory, folded=False)
 
     from safetensors import SafetensorError
 
@@ -101,8 +101,12 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     return model, tokenizer
 
 
-def check_artifact(directory: str | Path) -> Path:
+def check_artifact(directory: str | Path, folded: bool = True) -> Path:
     """Returns the directory if it holds a textcnn model; imports nothing heavy.
+
+    Args:
+        directory: The artifact.
+        folded: Whether its tables will do in place of its weights, as they do on a server.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -114,7 +118,8 @@ def check_artifact(directory: str | Path) -> Path:
         nearest = difflib.get_close_matches(str(directory), siblings, n=1)
         hint = f"; did you mean {nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
-    for name in ("config.json", "model.safetensors", "tokenizer.json"):
+    weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
+    for name in ("config.json", weights, "tokenizer.json"):
         if not (directory / name).is_file():
             raise ValueError(
                 f"{directory} is no textcnn artifact: it has no {name}; expected a directory that `textcnn fit` "

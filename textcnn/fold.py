@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .runtime.folded import FoldedTextCNN
-from .runtime.layout import Layout, largest_level
+from .runtime.layout import Layout
 from .runtime.storage import FOLDED_FILE
 
 if TYPE_CHECKING:
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 # Tokens folded at a time: bounds the memory beside the table itself.
 _ROWS_AT_A_TIME = 8192
+# From so many texts on, the largest sums in them say how large sums become; a little more is left for other texts.
+_ENOUGH_TEXTS = 500
+_MARGIN = 1.1
+# A filter that hardly fires in those texts keeps at least this share of its range.
+_COARSEST = 8
 
 
 def fold(
@@ -66,37 +71,58 @@ def fold(
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
-    rounded = FoldedTextCNN(config, quantize(tensors, config), tokenizer_json, metadata, threads)
+    largest = None
+    if texts is not None and tokenizer_json is not None and len(texts) >= _ENOUGH_TEXTS:
+        largest = largest_sums(tensors, config, *exact.encode(texts))
+    rounded = FoldedTextCNN(config, quantize(tensors, config, largest), tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
     return rounded
 
 
-def quantize(tensors: dict[str, NDArray[Any]], config: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    """Rounds a float32 table to int8, with one scale for each filter.
+def quantize(
+    tensors: dict[str, NDArray[Any]], config: dict[str, Any], largest: NDArray[np.float32] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Rounds a float32 table to int8, with one scale for each filter, such that sums of windows fit int8 as well.
 
-    A filter's scale is such that its largest term is the largest level, and that level is small enough for the
-    int16 sum of a window never to overflow.
+    Args:
+        tensors: As FoldedTextCNN takes them, the table in float32.
+        config: The model's config.json.
+        largest: [F] largest sums that real texts have; larger ones are cut off there. Without them the scale is such
+            that no window of any tokens overflows, which is some two times coarser.
     """
     table = tensors["table"]
     source, target = Layout.of(config, table.dtype), Layout.of(config, np.dtype(np.int8))
-    level = largest_level(config["kernel_sizes"])
     rounded = np.zeros((len(table), target.columns), dtype=np.int8)
     scale = np.ones(source.features, dtype=np.float32)
     for i, width in enumerate(config["kernel_sizes"]):
         slices = [source.columns_of(i, offset) for offset in range(width)]
-        largest = np.max([np.maximum(table[:, s].max(axis=0), -table[:, s].min(axis=0)) for s in slices], axis=0)
-        steps = np.where(largest > 0, largest / level, 1).astype(np.float32)
+        # The table has a row of zeros, so that neither bound is negative.
+        bound = np.maximum(
+            np.sum([table[:, s].max(axis=0) for s in slices], axis=0),
+            -np.sum([table[:, s].min(axis=0) for s in slices], axis=0),
+        )
         at = int(source.plan[i, 6])
+        if largest is not None:
+            bound = np.minimum(bound, np.maximum(_MARGIN * largest[at : at + len(bound)], bound / _COARSEST))
+        # Each term may round up by half a step; no window worth using is so wide that the 64 is reached.
+        steps = np.where(bound > 0, bound / max(127 - width / 2, 64), 1).astype(np.float32)
         scale[at : at + len(steps)] = steps
         inverse = 1 / steps
         for offset, columns in enumerate(slices):
             terms = table[:, columns] * inverse
             np.rint(terms, out=terms)
-            # A quotient may round to one level too many.
-            np.clip(terms, -level, level, out=terms)
+            np.clip(terms, -127, 127, out=terms)
             rounded[:, target.columns_of(i, offset)] = terms
     return {**tensors, "table": rounded, "scale": scale}
+
+
+def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any) -> NDArray[Any]:
+    """[F] the largest sum of a window, before bias and activation, in texts given as token ids."""
+    plain = {**config, "activation": "identity", "pooled_norm": False}
+    sums = FoldedTextCNN(plain, {**tensors, "bias": np.zeros_like(tensors["bias"])}, None)
+    largest: NDArray[Any] = sums.features_of_ids(ids, offsets).max(axis=0, initial=0)
+    return largest
 
 
 def measure_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: list[str]) -> dict[str, float]:

@@ -191,7 +191,7 @@ def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
         (tmp_path / "folded.safetensors").write_bytes(content[:size])
         check(ValueError, r"folded\.safetensors")
     safetensors.numpy.save_file({"a": np.zeros(3, np.float32)}, tmp_path / "folded.safetensors")
-    check(ValueError, "got format None; expected 'textcnn-folded-1'")
+    check(ValueError, "got format None; expected 'textcnn-folded-2'")
     (tmp_path / "folded.safetensors").unlink()
     check(FileNotFoundError, r"has no folded\.safetensors.*textcnn\.load")
 

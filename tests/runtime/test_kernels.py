@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
-from folded_models import CONFIGS, flat, id_lists, make_model, reference_logits
+from folded_models import CONFIGS, flat, id_lists, make_model, reference_logits, word_tokenizer
 from numpy.testing import assert_allclose
 
-from textcnn.fold import fold
-from textcnn.runtime.layout import largest_level
+from textcnn.fold import fold, largest_sums, measure_error, quantize
+from textcnn.runtime.folded import FoldedTextCNN
+from textcnn.runtime.layout import Layout
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -49,16 +52,46 @@ def test_int8_features_are_within_half_a_step_a_row(name: str) -> None:
     assert difference.max() > 0
 
 
-def test_int8_sums_cannot_overflow() -> None:
-    assert largest_level([3, 4, 5]) == 127
-    assert all(largest_level([width]) * width <= 32_767 for width in (1, 258, 259, 1000, 32_767))
-    # Every term of one filter is the largest there is, in a window so wide that 127 each would overflow int16.
-    model = make_model(kernel_sizes=[400], num_filters=1)
-    model.textcnn.convolution.convs[0].weight.data.fill_(1.0)
-    model.textcnn.embeddings.channels[0].weight.data[5] = 1.0
-    texts = flat([[5] * 1000])
-    exact, rounded = fold(model).features_of_ids(*texts), fold(model, int8=True).features_of_ids(*texts)
-    assert_allclose(rounded, exact, rtol=0.05)
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 8, 13, 100])
+def test_int8_sums_cannot_overflow(width: int) -> None:
+    # Every term of one filter is the largest there is at its offset, so that the sum is the largest there can be.
+    model = make_model(kernel_sizes=[width], num_filters=3)
+    exact = fold(model)
+    layout = Layout.of(exact.config, np.dtype(np.int8))
+    rounded = quantize(exact._tensors, exact.config)
+    levels = [rounded["table"][:, layout.columns_of(0, j)].astype(int) for j in range(width)]
+    largest = np.sum([level.max(axis=0) for level in levels], axis=0)
+    smallest = np.sum([level.min(axis=0) for level in levels], axis=0)
+    assert (largest <= 127).all()
+    assert (smallest >= -128).all()
+    # The range is used: a scale ten times as coarse would pass the above.
+    assert (np.maximum(largest, -smallest) > 127 - width - 1).all()
+
+
+def test_int8_sums_beyond_those_of_the_texts_stay_at_the_end_of_the_range() -> None:
+    model = make_model(kernel_sizes=[3], num_filters=40)
+    exact = fold(model)
+    typical = largest_sums(exact._tensors, exact.config, *flat(id_lists())) / 2
+    folded = FoldedTextCNN(exact.config, quantize(exact._tensors, exact.config, typical), None)
+    wanted = exact.features_of_ids(*flat(id_lists()))
+    got = folded.features_of_ids(*flat(id_lists()))
+    limit = 127 * folded._tensors["scale"] + exact._tensors["bias"]
+    assert (wanted > limit * 1.2).any()
+    assert (got <= np.maximum(limit, 0) * 1.001).all()
+    # What wraps round comes out at the other end: a large feature would be 0.
+    assert (got[wanted > limit * 1.2] > 0.8 * np.broadcast_to(limit, got.shape)[wanted > limit * 1.2]).all()
+
+
+def test_int8_scale_follows_the_sums_of_enough_texts() -> None:
+    model, tokenizer = make_model(), word_tokenizer()
+    texts = [f"w{i % 40 + 2} w{i % 7 + 2} w{i % 11 + 2}" for i in range(1000)]
+    few, many = (fold(model, tokenizer, int8=True, texts=some) for some in (texts[:10], texts))
+    assert (few._tensors["scale"] == fold(model, int8=True)._tensors["scale"]).all()
+    assert (many._tensors["scale"] <= few._tensors["scale"]).all()
+    assert (many._tensors["scale"] < 0.9 * few._tensors["scale"]).any()
+    finer = json.loads(many.metadata["int8_error"])
+    coarser = measure_error(fold(model, tokenizer), few, texts)
+    assert finer["mean_probability_difference"] < coarser["mean_probability_difference"]
 
 
 def test_an_empty_text_answers_with_the_bias_of_the_head() -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import difflib
 import importlib
 
-BENCHMARKS = {"accuracy": "mean score of a recipe over seeds, on the test split or by cross-validation"}
+BENCHMARKS = {
+    "accuracy": "mean score of a recipe over seeds, on the test split or by cross-validation",
+    "speed": "how fast a model answers, beside fastText, TF-IDF, model2vec and a transformer",
+}
 
 
 def main(verb: str, args: list[str]) -> None:

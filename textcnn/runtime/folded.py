@@ -19,7 +19,7 @@ from .layout import Layout
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .threads import ThreadPool
 
-FORMAT = "textcnn-folded-1"
+FORMAT = "textcnn-folded-2"
 # Texts and characters tokenized at a time: enough to make the cost of a call small, few enough to stay in cache.
 _BATCH_TEXTS = 512
 _BATCH_CHARACTERS = 1 << 18
@@ -168,8 +168,19 @@ class FoldedTextCNN(TextClassifier):
 
     def features(self, texts: Iterable[str]) -> Array:
         """Pooled features, what the head reads: [N, F] float32."""
-        parts = [self.features_of_ids(*self._ids(batch)) for batch in _batches(texts)]
+        parts = [self.features_of_ids(*self.encode(batch)) for batch in _batches(texts)]
         return np.concatenate(parts) if parts else np.zeros((0, self._layout.features), dtype=np.float32)
+
+    def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of texts, and where each begins and ends: text n is ids[offsets[n]:offsets[n + 1]].
+
+        Raises:
+            ValueError: the model was folded without a tokenizer.
+        """
+        if self._tokenizer is None:
+            raise ValueError("texts: this model was folded without a tokenizer; give one to fold(model, tokenizer)")
+        ids, offsets = self._tokenizer.encode_batch(texts)
+        return ids, offsets
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
@@ -188,7 +199,7 @@ class FoldedTextCNN(TextClassifier):
     def _logits(self, texts: list[str]) -> Array:
         if len(texts) == 1 and len(texts[0]) > _BATCH_CHARACTERS:
             return self._logits_of_long_text(texts[0])
-        return self.logits_of_ids(*self._ids(texts))
+        return self.logits_of_ids(*self.encode(texts))
 
     def _logits_of_long_text(self, text: str) -> Array:
         """Logits [1, C] of a text that is tokenized and pooled piece by piece, in constant memory."""
@@ -199,7 +210,7 @@ class FoldedTextCNN(TextClassifier):
         state = kernels.new_state(plan, dilation, self.is_int8)
         kernels.begin_text(state, plan, hole, self.is_int8)
         if self._tokenizer is None:
-            self._ids([text])
+            self.encode([text])
         for ids in self._tokenizer.encode_pieces(text, _BATCH_CHARACTERS):
             kernels.push_tokens(ids, 0, len(ids), row_of_id, table, state, plan, dilation, stride, hole)
         kernels.end_text(table, state, plan, dilation, stride, hole)
@@ -211,12 +222,6 @@ class FoldedTextCNN(TextClassifier):
         logits = np.empty((1, len(self.labels)), dtype=np.float32)
         kernels.apply_head(features, head_weight, head_bias, logits[0])
         return logits
-
-    def _ids(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        if self._tokenizer is None:
-            raise ValueError("texts: this model was folded without a tokenizer; give one to fold(model, tokenizer)")
-        ids, offsets = self._tokenizer.encode_batch(texts)
-        return ids, offsets
 
     def _classify(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], features: Array) -> Array:
         logits = np.empty((len(offsets) - 1, len(self.labels)), dtype=np.float32)

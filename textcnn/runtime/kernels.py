@@ -4,7 +4,7 @@ A table row holds, for one token, its term of every filter at every window offse
 sum of W row slices. The windows slide along a short buffer of rows that is refilled as the text goes on: a text
 of any length needs the same memory.
 
-Shapes: `N` texts, `T` tokens, `F` filters of all widths, `P` the same with each width padded to whole vectors,
+Shapes: `N` texts, `T` tokens, `F` filters of all widths, `P` the same with few filters of a width padded to a vector,
 `I` widths, `C` classes, `V` table rows.
 """
 
@@ -25,6 +25,8 @@ WIDTH, COLUMN, SLICE_BYTES, PADDED, MAXIMA_AT, FILTERS, FEATURE_AT, LEFT, RIGHT 
 # Rows that the buffer holds beside the widest window.
 _BUFFER_ROWS = 2048
 _SPARE = PREFETCH_DISTANCE
+# Windows of one width that are added before the next width has its turn.
+_STRETCH = 64
 # Entries of a text's counters.
 _FILLED, _PENDING_HOLES, _HAS_HOLES, _HAS_TOKENS, _MOVED = range(5)
 
@@ -40,7 +42,7 @@ def new_state(plan, dilation, is_int8):
     rows = np.zeros(_BUFFER_ROWS + 3 * span + _SPARE, np.int64)
     next_start = np.zeros(plan.shape[0], np.int64)
     found = np.zeros(plan.shape[0], np.bool_)
-    maxima = np.empty(features * (2 if is_int8 else 4), np.uint8)
+    maxima = np.empty(features * (1 if is_int8 else 4), np.uint8)
     return rows, next_start, found, maxima, np.zeros(5, np.int64)
 
 
@@ -58,7 +60,7 @@ def begin_text(state, plan, hole, is_int8):
     counters[:] = 0
     counters[_FILLED] = left
     if is_int8:
-        maxima.view(np.int16)[:] = -32768
+        maxima.view(np.int8)[:] = -128
     else:
         maxima.view(np.float32)[:] = -np.inf
 
@@ -77,28 +79,35 @@ def _slide(table, state, plan, dilation, stride, hole, check, at_end):
     rows, next_start, found, maxima, counters = state
     filled = counters[_FILLED]
     is_int8 = table.itemsize == 1
-    size = 2 if is_int8 else 4
+    size = 1 if is_int8 else 4
     table_at, rows_at, maxima_at = table.ctypes.data, rows.ctypes.data, maxima.ctypes.data
     moved = True
     while moved:
-        # All widths take a step together, so that they read a row while it is near.
+        # The widths take a stretch of text together, so that they read a row while it is near.
         moved = False
         for i in range(plan.shape[0]):
             start = next_start[i]
             width = plan[i, WIDTH]
-            if start + (width - 1) * dilation >= filled + (plan[i, RIGHT] if at_end else 0):
+            room = filled + (plan[i, RIGHT] if at_end else 0) - (start + (width - 1) * dilation)
+            if room <= 0:
                 continue
+            # Where a window may hold no token, each is looked at.
+            count = 1 if check else min(_STRETCH, (room + stride - 1) // stride)
             moved = True
-            next_start[i] = start + stride
+            next_start[i] = start + count * stride
             if check and not _has_token(rows, start, dilation, width, hole):
                 continue
             found[i] = True
             best = maxima_at + plan[i, MAXIMA_AT] * size
             column, slice_bytes, padded = plan[i, COLUMN], plan[i, SLICE_BYTES], plan[i, PADDED]
             if is_int8:
-                window_max_int8(table_at, rows_at, best, start, dilation, width, column, slice_bytes, padded)
+                window_max_int8(
+                    table_at, rows_at, best, start, count, stride, dilation, width, column, slice_bytes, padded
+                )
             else:
-                window_max_float32(table_at, rows_at, best, start, dilation, width, column, slice_bytes, padded)
+                window_max_float32(
+                    table_at, rows_at, best, start, count, stride, dilation, width, column, slice_bytes, padded
+                )
 
 
 @kernel()
@@ -187,26 +196,28 @@ def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias
     """Maxima to features [F]: scale, bias, activation, layer norm; 0 where a filter has no window."""
     _, _, found, maxima, _ = state
     any_window = False
+    is_relu = activation == 0
     for i in range(plan.shape[0]):
         at, source, count = plan[i, FEATURE_AT], plan[i, MAXIMA_AT], plan[i, FILTERS]
         if not found[i]:
             features[at : at + count] = 0
             continue
         any_window = True
+        # Slices, whose indexes LLVM sees to start at 0: else it does not use vectors.
+        out, own_bias = features[at : at + count], bias[at : at + count]
         if is_int8:
-            sums = maxima.view(np.int16)
+            sums, own_scale = maxima.view(np.int8)[source : source + count], scale[at : at + count]
             for f in range(count):
-                features[at + f] = np.float32(sums[source + f]) * scale[at + f] + bias[at + f]
+                value = np.float32(sums[f]) * own_scale[f] + own_bias[f]
+                out[f] = value if value > 0 or not is_relu else np.float32(0)
         else:
-            values = maxima.view(np.float32)
+            values = maxima.view(np.float32)[source : source + count]
             for f in range(count):
-                features[at + f] = values[source + f] + bias[at + f]
-        if activation == 0:
-            for f in range(at, at + count):
-                features[f] = max(features[f], np.float32(0))
-        elif activation != 2:
-            for f in range(at, at + count):
-                features[f] = _activate(features[f], activation)
+                value = values[f] + own_bias[f]
+                out[f] = value if value > 0 or not is_relu else np.float32(0)
+        if not (is_relu or activation == 2):
+            for f in range(count):
+                out[f] = _activate(out[f], activation)
     if norm_weight.size and any_window:
         mean = 0.0
         for f in range(features.size):

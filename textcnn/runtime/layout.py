@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Filters of one offset are padded to half a vector register: 8 int8 or 4 float32 (see vector_ops).
-PADDED_TO = {"int8": 8, "float32": 4}
-# Sums of a window are int16.
-_LARGEST_SUM = 32_767
+# Values that vector_ops adds at a time: 32 bytes fill a register of most present CPUs.
+LANES = {"int8": 32, "float32": 8}
 
 
 def filters_of(config: Mapping[str, Any]) -> list[int]:
@@ -41,9 +39,10 @@ def margins(width: int, dilation: int, padding: str) -> tuple[int, int]:
     return kinds[padding]
 
 
-def largest_level(widths: list[int]) -> int:
-    """Largest int8 table value with which no window's int16 sum can overflow."""
-    return min(127, _LARGEST_SUM // max(widths))
+def padded_filters(count: int, lanes: int) -> int:
+    """Filters of one width with padding: half a vector of `lanes`, or at least a whole one (see vector_ops)."""
+    half = lanes // 2
+    return half if count <= half else max(count, lanes)
 
 
 @dataclass(frozen=True)
@@ -64,11 +63,11 @@ class Layout:
     def of(cls, config: Mapping[str, Any], dtype: np.dtype[Any]) -> Layout:
         """The layout of a model's table in float32 or int8."""
         size = dtype.itemsize
-        multiple = PADDED_TO[dtype.name]
+        lanes = LANES[dtype.name]
         plan = []
         column = padded_features = features = 0
         for width, count in zip(config["kernel_sizes"], filters_of(config), strict=True):
-            padded = -(-count // multiple) * multiple
+            padded = padded_filters(count, lanes)
             left, right = margins(width, config.get("dilation", 1), config.get("padding", "wide"))
             plan.append([width, column * size, padded * size, padded, padded_features, count, features, left, right])
             column += width * padded

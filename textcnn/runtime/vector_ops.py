@@ -1,9 +1,10 @@
 """The one hot loop of the runtime, written as vector instructions: add the rows of a window, keep the maximum.
 
-LLVM does not vectorise this loop reliably from numba source (the arrays may overlap, the trip counts are not
-known), so it is given vectors: that is three times as fast for int8. A token's row is read once and never again
-soon, so the loop also asks for the rows of a later window while it adds the present ones: twice as fast for
-tables that are larger than the cache.
+The filters are cut into blocks that fit the registers, and a block goes over all windows of a stretch of text with
+its maxima in registers: memory is only read, and nothing is set up per window but the addresses of its rows. LLVM
+does not find that form from numba source (the arrays may overlap, the trip counts are not known), so it is given
+vectors. A token's row is read once and never again soon, so the loop also asks for the row of a later window while
+it adds the present ones.
 
 Shapes: `V` vocabulary, `F` filters of one width, `W` width.
 """
@@ -16,10 +17,16 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from .layout import LANES
+
 # Windows between the one being added and the one being fetched. Row buffers hold this many spare entries.
-PREFETCH_DISTANCE = 3
+PREFETCH_DISTANCE = 8
 # Widths that get straight-line code; wider ones run a loop over the window's rows.
 UNROLLED_WIDTHS = 8
+
+# Vectors of a block: their maxima, and what is added to them, stay in the 16 registers of most present CPUs.
+_BLOCKS = (7, 4, 2, 1)
+_LINE = 64  # bytes of a cache line
 
 _INDEX = ir.IntType(64)
 _BYTE = ir.IntType(8)
@@ -31,28 +38,32 @@ class _Element:
 
     def __init__(self, is_int8: bool) -> None:
         self.is_int8 = is_int8
-        self.stored = _BYTE if is_int8 else ir.FloatType()
-        self.summed = ir.IntType(16) if is_int8 else ir.FloatType()
-        self.stored_size, self.summed_size = (1, 2) if is_int8 else (4, 4)
-        # 32 bytes of sums fill a register of most present CPUs; two of them make a block.
-        self.lanes = 16 if is_int8 else 8
+        self.type = _BYTE if is_int8 else ir.FloatType()
+        self.size = 1 if is_int8 else 4
+        self.lanes = LANES["int8" if is_int8 else "float32"]
 
     def load(self, builder: ir.IRBuilder, address: ir.Value, lanes: int) -> ir.Value:
-        pointer = builder.inttoptr(address, ir.VectorType(self.stored, lanes).as_pointer())
-        vector = builder.load(pointer)
+        vector = builder.load(builder.inttoptr(address, ir.VectorType(self.type, lanes).as_pointer()))
         vector.align = 1
-        return builder.sext(vector, ir.VectorType(self.summed, lanes)) if self.is_int8 else vector
+        return vector
 
     def add(self, builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
-        return builder.add(left, right) if self.is_int8 else builder.fadd(left, right)
+        if not self.is_int8:
+            return builder.fadd(left, right)
+        # A sum beyond the range stays at its end instead of coming out at the other.
+        kind = ir.FunctionType(left.type, [left.type, left.type])
+        name = f"llvm.sadd.sat.v{left.type.count}i8"
+        function = builder.module.globals.get(name) or ir.Function(builder.module, kind, name)
+        return builder.call(function, [left, right])
 
-    def keep_maximum(self, builder: ir.IRBuilder, address: ir.Value, sums: ir.Value) -> None:
-        pointer = builder.inttoptr(address, sums.type.as_pointer())
-        best = builder.load(pointer)
-        best.align = self.summed_size
+    def maximum(self, builder: ir.IRBuilder, left: ir.Value, right: ir.Value) -> ir.Value:
         compare = builder.icmp_signed if self.is_int8 else builder.fcmp_ordered
-        larger = compare(">", sums, best)
-        builder.store(builder.select(larger, sums, best), pointer).align = self.summed_size
+        return builder.select(compare(">", left, right), left, right)
+
+    def sums_at(self, builder: ir.IRBuilder, maxima: ir.Value, index: ir.Value, lanes: int) -> ir.Value:
+        """Pointer to the maxima of `lanes` filters, the first of which is `index`."""
+        address = builder.add(maxima, builder.mul(index, _INDEX(self.size)))
+        return builder.inttoptr(address, ir.VectorType(self.type, lanes).as_pointer())
 
 
 def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
@@ -63,128 +74,194 @@ def _prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
     builder.call(function, [builder.inttoptr(address, _BYTE.as_pointer()), _FLAG(0), _FLAG(3), _FLAG(1)])
 
 
-def _row_address(builder: ir.IRBuilder, operands: _Operands, position: ir.Value, offset: ir.Value) -> ir.Value:
-    """Address of one token's slice: table + rows[position] + column + offset * slice_bytes."""
-    entry = builder.add(operands.rows, builder.mul(position, _INDEX(8)))
-    row = builder.load(builder.inttoptr(entry, _INDEX.as_pointer()))
-    column = builder.add(operands.column, builder.mul(offset, operands.slice_bytes))
-    return builder.add(operands.table, builder.add(row, column))
-
-
 class _Operands:
     def __init__(self, values: tuple[ir.Value, ...]) -> None:
-        self.table, self.rows, self.maxima, self.start, self.dilation = values[:5]
-        self.width, self.column, self.slice_bytes, self.filters = values[5:]
+        self.table, self.rows, self.maxima, self.start, self.count, self.stride, self.dilation = values[:7]
+        self.width, self.column, self.slice_bytes, self.filters = values[7:]
+
+    def row(self, builder: ir.IRBuilder, position: ir.Value) -> ir.Value:
+        """Address of the terms that the token at a position has for this width: table + rows[position] + column."""
+        entry = builder.add(self.rows, builder.mul(position, _INDEX(8)))
+        row = builder.load(builder.inttoptr(entry, _INDEX.as_pointer()))
+        return builder.add(builder.add(self.table, self.column), row)
 
 
 def _emit(builder: ir.IRBuilder, operands: _Operands, element: _Element) -> None:
-    done = builder.append_basic_block("done")
+    """for each block of filters: go to the code for its number of vectors and the width."""
+    lanes = element.lanes
+    # The last vector starts so that it ends with the last filter, and may compute some filters a second time. Few
+    # filters are padded to half a vector or a whole one.
+    vectors = builder.sdiv(builder.add(operands.filters, _INDEX(lanes - 1)), _INDEX(lanes))
+    narrow = builder.icmp_signed("<", operands.filters, _INDEX(lanes))
+    entry = builder.block
+    head, inside, done = (builder.append_basic_block(name) for name in ("blocks", "block", "blocks_done"))
+    after = builder.append_basic_block("block_after")
+    builder.branch(head)
+    builder.position_at_end(head)
+    first = builder.phi(_INDEX)  # vector that the block starts with
+    first.add_incoming(_INDEX(0), entry)
+    builder.cbranch(builder.icmp_signed("<", first, vectors), inside, done)
+
+    builder.position_at_end(inside)
+    left = builder.sub(vectors, first)
+    count = _INDEX(1)
+    for size in reversed(_BLOCKS[1:-1]):
+        count = builder.select(builder.icmp_signed(">=", left, _INDEX(size)), _INDEX(size), count)
+    # With filters for a whole block, the last one starts so that it ends with them, as the last vector does.
+    count = builder.select(builder.icmp_signed(">=", vectors, _INDEX(_BLOCKS[0])), _INDEX(_BLOCKS[0]), count)
+    start = builder.select(builder.icmp_signed("<", left, count), builder.sub(vectors, count), first)
+    index = builder.mul(start, _INDEX(lanes))
+    last = builder.sub(operands.filters, _INDEX(lanes))
+    wanted = builder.mul(builder.sub(builder.add(start, count), _INDEX(1)), _INDEX(lanes))
+    last = builder.select(builder.icmp_signed("<", wanted, last), wanted, last)
+    size = builder.select(narrow, _INDEX(0), count)
     wide = builder.append_basic_block("wide")
-    choose = builder.switch(operands.width, wide)
+    by_width = builder.switch(operands.width, wide)
     for width in range(1, UNROLLED_WIDTHS + 1):
-        block = builder.append_basic_block(f"width{width}")
-        choose.add_case(_INDEX(width), block)
-        builder.position_at_end(block)
-        _emit_unrolled(builder, operands, element, width, done)
+        chosen = builder.append_basic_block(f"width{width}")
+        by_width.add_case(_INDEX(width), chosen)
+        builder.position_at_end(chosen)
+        _emit_sizes(builder, operands, element, width, size, index, last, after)
     builder.position_at_end(wide)
-    _emit_any_width(builder, operands, element, done)
+    _emit_sizes(builder, operands, element, None, size, index, last, after)
+
+    builder.position_at_end(after)
+    first.add_incoming(builder.add(first, count), after)
+    builder.branch(head)
     builder.position_at_end(done)
 
 
-def _emit_unrolled(builder: ir.IRBuilder, operands: _Operands, element: _Element, width: int, done: ir.Block) -> None:
-    rows, later_rows = [], []
-    for j in range(width):
-        position = builder.add(operands.start, builder.mul(operands.dilation, _INDEX(j)))
-        rows.append(_row_address(builder, operands, position, _INDEX(j)))
-        later = builder.add(position, _INDEX(PREFETCH_DISTANCE))
-        later_rows.append(_row_address(builder, operands, later, _INDEX(j)))
-
-    def body(filter_index: ir.Value, vectors: int, lanes: int) -> None:
-        stored = builder.mul(filter_index, _INDEX(element.stored_size))
-        for row in later_rows:
-            _prefetch(builder, builder.add(row, stored))
-        for k in range(vectors):
-            shift = builder.add(stored, _INDEX(k * lanes * element.stored_size))
-            sums = element.load(builder, builder.add(rows[0], shift), lanes)
-            for row in rows[1:]:
-                sums = element.add(builder, sums, element.load(builder, builder.add(row, shift), lanes))
-            index = builder.add(filter_index, _INDEX(k * lanes))
-            address = builder.add(operands.maxima, builder.mul(index, _INDEX(element.summed_size)))
-            element.keep_maximum(builder, address, sums)
-
-    # Blocks of two registers, then half registers: filters are padded to a multiple of half a register.
-    half = element.lanes // 2
-    block_size = 2 * element.lanes
-    blocks_end = builder.and_(operands.filters, _INDEX(-block_size))
-    start = _emit_loop(builder, _INDEX(0), blocks_end, block_size, lambda i: body(i, 2, element.lanes))
-    _emit_loop(builder, start, operands.filters, half, lambda i: body(i, 1, half))
-    builder.branch(done)
+def _emit_sizes(
+    builder: ir.IRBuilder, operands: _Operands, element: _Element, width: int | None, size: ir.Value,
+    index: ir.Value, last: ir.Value, after: ir.Block,
+) -> None:  # fmt: skip
+    """The code of one width for each number of vectors; 0 is half a vector."""
+    impossible = builder.append_basic_block("impossible")
+    by_size = builder.switch(size, impossible)
+    for vectors in (*_BLOCKS, 0):
+        chosen = builder.append_basic_block(f"vectors{vectors}")
+        by_size.add_case(_INDEX(vectors), chosen)
+        builder.position_at_end(chosen)
+        lanes = element.lanes if vectors else element.lanes // 2
+        starts = [builder.add(index, _INDEX(v * lanes)) for v in range(vectors - 1)]
+        _emit_windows(builder, operands, element, width, lanes, [*starts, last if vectors else index])
+        builder.branch(after)
+    builder.position_at_end(impossible)
+    builder.unreachable()
 
 
-def _emit_loop(builder: ir.IRBuilder, start: ir.Value, end: ir.Value, step: int, body: Any) -> ir.Value:
-    """for (i = start; i < end; i += step) body(i); returns the final i."""
+def _emit_windows(
+    builder: ir.IRBuilder, operands: _Operands, element: _Element, width: int | None, lanes: int,
+    filters: list[ir.Value],
+) -> None:  # fmt: skip
+    """maxima of some vectors = the maximum with the sums of all windows; `filters` are the vectors' first filters."""
+    pointers = [element.sums_at(builder, operands.maxima, index, lanes) for index in filters]
+    shifts = [builder.mul(index, _INDEX(element.size)) for index in filters]
+
+    def sums(position: ir.Value, best: list[ir.Value]) -> list[ir.Value]:
+        if width is None:
+            totals = _add_rows(builder, operands, element, lanes, position, shifts)
+        else:
+            rows = [
+                builder.add(
+                    operands.row(builder, builder.add(position, builder.mul(operands.dilation, _INDEX(j)))),
+                    builder.mul(operands.slice_bytes, _INDEX(j)),
+                )
+                for j in range(width)
+            ]
+            later = builder.add(position, builder.mul(operands.dilation, _INDEX(width - 1)))
+            later_row = operands.row(builder, builder.add(later, _INDEX(PREFETCH_DISTANCE)))
+            totals = []
+            bytes_read = len(filters) * lanes * element.size
+            for j in range(width):
+                slice_at = builder.add(builder.add(later_row, shifts[0]), builder.mul(operands.slice_bytes, _INDEX(j)))
+                for line in range(0, bytes_read, _LINE):
+                    _prefetch(builder, builder.add(slice_at, _INDEX(line)))
+            for shift in shifts:
+                total = element.load(builder, builder.add(rows[0], shift), lanes)
+                for row in rows[1:]:
+                    total = element.add(builder, total, element.load(builder, builder.add(row, shift), lanes))
+                totals.append(total)
+        return [element.maximum(builder, total, old) for total, old in zip(totals, best, strict=True)]
+
+    start = []
+    for pointer in pointers:
+        start.append(builder.load(pointer))
+        start[-1].align = element.size
+    best = _emit_loop(builder, operands, start, sums)
+    for pointer, value in zip(pointers, best, strict=True):
+        builder.store(value, pointer).align = element.size
+
+
+def _emit_loop(builder: ir.IRBuilder, operands: _Operands, values: list[ir.Value], body: Any) -> list[ir.Value]:
+    """position = start; repeat count times: values = body(position, values), position += stride; returns values."""
     before = builder.block
-    head = builder.append_basic_block("head")
-    inside = builder.append_basic_block("inside")
-    after = builder.append_basic_block("after")
+    head, inside, after = (builder.append_basic_block(name) for name in ("windows", "window", "windows_done"))
     builder.branch(head)
     builder.position_at_end(head)
-    index = builder.phi(_INDEX)
-    index.add_incoming(start, before)
-    builder.cbranch(builder.icmp_signed("<", index, end), inside, after)
+    done, position = builder.phi(_INDEX), builder.phi(_INDEX)
+    current = [builder.phi(value.type) for value in values]
+    done.add_incoming(_INDEX(0), before)
+    position.add_incoming(operands.start, before)
+    for phi, value in zip(current, values, strict=True):
+        phi.add_incoming(value, before)
+    builder.cbranch(builder.icmp_signed("<", done, operands.count), inside, after)
     builder.position_at_end(inside)
-    body(index)
-    index.add_incoming(builder.add(index, _INDEX(step)), builder.block)
+    updated = body(position, current)
+    done.add_incoming(builder.add(done, _INDEX(1)), builder.block)
+    position.add_incoming(builder.add(position, operands.stride), builder.block)
+    for phi, value in zip(current, updated, strict=True):
+        phi.add_incoming(value, builder.block)
     builder.branch(head)
     builder.position_at_end(after)
-    return index
+    return current
 
 
-def _emit_any_width(builder: ir.IRBuilder, operands: _Operands, element: _Element, done: ir.Block) -> None:
-    half = element.lanes // 2
+def _add_rows(
+    builder: ir.IRBuilder, operands: _Operands, element: _Element, lanes: int, position: ir.Value,
+    shifts: list[ir.Value],
+) -> list[ir.Value]:  # fmt: skip
+    """The sums of a window of any width, in a loop over its rows."""
 
-    def body(filter_index: ir.Value) -> None:
-        stored = builder.mul(filter_index, _INDEX(element.stored_size))
-        first = _row_address(builder, operands, operands.start, _INDEX(0))
-        sums_at_start = element.load(builder, builder.add(first, stored), half)
-        before = builder.block
-        head = builder.append_basic_block("row_head")
-        inside = builder.append_basic_block("row")
-        after = builder.append_basic_block("row_after")
-        builder.branch(head)
-        builder.position_at_end(head)
-        j = builder.phi(_INDEX)
-        sums = builder.phi(sums_at_start.type)
-        j.add_incoming(_INDEX(1), before)
-        sums.add_incoming(sums_at_start, before)
-        builder.cbranch(builder.icmp_signed("<", j, operands.width), inside, after)
-        builder.position_at_end(inside)
-        position = builder.add(operands.start, builder.mul(operands.dilation, j))
-        row = _row_address(builder, operands, position, j)
-        added = element.add(builder, sums, element.load(builder, builder.add(row, stored), half))
-        j.add_incoming(builder.add(j, _INDEX(1)), inside)
-        sums.add_incoming(added, inside)
-        builder.branch(head)
-        builder.position_at_end(after)
-        address = builder.add(operands.maxima, builder.mul(filter_index, _INDEX(element.summed_size)))
-        element.keep_maximum(builder, address, sums)
+    def row_at(j: ir.Value) -> ir.Value:
+        row = operands.row(builder, builder.add(position, builder.mul(operands.dilation, j)))
+        return builder.add(row, builder.mul(operands.slice_bytes, j))
 
-    _emit_loop(builder, _INDEX(0), operands.filters, half, body)
-    builder.branch(done)
+    first = row_at(_INDEX(0))
+    start = [element.load(builder, builder.add(first, shift), lanes) for shift in shifts]
+    before = builder.block
+    head, inside, after = (builder.append_basic_block(name) for name in ("rows", "row", "rows_done"))
+    builder.branch(head)
+    builder.position_at_end(head)
+    j = builder.phi(_INDEX)
+    totals = [builder.phi(value.type) for value in start]
+    j.add_incoming(_INDEX(1), before)
+    for phi, value in zip(totals, start, strict=True):
+        phi.add_incoming(value, before)
+    builder.cbranch(builder.icmp_signed("<", j, operands.width), inside, after)
+    builder.position_at_end(inside)
+    row = row_at(j)
+    for phi, shift in zip(totals, shifts, strict=True):
+        phi.add_incoming(element.add(builder, phi, element.load(builder, builder.add(row, shift), lanes)), inside)
+    j.add_incoming(builder.add(j, _INDEX(1)), inside)
+    builder.branch(head)
+    builder.position_at_end(after)
+    return totals
 
 
 def _window_max(is_int8: bool) -> Any:
     @intrinsic
     def window_max(  # type: ignore[no-untyped-def]
-        typing_context, table, rows, maxima, start, dilation, width, column, slice_bytes, filters
+        typing_context, table, rows, maxima, start, count, stride, dilation, width, column, slice_bytes, filters
     ):
-        """maxima[f] = max(maxima[f], sum over j of table[rows[start + j * dilation], column + j, f]).
+        """For `count` windows at start, start + stride, ...: maxima[f] = max(maxima[f], sum over j of
+        table[rows[window + j * dilation], column + j, f]).
 
-        All arguments are integers. `table`, `rows` (int64 byte offsets into the table) and `maxima` (int16 for
-        an int8 table, else float32) are addresses; `column` is the byte at which this width starts in a row;
+        All arguments are integers. `table`, `rows` (int64 byte offsets into the table) and `maxima` (of the
+        table's type) are addresses; `column` is the byte at which this width starts in a row;
         `slice_bytes` the bytes of one offset's filters; `filters` a multiple of half a vector.
         """
-        signature = types.void(*([types.int64] * 9))
+        signature = types.void(*([types.int64] * 11))
 
         def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
             _emit(builder, _Operands(values), _Element(is_int8))

@@ -1,0 +1,116 @@
+"""What else labels texts on a CPU: fastText, TF-IDF, model2vec, a transformer; each as a function of a list of texts.
+
+Their speed does not depend on whether their labels are right, so they learn what our model answers, or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Peer = Callable[[list[str]], Any]
+PEERS = ("fasttext", "tfidf", "model2vec", "transformers")
+
+
+def fasttext_peer(texts: Sequence[str], labels: Sequence[str]) -> Peer:
+    """fastText, 100 dimensions, word bigrams (Joulin 2016, https://arxiv.org/abs/1607.01759), all lines in one call."""
+    fasttext = _import("fasttext")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.txt"
+        lines = (f"__label__{label.replace(' ', '_')} {_line(t)}" for t, label in zip(texts, labels, strict=True))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        with _silence():
+            model = fasttext.train_supervised(str(path), dim=100, wordNgrams=2, epoch=1, thread=1, verbose=0)
+    # The Python wrapper around this call fails with numpy 2; this is what it calls, and faster than a call a text.
+    return lambda batch: model.f.multilinePredict([_line(text) + "\n" for text in batch], 1, 0.0, "strict")
+
+
+def tfidf_peer(texts: Sequence[str], labels: Sequence[str]) -> Peer:
+    """TF-IDF of words and word bigrams, then logistic regression, from scikit-learn."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=20, tol=0.1))
+    pipeline.fit(list(texts), list(labels))
+    return lambda batch: pipeline.predict(batch)
+
+
+def model2vec_peer(tokenizer_json: str, classes: Sequence[str]) -> Peer:
+    """model2vec's classifier: the mean of static vectors of 256 dimensions and a hidden layer of 512."""
+    from tokenizers import Tokenizer
+
+    model2vec = _import("model2vec")
+    mlp = _import("model2vec.inference.mlp")
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    rng = np.random.default_rng(0)
+
+    def layer(rows: int, columns: int) -> Any:
+        return mlp.Layer(rng.normal(size=(columns, rows)).astype(np.float32), np.zeros(columns, np.float32))
+
+    vectors = rng.normal(size=(tokenizer.get_vocab_size(), 256)).astype(np.float32)
+    head = mlp.MLPHead([layer(256, 512), layer(512, len(classes))], mlp.Activation.SOFTMAX, np.array(classes))
+    pipeline = _import("model2vec.inference").StaticModelPipeline(model2vec.StaticModel(vectors, tokenizer), head)
+    return lambda batch: pipeline.predict(batch, use_multiprocessing=False)
+
+
+def transformer_peer(checkpoint: str, num_labels: int) -> Peer:
+    """A transformer with a classification head, in length-sorted batches of 64, cut at 256 tokens."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    model = AutoModelForSequenceClassification.from_pretrained(
+        checkpoint, num_labels=num_labels, ignore_mismatched_sizes=True
+    ).eval()
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+
+    def predict(batch: list[str]) -> list[int]:
+        labels: list[int] = []
+        texts = sorted(batch, key=len)
+        with torch.inference_mode():
+            for start in range(0, len(texts), 64):
+                inputs = tokenizer(
+                    texts[start : start + 64], padding=True, truncation=True, max_length=256, return_tensors="pt"
+                )
+                labels += model(**inputs).logits.argmax(-1).tolist()
+        return labels
+
+    return predict
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split("\n"))
+
+
+def _import(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        package = name.partition(".")[0]
+        raise ValueError(
+            f"--peers: {package} is not installed; expected the extra; pip install 'textcnn[bench]'"
+        ) from None
+
+
+@contextlib.contextmanager
+def _silence() -> Any:
+    """fastText prints its progress past Python's own standard error."""
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,59 @@
+"""What can only be measured on whole processes: from start to first label, and the memory of a long run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+from statistics import median
+
+FIRST_LABEL = "import sys, textcnn; textcnn.load(sys.argv[1]).predict([sys.argv[2]])"
+SCORE = """\
+import resource, sys
+from textcnn.cli import main
+main(["score", sys.argv[1], sys.argv[2], "--output", sys.argv[3], "--label_only"])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"""
+
+
+def cold_start(directory: str, text: str, rounds: int = 7) -> tuple[float, float]:
+    """Median seconds from the start of a process to its first label, and to the end of `import torch`, in turns."""
+    ours = [sys.executable, "-c", FIRST_LABEL, directory, text]
+    theirs = [sys.executable, "-c", "import torch"]
+    for command in (ours, theirs):
+        subprocess.run(command, check=True)
+    times = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
+    return median(time for time, _ in times), median(time for _, time in times)
+
+
+def resident_memory(directory: str, texts: list[str], sizes: tuple[int, ...] = (100, 1000)) -> list[float]:
+    """Largest resident memory, in MB, of scoring text files of so many MB."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in sizes:
+            source = Path(folder) / "texts.txt"
+            with source.open("w", encoding="utf-8") as file:
+                file.writelines(_lines(texts, size * 1_000_000))
+            command = [sys.executable, "-c", SCORE, directory, str(source), str(Path(folder) / "labels.jsonl")]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            found.append(float(done.stdout.split()[-1]))
+    return found
+
+
+def _lines(texts: list[str], size: int) -> Iterator[str]:
+    written = 0
+    for text in cycle(texts):
+        line = " ".join(text.split()) + "\n"
+        yield line
+        written += len(line.encode())
+        if written >= size:
+            return
+
+
+def _seconds(command: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(command, check=True)
+    return time.perf_counter() - started
