@@ -55,7 +55,7 @@ def save_artifact(
     directory.mkdir(parents=True, exist_ok=True)
     # Tables folded from other weights would go on answering for them.
     (directory / FOLDED_FILE).unlink(missing_ok=True)
-    with _no_progress_bars():
+    with no_progress_bars():
         model.save_pretrained(directory)
     # safetensors makes files that only their owner may read; a model is for whoever may read the folder.
     weights = directory / "model.safetensors"
@@ -80,7 +80,7 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     from .tokenization import load_tokenizer, vocabulary_size
 
     try:
-        with _no_progress_bars():
+        with no_progress_bars():
             model, info = TextCNNForSequenceClassification.from_pretrained(
                 directory, local_files_only=True, output_loading_info=True
             )
@@ -186,7 +186,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
+def no_progress_bars() -> Iterator[None]:
     """transformers would show a bar for the half second that a model of this size takes."""
     from transformers.utils import logging
 

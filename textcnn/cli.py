@@ -14,6 +14,7 @@ VERBS = {
     "validate": ("textcnn.training.command", "score a run on its validation split"),
     "test": ("textcnn.training.command", "score a run on its test split"),
     "predict": ("textcnn.training.command", "write labels and probabilities beside the rows of a file"),
+    "vectors": ("textcnn.contextual", "make initial token vectors from a transformer and texts without labels"),
     "fold": ("textcnn.fold", "make the look-up tables, in 8 bits or for fewer tokens if asked to"),
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),

@@ -1,0 +1,91 @@
+"""Contextual token vectors against a transformer asked one text at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+import textcnn
+from textcnn.cli import main
+from textcnn.contextual import contextual_vectors
+from textcnn.tokenization import load_tokenizer, train_tokenizer
+
+TEXTS = ["a lovely film", "a dull film and a dull plot", "great plot", "a", ""]
+
+
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    directory = tmp_path_factory.mktemp("transformer")
+    torch.manual_seed(0)
+    trained = train_tokenizer(["[CLS] [SEP]", *TEXTS, "unused words"], "wordpiece", vocab_size=80)
+    backend = trained.backend_tokenizer
+    backend.add_special_tokens(["[CLS]", "[SEP]"])
+    from tokenizers.processors import TemplateProcessing
+
+    ends = [(name, backend.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    tokenizer.save_pretrained(directory)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+    )
+    BertModel(config).eval().save_pretrained(directory)
+    return str(directory)
+
+
+def test_means_are_those_of_single_texts(transformer: str) -> None:
+    from transformers import AutoTokenizer
+
+    model = BertModel.from_pretrained(transformer).eval()
+    tokenizer = AutoTokenizer.from_pretrained(transformer)
+    outputs: dict[int, list[torch.Tensor]] = {}
+    special = set(tokenizer.all_special_ids)
+    with torch.inference_mode():
+        for token in range(len(tokenizer)):
+            ids = torch.tensor([[tokenizer.cls_token_id, token, tokenizer.sep_token_id]])
+            outputs[token] = [model(ids).last_hidden_state[0, 1]]
+        for text in TEXTS:
+            ids = tokenizer(text, return_tensors="pt")["input_ids"]
+            for token, state in zip(ids[0].tolist(), model(ids).last_hidden_state[0], strict=True):
+                if token not in special:
+                    outputs[token].append(state)
+    means = torch.stack([torch.stack(outputs[token]).mean(dim=0) for token in range(len(tokenizer))])
+    kept = torch.tensor([token not in special for token in range(len(tokenizer))])
+    wanted = [model.get_input_embeddings().weight.detach(), means]
+    wanted = [half - half[kept].mean(dim=0) for half in wanted]
+    wanted = torch.cat([half / half[kept].std() for half in wanted], dim=1)
+    for batch_size in (1, 3):
+        got = contextual_vectors(transformer, TEXTS, batch_size=batch_size)
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_the_verb_writes_what_training_starts_from(transformer: str, tmp_path: Path, reviews: Path) -> None:
+    main(["vectors", transformer, "--texts", str(reviews), "--limit", "20", "--output", str(tmp_path / "vectors")])
+    assert load_tokenizer(str(tmp_path / "vectors")).get_vocab() == load_tokenizer(transformer).get_vocab()
+    classifier = textcnn.train(
+        str(reviews),
+        tmp_path / "run",
+        vectors=str(tmp_path / "vectors"),
+        max_epochs=1,
+        log_every_n_steps=1,
+        enable_progress_bar=False,
+    )
+    assert classifier.config["embedding_dim"] == 16
+    assert classifier.config["vocab_size"] == len(load_tokenizer(transformer))
+
+
+def test_a_text_column_that_is_not_there(transformer: str, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["vectors", transformer, "--texts", str(reviews), "--text_column", "texts", "--output", "x"])
+    assert stop.value.code == 2
+    assert "did you mean 'text'" in capsys.readouterr().err
