@@ -16,6 +16,7 @@ from ..data.prediction import open_rows, texts_of
 from ..fold import fold
 from ..runtime.folded import FoldedTextCNN
 from . import peers
+from .figures import Figures
 from .processes import cold_start, resident_memory
 from .report import machine, write_figures
 from .timing import paired, per_call
@@ -29,27 +30,6 @@ Every ratio is measured in turns on the same texts; the two figures beside it ar
 
 # Texts for what is slow: the ratio is of the same texts on either side.
 FEW, VERY_FEW = 1024, 128
-
-
-class Figures(dict[str, dict[str, Any]]):
-    """Figures by name; each is printed when it is set."""
-
-    def ratio(
-        self, key: str, what: str, ours: Callable[[], object], theirs: Callable[[], object], texts: int, rounds: int = 5
-    ) -> None:
-        """Texts a second of both, and how many times ours are theirs."""
-        our_time, their_time = paired(ours, theirs, rounds)
-        self.add(key, what, their_time / our_time, "x", texts / our_time, texts / their_time, "texts/s")
-
-    def add(
-        self, key: str, what: str, value: float, unit: str, ours: float | None = None, theirs: float | None = None,
-        unit_of_both: str = "",
-    ) -> None:  # fmt: skip
-        """Sets one figure: its value, and the two measurements it comes from, where it has them."""
-        self[key] = {"value": value, "unit": unit, "ours": ours, "theirs": theirs, "unit_of_both": unit_of_both,
-                     "what": what}  # fmt: skip
-        both = "" if ours is None or theirs is None else f"{_short(ours):>9} against {_short(theirs):>9} {unit_of_both}"
-        print(f"{key:<28}{_short(value):>8} {unit:<3}  {both}", flush=True)
 
 
 def main(args: list[str]) -> None:
@@ -278,7 +258,3 @@ def _check(reference: np.ndarray, ours: np.ndarray) -> None:
 
 def _read(path: str, column: str | None) -> list[str]:
     return [text for text in texts_of(open_rows(path), column, None, path).to_pylist() if text]
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

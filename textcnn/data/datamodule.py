@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import encode_texts
+from .errors import DataError
 from .memory import InMemoryData
 from .options import DataOptions
 from .prediction import open_rows, texts_of
@@ -223,6 +224,16 @@ class TextDataModule(LightningDataModule):
         if source is None:
             source = self.vectors if _has_tokenizer(self.vectors) else "wordpiece"
         return str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
+
+    def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
+        """The texts of train, validation or test, and their label ids [N] or, multi-label, zeros and ones [N, C].
+
+        Raises:
+            DataError: there is no such split, or the data is a stream.
+        """
+        if isinstance(self._data, StreamedData):
+            raise DataError("the data is a stream, whose texts are not kept; expected data that fits in memory")
+        return self._data.texts_and_targets(role)
 
     @cached_property
     def collator(self) -> TextCollator:

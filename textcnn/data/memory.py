@@ -182,6 +182,20 @@ class InMemoryData:
                 yield chunk[position]
             start += len(chunk)
 
+    def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
+        """The texts of a split, and their label ids [N] or, multi-label, zeros and ones [N, C].
+
+        Raises:
+            DataError: there is no such split.
+        """
+        if role not in self.splits:
+            raise DataError(
+                f"{self.description} has no {role} split; expected one; its splits are {', '.join(self.splits)}"
+            )
+        split = self.splits[role]
+        texts = self._read[split.table].texts.take(pa.array(split.rows)).cast(pa.string()).to_pylist()
+        return texts, split.targets.batch(split.rows, len(self.labels))
+
     def encode(self, role: str, tokenizer: PreTrainedTokenizerFast) -> EncodedTexts:
         """The tokenised table behind a split (all of its rows), made once."""
         name = self.splits[role].table

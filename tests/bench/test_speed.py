@@ -1,0 +1,134 @@
+"""The speed benchmarks on a small model: what they compare is the same, and every figure is written."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from folded_models import flat, id_lists, make_model, word_tokenizer
+from transformers import PreTrainedTokenizerFast
+
+from textcnn.artifact import save_artifact
+from textcnn.bench import peers, processes, speed, timing, training
+from textcnn.bench.figures import Figures
+from textcnn.cli import main
+from textcnn.fold import fold
+
+TEXTS = [f"w{i % 40 + 2} w{i % 11 + 2} w{i % 7 + 2}" for i in range(300)]
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "SECONDS", 0.001)
+    monkeypatch.setattr(timing.per_call, "__defaults__", (0.001,))
+    monkeypatch.setattr(processes.cold_start, "__defaults__", (1,))
+    monkeypatch.setattr(processes.resident_memory, "__defaults__", ((1, 2),))
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
+    return save_artifact(make_model(), tokenizer, tmp_path / "model")
+
+
+def test_the_reference_computes_what_the_tables_hold() -> None:
+    model = make_model()
+    ids, offsets = flat([row for row in id_lists() if row])
+    got = speed.conv1d_reference(model, ids, offsets)()
+    np.testing.assert_allclose(got, fold(model).features_of_ids(ids, offsets), rtol=1e-4, atol=1e-4)
+    with pytest.raises(RuntimeError, match="differ"):
+        speed._check(got, got + 1)
+
+
+def test_bench_speed(artifact: Path, tmp_path: Path) -> None:
+    texts, output = str(tmp_path / "texts.txt"), tmp_path / "speed.json"
+    arguments = ["--model", str(artifact), "--data", texts, "--peers", "tfidf", "--unicode", texts, "--resident"]
+    main(["bench", "speed", *arguments, "--output", str(output)])
+    written = json.loads(output.read_text())
+    assert written["machine"]["cores"] >= 1
+    assert torch.__version__.startswith(written["versions"]["torch"].partition("+")[0])
+    figures = written["figures"]
+    assert {
+        "pooled_float32_vs_conv1d", "pooled_int8_vs_conv1d", "tokenizer_vs_tokenizers", "label_vs_tfidf",
+        "threads_2_vs_1", "single_text_microseconds", "cost_growth", "cold_start_vs_import_torch", "resident_mb",
+        "resident_growth_mb",
+    } <= figures.keys()  # fmt: skip
+    for figure in figures.values():
+        assert np.isfinite(figure["value"])
+    # What this process holds does not count: a child that only scores needs a fraction of torch's memory.
+    assert 20 < figures["resident_mb"]["value"] < 400
+    ratio = figures["label_vs_tfidf"]
+    assert ratio["value"] == pytest.approx(ratio["ours"] / ratio["theirs"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--peers", "fasttxt"], "fasttxt"), (["--peers", "transformers"], "--transformer")],
+)
+def test_mistakes(artifact: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["bench", "speed", "--model", str(artifact), "--data", "x.txt", *arguments])
+    assert stop.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_peer_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValueError, match=r"textcnn\[bench\]"):
+        peers._import("no_such_peer")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("fasttext") is None, reason="fasttext is an extra")
+def test_fasttext_labels_texts() -> None:
+    peer = peers.fasttext_peer(["good film", "bad film"] * 50, ["a b", "c"] * 50)
+    labels = [label[0] for label in peer(["good", "bad\nfilm"])[1]]
+    assert len(labels) == 2
+
+
+def test_paired_gives_the_time_of_a_call() -> None:
+    calls = {"ours": 0, "theirs": 0}
+
+    def count(name: str) -> None:
+        calls[name] += 1
+        sum(range(20_000 if name == "theirs" else 2_000))
+
+    ours, theirs = timing.paired(lambda: count("ours"), lambda: count("theirs"), rounds=3)
+    assert min(calls.values()) > 3
+    assert ours < theirs
+
+
+def test_a_training_step_does_what_conv1d_does() -> None:
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(1, 40, size=length) for length in (3, 9, 1, 30)]
+    step = training.Step(texts, 40)
+    torch.testing.assert_close(step.ours(), step.theirs(), rtol=1e-4, atol=1e-4)
+    step._done = lambda features: features  # type: ignore[method-assign]
+    gradients = []
+    for run in (step.ours, step.theirs):
+        run()
+        parameters = [*step.embedding.parameters(), *step.convolution.parameters()]
+        gradients.append([p.grad.to_dense() if p.grad.is_sparse else p.grad for p in parameters])
+        for parameter in parameters:
+            parameter.grad = None
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_bench_train(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "synthetic", lambda count, length: [np.ones(length, np.int64)] * 2)
+    monkeypatch.setattr(training, "MEMORY", "print(3.0)")
+    output = tmp_path / "train.json"
+    main(["bench", "train", "--data", str(reviews), "--output", str(output)])
+    figures = json.loads(output.read_text())["figures"]
+    assert {"step_sorted_256", "step_unsorted_256", "step_sorted_50", "memory_512", "cost_growth", "fit_vs_op"} <= set(
+        figures
+    )
+
+
+def test_figures_print_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    Figures().add("key", "what", 2.5, "x", 1000, 400, "texts/s")
+    assert capsys.readouterr().out.split() == ["key", "2.5", "x", "1,000", "against", "400", "texts/s"]
