@@ -16,6 +16,7 @@ from .runtime.classifier import Array, TextClassifier
 
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
+    from .runtime.explain import Explanation
 
 
 class TorchClassifier(TextClassifier):
@@ -32,6 +33,12 @@ class TorchClassifier(TextClassifier):
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.batch_size = batch_size
+
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`."""
+        from .fold import fold
+
+        return fold(self.model, self.tokenizer).explain(text, label)
 
     def _logits(self, texts: list[str]) -> Array:
         import torch

@@ -17,6 +17,7 @@ VERBS = {
     "vectors": ("textcnn.contextual", "make initial token vectors from a transformer and texts without labels"),
     "fold": ("textcnn.fold", "make the look-up tables, in 8 bits or for fewer tokens if asked to"),
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
+    "explain": ("textcnn.explanation", "show which n-grams of a text made its answer"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
@@ -27,6 +28,7 @@ examples:
   textcnn test --config runs/reviews/config.yaml
   textcnn fold runs/reviews --int8 --texts reviews.csv
   textcnn score runs/reviews new.csv --output labelled.csv
+  textcnn explain runs/reviews "a lovely film with a dull end"
 
 `textcnn VERB --help` lists what a verb takes. TEXTCNN_DEBUG=1 shows the traceback of an error."""
 

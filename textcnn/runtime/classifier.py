@@ -37,6 +37,10 @@ class TextClassifier:
         """Logits [N, C], divided by the temperature."""
         raise NotImplementedError
 
+    def explain(self, text: str, label: str | None = None) -> Any:
+        """The n-grams of a text that made a logit: an `Explanation`."""
+        raise NotImplementedError
+
     def logits(self, texts: Iterable[str]) -> Array:
         """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from .classifier import Array, TextClassifier
 from .layout import Layout
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .threads import ThreadPool
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 FORMAT = "textcnn-folded-2"
 # Texts and characters tokenized at a time: enough to make the cost of a call small, few enough to stay in cache.
@@ -191,6 +194,27 @@ class FoldedTextCNN(TextClassifier):
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
         return self._classify(ids, offsets, np.empty((1, self._layout.features), dtype=np.float32))
+
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """The n-grams of a text that made a logit, and how much of it each made.
+
+        Args:
+            text: One text.
+            label: The label to explain; None is the one with the largest logit.
+
+        Example:
+            >>> why = model.explain("free entry, call now")
+            >>> why.contributions[0].text, round(why.contributions[0].weight, 2)
+            ('call now', 1.73)
+
+        Raises:
+            ValueError: there is no such label, or the model normalises its pooled features.
+        """
+        from .explain import explain
+
+        if not isinstance(text, str):
+            raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
+        return explain(self, text, label)
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)

@@ -1,0 +1,188 @@
+"""Explanations against torch's own convolution, window by window: they add up, and they name the right n-grams."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from folded_models import CONFIGS, make_model, word_tokenizer
+from rich.console import Console
+from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
+
+from textcnn.artifact import save_artifact
+from textcnn.classifier import TorchClassifier
+from textcnn.cli import main
+from textcnn.fold import fold
+from textcnn.model.config import TextCNNConfig
+from textcnn.runtime.layout import margins
+
+EXACT = [name for name in CONFIGS if "pooled-norm" not in name]
+TEXTS = [
+    "",
+    "w3",
+    "w3 w4",
+    "w5 w5 w5 w5",
+    "w3 w4 w5 w6 w7 w8 w9 w10 w11",
+    " ".join(f"w{i * 7 % 45 + 2}" for i in range(60)),
+    "nothing  known\tw7 here",
+]
+
+
+def windows_of(model: Any, ids: list[int]) -> list[tuple[list[int], np.ndarray]]:
+    """For each filter: the token positions of its windows (holes and overhang left out), and their values."""
+    config: TextCNNConfig = model.config
+    found = []
+    with torch.inference_mode():
+        vectors = model.textcnn.embeddings(torch.tensor(ids, dtype=torch.long))
+        for width, convolution in zip(config.kernel_sizes, model.textcnn.convolution.convs, strict=True):
+            left, right = margins(width, config.dilation, config.padding)
+            padded = functional.pad(vectors.T, (left, right))
+            span = (width - 1) * config.dilation
+            count = max(0, (padded.shape[1] - span - 1) // config.stride + 1) if padded.shape[1] > span else 0
+            positions, values = [], []
+            for n in range(count):
+                start = n * config.stride
+                read = [start + j * config.dilation - left for j in range(width)]
+                kept = [p for p in read if 0 <= p < len(ids)]
+                if not kept:
+                    continue
+                columns = padded[:, [p + left for p in read]]
+                values.append((convolution.weight * columns[None]).sum(dim=(1, 2)) + convolution.bias)
+                positions.append(kept)
+            stacked = torch.stack(values).numpy() if values else np.zeros((0, len(convolution.bias)))
+            found += [(positions, stacked[:, f]) for f in range(stacked.shape[1])]
+    return found
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_bias_and_weights_are_the_logit(name: str) -> None:
+    model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
+    folded = fold(model, tokenizer)
+    for text in TEXTS:
+        logits, probabilities = folded.logits([text])[0], folded.predict_proba([text])[0]
+        for c, label in enumerate(folded.labels):
+            why = folded.explain(text, label)
+            assert why.logit == pytest.approx(logits[c], rel=1e-5, abs=1e-4)
+            assert why.probability == pytest.approx(probabilities[c], abs=1e-5)
+            assert why.bias + sum(n.weight for n in why.contributions) == pytest.approx(why.logit, rel=1e-5, abs=1e-5)
+            for ngram in why.contributions:
+                assert sum(token.weight for token in ngram.tokens) == pytest.approx(ngram.weight, rel=1e-5, abs=1e-5)
+        assert folded.explain(text).label == folded.predict([text])[0] or folded.multi_label
+
+
+@pytest.mark.parametrize("name", [*EXACT])
+def test_each_filter_is_explained_by_its_winning_window(name: str) -> None:
+    model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
+    folded = fold(model, tokenizer)
+    activate = model.textcnn.convolution.activation
+    head = model.head.weight.detach().numpy() / model.config.temperature
+    for text in TEXTS:
+        encoding = tokenizer.encode(text)
+        filters = windows_of(model, encoding.ids)
+        why = folded.explain(text, folded.labels[1])
+        seen = {}
+        for ngram in why.contributions:
+            without = why.logit
+            for f in ngram.filters:
+                seen[f] = ngram
+                positions, values = filters[f]
+                best = int(values.argmax())
+                first, last = positions[best][0], positions[best][-1]
+                # Windows with the same sum are told apart by rounding only.
+                ties = [p for p, v in zip(positions, values, strict=True) if v >= values[best] - 1e-4]
+                spans = [(encoding.offsets[p[0]][0], encoding.offsets[p[-1]][1]) for p in ties]
+                assert (ngram.start, ngram.end) in spans
+                assert ngram.text == text[ngram.start : ngram.end]
+                if len(ties) == 1:
+                    read = [encoding.offsets[p] for p in positions[best]]
+                    assert set(read) <= {(token.start, token.end) for token in ngram.tokens}
+                    assert (first, last) == (positions[best][0], positions[best][-1])
+                after = np.delete(values, best)
+                now, then = (float(activate(torch.tensor(v.max()))) if len(v) else 0.0 for v in (values, after))
+                without += head[1, f] * (then - now)
+            assert ngram.without == pytest.approx(without, rel=1e-4, abs=1e-3)
+        for f, (_, values) in enumerate(filters):
+            value = float(activate(torch.tensor(values.max()))) if len(values) else 0.0
+            assert f in seen or abs(head[1, f] * value) < 1e-6
+
+
+def test_coinciding_spans_are_one_contribution_and_the_largest_comes_first() -> None:
+    why = fold(make_model(num_filters=50), word_tokenizer()).explain(TEXTS[5])
+    spans = [(ngram.start, ngram.end) for ngram in why.contributions]
+    assert len(set(spans)) == len(spans)
+    weights = [abs(ngram.weight) for ngram in why.contributions]
+    assert weights == sorted(weights, reverse=True)
+    assert any(len(ngram.filters) > 1 for ngram in why.contributions)
+
+
+def test_int8_explains_its_own_answer_and_says_so() -> None:
+    folded = fold(make_model(num_filters=40), word_tokenizer(), int8=True)
+    for text in TEXTS:
+        why = folded.explain(text)
+        assert why.approximate
+        assert why.logit == pytest.approx(folded.logits([text])[0].max(), abs=1e-4)
+        assert why.bias + sum(n.weight for n in why.contributions) == pytest.approx(why.logit, abs=1e-5)
+
+
+def test_the_torch_classifier_explains_alike() -> None:
+    model = make_model()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    wanted = fold(model, word_tokenizer()).explain(TEXTS[4]).to_dict()
+    assert TorchClassifier(model, tokenizer).explain(TEXTS[4]).to_dict() == wanted
+
+
+def test_what_cannot_be_explained_is_refused() -> None:
+    folded = fold(make_model(), word_tokenizer())
+    with pytest.raises(ValueError, match="label: got 'bb'; expected one of a, b, c; did you mean 'b'"):
+        folded.explain("w3", "bb")
+    with pytest.raises(TypeError, match="expected one string"):
+        folded.explain(["w3"])  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="pooled_norm"):
+        fold(make_model(pooled_norm=True), word_tokenizer()).explain("w3")
+
+
+def test_html_shows_the_text_as_it_is_and_nothing_runs() -> None:
+    text = 'w3 <script>alert("w4")</script> & w5'
+    page = fold(make_model(), word_tokenizer()).explain(text)._repr_html_()
+    assert "<script" not in page
+    shown = page.partition("</b></p>")[2].partition("<table>")[0]
+    import html
+    import re
+
+    assert html.unescape(re.sub("<[^>]+>", "", shown)) == text
+
+
+def test_characters_carry_the_whole_weight() -> None:
+    why = fold(make_model(), word_tokenizer()).explain(TEXTS[4])
+    assert why.characters().sum() == pytest.approx(why.logit - why.bias, abs=1e-4)
+    assert len(why.characters()) == len(TEXTS[4])
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    return save_artifact(make_model(), tokenizer, tmp_path / "model")
+
+
+def test_the_verb(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["explain", str(artifact), TEXTS[4], "--label", "b", "--html", str(tmp_path / "why.html")])
+    said = capsys.readouterr().out
+    why = fold(make_model(), word_tokenizer()).explain(TEXTS[4], "b")
+    assert f"logit {why.logit:.3f}" in said
+    assert why.contributions[0].text in said
+    assert why.contributions[0].text in (tmp_path / "why.html").read_text()
+    main(["explain", str(artifact), TEXTS[4], "--label", "b", "--json"])
+    written = json.loads(capsys.readouterr().out)
+    assert written["contributions"][0]["weight"] == pytest.approx(why.contributions[0].weight)
+
+
+def test_rich_prints_an_explanation() -> None:
+    console = Console(record=True, width=100, file=io.StringIO())
+    console.print(fold(make_model(), word_tokenizer()).explain(TEXTS[4]))
+    assert "logit without" in console.export_text()

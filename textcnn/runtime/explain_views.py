@@ -1,0 +1,94 @@
+"""Explanations to look at: a table in the terminal, a fragment of HTML."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .explain import Contribution, Explanation
+
+# For and against, told apart by people who cannot tell red from green, on white and on black.
+FOR, AGAINST = (20, 110, 200), (215, 95, 0)
+BAR = 24  # characters of the longest bar in the terminal
+STYLE = """
+.textcnn{font:15px/1.6 system-ui,sans-serif;max-width:48rem;color:inherit}
+.textcnn p{margin:.4em 0;white-space:pre-wrap;overflow-wrap:anywhere}
+.textcnn .token{border-radius:3px;padding:.1em 0}
+.textcnn table{border-collapse:collapse;font-size:14px}
+.textcnn td,.textcnn th{padding:.15em .8em .15em 0;text-align:left;vertical-align:top}
+.textcnn td.number,.textcnn th.number{text-align:right;font-variant-numeric:tabular-nums}
+.textcnn .bar{display:inline-block;height:.7em;border-radius:2px}"""
+
+
+def table(explanation: Explanation, top: int = 12) -> Any:
+    """What `rich` prints: the n-grams with their weights as bars."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = explanation.contributions[:top]
+    largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
+    rows = Table(box=None, padding=(0, 2, 0, 0))
+    for name, justify in (("n-gram", "left"), ("weight", "right"), ("", "left"), ("logit without", "right")):
+        rows.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for c in shown:
+        bar = "█" * max(1, round(BAR * abs(c.weight) / largest))
+        style = f"rgb({','.join(map(str, FOR if c.weight > 0 else AGAINST))})"
+        rows.add_row(Text(" ".join(c.text.split())), f"{c.weight:+.3f}", Text(bar, style=style), f"{c.without:.3f}")
+    return Group(Text(_heading(explanation), style="bold"), rows, Text(_footing(explanation, shown), style="dim"))
+
+
+def html(explanation: Explanation, top: int = 12) -> str:
+    """The text with its characters coloured by their weight, and a table of n-grams; no script, nothing to fetch."""
+    shown = explanation.contributions[:top]
+    largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
+    rows = "".join(
+        f'<tr><td>{escape(" ".join(c.text.split()))}</td><td class="number">{c.weight:+.3f}</td><td>'
+        f'<span class="bar" style="width:{9 * abs(c.weight) / largest:.2f}em;background:{_color(c.weight, 1)}">'
+        f'</span></td><td class="number">{c.without:.3f}</td></tr>'
+        for c in shown
+    )
+    return (
+        f'<div class="textcnn"><style>{STYLE}</style><p><b>{escape(_heading(explanation))}</b></p>'
+        f"<p>{_coloured(explanation)}</p>"
+        '<table><tr><th>n-gram</th><th class="number">weight</th><th></th><th class="number">logit without</th></tr>'
+        f"{rows}</table><p><small>{escape(_footing(explanation, shown))}</small></p></div>"
+    )
+
+
+def _coloured(explanation: Explanation) -> str:
+    weights = explanation.characters()
+    largest = float(abs(weights).max(initial=0)) or 1.0
+    parts, begin = [], 0
+    text = explanation.text
+    for end in range(1, len(text) + 1):
+        if end < len(text) and weights[end] == weights[begin]:
+            continue
+        strength = abs(weights[begin]) / largest
+        piece = escape(text[begin:end])
+        if strength < 0.02:
+            parts.append(piece)
+        else:
+            color = _color(weights[begin], 0.08 + 0.5 * strength)
+            title = f"{weights[begin:end].sum():+.3f}"
+            parts.append(f'<span class="token" style="background:{color}" title="{title}">{piece}</span>')
+        begin = end
+    return "".join(parts)
+
+
+def _color(weight: float, alpha: float) -> str:
+    red, green, blue = FOR if weight > 0 else AGAINST
+    return f"rgba({red},{green},{blue},{alpha:.2f})"
+
+
+def _heading(explanation: Explanation) -> str:
+    return f"{explanation.label}: probability {explanation.probability:.3f}, logit {explanation.logit:.3f}"
+
+
+def _footing(explanation: Explanation, shown: tuple[Contribution, ...]) -> str:
+    rest = explanation.contributions[len(shown) :]
+    others = f" + {sum(c.weight for c in rest):.3f} of {len(rest)} other n-grams" if rest else ""
+    kind = "; int8 tables: exact for them, near the model's own" if explanation.approximate else ""
+    shown_weight = sum(c.weight for c in shown)
+    return f"bias {explanation.bias:.3f} + {shown_weight:.3f} of these{others} = {explanation.logit:.3f}{kind}"
