@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .artifact import TrainingRecord, save_artifact
     from .classifier import TorchClassifier, load
     from .data import TextCollator, TextDataModule
+    from .distillation.distill import distill
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
     from .training import ClassificationModule, train
 
@@ -32,6 +33,7 @@ _HOMES = {
     "TextDataModule": "data",
     "TorchClassifier": "classifier",
     "TrainingRecord": "artifact",
+    "distill": "distillation.distill",
     "load": "classifier",
     "save_artifact": "artifact",
     "train": "training",
@@ -47,6 +49,7 @@ __all__ = [
     "TextDataModule",
     "TorchClassifier",
     "TrainingRecord",
+    "distill",
     "load",
     "save_artifact",
     "train",

@@ -14,6 +14,8 @@ VERBS = {
     "validate": ("textcnn.training.command", "score a run on its validation split"),
     "test": ("textcnn.training.command", "score a run on its test split"),
     "predict": ("textcnn.training.command", "write labels and probabilities beside the rows of a file"),
+    "teach": ("textcnn.distillation.teach", "fine-tune a transformer, to label texts for a student"),
+    "distill": ("textcnn.distillation.command", "train a small classifier on what a teacher says of texts"),
     "vectors": ("textcnn.contextual", "make initial token vectors from a transformer and texts without labels"),
     "fold": ("textcnn.fold", "make the look-up tables, in 8 bits or for fewer tokens if asked to"),
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),

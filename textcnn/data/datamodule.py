@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,11 +170,15 @@ class TextDataModule(LightningDataModule):
         if source not in KINDS:
             return load_tokenizer(source)
         return train_tokenizer(
-            self._data.train_texts(),
+            self.tokenizer_texts(),
             kind=str(source),
             vocab_size=self.vocab_size_limit,
             lowercase=self.lowercase,
         )
+
+    def tokenizer_texts(self) -> Iterable[str]:
+        """What a tokenizer that is trained learns from: the train texts."""
+        return self._data.train_texts()
 
     @property
     def vocab_size(self) -> int:

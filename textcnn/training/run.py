@@ -85,20 +85,26 @@ def train(
     lightning.seed_everything(seed, workers=True, verbose=False)
     module_of_data = TextDataModule(data, vectors=vectors, seed=seed, **for_data)
     module = ClassificationModule(**sizes(module_of_data), architecture=Architecture(**for_network), **for_module)
+    trainer = make_trainer(output_dir, for_trainer)
+    trainer.fit(module, datamodule=module_of_data)
+    parameters = {"data": str(data), "vectors": vectors, "seed": seed, **overrides}
+    save_run(trainer, module, module_of_data, output_dir, name=data_name(data), parameters=parameters)
+    return load(output_dir)
+
+
+def make_trainer(output_dir: str | Path, options: dict[str, Any]) -> lightning.Trainer:
+    """Lightning's Trainer with our defaults: early stopping, the best and the last checkpoint, logs, a progress bar."""
+    options = dict(options)
     callbacks: list[Callback] = [
         EarlyStopping(**EARLY_STOPPING),
         ModelCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
         ModelCheckpoint(**LAST_CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
-        *for_trainer.pop("callbacks", []),
+        *options.pop("callbacks", []),
     ]
-    if for_trainer.get("enable_progress_bar", True):
+    if options.get("enable_progress_bar", True):
         callbacks.append(RichProgressBar())
-    settings = {**TRAINER, "logger": loggers(output_dir), "default_root_dir": output_dir, **for_trainer}
-    trainer = lightning.Trainer(callbacks=callbacks, **settings)
-    trainer.fit(module, datamodule=module_of_data)
-    parameters = {"data": str(data), "vectors": vectors, "seed": seed, **overrides}
-    save_run(trainer, module, module_of_data, output_dir, name=_name(data), parameters=parameters)
-    return load(output_dir)
+    settings = {**TRAINER, "logger": loggers(output_dir), "default_root_dir": output_dir, **options}
+    return lightning.Trainer(callbacks=callbacks, **settings)
 
 
 def sizes(data: TextDataModule) -> dict[str, Any]:
@@ -168,5 +174,6 @@ def _parameters(owner: type) -> set[str]:
     return set(inspect.signature(owner.__init__).parameters) - {"self"}
 
 
-def _name(data: Any) -> str:
+def data_name(data: Any) -> str:
+    """How a model card calls the data."""
     return str(data) if isinstance(data, str | Path) else "a dataset in memory"

@@ -1,0 +1,281 @@
+"""Distillation from every kind of teacher on small data; losses against values worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+import textcnn
+from textcnn.cli import main
+from textcnn.distillation import labelling
+from textcnn.distillation.labelling import label_texts
+from textcnn.distillation.sizes import PRESETS, student_size
+from textcnn.distillation.teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
+from textcnn.distillation.transfer import Augmentation, augment, sample_sentences, split_sentences
+from textcnn.training.distillation import DistillationModule
+from textcnn.training.losses import confidence, logit_distance, soft_binary_cross_entropy, soft_cross_entropy
+
+QUICK: dict[str, Any] = {"max_epochs": 2, "num_filters": 16, "log_every_n_steps": 1, "progress": False}
+LABELS = ["negative", "positive"]
+
+
+def sure(texts: list[str]) -> np.ndarray:
+    """A teacher that knows the words of the reviews."""
+    good = np.array([any(w in t for w in ("lovely", "great", "liked", "wonderful")) for t in texts])
+    return np.where(good[:, None], [[0.1, 0.9]], [[0.9, 0.1]])
+
+
+# ---- losses
+
+
+def test_soft_cross_entropy_by_hand() -> None:
+    student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[2 * math.log(3.0), 0.0]])
+    # At temperature 2 the teacher says 3/4, 1/4 and the student 1/2, 1/2.
+    wanted = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
+    assert soft_cross_entropy(student, teacher, 2.0).item() == pytest.approx(wanted, rel=1e-5)
+    assert soft_cross_entropy(teacher, teacher, 3.0).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_soft_binary_cross_entropy_by_hand() -> None:
+    student, teacher = torch.tensor([[0.0, 0.0]]), torch.tensor([[math.log(3.0), 0.0]])
+    wanted = (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)) / 2
+    assert soft_binary_cross_entropy(student, teacher).item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_logit_distance_and_confidence_by_hand() -> None:
+    assert logit_distance(torch.tensor([[1.0, 3.0]]), torch.tensor([[5.0, 7.0]])).item() == 0
+    assert logit_distance(torch.tensor([[0.0, 0.0]]), torch.tensor([[1.0, -1.0]])).item() == 1
+    assert confidence(torch.tensor([[0.0, 0.0]])).item() == 0
+    assert confidence(torch.tensor([[50.0, 0.0]])).item() == pytest.approx(1)
+
+
+def module(**options: Any) -> DistillationModule:
+    return DistillationModule(labels=LABELS, vocab_size=10, **options)
+
+
+def test_the_loss_mixes_labels_in_only_where_there_are_any() -> None:
+    logits = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    labels = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, -1.0]])
+    soft = soft_cross_entropy(logits, labels[:, :2], 2.0)
+    hard = torch.nn.functional.cross_entropy(logits[:1], torch.tensor([1]))
+    wanted = (0.7 * soft[0] + 0.3 * hard + soft[1]) / 2
+    assert module(temperature=2.0, hard_weight=0.3).loss({"labels": labels}, logits).item() == pytest.approx(
+        wanted.item()
+    )
+    weighed = module(temperature=2.0, hard_weight=0.0, weigh_by_confidence=True).loss({"labels": labels}, logits)
+    assert weighed.item() == pytest.approx((soft * confidence(labels[:, :2])).mean().item())
+    squares = module(soft_loss="mse", hard_weight=0.0).loss({"labels": labels}, logits)
+    assert squares.item() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("wrong", [{"temperature": 0}, {"soft_loss": "l1"}, {"hard_weight": 2}])
+def test_settings_of_the_loss_are_checked(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: got"):
+        module(**wrong)
+
+
+# ---- teachers
+
+
+def test_a_function_and_a_list_of_teachers() -> None:
+    one = open_teacher(sure, LABELS)
+    other = open_teacher(lambda texts: np.tile([0.5, 0.5], (len(texts), 1)), LABELS)
+    both = open_teacher([sure, lambda texts: np.tile([0.5, 0.5], (len(texts), 1))], LABELS)
+    texts = ["a great film", "a dull film"]
+    np.testing.assert_allclose(to_probabilities(one.logits(texts)), sure(texts), atol=1e-6)
+    mean = (to_probabilities(one.logits(texts)) + to_probabilities(other.logits(texts))) / 2
+    np.testing.assert_allclose(to_probabilities(both.logits(texts)), mean, atol=1e-6)
+
+
+def test_classes_of_a_sklearn_teacher_are_matched_by_name() -> None:
+    texts = ["a great film", "a dull film"] * 5
+    teacher = make_pipeline(CountVectorizer(), LogisticRegression()).fit(texts, ["positive", "negative"] * 5)
+    got = to_probabilities(open_teacher(teacher, ["positive", "negative"]).logits(texts[:1]))
+    assert got[0, 0] > got[0, 1]
+    with pytest.raises(ValueError, match=r"negative, positive; expected those of the data, ham, spam"):
+        open_teacher(teacher, ["ham", "spam"])
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ([[0.5, 0.6]], "adds up to 1.100"),
+        ([[float("nan"), 1.0]], "finite"),
+        ([[1.5, -0.5]], "from 0 to 1"),
+        ([[1.0]], r"shape \(1, 1\)"),
+    ],
+)
+def test_values_that_are_no_probabilities(values: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        check_probabilities(values, 2, False, "teacher")
+
+
+def test_logits_and_probabilities_are_inverse() -> None:
+    probabilities = np.array([[0.2, 0.8], [1.0, 0.0]], np.float32)
+    np.testing.assert_allclose(to_probabilities(to_logits(probabilities)), probabilities, atol=1e-6)
+    np.testing.assert_allclose(to_probabilities(to_logits(probabilities, True), True), probabilities, atol=1e-6)
+
+
+# ---- labelling
+
+
+class Counting(Teacher):
+    fingerprint = "counting"
+
+    def __init__(self, fail_after: int | None = None) -> None:
+        self.seen: list[str] = []
+        self.fail_after = fail_after
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        if self.fail_after is not None and len(self.seen) >= self.fail_after:
+            raise KeyboardInterrupt
+        self.seen += texts
+        return np.array([[len(text), -len(text)] for text in texts], np.float32)
+
+
+def test_a_kill_loses_no_more_than_what_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling, "CHUNK", 10)
+    monkeypatch.setattr(labelling, "SAVE_EVERY", 0.0)
+    texts = ["x" * (i * 7 % 50) for i in range(95)]
+    first = Counting(fail_after=40)
+    with pytest.raises(KeyboardInterrupt):
+        label_texts(first, texts, 2, tmp_path)
+    second = Counting()
+    got = label_texts(second, texts, 2, tmp_path)
+    assert (got == [[len(text), -len(text)] for text in texts]).all()
+    assert len(second.seen) == 55
+    third = Counting()
+    assert (label_texts(third, texts, 2, tmp_path) == got).all()
+    assert third.seen == []
+    # Other texts and other teachers have caches of their own.
+    label_texts(third, [*texts, "y"], 2, tmp_path)
+    assert len(third.seen) == 96
+
+
+def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    class Broken(Teacher):
+        def logits(self, texts: list[str]) -> np.ndarray:
+            return np.full((len(texts), 2), np.nan, np.float32)
+
+    with pytest.raises(ValueError, match="expected finite numbers"):
+        label_texts(Broken(), ["a"], 2, tmp_path)
+
+
+# ---- texts
+
+
+def test_sentences() -> None:
+    text = 'It was really "great." We left.<br /><br />Then it rained all night!\nno'
+    assert split_sentences(text) == ['It was really "great.', "Then it rained all night!"]
+    assert split_sentences("One two three. Four five six.") == ["One two three.", "Four five six."]
+    documents = [f"Sentence number {i} here. Sentence number {i} here." for i in range(20)]
+    drawn = sample_sentences(documents, 7, seed=1)
+    assert len(set(drawn)) == 7
+    assert drawn == sample_sentences(documents, 7, seed=1) != sample_sentences(documents, 7, seed=2)
+    assert len(sample_sentences(documents, None)) == 20
+
+
+def test_augmentation_is_seeded_and_off_by_default() -> None:
+    texts = ["a b c d e", "f g h", "i"]
+    assert augment(texts, Augmentation()) == []
+    made = augment(texts, Augmentation(spans=2, masks=1, mixes=1), seed=3)
+    assert made == augment(texts, Augmentation(spans=2, masks=1, mixes=1), seed=3)
+    assert len(made) == 2 * 4
+    assert all(span in texts[0] for span in made[:2])
+    assert "[UNK]" in made[2]
+    assert made[3].startswith("a b ")
+
+
+# ---- students
+
+
+@pytest.mark.parametrize("budget", ["300kB", "1MB", "3MB", "20 MB"])
+def test_the_tables_fit_the_budget_and_use_it(budget: str) -> None:
+    limit = float(budget.replace(" ", "")[:-2]) * (1e6 if budget.endswith("MB") else 1e3)
+    size = student_size(budget)
+    assert 0.35 * limit < size.bytes <= limit
+
+
+def test_budgets_that_are_none() -> None:
+    assert student_size("tiny") == PRESETS["tiny"]
+    with pytest.raises(ValueError, match="expected tiny, small, base"):
+        student_size("huge")
+    with pytest.raises(ValueError, match="the smallest student takes"):
+        student_size("1kB")
+
+
+@pytest.mark.timeout(600)
+def test_a_student_learns_what_its_teacher_says(reviews: Path, tmp_path: Path) -> None:
+    crawl = tmp_path / "crawl.txt"
+    crawl.write_text("\n".join(f"A lovely day number {i}. A dull night number {i}." for i in range(40)))
+    student = textcnn.distill(
+        sure, str(reviews), str(crawl), tmp_path / "run", budget="300kB", spans=1, learning_rate=3e-3, **QUICK
+    )
+    written = json.loads((tmp_path / "run" / "distillation.json").read_text())
+    assert written["teacher"]["accuracy"] == 1
+    assert written["student"]["accuracy"] > 0.9
+    assert written["agreement"] > 0.9
+    assert written["student"]["bytes"] <= 300_000
+    assert (tmp_path / "run" / "folded.safetensors").stat().st_size == written["student"]["bytes"]
+    assert student.predict(["a lovely film"]) == ["positive"]
+    assert "## Distillation" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
+    options = {name: value for name, value in QUICK.items() if name not in ("progress", "num_filters")}
+    textcnn.train(str(reviews), tmp_path / "large", enable_progress_bar=False, learning_rate=3e-3, **options)
+    arguments = [
+        "--teacher",
+        str(tmp_path / "large"),
+        "--data",
+        str(reviews),
+        "--budget",
+        "tiny",
+        "--progress",
+        "false",
+    ]
+    arguments += ["--options.max_epochs", "2", "--options.log_every_n_steps", "1", "--options.learning_rate", "0.003"]
+    main(["distill", *arguments, "--output_dir", str(tmp_path / "small")])
+    assert textcnn.load(tmp_path / "small").config["num_filters"] == 32
+    assert json.loads((tmp_path / "small" / "distillation.json").read_text())["agreement"] > 0.8
+
+
+def test_probabilities_in_columns_need_no_teacher(reviews: Path, tmp_path: Path) -> None:
+    table = pd.read_csv(reviews)
+    table[["probability_negative", "probability_positive"]] = sure(list(table["text"]))
+    table.to_csv(tmp_path / "soft.csv", index=False)
+    student = textcnn.distill(None, str(tmp_path / "soft.csv"), None, tmp_path / "run", learning_rate=3e-3, **QUICK)
+    assert student.predict(["a dull film"]) == ["negative"]
+    with pytest.raises(ValueError, match=r"no column 'probability_negativ' \(did you mean 'probability_negative'\?\)"):
+        textcnn.distill(
+            None, str(tmp_path / "soft.csv"), None, tmp_path / "no", soft_columns=["probability_negativ", "text"]
+        )
+    table["probability_negative"] += 0.5
+    table["probability_negative"] = table["probability_negative"].clip(upper=1)
+    table.to_csv(tmp_path / "wrong.csv", index=False)
+    with pytest.raises(ValueError, match="adds up to"):
+        textcnn.distill(None, str(tmp_path / "wrong.csv"), None, tmp_path / "no")
+
+
+def test_mistakes_of_the_verb(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, said in (
+        (["--teacher", str(tmp_path / "nowhere"), "--data", str(reviews)], "nowhere"),
+        (["--data", str(reviews)], "probability_negative"),
+        (["--teacher", "x", "--data", str(reviews), "--budget", "1kB"], "smallest student"),
+        (["--data", str(reviews), "--unlabeled", "x"], "unlabeled"),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["distill", *arguments, "--output_dir", str(tmp_path / "run")])
+        assert stop.value.code == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert said in lines[-1]

@@ -1,0 +1,1 @@
+"""Distillation: teachers, the texts they label, students of a wanted size."""

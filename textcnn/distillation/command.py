@@ -1,0 +1,43 @@
+"""`textcnn distill`: the command line of `distill`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+from jsonargparse import ArgumentParser
+
+from .distill import distill
+
+DESCRIPTION = """\
+Trains a student on what a teacher says of labelled and unlabelled texts.
+
+  textcnn teach --model sentence-transformers/all-MiniLM-L6-v2 --data reviews --output_dir runs/teacher
+  textcnn distill --teacher runs/teacher --data reviews --unlabelled crawl.txt --budget 3MB --output_dir runs/student"""
+
+
+class _Parser(ArgumentParser):
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        print(f"textcnn: error: {' '.join(message.split())}", file=sys.stderr)
+        sys.exit(2)
+
+
+def main(verb: str, args: list[str]) -> None:
+    """Runs the verb."""
+    parser = _Parser(prog=f"textcnn {verb}", description=DESCRIPTION)
+    parser.add_argument("--config", action="config", help="YAML file with any of these options")
+    parser.add_function_arguments(distill, skip={"overrides", "teacher", "data", "unlabelled"})
+    parser.add_argument(
+        "--teacher", nargs="*", default=[], help="directories or Hub ids; none: soft_columns of the data"
+    )
+    parser.add_argument("--data", required=True, help="the labelled set, as --data.path of `textcnn fit`")
+    parser.add_argument("--unlabelled", nargs="*", default=[], help="files of further texts, without labels")
+    parser.add_argument("--options", type=dict[str, Any], default={}, help="--options.NAME VALUE: settings of `fit` by "
+                        "their names, and temperature, soft_loss, hard_weight, spans, masks, mixes")  # fmt: skip
+    given = parser.parse_args(args).as_dict()
+    given.pop("config", None)
+    options = given.pop("options")
+    teachers, unlabelled = given.pop("teacher"), given.pop("unlabelled")
+    teacher = None if not teachers else teachers[0] if len(teachers) == 1 else teachers
+    student = distill(teacher, given.pop("data"), unlabelled or None, **given, **options)
+    print(f"The student is in {given['output_dir']}: {len(student.labels)} labels")

@@ -1,0 +1,209 @@
+"""`distill`: teacher and texts in, a student's artifact out, with both side by side."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import numpy as np
+
+from ..data.errors import DataError
+from ..data.prediction import open_rows, texts_of
+from ..fold import fold
+from ..model import Architecture
+from ..training.distillation import DistillationModule
+from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
+from .data import SoftTargets, TransferDataModule
+from .labelling import label_texts
+from .sizes import student_size
+from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
+from .transfer import Augmentation, augment, sample_sentences
+
+if TYPE_CHECKING:
+    from ..runtime.classifier import TextClassifier
+
+_LOSS = ("temperature", "soft_loss", "hard_weight", "weigh_by_confidence")
+
+
+def distill(
+    teacher: Any,
+    data: Any,
+    unlabelled: str | Path | Sequence[str] | None = None,
+    output_dir: str | Path = "runs/student",
+    budget: str | None = None,
+    seed: int = 0,
+    *,
+    vectors: str | None = None,
+    split_documents: bool = True,
+    max_unlabelled: int | None = None,
+    soft_columns: Sequence[str] | None = None,
+    progress: bool = True,
+    **overrides: Any,
+) -> TextClassifier:
+    """Trains a student on what a teacher says of labelled and unlabelled texts, and writes its artifact.
+
+    Args:
+        teacher: A directory or Hub id of a transformers classifier or a TextCNN, a classifier with `predict_proba`, a
+            function of texts, a list of these (averaged), or None: the probabilities stand in columns of the data.
+        data: The labelled set, as in `textcnn.train`.
+        unlabelled: Files or Hub data sets of further texts, or a list of texts.
+        output_dir: Folder of the run.
+        budget: tiny, small, base, or the size that the int8 tables may have, such as "3MB".
+        seed: Of everything random.
+        vectors: Initial token vectors, as in `textcnn.train`.
+        split_documents: Whether unlabelled texts are cut into sentences.
+        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all.
+        soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
+            default: probability_<label>.
+        progress: Whether to show progress.
+        overrides: Arguments of TextDataModule, Architecture, the module (learning rates and so on), Lightning's
+            Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence) and of
+            Augmentation (spans, masks, mixes, mask_share).
+
+    Returns:
+        The student; `distillation.json` in output_dir compares it with its teacher.
+
+    Raises:
+        ValueError: teacher and data have other labels, the teacher's values are no probabilities, nothing is left to
+            learn from, the budget cannot be met, or an override has an unknown name.
+
+    Example:
+        >>> student = textcnn.distill("runs/teacher", "reviews.csv", unlabelled="crawl.txt", budget="3MB")
+    """
+    from ..classifier import load
+
+    quiet_lightning()
+    for_loss = {name: overrides.pop(name) for name in _LOSS if name in overrides}
+    pieces = {f.name: overrides.pop(f.name) for f in fields(Augmentation) if f.name in overrides}
+    for_data, for_network, for_module, for_trainer = route(overrides)
+    size = student_size(budget)
+    for_network = {**size.architecture(), **for_network}
+    if "tokenizer" not in for_data and vectors is None:
+        for_data.setdefault("vocab_size", size.vocab_size)
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    datamodule = TransferDataModule(data, vectors=vectors, seed=seed, **for_data)
+    labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
+
+    texts, known = datamodule.texts_and_targets("train")
+    known = known if multi_label else known[:, None]
+    extra = _unlabelled(unlabelled, split_documents, max_unlabelled, seed)
+    extra += augment(texts, Augmentation(**pieces), seed=seed)
+    opened: Teacher | None = None
+    if teacher is None:
+        if extra:
+            raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
+        logits = _soft_columns(datamodule, soft_columns, labels, multi_label)
+    else:
+        opened = open_teacher(teacher, labels, multi_label)
+        texts = texts + extra
+        logits = label_texts(opened, texts, len(labels), progress=progress)
+    if not texts:
+        raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
+    nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
+    datamodule.transfer(texts, SoftTargets(logits, np.concatenate([known, nothing])))
+
+    module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
+    options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
+    trainer = make_trainer(output_dir, options)
+    trainer.fit(module, datamodule=datamodule)
+    parameters = {
+        "teacher": str(teacher), "data": str(data), "unlabelled": str(unlabelled), "transfer_texts": len(texts),
+        "vectors": vectors, "budget": budget, "seed": seed, **for_loss, **pieces, **overrides,
+    }  # fmt: skip
+    save_run(trainer, module, datamodule, output_dir, data_name(data), parameters)
+    if budget is not None:
+        fold(module.model, datamodule.tokenizer, int8=True, texts=texts[:20_000]).save(output_dir)
+    student = load(output_dir)
+    compare(student, opened, datamodule, Path(output_dir))
+    return student
+
+
+def compare(student: TextClassifier, teacher: Teacher | None, data: TransferDataModule, directory: Path) -> None:
+    """Prints teacher and student side by side on the test split and writes it into the run's folder and model card."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    from ..runtime.storage import FOLDED_FILE
+
+    role = "test" if data.test_dataloader() else "validation"
+    texts, targets = data.texts_and_targets(role)
+    answers: dict[str, np.ndarray] = {}
+    result: dict[str, Any] = {"split": role, "texts": len(texts)}
+
+    def timed(logits: Any) -> tuple[np.ndarray, float]:
+        started = time.perf_counter()
+        found = logits(texts)
+        return found, len(texts) / (time.perf_counter() - started)
+
+    student.logits(texts[:8])
+    for name, logits in (("teacher", teacher.logits if teacher else None), ("student", student.logits)):
+        if logits is None:
+            continue
+        found, speed = timed(logits)
+        answers[name] = to_probabilities(found, True) >= 0.5 if student.multi_label else found.argmax(axis=1)
+        result[name] = {
+            "accuracy": float(accuracy_score(targets, answers[name])),
+            "macro_f1": float(f1_score(targets, answers[name], average="macro", zero_division=0)),
+            "texts_per_second": speed,
+        }
+    if (directory / FOLDED_FILE).is_file():
+        result["student"]["bytes"] = (directory / FOLDED_FILE).stat().st_size
+    if teacher is not None:
+        result["agreement"] = float((answers["teacher"] == answers["student"]).mean())
+    (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    lines = _table(result)
+    with (directory / "README.md").open("a", encoding="utf-8") as card:
+        card.write("\n## Distillation\n\n" + lines + "\n")
+    print(lines, file=sys.stderr if not sys.stdout.isatty() else sys.stdout)
+
+
+def _table(result: dict[str, Any]) -> str:
+    lines = [f"| {result['split']} | accuracy | macro-F1 | texts/s | size |", "|---|---|---|---|---|"]
+    for name in ("teacher", "student"):
+        if name in result:
+            row = result[name]
+            size = f"{row['bytes'] / 1e6:.2f} MB" if "bytes" in row else ""
+            speed = f"{row['texts_per_second']:,.0f}"
+            lines.append(f"| {name} | {row['accuracy']:.4f} | {row['macro_f1']:.4f} | {speed} | {size} |")
+    if "agreement" in result:
+        lines.append(f"\nThey agree on {result['agreement']:.1%} of {result['texts']:,} texts.")
+    return "\n".join(lines)
+
+
+def _unlabelled(source: Any, split_documents: bool, limit: int | None, seed: int) -> list[str]:
+    if source is None:
+        return []
+    found: list[str] = []
+    given = [source] if isinstance(source, str | Path) else list(source)
+    for one in given:
+        if isinstance(one, str | Path) and (isinstance(source, str | Path) or Path(str(one)).is_file()):
+            found += [text for text in texts_of(open_rows(str(one)), None, None, str(one)).to_pylist() if text]
+        else:
+            found.append(str(one))
+    if not found:
+        raise DataError(f"unlabelled: {source} holds no text; expected some")
+    if split_documents:
+        return sample_sentences(found, limit, seed)
+    if limit is None or limit >= len(found):
+        return found
+    return [found[i] for i in np.random.default_rng(seed).choice(len(found), limit, replace=False)]
+
+
+def _soft_columns(
+    data: TransferDataModule, columns: Sequence[str] | None, labels: Sequence[str], multi_label: bool
+) -> np.ndarray:
+    wanted = list(columns) if columns is not None else [f"probability_{label}" for label in labels]
+    if len(wanted) != len(labels):
+        raise ValueError(f"soft_columns: got {len(wanted)}; expected one a label: {', '.join(labels)}")
+    table = data.train_columns(wanted)
+    values = np.stack([np.asarray(table[name], dtype=np.float64) for name in wanted], axis=1)
+    where = f"columns {', '.join(wanted)}"
+    inside = np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()
+    if not multi_label and not inside and np.isfinite(values).all():
+        return values.astype(np.float32)  # logits, as they stand
+    return to_logits(check_probabilities(values, len(labels), multi_label, where), multi_label)

@@ -1,0 +1,89 @@
+"""A teacher's logits for many texts: computed once, kept on disk as they come, taken up again after a kill.
+
+Shapes: `N` texts, `C` classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..data.encoding import cache_folder
+from ..runtime.storage import unfinished
+from .teachers import Array, Teacher
+
+CHUNK = 1024  # texts handed to the teacher at a time
+SAVE_EVERY = 30.0  # seconds of work that a kill may cost
+
+
+def label_texts(
+    teacher: Teacher, texts: Sequence[str], classes: int, cache: Path | None = None, progress: bool = False
+) -> Array:
+    """Logits [N, C] of texts, from the cache as far as an earlier run came.
+
+    Args:
+        teacher: Whose logits.
+        texts: The texts.
+        classes: Number of classes.
+        cache: Folder of all caches; None is that of the tokenised texts. A teacher without a fingerprint has none.
+        progress: Whether to show a bar, with the time left, on standard error.
+
+    Raises:
+        ValueError: the teacher gives logits that are no numbers.
+    """
+    from tqdm import tqdm
+
+    logits = np.empty((len(texts), classes), np.float32)
+    done = np.zeros(len(texts), bool)
+    folder = None
+    if teacher.fingerprint is not None:
+        folder = (cache or cache_folder()) / f"teacher-{_name(teacher.fingerprint, texts)}"
+        folder.mkdir(parents=True, exist_ok=True)
+        for part in sorted(folder.glob("part-*.npz")):
+            with np.load(part) as saved:
+                logits[saved["rows"]], done[saved["rows"]] = saved["logits"], True
+    # Texts of like length together: a batch costs what its longest text costs.
+    missing = np.flatnonzero(~done)
+    missing = missing[np.argsort([-len(texts[i]) for i in missing.tolist()], kind="stable")]
+    pending: list[np.ndarray] = []
+    saved_at = time.monotonic()
+
+    def save() -> None:
+        if folder is None or not pending:
+            return
+        rows = np.concatenate(pending)
+        with unfinished(folder / f"part-{rows[0]:09d}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, rows=rows, logits=logits[rows])
+        pending.clear()
+
+    with tqdm(total=len(texts), initial=int(done.sum()), desc="teacher", unit=" texts", disable=not progress) as bar:
+        try:
+            for start in range(0, len(missing), CHUNK):
+                rows = missing[start : start + CHUNK]
+                found = teacher.logits([texts[i] for i in rows.tolist()])
+                if not np.isfinite(found).all():
+                    bad = texts[rows[int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])]]
+                    raise ValueError(f"the teacher's logits of {bad[:60]!r} are {found[0]}; expected finite numbers")
+                logits[rows] = found
+                pending.append(rows)
+                bar.update(len(rows))
+                if time.monotonic() - saved_at > SAVE_EVERY:
+                    save()
+                    saved_at = time.monotonic()
+        finally:
+            save()
+    return logits
+
+
+def _name(fingerprint: str, texts: Sequence[str]) -> str:
+    digest = hashlib.sha256(fingerprint.encode())
+    for text in texts:
+        encoded = text.encode("utf-8", "surrogatepass")
+        digest.update(len(encoded).to_bytes(8, sys.byteorder))
+        digest.update(encoded)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,210 @@
+"""`textcnn teach`: fine-tunes a transformer on labelled texts, so that it can label more of them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import RichProgressBar
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ..artifact import no_progress_bars
+from ..data import TextDataModule
+from ..data.batches import LengthBatchSampler
+from ..training.run import quiet_lightning
+
+DESCRIPTION = """\
+Fine-tunes a transformer on labelled texts and keeps the epoch that is best on validation.
+
+  textcnn teach --model sentence-transformers/all-MiniLM-L6-v2 --data reviews --output_dir runs/teacher"""
+
+
+class TeacherModule(lightning.LightningModule):
+    """A transformers classifier, trained with AdamW, warm-up and linear decay.
+
+    Args:
+        model: A directory or Hub id.
+        labels: Names of the classes.
+        problem_type: As in transformers.
+        learning_rate: Highest learning rate.
+    """
+
+    def __init__(self, model: str, labels: Sequence[str], problem_type: str, learning_rate: float) -> None:
+        super().__init__()
+        from transformers import AutoModelForSequenceClassification
+
+        with no_progress_bars():
+            self.model = AutoModelForSequenceClassification.from_pretrained(
+                model,
+                num_labels=len(labels),
+                id2label=dict(enumerate(labels)),
+                label2id={label: i for i, label in enumerate(labels)},
+                problem_type=problem_type,
+                ignore_mismatched_sizes=True,
+            )
+        self.multi_label = problem_type.startswith("multi")
+        self.learning_rate = learning_rate
+        self.best = -1.0
+        self.best_weights: dict[str, Tensor] | None = None
+        self._right: list[Tensor] = []
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        loss: Tensor = self.model(**batch).loss
+        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["labels"]))
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        self._right.append(self._answers_right(batch))
+
+    def test_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        self._right.append(self._answers_right(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        accuracy = self._accuracy()
+        self.log("val_accuracy", accuracy, prog_bar=True)
+        if accuracy > self.best and not self.trainer.sanity_checking:
+            self.best = accuracy
+            self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+
+    def on_test_epoch_end(self) -> None:
+        self.log("test_accuracy", self._accuracy())
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=0.01)
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup = max(1, steps // 10)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _answers_right(self, batch: dict[str, Tensor]) -> Tensor:
+        logits = self.model(**{name: value for name, value in batch.items() if name != "labels"}).logits
+        if self.multi_label:
+            return ((logits > 0) == batch["labels"].bool()).all(dim=1).cpu()
+        return (logits.argmax(dim=1) == batch["labels"]).cpu()
+
+    def _accuracy(self) -> float:
+        right = float(torch.cat(self._right).float().mean())
+        self._right.clear()
+        return right
+
+
+def teach(
+    model: str,
+    data: Any,
+    output_dir: str | Path,
+    epochs: int = 3,
+    batch_size: int = 32,
+    learning_rate: float = 5e-5,
+    max_length: int = 256,
+    seed: int = 0,
+    progress: bool = True,
+    **options: Any,
+) -> dict[str, float]:
+    """Fine-tunes a transformer and saves it as transformers does; returns its accuracy on validation and test.
+
+    Args:
+        model: Directory or Hub id.
+        data: The labelled set, as in `textcnn.train`.
+        output_dir: Where the teacher goes.
+        epochs, batch_size, learning_rate: Of the fine-tuning.
+        max_length: Tokens of a text that it reads.
+        seed: Of everything random.
+        progress: Whether to show a bar.
+        options: Of TextDataModule.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint or data.
+        ValueError: the data cannot be learnt from.
+    """
+    from transformers import AutoTokenizer
+
+    quiet_lightning()
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    datamodule = TextDataModule(data, seed=seed, **options)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        module = TeacherModule(model, datamodule.labels, datamodule.problem_type, learning_rate)
+    except OSError as error:
+        raise FileNotFoundError(f"model: got {model!r}; {' '.join(str(error).split())}") from error
+
+    def loader(role: str) -> DataLoader[Any]:
+        texts, targets = datamodule.texts_and_targets(role)
+        return _loader(texts, targets, tokenizer, batch_size, max_length, shuffle=role == "train", seed=seed)
+
+    trainer = lightning.Trainer(
+        max_epochs=epochs,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        callbacks=[RichProgressBar()] if progress else [],
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(module, loader("train"), loader("validation"))
+    if module.best_weights is not None:
+        module.model.load_state_dict(module.best_weights)
+    scores = {"val_accuracy": module.best}
+    if datamodule.test_dataloader():
+        scores |= trainer.test(module, loader("test"), verbose=False)[0]
+    directory = Path(output_dir)
+    module.model.save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    return {name: float(value) for name, value in scores.items()}
+
+
+def main(verb: str, args: list[str]) -> None:
+    """`textcnn teach`."""
+    parser = argparse.ArgumentParser(
+        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True, metavar="CHECKPOINT", help="directory or Hub id of a transformer")
+    parser.add_argument("--data", "--data.path", required=True, metavar="DATA", help="as --data.path of `textcnn fit`")
+    parser.add_argument("--output_dir", required=True, metavar="DIR", help="where the teacher goes")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--batch_size", type=int, default=32)
+    parser.add_argument("--learning_rate", type=float, default=5e-5)
+    parser.add_argument("--max_length", type=int, default=256, help="tokens of a text that it reads (default: 256)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--text_column", metavar="NAME")
+    parser.add_argument("--label_column", metavar="NAME")
+    parser.add_argument("--train_split", default="train", metavar="NAME")
+    options = vars(parser.parse_args(args))
+    directory = options["output_dir"]
+    for name, value in teach(**options).items():
+        print(f"{name:<16}{value:.4f}")
+    print(f"The teacher is in {directory}")
+
+
+def _loader(
+    texts: list[str], targets: np.ndarray, tokenizer: Any, batch_size: int, max_length: int, shuffle: bool, seed: int
+) -> DataLoader[Any]:
+    sampler = LengthBatchSampler(np.array([len(text) for text in texts]), batch_size, shuffle=shuffle, seed=seed)
+
+    def collate(positions: Any) -> dict[str, Tensor]:
+        batch = dict(
+            tokenizer(
+                [texts[i] for i in positions], padding=True, truncation=True, max_length=max_length, return_tensors="pt"
+            )
+        )
+        batch["labels"] = torch.from_numpy(targets[positions])
+        return batch
+
+    return DataLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
+
+
+class _Positions(torch.utils.data.Dataset[Any]):
+    """Gives back the positions it is asked for: the batch is made of them at once."""
+
+    def __getitem__(self, positions: Any) -> Any:
+        return positions

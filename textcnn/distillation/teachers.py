@@ -1,0 +1,213 @@
+"""Teachers: whatever gives probabilities for texts, with its classes in the order of ours.
+
+Shapes: `N` texts, `C` classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+# Probabilities of 0 and 1 have no logit; those of a float32 softmax are no closer to them.
+_SMALLEST = 1e-7
+
+
+class Teacher:
+    """Logits of texts; `fingerprint` names it in a cache, None where it cannot be told from another."""
+
+    fingerprint: str | None = None
+
+    def logits(self, texts: list[str]) -> Array:
+        """Logits [N, C], classes in the order of the labels it was opened with."""
+        raise NotImplementedError
+
+
+def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False) -> Teacher:
+    """Opens a teacher whose classes are `labels`.
+
+    Args:
+        teacher: A directory or Hub id of a transformers classifier, the directory of a TextCNN, a classifier with
+            `predict_proba`, a function from a list of texts to probabilities [N, C], or a list of these, whose
+            probabilities are averaged.
+        labels: Names of the classes, in the order wanted.
+        multi_label: Whether labels do not exclude each other.
+
+    Raises:
+        ValueError: the teacher's classes are others; both lists are given.
+        FileNotFoundError: there is no such teacher.
+    """
+    if isinstance(teacher, list | tuple):
+        if not teacher:
+            raise ValueError("teacher: got an empty list; expected at least one")
+        return _Average([open_teacher(one, labels, multi_label) for one in teacher], multi_label)
+    if isinstance(teacher, str | Path):
+        return _open_directory(str(teacher), labels, multi_label)
+    if hasattr(teacher, "predict_proba"):
+        named = getattr(teacher, "classes_", None)
+        named = getattr(teacher, "labels", None) if named is None else named
+        order = None if named is None else _match([str(name) for name in named], labels, type(teacher).__name__)
+        return _Function(teacher.predict_proba, order, len(labels), multi_label, type(teacher).__name__)
+    if callable(teacher):
+        return _Function(teacher, None, len(labels), multi_label, getattr(teacher, "__name__", "function"))
+    raise TypeError(
+        f"teacher: got a {type(teacher).__name__}; expected a directory or Hub id, a classifier with predict_proba, a "
+        "function of texts, or a list of these"
+    )
+
+
+def to_logits(probabilities: Any, multi_label: bool = False) -> Array:
+    """Logits whose softmax (multi-label: sigmoid) is `probabilities` [N, C]."""
+    clipped = np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST, 1 - _SMALLEST)
+    logits = np.log(clipped) - np.log1p(-clipped) if multi_label else np.log(clipped)
+    return logits.astype(np.float32)
+
+
+def to_probabilities(logits: Array, multi_label: bool = False) -> Array:
+    """Softmax (multi-label: sigmoid) of logits [N, C]."""
+    if multi_label:
+        return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return result
+
+
+def check_probabilities(values: Any, classes: int, multi_label: bool, where: str) -> Array:
+    """`values` as [N, C] float32.
+
+    Raises:
+        ValueError: another shape, values that are no numbers, or rows that do not add up to 1.
+    """
+    array = np.asarray(values, dtype=np.float32)
+    if array.ndim != 2 or array.shape[1] != classes:
+        raise ValueError(f"{where}: got probabilities of shape {array.shape}; expected [N, {classes}]")
+    if not np.isfinite(array).all():
+        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
+        raise ValueError(f"{where}: got {array[row].tolist()} in row {row}; expected finite numbers")
+    if (array < -1e-4).any() or (array > 1 + 1e-4).any():
+        row = int(np.flatnonzero(((array < -1e-4) | (array > 1 + 1e-4)).any(axis=1))[0])
+        raise ValueError(f"{where}: got {array[row].tolist()} in row {row}; expected probabilities from 0 to 1")
+    if not multi_label and len(array) and not np.allclose(array.sum(axis=1), 1, atol=1e-2):
+        row = int(np.abs(array.sum(axis=1) - 1).argmax())
+        raise ValueError(f"{where}: row {row} adds up to {array[row].sum():.3f}; expected 1; give probabilities")
+    return array
+
+
+class _Average(Teacher):
+    def __init__(self, teachers: list[Teacher], multi_label: bool) -> None:
+        self._teachers, self._multi_label = teachers, multi_label
+        names = [teacher.fingerprint for teacher in teachers]
+        self.fingerprint = None if None in names else "+".join(map(str, names))
+
+    def logits(self, texts: list[str]) -> Array:
+        all_of_them = [to_probabilities(teacher.logits(texts), self._multi_label) for teacher in self._teachers]
+        return to_logits(np.mean(all_of_them, axis=0), self._multi_label)
+
+
+class _Function(Teacher):
+    def __init__(
+        self, function: Callable[[list[str]], Any], order: list[int] | None, classes: int, multi_label: bool, name: str
+    ) -> None:
+        self._function, self._order, self._classes = function, order, classes
+        self._multi_label, self._name = multi_label, name
+
+    def logits(self, texts: list[str]) -> Array:
+        found = check_probabilities(self._function(texts), self._classes, self._multi_label, f"teacher {self._name}")
+        if len(found) != len(texts):
+            raise ValueError(f"teacher {self._name}: got {len(found)} rows for {len(texts)} texts; expected one each")
+        return to_logits(found if self._order is None else found[:, self._order], self._multi_label)
+
+
+class _TextCNN(Teacher):
+    def __init__(self, directory: str, labels: Sequence[str]) -> None:
+        from ..classifier import load
+
+        self._classifier = load(directory)
+        self._order = _match(self._classifier.labels, labels, directory)
+        self.fingerprint = _fingerprint(Path(directory))
+
+    def logits(self, texts: list[str]) -> Array:
+        return self._classifier.logits(texts)[:, self._order]
+
+
+class _Transformer(Teacher):
+    def __init__(self, name: str, labels: Sequence[str], max_length: int = 256) -> None:
+        import torch
+        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+        from ..artifact import no_progress_bars
+
+        self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            with no_progress_bars():
+                model = AutoModelForSequenceClassification.from_pretrained(name)
+        except OSError as error:
+            raise FileNotFoundError(f"teacher: got {name!r}; {' '.join(str(error).split())}") from error
+        self._model = model.eval().to(self._device)
+        self._tokenizer = AutoTokenizer.from_pretrained(name)
+        self._max_length = max_length
+        self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
+        self.fingerprint = _fingerprint(Path(name)) if Path(name).is_dir() else name
+
+    def logits(self, texts: list[str]) -> Array:
+        import torch
+
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        found = np.empty((len(texts), len(self._order)), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(order), 64):
+                rows = order[start : start + 64]
+                batch = self._tokenizer(
+                    [texts[row] for row in rows],
+                    padding=True,
+                    truncation=True,
+                    max_length=self._max_length,
+                    return_tensors="pt",
+                ).to(self._device)
+                found[rows] = self._model(**batch).logits.float().cpu().numpy()[:, self._order]
+        return found
+
+
+def _open_directory(name: str, labels: Sequence[str], multi_label: bool) -> Teacher:
+    import json
+
+    config = Path(name) / "config.json"
+    if Path(name).is_dir() and not config.is_file():
+        raise FileNotFoundError(f"teacher: got {name}, which has no config.json; expected a saved classifier")
+    if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "textcnn":
+        return _TextCNN(name, labels)
+    return _Transformer(name, labels)
+
+
+def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:
+    """Where each of our classes stands among the teacher's.
+
+    Raises:
+        ValueError: the names differ.
+    """
+    if sorted(theirs) != sorted(ours):
+        # Case apart, as many labels are; but names that mean nothing are no match.
+        folded = {label.casefold(): i for i, label in enumerate(theirs)}
+        if len(folded) != len(theirs) or sorted(folded) != sorted(label.casefold() for label in ours):
+            raise ValueError(
+                f"teacher {name} has the labels {', '.join(theirs)}; expected those of the data, {', '.join(ours)}; "
+                "rename the one or the other"
+            )
+        return [folded[label.casefold()] for label in ours]
+    return [list(theirs).index(label) for label in ours]
+
+
+def _fingerprint(directory: Path) -> str:
+    """A hash of the files that decide a saved model's answers."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        if path.suffix in (".safetensors", ".bin", ".json") and path.name != "folded.safetensors":
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,73 @@
+"""The texts a student learns from: those of the training set, others without labels, and pieces of them.
+
+What a teacher says of text from the task's own domain is worth more than any setting of the loss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+# The end of a sentence: its mark, what closes after it, and space before something that can begin one.
+_SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f])|\n+|<br\s*/?>")
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How many texts are made from each training text.
+
+    Args:
+        spans: Runs of its words, of random length.
+        masks: Copies in which words are replaced by `mask_token`.
+        mixes: Its first half with the second half of another.
+        mask_share: Share of the words that a masked copy loses.
+    """
+
+    spans: int = 0
+    masks: int = 0
+    mixes: int = 0
+    mask_share: float = 0.15
+
+
+def split_sentences(text: str, shortest: int = 3) -> list[str]:
+    """Sentences of a document, those of less than `shortest` words left out.
+
+    Example:
+        >>> split_sentences("A lovely film. Its end, though, is dull! No.")
+        ['A lovely film.', 'Its end, though, is dull!']
+    """
+    return [s for part in _SENTENCE_END.split(text) if part and len((s := part.strip()).split()) >= shortest]
+
+
+def sample_sentences(documents: Iterable[str], limit: int | None, seed: int = 0) -> list[str]:
+    """Distinct sentences of documents, `limit` of them drawn at random."""
+    sentences = list(dict.fromkeys(s for document in documents for s in split_sentences(document)))
+    if limit is None or limit >= len(sentences):
+        return sentences
+    chosen = np.random.default_rng(seed).choice(len(sentences), limit, replace=False)
+    return [sentences[i] for i in np.sort(chosen)]
+
+
+def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
+    """New texts made from `texts`; none where `how` asks for none."""
+    rng = np.random.default_rng(seed)
+    words = [text.split() for text in texts]
+    made = []
+    for own in words:
+        if len(own) < 2:
+            continue
+        for _ in range(how.spans):
+            length = int(rng.integers(1, len(own)))
+            start = int(rng.integers(0, len(own) - length + 1))
+            made.append(" ".join(own[start : start + length]))
+        for _ in range(how.masks):
+            hidden = rng.random(len(own)) < how.mask_share
+            hidden[rng.integers(len(own))] = True
+            made.append(" ".join(mask_token if h else word for word, h in zip(own, hidden, strict=True)))
+        for _ in range(how.mixes):
+            other = words[int(rng.integers(len(words)))]
+            made.append(" ".join(own[: len(own) // 2] + other[len(other) // 2 :]))
+    return made
