@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .classifier import TorchClassifier, load
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
+    from .estimator import TextCNNClassifier
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
     from .training import ClassificationModule, train
 
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Architecture": "model",
     "ClassificationModule": "training",
+    "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
     "TextCNNForSequenceClassification": "model",
     "TextCNNModel": "model",
@@ -42,6 +44,7 @@ _HOMES = {
 __all__ = [
     "Architecture",
     "ClassificationModule",
+    "TextCNNClassifier",
     "TextCNNConfig",
     "TextCNNForSequenceClassification",
     "TextCNNModel",

@@ -41,11 +41,11 @@ class TransferDataModule(TextDataModule):
     def __init__(self, path: Any, **options: Any) -> None:
         super().__init__(path, **options)
         self._texts: list[str] = []
-        self._targets: SoftTargets | None = None
+        self._targets: Any = None
         self._encoded: Any = None
 
-    def transfer(self, texts: Sequence[str], targets: SoftTargets) -> None:
-        """Sets what is trained on."""
+    def transfer(self, texts: Sequence[str], targets: Any) -> None:
+        """Sets what is trained on; `targets.batch(rows, num_labels)` becomes the `labels` of a batch."""
         self._texts, self._targets = list(texts), targets
 
     def train_columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
@@ -78,7 +78,7 @@ class TransferDataModule(TextDataModule):
         dataset = BatchDataset(
             self._encoded,
             np.arange(len(self._texts)),
-            self._targets,  # type: ignore[arg-type]
+            self._targets,
             self.num_labels,
             self.collator,
         )

@@ -1,0 +1,166 @@
+"""TextCNNClassifier in scikit-learn's own company: its checks, pipelines, searches and meta-estimators."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars
+import pytest
+from sklearn.base import clone, is_classifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import StackingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cross_val_score
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import estimator_checks
+
+import textcnn
+from textcnn import TextCNNClassifier
+
+GOOD = ["a lovely film", "great acting", "I liked it", "wonderful and great"]
+BAD = ["a dull film", "awful acting", "I hated it", "boring and awful"]
+TEXTS = [f"{text} {i}" for i in range(8) for text in (*GOOD, *BAD)]
+LABELS = np.array((["good"] * 4 + ["bad"] * 4) * 8)
+
+
+def small(**changes: Any) -> TextCNNClassifier:
+    settings = {"num_filters": 8, "embedding_dim": 16, "kernel_sizes": (2, 3), "max_epochs": 6, "learning_rate": 0.01}
+    return TextCNNClassifier(**{**settings, "batch_size": 16, **changes})
+
+
+@pytest.fixture(scope="module")
+def fitted() -> TextCNNClassifier:
+    return small().fit(TEXTS, LABELS)
+
+
+# scikit-learn runs its suite only on estimators of two-dimensional numbers; these of its checks need no such input.
+CHECKS = (
+    "check_estimator_cloneable",
+    "check_estimator_repr",
+    "check_estimator_tags_renamed",
+    "check_valid_tag_types",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_mixin_order",
+    "check_no_attributes_set_in_init",
+    "check_parameters_default_constructible",
+)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_scikit_learns_own_checks(name: str) -> None:
+    getattr(estimator_checks, name)("TextCNNClassifier", small())
+
+
+def test_predict_and_score(fitted: TextCNNClassifier) -> None:
+    assert is_classifier(fitted)
+    assert fitted.classes_.tolist() == ["bad", "good"]
+    assert fitted.score(TEXTS, LABELS) == 1
+    probabilities = fitted.predict_proba(TEXTS)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (fitted.classes_[probabilities.argmax(axis=1)] == fitted.predict(TEXTS)).all()
+    assert fitted.explain("a lovely film").label == "good"
+
+
+@pytest.mark.parametrize("wrap", [np.array, lambda x: np.array(x, object), pd.Series, tuple, iter])
+def test_containers_of_texts(fitted: TextCNNClassifier, wrap: Any) -> None:
+    assert (fitted.predict(wrap(TEXTS)) == fitted.predict(TEXTS)).all()
+
+
+def test_polars(fitted: TextCNNClassifier) -> None:
+    assert (fitted.predict(polars.Series(TEXTS)) == fitted.predict(TEXTS)).all()
+
+
+def test_same_seed_same_model_and_clone(fitted: TextCNNClassifier) -> None:
+    again = clone(fitted)
+    assert again.get_params() == fitted.get_params()
+    assert not hasattr(again, "classes_")
+    assert (again.fit(TEXTS, LABELS).predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+
+
+def test_joblib_and_save(fitted: TextCNNClassifier, tmp_path: Path) -> None:
+    kept = io.BytesIO()
+    joblib.dump(fitted, kept)
+    kept.seek(0)
+    assert (joblib.load(kept).predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+    loaded = textcnn.load(fitted.save(tmp_path / "saved"))
+    np.testing.assert_allclose(loaded.predict_proba(TEXTS), fitted.predict_proba(TEXTS), atol=1e-6)
+
+
+def test_labels_of_any_kind() -> None:
+    numbers = small().fit(TEXTS, np.where(LABELS == "good", 7, -1))
+    assert numbers.classes_.tolist() == [-1, 7]
+    assert numbers.predict(TEXTS[:1]).dtype == np.int64
+    both = np.stack([LABELS == "good", np.array(["film" in text for text in TEXTS])], axis=1).astype(int)
+    several = small(max_epochs=12).fit(TEXTS, both)
+    assert several.predict(TEXTS).shape == both.shape
+    assert (several.predict(TEXTS) == both).mean() > 0.9
+
+
+def test_weights_count() -> None:
+    texts, labels = ["same text"] * 40, np.array(["a", "b"] * 20)
+    for favoured in ("a", "b"):
+        weights = np.where(labels == favoured, 5.0, 0.1)
+        assert small().fit(texts, labels, sample_weight=weights).predict(["same text"]) == [favoured]
+        by_class = small(class_weight={favoured: 5.0, "b" if favoured == "a" else "a": 0.1}).fit(texts, labels)
+        assert by_class.predict(["same text"]) == [favoured]
+    with pytest.raises(ValueError, match="sample_weight: got shape"):
+        small().fit(texts, labels, sample_weight=[1.0])
+
+
+def test_warm_start_goes_on() -> None:
+    model = small(warm_start=True, max_epochs=1, learning_rate=1e-4).fit(TEXTS, LABELS)
+    first = model.predict_proba(TEXTS)
+    model.fit(TEXTS, LABELS)
+    moved = np.abs(model.predict_proba(TEXTS) - first).max()
+    model.set_params(learning_rate=1e-9).fit(TEXTS, LABELS)
+    still = model.predict_proba(TEXTS)
+    model.fit(TEXTS, LABELS)
+    assert np.abs(model.predict_proba(TEXTS) - still).max() < 1e-4 < moved
+
+
+def test_an_eval_set_and_early_stopping() -> None:
+    assert small().fit(TEXTS, LABELS, eval_set=(TEXTS[:16], LABELS[:16])).score(TEXTS, LABELS) > 0.9
+    assert small(early_stopping=True, validation_fraction=0.25).fit(TEXTS, LABELS).score(TEXTS, LABELS) > 0.9
+    with pytest.raises(ValueError, match="eval_set"):
+        small().fit(TEXTS, LABELS, eval_set=(["x"], ["ugly"]))
+
+
+@pytest.mark.timeout(600)
+def test_in_company() -> None:
+    model = small(max_epochs=10)
+    lower = FunctionTransformer(lambda texts: [text.lower() for text in texts])
+    assert make_pipeline(lower, model).fit(TEXTS, LABELS).score(TEXTS, LABELS) > 0.9
+    assert cross_val_score(model, TEXTS, LABELS, cv=2).mean() > 0.9
+    search = GridSearchCV(model, {"num_filters": [4, 8]}, cv=2).fit(TEXTS, LABELS)
+    assert search.best_score_ > 0.9
+    assert CalibratedClassifierCV(model, cv=2).fit(TEXTS, LABELS).score(TEXTS, LABELS) > 0.9
+    assert TunedThresholdClassifierCV(model, cv=2).fit(TEXTS, LABELS == "good").score(TEXTS, LABELS == "good") > 0.9
+    assert (
+        StackingClassifier([("cnn", model)], LogisticRegression(), cv=2).fit(TEXTS, LABELS).score(TEXTS, LABELS) > 0.9
+    )
+    both = np.stack([LABELS, np.where(["film" in text for text in TEXTS], "film", "none")], axis=1)
+    assert MultiOutputClassifier(model).fit(TEXTS, both).predict(TEXTS).shape == both.shape
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "said"),
+    [
+        (["a", "b"], ["x"], "1 labels for 2 texts"),
+        (["a", 3], ["x", "y"], "got 3 .int. at position 1"),
+        (["a", "b"], ["x", "x"], "one class"),
+        ([], [], "no text"),
+        ("a text", ["x"], "write .text."),
+        (["a", "b"], [0.5, 1.5], "Unknown label type"),
+    ],
+)
+def test_mistakes(texts: Any, labels: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        small().fit(texts, labels)
