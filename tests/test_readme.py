@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from textcnn.cli import main
+from textcnn.cli import VERBS, main
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,7 +23,8 @@ def test_there_are_blocks():
 
 
 @pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
-def test_python_blocks(tmp_path, monkeypatch, capsys):
+@pytest.mark.filterwarnings("ignore:The number of training batches")
+def test_python_blocks(tmp_path, monkeypatch, capsys, reviews):
     monkeypatch.chdir(tmp_path)
     names: dict = {}
     for language, block in BLOCKS:
@@ -46,12 +47,14 @@ def test_shell_blocks(tmp_path, monkeypatch, reviews):
             elif words[0] == "pip":
                 assert words == ["pip", "install", "-c", "constraints.txt", "."]
                 assert (ROOT / "constraints.txt").is_file()
-            elif "bench" in words or any(word.startswith("sentence-transformers/") for word in words):
-                # Minutes, and a download; the data and the checkpoint are the reader's.
+            elif "bench" in words or "distill" in words or any("sentence-transformers/" in word for word in words):
+                # Minutes, and a download; the data, the checkpoint and the teacher are the reader's.
                 assert words[0] == "textcnn"
+                assert words[1] in VERBS
             else:
                 assert words[0] == "textcnn", line
-                main([*words[1:], *(QUICK if words[1] == "fit" else QUICK[-2:])])
+                quick = {"fit": QUICK, "validate": QUICK[-2:], "predict": QUICK[-2:]}
+                main([*words[1:], *quick.get(words[1], [])])
     assert (tmp_path / "labelled.csv").is_file()
 
 

@@ -12,6 +12,7 @@ import torch
 from folded_models import flat, id_lists, make_model, word_tokenizer
 from transformers import PreTrainedTokenizerFast
 
+import textcnn
 from textcnn.artifact import save_artifact
 from textcnn.bench import peers, processes, speed, timing, training
 from textcnn.bench.figures import Figures
@@ -127,6 +128,22 @@ def test_bench_train(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert {"step_sorted_256", "step_unsorted_256", "step_sorted_50", "memory_512", "cost_growth", "fit_vs_op"} <= set(
         figures
     )
+
+
+def test_bench_int8(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"num_filters": 16, "max_epochs": 3, "learning_rate": 3e-3, "log_every_n_steps": 1}
+    textcnn.train(str(reviews), tmp_path / "run", enable_progress_bar=False, **options)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    for split in ("train", "test"):
+        (folder / f"{split}.csv").write_text(reviews.read_text())
+    output = tmp_path / "int8.json"
+    main(["bench", "int8", "--model", str(tmp_path / "run"), "--data", str(folder), "--output", str(output)])
+    figures = json.loads(output.read_text())["figures"]
+    assert 0.9 < figures["label_agreement"]["value"] <= 1
+    assert 0 < figures["max_probability_difference"]["value"] < 0.2
+    difference = figures["accuracy_difference"]
+    assert difference["value"] == pytest.approx(difference["ours"] - difference["theirs"])
 
 
 def test_figures_print_both_sides(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import importlib
 BENCHMARKS = {
     "accuracy": "mean score of a recipe over seeds, on the test split or by cross-validation",
     "speed": "how fast a model answers, beside fastText, TF-IDF, model2vec and a transformer",
+    "int8": "what 8 bits cost: labels and accuracy beside those of float32",
     "train": "how fast training is, beside nn.Conv1d with autograd and fastText",
 }
 # A benchmark's module has its name, but for this one: `train` is a verb.
