@@ -35,3 +35,37 @@ def reviews(tmp_path: Path) -> Path:
     path = tmp_path / "reviews.csv"
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     return path
+
+
+@pytest.fixture(scope="session")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The directory of a transformer of one small layer, with random weights."""
+    import torch
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    from textcnn.tokenization import train_tokenizer
+
+    directory = tmp_path_factory.mktemp("transformer")
+    texts = ["a lovely film", "great acting and plot", "I liked it", "a dull film", "awful", "I hated it", "number"]
+    torch.manual_seed(0)
+    trained = train_tokenizer(["[CLS] [SEP]", *texts, "unused words"], "wordpiece", vocab_size=80)
+    backend = trained.backend_tokenizer
+    backend.add_special_tokens(["[CLS]", "[SEP]"])
+    ends = [(name, backend.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+    backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    tokenizer.save_pretrained(directory)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=32,
+        initializer_range=0.3,
+    )
+    BertModel(config).eval().save_pretrained(directory)
+    return str(directory)

@@ -6,41 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from transformers import BertModel
 
 import textcnn
 from textcnn.cli import main
 from textcnn.contextual import contextual_vectors
-from textcnn.tokenization import load_tokenizer, train_tokenizer
+from textcnn.tokenization import load_tokenizer
 
 TEXTS = ["a lovely film", "a dull film and a dull plot", "great plot", "a", ""]
-
-
-@pytest.fixture(scope="module")
-def transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
-    directory = tmp_path_factory.mktemp("transformer")
-    torch.manual_seed(0)
-    trained = train_tokenizer(["[CLS] [SEP]", *TEXTS, "unused words"], "wordpiece", vocab_size=80)
-    backend = trained.backend_tokenizer
-    backend.add_special_tokens(["[CLS]", "[SEP]"])
-    from tokenizers.processors import TemplateProcessing
-
-    ends = [(name, backend.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
-    backend.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=backend, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
-    )
-    tokenizer.save_pretrained(directory)
-    config = BertConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        intermediate_size=16,
-        max_position_embeddings=32,
-    )
-    BertModel(config).eval().save_pretrained(directory)
-    return str(directory)
 
 
 def test_means_are_those_of_single_texts(transformer: str) -> None:

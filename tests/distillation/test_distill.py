@@ -279,3 +279,28 @@ def test_mistakes_of_the_verb(reviews: Path, tmp_path: Path, capsys: pytest.Capt
         assert stop.value.code == 2
         lines = capsys.readouterr().err.strip().splitlines()
         assert said in lines[-1]
+
+
+@pytest.mark.timeout(600)
+def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, transformer: str) -> None:
+    arguments = ["--model", transformer, "--data", str(reviews), "--epochs", "8", "--learning_rate", "0.005"]
+    main(["teach", *arguments, "--batch_size", "16", "--output_dir", str(tmp_path / "teacher")])
+    scores = json.loads((tmp_path / "teacher" / "scores.json").read_text())
+    assert scores["val_accuracy"] > 0.8
+    table = pd.read_csv(reviews)
+    texts = list(table["text"])
+    orders = (["positive", "negative"], LABELS)
+    first, second = (open_teacher(str(tmp_path / "teacher"), order).logits(texts) for order in orders)
+    # Classes come in the order asked for, and answers do not depend on what stands beside a text.
+    assert (first == second[:, ::-1]).all()
+    assert (np.array(LABELS)[second.argmax(axis=1)] == table["label"]).mean() > 0.8
+    alone = open_teacher(str(tmp_path / "teacher"), LABELS).logits(texts[:1])
+    np.testing.assert_allclose(alone[0], second[0], atol=1e-4)
+    with pytest.raises(ValueError, match="negative, positive; expected those of the data, a, b"):
+        open_teacher(str(tmp_path / "teacher"), ["a", "b"])
+
+
+def test_dropout_is_on_while_a_transformer_learns(transformer: str) -> None:
+    from textcnn.distillation.teach import TeacherModule
+
+    assert TeacherModule(transformer, LABELS, "single_label_classification", 1e-3).model.training

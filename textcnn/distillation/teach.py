@@ -49,6 +49,8 @@ class TeacherModule(lightning.LightningModule):
                 problem_type=problem_type,
                 ignore_mismatched_sizes=True,
             )
+        # from_pretrained leaves dropout off, and Lightning leaves modes as they are.
+        self.model.train()
         self.multi_label = problem_type.startswith("multi")
         self.learning_rate = learning_rate
         self.best = -1.0
