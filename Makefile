@@ -17,10 +17,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 server: .venv-server/installed ## a second environment, with only what a server needs: no torch
 
-.venv-server/installed: requirements-server.txt constraints.txt
-	$(PYTHON) -m venv .venv-server
-	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r requirements-server.txt
-	.venv-server/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+.venv-server/installed: requirements-server.txt constraints.txt | install
+	$(PYTHON) -m venv --without-pip .venv-server
+	$(BIN)/python -m pip --python .venv-server install --quiet --disable-pip-version-check -c constraints.txt -r requirements-server.txt
+	$(BIN)/python -m pip --python .venv-server install --quiet --disable-pip-version-check --no-deps -e .
 	@touch $@
 
 quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from argparse import RawDescriptionHelpFormatter
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, DefaultHelpFormatter
 
 from .distill import distill
 
@@ -16,6 +17,10 @@ Trains a student on what a teacher says of labelled and unlabelled texts.
   textcnn distill --teacher runs/teacher --data reviews --unlabelled crawl.txt --budget 3MB --output_dir runs/student"""
 
 
+class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):
+    """Keeps the lines of the examples."""
+
+
 class _Parser(ArgumentParser):
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         print(f"textcnn: error: {' '.join(message.split())}", file=sys.stderr)
@@ -24,7 +29,7 @@ class _Parser(ArgumentParser):
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = _Parser(prog=f"textcnn {verb}", description=DESCRIPTION)
+    parser = _Parser(prog=f"textcnn {verb}", description=DESCRIPTION, formatter_class=_Help)
     parser.add_argument("--config", action="config", help="YAML file with any of these options")
     parser.add_function_arguments(distill, skip={"overrides", "teacher", "data", "unlabelled"})
     parser.add_argument(

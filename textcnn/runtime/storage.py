@@ -94,6 +94,10 @@ def unfinished(path: Path) -> Iterator[Path]:
 
     So a run that is killed leaves no half file that looks whole, and readers see the old file or the new one.
     """
+    if path.exists() and not path.is_file():
+        # A pipe or a device is written to; it must not be replaced by a file.
+        yield path
+        return
     # The ending stays: some libraries write by it.
     temporary = path.with_name(f".{os.getpid()}.unfinished.{path.name}")
     try:
