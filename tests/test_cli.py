@@ -275,3 +275,7 @@ def test_bench_accuracy(trained, tmp_path, capsys):
     np.testing.assert_allclose(figure["seeds"], by_seed)
     np.testing.assert_allclose(figure["value"], np.mean(by_seed))
     assert output.stat().st_mtime >= started - 1
+
+
+def test_a_mistyped_verb_names_the_nearest(capsys):
+    assert "did you mean 'score'?" in mistake(capsys, "scroe")

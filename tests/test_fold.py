@@ -13,6 +13,7 @@ from numpy.testing import assert_allclose
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
+import textcnn
 from textcnn.artifact import save_artifact
 from textcnn.cli import main
 from textcnn.fold import fold
@@ -156,3 +157,13 @@ def test_the_verb_refuses_int8_without_texts(artifact: Path, capsys: pytest.Capt
         main(["fold", str(artifact), "--int8"])
     assert stop.value.code == 2
     assert "--texts FILE" in capsys.readouterr().err
+
+
+def test_saving_other_weights_drops_the_tables_of_the_old_ones(artifact: Path) -> None:
+    before = textcnn.load(artifact).predict_proba(TEXTS)
+    assert (artifact / "folded.safetensors").is_file()
+    model = make_model()
+    model.head.bias.data += torch.tensor([5.0, 0.0, 0.0])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    save_artifact(model, tokenizer, artifact)
+    assert np.abs(textcnn.load(artifact).predict_proba(TEXTS) - before).max() > 0.01
