@@ -104,8 +104,8 @@ def test_top_k_of_none():
 
 
 def test_extreme_logits_stay_finite():
-    from textcnn.runtime.classifier import _sigmoid, _softmax
+    from textcnn.runtime.classifier import sigmoid, softmax
 
     logits = np.array([[1000.0, -1000.0, 0.0]], dtype=np.float32)
-    np.testing.assert_allclose(_softmax(logits), torch.tensor(logits).softmax(-1))
-    np.testing.assert_allclose(_sigmoid(logits), torch.tensor(logits).sigmoid())
+    np.testing.assert_allclose(softmax(logits), torch.tensor(logits).softmax(-1))
+    np.testing.assert_allclose(sigmoid(logits), torch.tensor(logits).sigmoid())

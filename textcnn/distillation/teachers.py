@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from ..runtime.classifier import Array, sigmoid, softmax
+
 # Probabilities of 0 and 1 have no logit; those of a float32 softmax are no closer to them.
 _SMALLEST = 1e-7
 
@@ -70,11 +70,7 @@ def to_logits(probabilities: Any, multi_label: bool = False) -> Array:
 
 def to_probabilities(logits: Array, multi_label: bool = False) -> Array:
     """Softmax (multi-label: sigmoid) of logits [N, C]."""
-    if multi_label:
-        return (1 / (1 + np.exp(-logits.astype(np.float64)))).astype(np.float32)
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: Array = exponentials / exponentials.sum(axis=1, keepdims=True)
-    return result
+    return sigmoid(logits) if multi_label else softmax(logits)
 
 
 def check_probabilities(values: Any, classes: int, multi_label: bool, where: str) -> Array:

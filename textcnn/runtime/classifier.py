@@ -57,7 +57,7 @@ class TextClassifier:
             TypeError: `texts` is one string, or holds something that is no string.
         """
         logits = self.logits(texts)
-        return _sigmoid(logits) if self.multi_label else _softmax(logits)
+        return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def predict(self, texts: Iterable[str]) -> Any:
         """The label of each text: an array of N strings, or N lists of strings when multi-label.
@@ -133,12 +133,14 @@ def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:
         yield chunk
 
 
-def _softmax(logits: Array) -> Array:
+def softmax(logits: Array) -> Array:
+    """Probabilities [N, C] of logits whose labels exclude each other."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def _sigmoid(logits: Array) -> Array:
+def sigmoid(logits: Array) -> Array:
+    """Probabilities [N, C] of logits whose labels do not exclude each other."""
     # The two forms of one function, each where its exponential cannot overflow.
     exponentials = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1, exponentials) / (1 + exponentials)
