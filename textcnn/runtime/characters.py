@@ -42,19 +42,28 @@ class CharacterTable:
     """Records of code points, filled block by block.
 
     A record is, in `pool`: the number of units with the flags, then for each unit its class, its length and its
-    UTF-8 bytes. A kernel may read `tables` while another thread adds a block: that writes beyond all records that
-    the kernel knows of, and then puts new tables in place of the old.
+    UTF-8 bytes. A code point that is a word of its own and one token has ~id in the place of its record's address. A
+    kernel may read `tables` while another thread adds a block: that writes beyond all records that the kernel knows
+    of, and then puts new tables in place of the old.
 
     Args:
         normalize: A normaliser's normalize_str, or None; must be a function of one code point at a time.
         classify: Classes of single normalised characters.
         reorders: Whether the normaliser sorts combining marks.
+        token_id: The id of a word that is one token, or None.
     """
 
-    def __init__(self, normalize: Callable[[str], str] | None, classify: Classify, reorders: bool) -> None:
+    def __init__(
+        self,
+        normalize: Callable[[str], str] | None,
+        classify: Classify,
+        reorders: bool,
+        token_id: Callable[[bytes], int | None],
+    ) -> None:
         self._normalize = normalize
         self._classify = classify
         self._reorders = reorders
+        self._token_id = token_id
         self._lock = Lock()
         self.tables = (
             np.full(_BLOCKS, -1, dtype=np.int32),
@@ -76,7 +85,7 @@ class CharacterTable:
             self._blocks_used += 1
             self._pool_used += len(added)
             records, pool = _grown(records, self._blocks_used), _grown(pool, self._pool_used)
-            records[row] = starts + at
+            records[row] = np.where(starts < 0, starts, starts + at)
             pool[at : self._pool_used] = added
             block_of = block_of.copy()
             block_of[block] = row
@@ -92,6 +101,10 @@ class CharacterTable:
         records = bytearray()
         starts = np.empty(BLOCK, dtype=np.int64)
         for i, form in enumerate(forms):
+            whole = None if not movable.isdisjoint(form) else self._whole_word(form, classes)
+            if whole is not None:
+                starts[i] = ~whole
+                continue
             starts[i] = len(records)
             records.append(len(form) | (MOVABLE if not movable.isdisjoint(form) else 0))
             for unit in form:
@@ -99,6 +112,15 @@ class CharacterTable:
                 records += bytes((classes[unit], len(encoded)))
                 records += encoded
         return starts, np.frombuffer(bytes(records), dtype=np.uint8)
+
+    def _whole_word(self, form: str, classes: dict[str, int]) -> int | None:
+        """The id of a code point that makes one word, whatever stands beside it, and one token."""
+        kept = [unit for unit in form if classes[unit] != SEPARATOR]
+        if len(kept) != 1:
+            return None
+        # One unit among separators, or one that is always alone.
+        fenced = classes[form[0]] == classes[form[-1]] == SEPARATOR and classes[kept[0]] == LETTER
+        return self._token_id(kept[0].encode()) if fenced or classes[kept[0]] == ISOLATED else None
 
     def _movable(self, units: list[str], characters: list[str]) -> frozenset[str]:
         """Units that canonical ordering may move: those that change places with a mark of a higher class."""

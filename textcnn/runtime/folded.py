@@ -231,8 +231,8 @@ class FoldedTextCNN(TextClassifier):
 
         row_of_id, table, plan, dilation, stride, *_ = self._operands
         hole = (len(table) - 1) * table.strides[0]
-        state = kernels.new_state(plan, dilation, self.is_int8)
-        kernels.begin_text(state, plan, hole, self.is_int8)
+        state = kernels.new_state(plan, dilation, table)
+        kernels.begin_text(state, plan, hole)
         if self._tokenizer is None:
             self.encode([text])
         for ids in self._tokenizer.encode_pieces(text, _BATCH_CHARACTERS):
@@ -240,9 +240,7 @@ class FoldedTextCNN(TextClassifier):
         kernels.end_text(table, state, plan, dilation, stride, hole)
         _, _, _, _, _, scale, bias, activation, norm_weight, norm_bias, epsilon, head_weight, head_bias = self._operands
         features = np.empty(self._layout.features, dtype=np.float32)
-        kernels.finish_features(
-            state, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, self.is_int8, features
-        )
+        kernels.finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, features)
         logits = np.empty((1, len(self.labels)), dtype=np.float32)
         kernels.apply_head(features, head_weight, head_bias, logits[0])
         return logits

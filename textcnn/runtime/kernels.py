@@ -32,7 +32,7 @@ _FILLED, _PENDING_HOLES, _HAS_HOLES, _HAS_TOKENS, _MOVED = range(5)
 
 
 @kernel()
-def new_state(plan, dilation, is_int8):
+def new_state(plan, dilation, table):
     """What one text in progress needs: rows of the buffer, next window of each width, windows found, counters."""
     span = 0
     features = 0
@@ -42,12 +42,11 @@ def new_state(plan, dilation, is_int8):
     rows = np.zeros(_BUFFER_ROWS + 3 * span + _SPARE, np.int64)
     next_start = np.zeros(plan.shape[0], np.int64)
     found = np.zeros(plan.shape[0], np.bool_)
-    maxima = np.empty(features * (1 if is_int8 else 4), np.uint8)
-    return rows, next_start, found, maxima, np.zeros(5, np.int64)
+    return rows, next_start, found, np.empty(features, table.dtype), np.zeros(5, np.int64)
 
 
 @kernel()
-def begin_text(state, plan, hole, is_int8):
+def begin_text(state, plan, hole):
     """Empties the buffer: the zero vectors before a text, and no window yet."""
     rows, next_start, found, maxima, counters = state
     left = 0
@@ -59,10 +58,7 @@ def begin_text(state, plan, hole, is_int8):
     rows[:left] = hole
     counters[:] = 0
     counters[_FILLED] = left
-    if is_int8:
-        maxima.view(np.int8)[:] = -128
-    else:
-        maxima.view(np.float32)[:] = -np.inf
+    maxima[:] = -128 if maxima.itemsize == 1 else -np.inf
 
 
 @kernel()
@@ -192,7 +188,7 @@ def _activate(value, activation):
 
 
 @kernel()
-def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, is_int8, features):
+def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, features):
     """Maxima to features [F]: scale, bias, activation, layer norm; 0 where a filter has no window."""
     _, _, found, maxima, _ = state
     any_window = False
@@ -204,17 +200,11 @@ def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias
             continue
         any_window = True
         # Slices, whose indexes LLVM sees to start at 0: else it does not use vectors.
-        out, own_bias = features[at : at + count], bias[at : at + count]
-        if is_int8:
-            sums, own_scale = maxima.view(np.int8)[source : source + count], scale[at : at + count]
-            for f in range(count):
-                value = np.float32(sums[f]) * own_scale[f] + own_bias[f]
-                out[f] = value if value > 0 or not is_relu else np.float32(0)
-        else:
-            values = maxima.view(np.float32)[source : source + count]
-            for f in range(count):
-                value = values[f] + own_bias[f]
-                out[f] = value if value > 0 or not is_relu else np.float32(0)
+        out, values = features[at : at + count], maxima[source : source + count]
+        own_scale, own_bias = scale[at : at + count], bias[at : at + count]
+        for f in range(count):
+            value = np.float32(values[f]) * own_scale[f] + own_bias[f]
+            out[f] = value if value > 0 or not is_relu else np.float32(0)
         if not (is_relu or activation == 2):
             for f in range(count):
                 out[f] = _activate(out[f], activation)
@@ -250,13 +240,12 @@ def classify(
 
     features [N, F], or [1, F] where only the logits [N, C] are wanted.
     """
-    is_int8 = table.itemsize == 1
     hole = (table.shape[0] - 1) * table.strides[0]
-    state = new_state(plan, dilation, is_int8)
+    state = new_state(plan, dilation, table)
     for n in range(offsets.size - 1):
-        begin_text(state, plan, hole, is_int8)
+        begin_text(state, plan, hole)
         push_tokens(ids, offsets[n], offsets[n + 1], row_of_id, table, state, plan, dilation, stride, hole)
         end_text(table, state, plan, dilation, stride, hole)
         row = features[min(n, features.shape[0] - 1)]
-        finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, is_int8, row)
+        finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, row)
         apply_head(row, head_weight, head_bias, logits[n])

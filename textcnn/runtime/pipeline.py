@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from . import characters as classes
 from .characters import CharacterTable, Classify
+from .letter_run import KEPT, LOWERED, UNLIKE
 from .tokenizer_json import (
     ASK,
     UNKNOWN,
@@ -65,6 +67,7 @@ class Pipeline:
             self.maybe_added[self.added[begin]] = True
             begin = int(end)
         self.ascii_class, self.ascii_byte = _ascii_tables(self.characters, self.maybe_added)
+        self.settings = np.append(self.settings, _letters(self.ascii_class, self.ascii_byte))
         self._kernel: Any
         if self.byte_level:
             from .byte_level import tokenize_byte_level
@@ -195,8 +198,17 @@ def read_pipeline(text: str, reference: Any) -> Pipeline:
     prefix, suffix = read_post_processor(reference)
     limit = read_truncation(content["truncation"], len(prefix) + len(suffix))
     longest = max((len(piece) for piece, _ in (*words, *next_pieces)), default=1)
+    vocabulary = dict(words)
+    # Words that are in no table may be several tokens, or unknown; a single character is no several pieces.
+    otherwise = None if on_miss == ASK else unknown_id
+
+    def token_id(word: bytes) -> int | None:
+        return vocabulary.get(word, otherwise)
+
+    # White space that is a token stands between two words, so that a word has to be seen as one.
+    context_free = not byte_level and not collapses
     return Pipeline(
-        characters=CharacterTable(normalize, classify, reorders),
+        characters=CharacterTable(normalize, classify, reorders, token_id if context_free else lambda _: None),
         byte_level=byte_level,
         add_prefix_space=add_prefix_space,
         settings=np.array([on_miss, unknown_id, most_characters, limit, longest], dtype=np.int64),
@@ -234,7 +246,7 @@ def _ascii_tables(characters: CharacterTable, maybe_added: np.ndarray) -> tuple[
     bytes_ = np.zeros(256, dtype=np.uint8)
     for code in range(128):
         at = int(records[block_of[0], code])
-        if pool[at] != 1:
+        if at < 0 or pool[at] != 1:
             continue
         kind, size = int(pool[at + 1]), int(pool[at + 2])
         if size == 1 and kind not in (classes.UNSURE, classes.WORD_START):
@@ -242,6 +254,15 @@ def _ascii_tables(characters: CharacterTable, maybe_added: np.ndarray) -> tuple[
             kinds[code] = classes.ISOLATED if kind == classes.BYTES else kind
             bytes_[code] = pool[at + 3]
     return kinds | np.where(maybe_added, classes.ADDED, 0).astype(np.uint8), bytes_
+
+
+def _letters(kinds: np.ndarray, bytes_: np.ndarray) -> int:
+    """Whether ASCII letters are parts of words as they are, lower-cased, or neither."""
+    upper, lower = np.arange(ord("A"), ord("Z") + 1), np.arange(ord("a"), ord("z") + 1)
+    all_join = (kinds[upper] == classes.LETTER).all() and (kinds[lower] == classes.LETTER).all()
+    if not all_join or (bytes_[lower] != lower).any() or sys.byteorder != "little":
+        return UNLIKE
+    return LOWERED if (bytes_[upper] == lower).all() else KEPT if (bytes_[upper] == upper).all() else UNLIKE
 
 
 def byte_alphabet() -> list[str]:

@@ -27,8 +27,10 @@ from .characters import (
     WORD_START,
 )
 from .jit import kernel
+from .letter_run import UNLIKE, letters_at, store_eight
 from .word_lookup import (
     FINISHED,
+    LETTERS,
     LIMIT,
     NEEDS_BLOCK,
     NEEDS_REFERENCE,
@@ -58,6 +60,8 @@ def tokenize(
     memory_slots = memory[0]
     memory_ids = memory[1]
     limit = settings[LIMIT]
+    letters = settings[LETTERS]
+    data_at, word_at = data.ctypes.data, word.ctypes.data
     at = offsets[first_text]
     miss_counters[:] = 0
     missed = 0
@@ -102,6 +106,7 @@ def tokenize(
             add_size = 0
             add_byte = np.uint8(0)
             kind = SEPARATOR
+            whole_word = -1
             if pieces_at < pieces_end:
                 kind = ISOLATED
                 add_size = 1
@@ -121,32 +126,30 @@ def tokenize(
                 if byte < 0x80:
                     flags = ascii_class[byte]
                     if flags == LETTER and joins == LETTER:
-                        # The run of letters, with nothing else to look at.
-                        while length < 8:
-                            k0 |= np.uint64(ascii_byte[byte]) << np.uint64(8 * length)
-                            word[length] = ascii_byte[byte]
-                            length += 1
-                            position += 1
-                            if position >= end:
-                                break
+                        # The run of letters, with nothing else to look at: eight at a time where a word begins.
+                        if length == 0 and letters != UNLIKE and position + 8 <= end:
+                            k0, length = letters_at(data_at + position, letters)
+                            store_eight(word_at, k0)
+                            position += length
+                            if length == 8 and position + 8 <= end:
+                                k1, more = letters_at(data_at + position, letters)
+                                store_eight(word_at + 8, k1)
+                                length += more
+                                position += more
+                        while position < end and length < word.size - 8:
                             byte = data[position]
                             if ascii_class[byte] != LETTER:
                                 break
-                        if position < end and ascii_class[byte] == LETTER and length >= 8:
-                            while length < word.size - 8:
-                                if length < 16:
-                                    k1 |= np.uint64(ascii_byte[byte]) << np.uint64(8 * (length - 8))
-                                word[length] = ascii_byte[byte]
-                                length += 1
-                                position += 1
-                                if position >= end:
-                                    break
-                                byte = data[position]
-                                if ascii_class[byte] != LETTER:
-                                    break
-                            if length >= word.size - 8:
-                                result[0], result[1] = NEEDS_REFERENCE, n
-                                return
+                            if length < 8:
+                                k0 |= np.uint64(ascii_byte[byte]) << np.uint64(8 * length)
+                            elif length < 16:
+                                k1 |= np.uint64(ascii_byte[byte]) << np.uint64(8 * (length - 8))
+                            word[length] = ascii_byte[byte]
+                            length += 1
+                            position += 1
+                        if length >= word.size - 8:
+                            result[0], result[1] = NEEDS_REFERENCE, n
+                            return
                         continue
                     if flags & ADDED and begins_added_token(data, position, end, added, added_ends):
                         result[0], result[1] = NEEDS_REFERENCE, n
@@ -165,13 +168,22 @@ def tokenize(
                     if block < 0:
                         result[0], result[1], result[2] = NEEDS_BLOCK, n, code
                         return
-                    record = records[block, code & (BLOCK - 1)]
-                    if pool[record] & MOVABLE:
-                        result[0], result[1] = NEEDS_REFERENCE, n
-                        return
-                    units_left = np.int64(pool[record] & UNITS)
-                    unit_at = np.int64(record) + 1
-                    continue
+                    record = np.int64(records[block, code & (BLOCK - 1)])
+                    if record < 0:
+                        kind = ISOLATED
+                        whole_word = ~record
+                    else:
+                        if pool[record] & MOVABLE:
+                            result[0], result[1] = NEEDS_REFERENCE, n
+                            return
+                        units_left = np.int64(pool[record] & UNITS) - 1
+                        if units_left < 0:
+                            units_left = 0
+                            continue
+                        kind = np.int64(pool[record + 1])
+                        add_size = np.int64(pool[record + 2])
+                        add_from_pool = record + 3
+                        unit_at = add_from_pool + add_size
 
             # 2. What its class means for the word so far.
             if stop:
@@ -234,6 +246,14 @@ def tokenize(
                 break
 
             # 4. The character itself.
+            if whole_word >= 0:
+                if at >= out.size:
+                    result[0], result[1] = NEEDS_ROOM, n
+                    return
+                out[at] = np.int32(whole_word)
+                at += 1
+                joins = LETTER
+                continue
             if kind == SEPARATOR:
                 joins = LETTER
                 continue

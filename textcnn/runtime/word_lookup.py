@@ -15,7 +15,7 @@ FINISHED, NEEDS_BLOCK, NEEDS_REFERENCE, NEEDS_ROOM = range(4)
 # Place of the first text with a word to ask for, where there is none.
 NOTHING_MISSED = np.iinfo(np.int64).max
 # Entries of `settings`.
-ON_MISS, UNKNOWN_ID, MAX_CHARACTERS, LIMIT, LONGEST_PIECE = range(5)
+ON_MISS, UNKNOWN_ID, MAX_CHARACTERS, LIMIT, LONGEST_PIECE, LETTERS = range(6)
 
 # Keeps the first n bytes of eight.
 _LOW = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
