@@ -55,7 +55,7 @@ def save_artifact(
     directory.mkdir(parents=True, exist_ok=True)
     # Tables folded from other weights would go on answering for them.
     (directory / FOLDED_FILE).unlink(missing_ok=True)
-    with no_progress_bars():
+    with quiet_transformers():
         model.save_pretrained(directory)
     # safetensors makes files that only their owner may read; a model is for whoever may read the folder.
     weights = directory / "model.safetensors"
@@ -80,7 +80,7 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     from .tokenization import load_tokenizer, vocabulary_size
 
     try:
-        with no_progress_bars():
+        with quiet_transformers():
             model, info = TextCNNForSequenceClassification.from_pretrained(
                 directory, local_files_only=True, output_loading_info=True
             )
@@ -186,15 +186,17 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
 
 
 @contextmanager
-def no_progress_bars() -> Iterator[None]:
-    """transformers would show a bar for the half second that a model of this size takes."""
+def quiet_transformers() -> Iterator[None]:
+    """transformers would show a bar for the second that loading takes, and report weights that are new on purpose."""
     from transformers.utils import logging
 
-    shown = logging.is_progress_bar_enabled()
+    shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if shown:
             logging.enable_progress_bar()
 

@@ -46,10 +46,10 @@ def contextual_vectors(
     from tqdm import tqdm
     from transformers import AutoModel, AutoTokenizer
 
-    from .artifact import no_progress_bars
+    from .artifact import quiet_transformers
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    with no_progress_bars():
+    with quiet_transformers():
         model = AutoModel.from_pretrained(checkpoint).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     inputs = model.get_input_embeddings().weight.detach().float().cpu()
@@ -89,22 +89,38 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="directory to write")
     options = parser.parse_args(args)
 
-    from safetensors.torch import save_file
-
     from .data.prediction import open_rows, texts_of
-    from .tokenization import load_tokenizer, save_tokenizer
 
-    tokenizer = load_tokenizer(options.checkpoint)
     texts: list[str] = []
     for path in options.texts:
         found = texts_of(open_rows(path), options.text_column, None, path).to_pylist()
         texts += [text for text in found if text][: options.limit]
-    vectors = contextual_vectors(options.checkpoint, texts, options.max_length, progress=sys.stderr.isatty())
-    directory = Path(options.output)
+    vectors = write_contextual_vectors(
+        options.checkpoint, texts, options.output, options.max_length, progress=sys.stderr.isatty()
+    )
+    print(f"{options.output}: {vectors.shape[0]:,} tokens, {vectors.shape[1]} dimensions, from {len(texts):,} texts")
+
+
+def write_contextual_vectors(
+    checkpoint: str, texts: Sequence[str], directory: str | Path, max_length: int = 128, progress: bool = False
+) -> Tensor:
+    """Writes `contextual_vectors` and the checkpoint's tokenizer as a directory that `vectors` takes.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+    """
+    from safetensors.torch import save_file
+
+    from .tokenization import load_tokenizer, save_tokenizer
+
+    tokenizer = load_tokenizer(checkpoint)
+    vectors = contextual_vectors(checkpoint, texts, max_length, progress=progress)
+    directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    save_file({"embeddings": vectors}, directory / "model.safetensors")
     save_tokenizer(tokenizer, directory)
-    print(f"{directory}: {vectors.shape[0]:,} tokens, {vectors.shape[1]} dimensions, from {len(texts):,} texts")
+    # Last, so that a directory that has it has all.
+    save_file({"embeddings": vectors}, directory / "model.safetensors")
+    return vectors
 
 
 def _alone(model: Any, tokenizer: Any, vocab_size: int, device: str) -> Tensor:

@@ -11,19 +11,24 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 import textcnn
 from textcnn.cli import main
+from textcnn.contextual import contextual_vectors
+from textcnn.data import TextDataModule
 from textcnn.distillation import labelling
-from textcnn.distillation.labelling import label_texts
+from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.sizes import PRESETS, student_size
 from textcnn.distillation.teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
 from textcnn.distillation.transfer import Augmentation, augment, sample_sentences, split_sentences
+from textcnn.tokenization import load_tokenizer
 from textcnn.training.distillation import DistillationModule
 from textcnn.training.losses import confidence, logit_distance, soft_binary_cross_entropy, soft_cross_entropy
+from textcnn.vectors import load_vectors
 
 QUICK: dict[str, Any] = {"max_epochs": 2, "num_filters": 16, "log_every_n_steps": 1, "progress": False}
 LABELS = ["negative", "positive"]
@@ -248,6 +253,9 @@ def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
     main(["distill", *arguments, "--output_dir", str(tmp_path / "small")])
     assert textcnn.load(tmp_path / "small").config["num_filters"] == 32
     assert json.loads((tmp_path / "small" / "distillation.json").read_text())["agreement"] > 0.8
+    assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS), [], 0) == str(tmp_path / "large")
+    with pytest.raises(ValueError, match="the teacher has no token vectors"):
+        textcnn.distill(sure, str(reviews), None, tmp_path / "no", vectors="teacher")
 
 
 def test_probabilities_in_columns_need_no_teacher(reviews: Path, tmp_path: Path) -> None:
@@ -296,6 +304,21 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
     assert (np.array(LABELS)[second.argmax(axis=1)] == table["label"]).mean() > 0.8
     alone = open_teacher(str(tmp_path / "teacher"), LABELS).logits(texts[:1])
     np.testing.assert_allclose(alone[0], second[0], atol=1e-4)
+    # A student that starts from what its teacher makes of each token, with the teacher's vocabulary or its own.
+    texts, _ = TextDataModule(str(reviews)).texts_and_targets("train")
+    read = Path(teacher_vectors(open_teacher(str(tmp_path / "teacher"), LABELS), texts, 0, tmp_path / "cache"))
+    written = load_file(read / "model.safetensors")["embeddings"]
+    assert torch.equal(written, contextual_vectors(str(tmp_path / "teacher"), texts))
+    for budget, vocabulary in ((None, len(written)), ("300kB", 1000)):
+        run = tmp_path / f"student-{budget}"
+        options = {**QUICK, "learning_rate": 1e-9, "embedding_learning_rate": 1e-9}
+        textcnn.distill(str(tmp_path / "teacher"), str(reviews), None, run, budget, vectors="teacher", **options)
+        student = load_file(run / "model.safetensors")
+        name = next(name for name in student if "embedding" in name)
+        assert student[name].shape[0] <= vocabulary
+        if budget is None:
+            matrix = load_vectors(str(read), load_tokenizer(str(read)), None, seed=0).matrix
+            np.testing.assert_allclose(student[name].numpy(), matrix, atol=1e-5)
     with pytest.raises(ValueError, match="negative, positive; expected those of the data, a, b"):
         open_teacher(str(tmp_path / "teacher"), ["a", "b"])
 

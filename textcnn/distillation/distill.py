@@ -20,7 +20,7 @@ from ..model import Architecture
 from ..training.distillation import DistillationModule
 from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
 from .data import SoftTargets, TransferDataModule
-from .labelling import label_texts
+from .labelling import label_texts, teacher_vectors
 from .sizes import student_size
 from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
 from .transfer import Augmentation, augment, sample_sentences
@@ -56,7 +56,8 @@ def distill(
         output_dir: Folder of the run.
         budget: tiny, small, base, or the size that the int8 tables may have, such as "3MB".
         seed: Of everything random.
-        vectors: Initial token vectors, as in `textcnn.train`.
+        vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
+            each token in the texts, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
         max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
@@ -84,10 +85,11 @@ def distill(
     for_data, for_network, for_module, for_trainer = route(overrides)
     size = student_size(budget)
     for_network = {**size.architecture(), **for_network}
-    if "tokenizer" not in for_data and vectors is None:
-        for_data.setdefault("vocab_size", size.vocab_size)
+    if "tokenizer" not in for_data and (vectors is None or budget is not None):
+        # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
+        for_data = {"tokenizer": "wordpiece", "vocab_size": size.vocab_size, **for_data}
     lightning.seed_everything(seed, workers=True, verbose=False)
-    datamodule = TransferDataModule(data, vectors=vectors, seed=seed, **for_data)
+    datamodule = TransferDataModule(data, vectors=None if vectors == "teacher" else vectors, seed=seed, **for_data)
     labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
 
     texts, known = datamodule.texts_and_targets("train")
@@ -103,6 +105,8 @@ def distill(
         opened = open_teacher(teacher, labels, multi_label)
         texts = texts + extra
         logits = label_texts(opened, texts, len(labels), progress=progress)
+    if vectors == "teacher":
+        datamodule.vectors = teacher_vectors(opened, texts, seed, progress=progress)
     if not texts:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)

@@ -19,6 +19,7 @@ from .teachers import Array, Teacher
 
 CHUNK = 1024  # texts handed to the teacher at a time
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
+TEXTS_FOR_VECTORS = 20_000  # texts that a teacher reads for the vectors of its tokens
 
 
 def label_texts(
@@ -78,6 +79,32 @@ def label_texts(
         finally:
             save()
     return logits
+
+
+def teacher_vectors(
+    teacher: Teacher | None, texts: Sequence[str], seed: int, cache: Path | None = None, progress: bool = False
+) -> str:
+    """A directory with a vector for each token of a teacher: a TextCNN's own, or made from texts that it reads.
+
+    Raises:
+        ValueError: the teacher is no transformer or TextCNN.
+    """
+    if teacher is None or teacher.checkpoint is None or teacher.fingerprint is None:
+        raise ValueError(
+            "vectors: got 'teacher', and the teacher has no token vectors; expected a transformer or a TextCNN; "
+            "give a checkpoint or a word-vector file"
+        )
+    if not teacher.is_transformer:
+        return teacher.checkpoint
+    from ..contextual import write_contextual_vectors
+
+    if len(texts) > TEXTS_FOR_VECTORS:
+        chosen = np.random.default_rng(seed).choice(len(texts), TEXTS_FOR_VECTORS, replace=False)
+        texts = [texts[i] for i in np.sort(chosen)]
+    folder = (cache or cache_folder()) / f"vectors-{_name(teacher.fingerprint, texts)}"
+    if not (folder / "model.safetensors").is_file():
+        write_contextual_vectors(teacher.checkpoint, texts, folder, progress=progress)
+    return str(folder)
 
 
 def _name(fingerprint: str, texts: Sequence[str]) -> str:

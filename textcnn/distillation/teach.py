@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..artifact import no_progress_bars
+from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import LengthBatchSampler
 from ..training.run import quiet_lightning
@@ -40,7 +40,7 @@ class TeacherModule(lightning.LightningModule):
         super().__init__()
         from transformers import AutoModelForSequenceClassification
 
-        with no_progress_bars():
+        with quiet_transformers():
             self.model = AutoModelForSequenceClassification.from_pretrained(
                 model,
                 num_labels=len(labels),

@@ -19,9 +19,17 @@ _SMALLEST = 1e-7
 
 
 class Teacher:
-    """Logits of texts; `fingerprint` names it in a cache, None where it cannot be told from another."""
+    """Logits of texts.
+
+    Attributes:
+        fingerprint: Names it in a cache; None where it cannot be told from another.
+        checkpoint: Directory or Hub id of its token vectors, if it has some.
+        is_transformer: Whether it makes vectors of tokens in texts.
+    """
 
     fingerprint: str | None = None
+    checkpoint: str | None = None
+    is_transformer = False
 
     def logits(self, texts: list[str]) -> Array:
         """Logits [N, C], classes in the order of the labels it was opened with."""
@@ -99,6 +107,9 @@ class _Average(Teacher):
         self._teachers, self._multi_label = teachers, multi_label
         names = [teacher.fingerprint for teacher in teachers]
         self.fingerprint = None if None in names else "+".join(map(str, names))
+        # The first that has vectors lends them.
+        lender = next((teacher for teacher in teachers if teacher.checkpoint), self)
+        self.checkpoint, self.is_transformer = lender.checkpoint, lender.is_transformer
 
     def logits(self, texts: list[str]) -> Array:
         all_of_them = [to_probabilities(teacher.logits(texts), self._multi_label) for teacher in self._teachers]
@@ -126,21 +137,24 @@ class _TextCNN(Teacher):
         self._classifier = load(directory)
         self._order = _match(self._classifier.labels, labels, directory)
         self.fingerprint = _fingerprint(Path(directory))
+        self.checkpoint = directory
 
     def logits(self, texts: list[str]) -> Array:
         return self._classifier.logits(texts)[:, self._order]
 
 
 class _Transformer(Teacher):
+    is_transformer = True
+
     def __init__(self, name: str, labels: Sequence[str], max_length: int = 256) -> None:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-        from ..artifact import no_progress_bars
+        from ..artifact import quiet_transformers
 
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
-            with no_progress_bars():
+            with quiet_transformers():
                 model = AutoModelForSequenceClassification.from_pretrained(name)
         except OSError as error:
             raise FileNotFoundError(f"teacher: got {name!r}; {' '.join(str(error).split())}") from error
@@ -149,6 +163,7 @@ class _Transformer(Teacher):
         self._max_length = max_length
         self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
         self.fingerprint = _fingerprint(Path(name)) if Path(name).is_dir() else name
+        self.checkpoint = name
 
     def logits(self, texts: list[str]) -> Array:
         import torch
