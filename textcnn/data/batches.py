@@ -6,6 +6,7 @@ Shapes: N texts, B texts of a batch, T tokens, C labels.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,27 @@ class BatchDataset(Dataset[dict[str, Tensor]]):
         return batch
 
 
+class ResumableLoader(DataLoader[dict[str, Tensor]]):
+    """A DataLoader that goes on in the middle of an epoch, where a checkpoint was written (Lightning asks for both)."""
+
+    _done = _skip = 0
+
+    def __iter__(self) -> Any:
+        skip, self._skip = self._skip, 0
+        self._done = skip
+        for batch in islice(super().__iter__(), skip, None):
+            self._done += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, int]:
+        """How many batches of this epoch have been given."""
+        return {"batches": self._done}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """The next epoch begins after that many batches; after all of them, at its beginning."""
+        self._skip = state["batches"] % len(self)
+
+
 def length_loader(
     dataset: BatchDataset,
     batch_size: int,
@@ -122,7 +144,7 @@ def length_loader(
 ) -> DataLoader[dict[str, Tensor]]:
     """A DataLoader whose batches come whole from `dataset`. sort=False keeps the order of rows."""
     sampler = LengthBatchSampler(dataset.lengths, batch_size, shuffle=shuffle, sort=sort, seed=seed)
-    return DataLoader(
+    return ResumableLoader(
         dataset,
         batch_size=None,
         sampler=sampler,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import time
@@ -18,6 +19,7 @@ from ..data.prediction import open_rows, texts_of
 from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
+from ..training.resume import finish_run, unfinished_run
 from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
 from .data import SoftTargets, TransferDataModule
 from .labelling import label_texts, teacher_vectors
@@ -47,6 +49,8 @@ def distill(
     **overrides: Any,
 ) -> TextClassifier:
     """Trains a student on what a teacher says of labelled and unlabelled texts, and writes its artifact.
+
+    A run that was killed goes on where it was, to the minute, when it is started again with the same settings.
 
     Args:
         teacher: A directory or Hub id of a transformers classifier or a TextCNN, a classifier with `predict_proba`, a
@@ -114,12 +118,14 @@ def distill(
 
     module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
     options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
-    trainer = make_trainer(output_dir, options)
-    trainer.fit(module, datamodule=datamodule)
     parameters = {
         "teacher": str(teacher), "data": str(data), "unlabelled": str(unlabelled), "transfer_texts": len(texts),
         "vectors": vectors, "budget": budget, "seed": seed, **for_loss, **pieces, **overrides,
     }  # fmt: skip
+    trainer = make_trainer(output_dir, options)
+    started = unfinished_run(output_dir, {**parameters, "targets": hashlib.sha256(logits.tobytes()).hexdigest()})
+    trainer.fit(module, datamodule=datamodule, ckpt_path=started)
+    finish_run(output_dir)
     save_run(trainer, module, datamodule, output_dir, data_name(data), parameters)
     if budget is not None:
         fold(module.model, datamodule.tokenizer, int8=True, texts=texts[:20_000]).save(output_dir)

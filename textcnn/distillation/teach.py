@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,13 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
-from ..data.batches import LengthBatchSampler
+from ..data.batches import LengthBatchSampler, ResumableLoader
+from ..training.resume import checkpoint_directory, last_checkpoints, unfinished_run
 from ..training.run import quiet_lightning
 
 DESCRIPTION = """\
@@ -53,8 +54,6 @@ class TeacherModule(lightning.LightningModule):
         self.model.train()
         self.multi_label = problem_type.startswith("multi")
         self.learning_rate = learning_rate
-        self.best = -1.0
-        self.best_weights: dict[str, Tensor] | None = None
         self._right: list[Tensor] = []
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
@@ -69,11 +68,7 @@ class TeacherModule(lightning.LightningModule):
         self._right.append(self._answers_right(batch))
 
     def on_validation_epoch_end(self) -> None:
-        accuracy = self._accuracy()
-        self.log("val_accuracy", accuracy, prog_bar=True)
-        if accuracy > self.best and not self.trainer.sanity_checking:
-            self.best = accuracy
-            self.best_weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        self.log("val_accuracy", self._accuracy(), prog_bar=True)
 
     def on_test_epoch_end(self) -> None:
         self.log("test_accuracy", self._accuracy())
@@ -113,6 +108,8 @@ def teach(
 ) -> dict[str, float]:
     """Fine-tunes a transformer and saves it as transformers does; returns its accuracy on validation and test.
 
+    A run that was killed goes on where it was, to the minute, when it is started again with the same settings.
+
     Args:
         model: Directory or Hub id.
         data: The labelled set, as in `textcnn.train`.
@@ -138,30 +135,39 @@ def teach(
     except OSError as error:
         raise FileNotFoundError(f"model: got {model!r}; {' '.join(str(error).split())}") from error
 
-    def loader(role: str) -> DataLoader[Any]:
+    def loader(role: str) -> ResumableLoader:
         texts, targets = datamodule.texts_and_targets(role)
         return _loader(texts, targets, tokenizer, batch_size, max_length, shuffle=role == "train", seed=seed)
 
+    directory = Path(output_dir)
+    best = ModelCheckpoint(
+        checkpoint_directory(directory), "best", "val_accuracy", mode="max", save_weights_only=True,
+        enable_version_counter=False,
+    )  # fmt: skip
     trainer = lightning.Trainer(
         max_epochs=epochs,
         gradient_clip_val=1.0,
         logger=False,
-        enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=progress,
-        callbacks=[RichProgressBar()] if progress else [],
+        callbacks=[best, *last_checkpoints(directory), *([RichProgressBar()] if progress else [])],
         num_sanity_val_steps=0,
     )
-    trainer.fit(module, loader("train"), loader("validation"))
-    if module.best_weights is not None:
-        module.model.load_state_dict(module.best_weights)
-    scores = {"val_accuracy": module.best}
+    settings = {
+        "model": model, "data": str(data), "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
+        "max_length": max_length, "seed": seed, **options,
+    }  # fmt: skip
+    trainer.fit(module, loader("train"), loader("validation"), ckpt_path=unfinished_run(directory, settings))
+    scores: dict[str, Any] = dict(
+        trainer.validate(module, loader("validation"), ckpt_path=best.best_model_path, verbose=False)[0]
+    )
     if datamodule.test_dataloader():
         scores |= trainer.test(module, loader("test"), verbose=False)[0]
-    directory = Path(output_dir)
     module.model.save_pretrained(directory)
     tokenizer.save_pretrained(directory)
     (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    # Many times the size of the teacher, and of no use without a run to go on with.
+    shutil.rmtree(checkpoint_directory(directory))
     return {name: float(value) for name, value in scores.items()}
 
 
@@ -190,7 +196,7 @@ def main(verb: str, args: list[str]) -> None:
 
 def _loader(
     texts: list[str], targets: np.ndarray, tokenizer: Any, batch_size: int, max_length: int, shuffle: bool, seed: int
-) -> DataLoader[Any]:
+) -> ResumableLoader:
     sampler = LengthBatchSampler(np.array([len(text) for text in texts]), batch_size, shuffle=shuffle, seed=seed)
 
     def collate(positions: Any) -> dict[str, Tensor]:
@@ -202,7 +208,7 @@ def _loader(
         batch["labels"] = torch.from_numpy(targets[positions])
         return batch
 
-    return DataLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
+    return ResumableLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
 
 
 class _Positions(torch.utils.data.Dataset[Any]):

@@ -16,12 +16,11 @@ from ..data import TextDataModule
 from .base import TrainingModule
 from .classification import ClassificationModule
 from .predictions import PredictionWriter
+from .resume import checkpoint_directory, last_checkpoints
 from .run import (
     CHECKPOINT,
     EARLY_STOPPING,
-    LAST_CHECKPOINT,
     TRAINER,
-    checkpoint_directory,
     loggers,
     quiet_lightning,
     save_run,
@@ -187,7 +186,7 @@ class TextCNNCLI(LightningCLI):
         if config.get("enable_progress_bar") is not False:
             callbacks = [*callbacks, RichProgressBar()]
         output_dir = self._get(self.config_init, "output_dir")
-        callbacks = [*callbacks, ModelCheckpoint(**LAST_CHECKPOINT, dirpath=checkpoint_directory(output_dir))]
+        callbacks = [*callbacks, *last_checkpoints(output_dir)]
         if self.subcommand == "predict":
             path = self._get(self.config_init, "output") or Path(output_dir) / "predictions.parquet"
             callbacks = [*callbacks, PredictionWriter(path)]

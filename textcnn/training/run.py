@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import inspect
 import logging
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from ..data import TextDataModule
 from ..model import Architecture
 from .base import TrainingModule
 from .classification import ClassificationModule
+from .resume import checkpoint_directory, last_checkpoints
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -29,14 +31,7 @@ if TYPE_CHECKING:
 MONITOR = {"monitor": "val_micro_f1", "mode": "max"}
 EARLY_STOPPING: dict[str, Any] = {**MONITOR, "patience": 5}
 CHECKPOINT: dict[str, Any] = {**MONITOR, "filename": "best", "enable_version_counter": False}
-# Lightning's own `save_last` follows the best checkpoint; to resume, the last epoch is what counts.
-LAST_CHECKPOINT: dict[str, Any] = {"filename": "last", "enable_version_counter": False}
 TRAINER: dict[str, Any] = {"max_epochs": 10, "gradient_clip_val": 5.0, "log_every_n_steps": 20}
-
-
-def checkpoint_directory(output_dir: str | Path) -> str:
-    """Where the checkpoints of a run lie."""
-    return str(Path(output_dir) / "checkpoints")
 
 
 def loggers(output_dir: str | Path) -> list[Logger]:
@@ -48,6 +43,8 @@ def loggers(output_dir: str | Path) -> list[Logger]:
 
 def quiet_lightning() -> None:
     """Lightning tells of devices, tips and restored states; the progress bar and our own lines say what matters."""
+    # A folder of a run that goes on, or that is done again, is not empty.
+    warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -98,7 +95,7 @@ def make_trainer(output_dir: str | Path, options: dict[str, Any]) -> lightning.T
     callbacks: list[Callback] = [
         EarlyStopping(**EARLY_STOPPING),
         ModelCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
-        ModelCheckpoint(**LAST_CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
+        *last_checkpoints(output_dir),
         *options.pop("callbacks", []),
     ]
     if options.get("enable_progress_bar", True):
