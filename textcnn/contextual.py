@@ -31,6 +31,8 @@ def contextual_vectors(
 ) -> Tensor:
     """Input embeddings and mean outputs of every token, side by side, each half centred and of deviation 1: [V, 2D].
 
+    Not for a transformer that was fine-tuned on labels of the same texts: its outputs are those labels.
+
     Args:
         checkpoint: A transformer, directory or Hub id.
         texts: What it reads.

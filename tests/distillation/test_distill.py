@@ -19,7 +19,6 @@ from sklearn.pipeline import make_pipeline
 import textcnn
 from textcnn.cli import main
 from textcnn.contextual import contextual_vectors
-from textcnn.data import TextDataModule
 from textcnn.distillation import labelling
 from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.sizes import PRESETS, student_size
@@ -253,7 +252,7 @@ def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
     main(["distill", *arguments, "--output_dir", str(tmp_path / "small")])
     assert textcnn.load(tmp_path / "small").config["num_filters"] == 32
     assert json.loads((tmp_path / "small" / "distillation.json").read_text())["agreement"] > 0.8
-    assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS), [], 0) == str(tmp_path / "large")
+    assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS)) == str(tmp_path / "large")
     with pytest.raises(ValueError, match="the teacher has no token vectors"):
         textcnn.distill(sure, str(reviews), None, tmp_path / "no", vectors="teacher")
 
@@ -305,10 +304,9 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
     alone = open_teacher(str(tmp_path / "teacher"), LABELS).logits(texts[:1])
     np.testing.assert_allclose(alone[0], second[0], atol=1e-4)
     # A student that starts from what its teacher makes of each token, with the teacher's vocabulary or its own.
-    texts, _ = TextDataModule(str(reviews)).texts_and_targets("train")
-    read = Path(teacher_vectors(open_teacher(str(tmp_path / "teacher"), LABELS), texts, 0, tmp_path / "cache"))
+    read = Path(teacher_vectors(open_teacher(str(tmp_path / "teacher"), LABELS), tmp_path / "cache"))
     written = load_file(read / "model.safetensors")["embeddings"]
-    assert torch.equal(written, contextual_vectors(str(tmp_path / "teacher"), texts))
+    assert torch.equal(written, contextual_vectors(str(tmp_path / "teacher"), []))
     for budget, vocabulary in ((None, len(written)), ("300kB", 1000)):
         run = tmp_path / f"student-{budget}"
         options = {**QUICK, "learning_rate": 1e-9, "embedding_learning_rate": 1e-9}

@@ -61,9 +61,10 @@ def distill(
         budget: tiny, small, base, or the size that the int8 tables may have, such as "3MB".
         seed: Of everything random.
         vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
-            each token in the texts, or the vectors of a TextCNN.
+            each token, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
-        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all.
+        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones, the same for each seed, so that the
+            teacher labels them once; None takes all.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.
         progress: Whether to show progress.
@@ -98,7 +99,7 @@ def distill(
 
     texts, known = datamodule.texts_and_targets("train")
     known = known if multi_label else known[:, None]
-    extra = _unlabelled(unlabelled, split_documents, max_unlabelled, seed)
+    extra = _unlabelled(unlabelled, split_documents, max_unlabelled)
     extra += augment(texts, Augmentation(**pieces), seed=seed)
     opened: Teacher | None = None
     if teacher is None:
@@ -110,7 +111,7 @@ def distill(
         texts = texts + extra
         logits = label_texts(opened, texts, len(labels), progress=progress)
     if vectors == "teacher":
-        datamodule.vectors = teacher_vectors(opened, texts, seed, progress=progress)
+        datamodule.vectors = teacher_vectors(opened)
     if not texts:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
@@ -185,7 +186,7 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _unlabelled(source: Any, split_documents: bool, limit: int | None, seed: int) -> list[str]:
+def _unlabelled(source: Any, split_documents: bool, limit: int | None) -> list[str]:
     if source is None:
         return []
     found: list[str] = []
@@ -198,10 +199,10 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, seed: int
     if not found:
         raise DataError(f"unlabelled: {source} holds no text; expected some")
     if split_documents:
-        return sample_sentences(found, limit, seed)
+        return sample_sentences(found, limit)
     if limit is None or limit >= len(found):
         return found
-    return [found[i] for i in np.random.default_rng(seed).choice(len(found), limit, replace=False)]
+    return [found[i] for i in np.random.default_rng(0).choice(len(found), limit, replace=False)]
 
 
 def _soft_columns(

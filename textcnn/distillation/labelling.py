@@ -19,7 +19,6 @@ from .teachers import Array, Teacher
 
 CHUNK = 1024  # texts handed to the teacher at a time
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
-TEXTS_FOR_VECTORS = 20_000  # texts that a teacher reads for the vectors of its tokens
 
 
 def label_texts(
@@ -81,10 +80,13 @@ def label_texts(
     return logits
 
 
-def teacher_vectors(
-    teacher: Teacher | None, texts: Sequence[str], seed: int, cache: Path | None = None, progress: bool = False
-) -> str:
-    """A directory with a vector for each token of a teacher: a TextCNN's own, or made from texts that it reads.
+def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
+    """A directory with a vector for each token of a teacher: a TextCNN's own; of a transformer, its input embeddings
+    beside what it makes of each token alone.
+
+    It reads no texts for them: what a transformer makes of a rare word in a text that it was fine-tuned on is the
+    label of that text, and a student that starts from this learns nothing else. (On TREC, vectors from the training
+    texts gave 95.8 % on held-out ones of them and 82.8 % on the test.)
 
     Raises:
         ValueError: the teacher is no transformer or TextCNN.
@@ -98,12 +100,9 @@ def teacher_vectors(
         return teacher.checkpoint
     from ..contextual import write_contextual_vectors
 
-    if len(texts) > TEXTS_FOR_VECTORS:
-        chosen = np.random.default_rng(seed).choice(len(texts), TEXTS_FOR_VECTORS, replace=False)
-        texts = [texts[i] for i in np.sort(chosen)]
-    folder = (cache or cache_folder()) / f"vectors-{_name(teacher.fingerprint, texts)}"
+    folder = (cache or cache_folder()) / f"vectors-{_name(teacher.fingerprint, [])}"
     if not (folder / "model.safetensors").is_file():
-        write_contextual_vectors(teacher.checkpoint, texts, folder, progress=progress)
+        write_contextual_vectors(teacher.checkpoint, [], folder)
     return str(folder)
 
 
