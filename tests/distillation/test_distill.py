@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from transformers import AutoModel, AutoTokenizer
 
 import textcnn
 from textcnn.cli import main
@@ -26,7 +27,13 @@ from textcnn.distillation.teachers import Teacher, check_probabilities, open_tea
 from textcnn.distillation.transfer import Augmentation, augment, sample_sentences, split_sentences
 from textcnn.tokenization import load_tokenizer
 from textcnn.training.distillation import DistillationModule
-from textcnn.training.losses import confidence, logit_distance, soft_binary_cross_entropy, soft_cross_entropy
+from textcnn.training.losses import (
+    confidence,
+    logit_distance,
+    representation_distance,
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+)
 from textcnn.vectors import load_vectors
 
 QUICK: dict[str, Any] = {"max_epochs": 2, "num_filters": 16, "log_every_n_steps": 1, "progress": False}
@@ -82,7 +89,27 @@ def test_the_loss_mixes_labels_in_only_where_there_are_any() -> None:
     assert squares.item() == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("wrong", [{"temperature": 0}, {"soft_loss": "l1"}, {"hard_weight": 2}])
+def test_a_projection_of_the_features_is_drawn_to_the_teachers_representation() -> None:
+    student, teacher = torch.tensor([[1.0, 0.0], [2.0, 2.0]]), torch.tensor([[0.0, 3.0], [1.0, 0.0]])
+    torch.testing.assert_close(representation_distance(student, teacher), torch.tensor([1.0, 1 - math.sqrt(0.5)]))
+    torch.manual_seed(0)
+    learner = module(representation_weight=2.0, representation_dim=3, hard_weight=0.5)
+    learner.eval()
+    batch = {"input_ids": torch.tensor([[3, 4], [5, 0]]), "attention_mask": torch.tensor([[1, 1], [1, 0]])}
+    targets = torch.tensor([[0.0, 1.0, 1.0], [2.0, 0.0, -1.0]])
+    wanted = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
+    batch["labels"] = torch.cat([targets, wanted], dim=1)
+    learner.log = lambda *_, **__: None  # type: ignore[method-assign]
+    loss = learner.training_step(batch, 0)
+    features = learner.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
+    plain = module(hard_weight=0.5).loss({"labels": targets}, learner(batch))
+    distance = representation_distance(features @ learner.projection.weight.T + learner.projection.bias, wanted)
+    assert loss.item() == pytest.approx((plain + 2 * distance.mean()).item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"temperature": 0}, {"soft_loss": "l1"}, {"hard_weight": 2}, {"representation_weight": -1}]
+)
 def test_settings_of_the_loss_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}: got"):
         module(**wrong)
@@ -303,6 +330,20 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
     assert (np.array(LABELS)[second.argmax(axis=1)] == table["label"]).mean() > 0.8
     alone = open_teacher(str(tmp_path / "teacher"), LABELS).logits(texts[:1])
     np.testing.assert_allclose(alone[0], second[0], atol=1e-4)
+    # Its representations, as transformers computes them for one text.
+    both = label_texts(opened := open_teacher(str(tmp_path / "teacher"), LABELS), texts, 2, tmp_path / "cache",
+                       representations=True)  # fmt: skip
+    np.testing.assert_allclose(both[:, :2], opened.logits(texts), atol=1e-5)
+    model = AutoModel.from_pretrained(tmp_path / "teacher").eval()
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "teacher")(texts[3], return_tensors="pt")
+    with torch.no_grad():
+        wanted = model(**inputs).last_hidden_state[0].mean(dim=0)
+    np.testing.assert_allclose(both[3, 2:], wanted.numpy(), atol=1e-5)
+    textcnn.distill(
+        str(tmp_path / "teacher"), str(reviews), None, tmp_path / "alike", representation_weight=1.0, **QUICK
+    )
+    with pytest.raises(ValueError, match="the teacher shows no representations"):
+        textcnn.distill(sure, str(reviews), None, tmp_path / "no", representation_weight=1.0)
     # A student that starts from what its teacher makes of each token, with the teacher's vocabulary or its own.
     read = Path(teacher_vectors(open_teacher(str(tmp_path / "teacher"), LABELS), tmp_path / "cache"))
     written = load_file(read / "model.safetensors")["embeddings"]

@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 
 class SoftTargets:
-    """What a batch learns: the teacher's logits [N, C] beside label ids [N, 1], or zeros and ones [N, C]; -1: none."""
+    """What a batch learns: the teacher's logits [N, C] beside label ids [N, 1], or zeros and ones [N, C]; -1: none.
 
-    def __init__(self, logits: Array, labels: np.ndarray) -> None:
-        self._values = np.concatenate([logits, labels.astype(np.float32)], axis=1)
+    Its representations [N, H] stand behind them; H may be 0.
+    """
+
+    def __init__(self, logits: Array, labels: np.ndarray, representations: Array) -> None:
+        self._values = np.concatenate([logits, labels.astype(np.float32), representations], axis=1)
 
     def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """rows [B] -> [B, C + 1] or [B, 2C] float32."""
+        """rows [B] -> [B, C + 1 + H] or [B, 2C + H] float32."""
         return self._values[rows]
 
 

@@ -30,7 +30,7 @@ from .transfer import Augmentation, augment, sample_sentences
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
 
-_LOSS = ("temperature", "soft_loss", "hard_weight", "weigh_by_confidence")
+_LOSS = ("temperature", "soft_loss", "hard_weight", "weigh_by_confidence", "representation_weight")
 
 
 def distill(
@@ -69,8 +69,8 @@ def distill(
             default: probability_<label>.
         progress: Whether to show progress.
         overrides: Arguments of TextDataModule, Architecture, the module (learning rates and so on), Lightning's
-            Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence) and of
-            Augmentation (spans, masks, mixes, mask_share).
+            Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence,
+            representation_weight) and of Augmentation (spans, masks, mixes, mask_share).
 
     Returns:
         The student; `distillation.json` in output_dir compares it with its teacher.
@@ -103,20 +103,25 @@ def distill(
     extra += augment(texts, Augmentation(**pieces), seed=seed)
     opened: Teacher | None = None
     if teacher is None:
+        if for_loss.get("representation_weight"):
+            raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
         if extra:
             raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
         logits = _soft_columns(datamodule, soft_columns, labels, multi_label)
     else:
         opened = open_teacher(teacher, labels, multi_label)
         texts = texts + extra
-        logits = label_texts(opened, texts, len(labels), progress=progress)
+        represented = bool(for_loss.get("representation_weight"))
+        logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)
     if vectors == "teacher":
         datamodule.vectors = teacher_vectors(opened)
     if not texts:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
-    datamodule.transfer(texts, SoftTargets(logits, np.concatenate([known, nothing])))
+    logits, representations = logits[:, : len(labels)], logits[:, len(labels) :]
+    datamodule.transfer(texts, SoftTargets(logits, np.concatenate([known, nothing]), representations))
 
+    for_loss["representation_dim"] = representations.shape[1]
     module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
     options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
     parameters = {

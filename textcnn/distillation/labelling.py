@@ -22,9 +22,14 @@ SAVE_EVERY = 30.0  # seconds of work that a kill may cost
 
 
 def label_texts(
-    teacher: Teacher, texts: Sequence[str], classes: int, cache: Path | None = None, progress: bool = False
+    teacher: Teacher,
+    texts: Sequence[str],
+    classes: int,
+    cache: Path | None = None,
+    progress: bool = False,
+    representations: bool = False,
 ) -> Array:
-    """Logits [N, C] of texts, from the cache as far as an earlier run came.
+    """Logits [N, C] of texts, or [N, C + H] with representations, from the cache as far as an earlier run came.
 
     Args:
         teacher: Whose logits.
@@ -32,17 +37,20 @@ def label_texts(
         classes: Number of classes.
         cache: Folder of all caches; None is that of the tokenised texts. A teacher without a fingerprint has none.
         progress: Whether to show a bar, with the time left, on standard error.
+        representations: Whether the teacher's representations are wanted too.
 
     Raises:
-        ValueError: the teacher gives logits that are no numbers.
+        ValueError: the teacher gives logits that are no numbers, or has no representations.
     """
     from tqdm import tqdm
 
-    logits = np.empty((len(texts), classes), np.float32)
+    answer = teacher.represent if representations else teacher.logits
+    columns = classes if not representations else answer([""]).shape[1]
+    logits = np.empty((len(texts), columns), np.float32)
     done = np.zeros(len(texts), bool)
     folder = None
     if teacher.fingerprint is not None:
-        folder = (cache or cache_folder()) / f"teacher-{_name(teacher.fingerprint, texts)}"
+        folder = (cache or cache_folder()) / f"teacher-{_name(f'{teacher.fingerprint} {columns}', texts)}"
         folder.mkdir(parents=True, exist_ok=True)
         for part in sorted(folder.glob("part-*.npz")):
             with np.load(part) as saved:
@@ -65,7 +73,7 @@ def label_texts(
         try:
             for start in range(0, len(missing), CHUNK):
                 rows = missing[start : start + CHUNK]
-                found = teacher.logits([texts[i] for i in rows.tolist()])
+                found = answer([texts[i] for i in rows.tolist()])
                 if not np.isfinite(found).all():
                     bad = texts[rows[int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])]]
                     raise ValueError(f"the teacher's logits of {bad[:60]!r} are {found[0]}; expected finite numbers")

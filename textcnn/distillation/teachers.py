@@ -35,6 +35,16 @@ class Teacher:
         """Logits [N, C], classes in the order of the labels it was opened with."""
         raise NotImplementedError
 
+    def represent(self, texts: list[str]) -> Array:
+        """Logits and, behind them, the mean of the last layer over a text's tokens: [N, C + H].
+
+        Raises:
+            ValueError: the teacher has no such representations.
+        """
+        raise ValueError(
+            "representation_weight: the teacher shows no representations; expected one transformer; leave it at 0"
+        )
+
 
 def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False) -> Teacher:
     """Opens a teacher whose classes are `labels`.
@@ -166,10 +176,17 @@ class _Transformer(Teacher):
         self.checkpoint = name
 
     def logits(self, texts: list[str]) -> Array:
+        return self._read(texts, with_representations=False)
+
+    def represent(self, texts: list[str]) -> Array:
+        return self._read(texts, with_representations=True)
+
+    def _read(self, texts: list[str], with_representations: bool) -> Array:
         import torch
 
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        found = np.empty((len(texts), len(self._order)), np.float32)
+        size = self._model.config.hidden_size if with_representations else 0
+        found = np.empty((len(texts), len(self._order) + size), np.float32)
         with torch.inference_mode():
             for start in range(0, len(order), 64):
                 rows = order[start : start + 64]
@@ -180,7 +197,12 @@ class _Transformer(Teacher):
                     max_length=self._max_length,
                     return_tensors="pt",
                 ).to(self._device)
-                found[rows] = self._model(**batch).logits.float().cpu().numpy()[:, self._order]
+                output = self._model(**batch, output_hidden_states=with_representations)
+                found[rows, : len(self._order)] = output.logits.float().cpu().numpy()[:, self._order]
+                if with_representations:
+                    kept = batch["attention_mask"][:, :, None].float()
+                    means = (output.hidden_states[-1].float() * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+                    found[rows, len(self._order) :] = means.cpu().numpy()
         return found
 
 

@@ -1,6 +1,6 @@
 """Distillation: a student learns a teacher's logits, and the labels where a text has one.
 
-Shapes: `B` texts, `C` classes.
+Shapes: `B` texts, `C` classes, `F` filters, `H` size of the teacher's representations.
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from .base import Batch, TrainingModule
-from .losses import confidence, logit_distance, soft_binary_cross_entropy, soft_cross_entropy
+from .losses import (
+    confidence,
+    logit_distance,
+    representation_distance,
+    soft_binary_cross_entropy,
+    soft_cross_entropy,
+)
 
 
 class DistillationModule(TrainingModule):
     """Trains a student on batches whose `labels` [B, C + 1] hold the teacher's logits and a label id (-1: none).
 
-    Multi-label, `labels` are [B, 2C]: logits, then zeros and ones (-1: none).
+    Multi-label, `labels` are [B, 2C]: logits, then zeros and ones (-1: none). Where representations are learnt, they
+    stand behind, H columns of `labels` more.
 
     Args:
         sizes: What ClassificationModule takes.
@@ -26,6 +33,9 @@ class DistillationModule(TrainingModule):
         soft_loss: kl (of the softened distributions) or mse (of the logits).
         hard_weight: Share of the loss of the labels, in texts that have one.
         weigh_by_confidence: Whether a text counts by how sure its teacher is.
+        representation_weight: Weight of the distance between the teacher's representation and a linear projection of
+            the student's features (FitNets, https://arxiv.org/abs/1412.6550).
+        representation_dim: H, with a representation_weight.
     """
 
     def __init__(
@@ -35,6 +45,8 @@ class DistillationModule(TrainingModule):
         soft_loss: Literal["kl", "mse"] = "kl",
         hard_weight: float = 0.1,
         weigh_by_confidence: bool = False,
+        representation_weight: float = 0.0,
+        representation_dim: int = 0,
         **sizes: Any,
     ) -> None:
         super().__init__(**sizes)
@@ -44,12 +56,30 @@ class DistillationModule(TrainingModule):
             raise ValueError(f"soft_loss: got {soft_loss!r}; expected kl or mse")
         if not 0 <= hard_weight <= 1:
             raise ValueError(f"hard_weight: got {hard_weight}; expected a share from 0 to 1")
+        if representation_weight < 0:
+            raise ValueError(f"representation_weight: got {representation_weight}; expected 0 or more")
+        self.representation_weight, self.representation_dim = representation_weight, representation_dim
+        # Leads from the student's features to the teacher's; the artifact does without it.
+        features = self.model.config.hidden_size
+        self.projection = torch.nn.Linear(features, representation_dim) if representation_dim else None
         self.temperature, self.soft_loss = temperature, soft_loss
         self.hard_weight, self.weigh_by_confidence = hard_weight, weigh_by_confidence
 
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self.projection is None:
+            return super().training_step(batch, batch_idx)
+        features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
+        logits = self.model.head(self.model.dropout(features)) / self.model.config.temperature
+        wanted = batch["labels"][:, -self.representation_dim :]
+        distance = representation_distance(self.projection(features), wanted).mean()
+        loss = self.loss(batch, logits) + self.representation_weight * distance
+        self.log("train_loss", loss, prog_bar=True, batch_size=len(wanted))
+        return loss
+
     def loss(self, batch: Batch, logits: Tensor) -> Tensor:
         classes = logits.shape[1]
-        teacher, labels = batch["labels"][:, :classes], batch["labels"][:, classes:]
+        targets = batch["labels"][:, : batch["labels"].shape[1] - self.representation_dim]
+        teacher, labels = targets[:, :classes], targets[:, classes:]
         soft = self._soft(logits, teacher)
         if self.weigh_by_confidence:
             soft = soft * confidence(teacher)

@@ -2,7 +2,7 @@
 
 Hinton 2015, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
 
-Shapes: `B` texts, `C` classes.
+Shapes: `B` texts, `C` classes, `H` size of the teacher.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
     """
     difference = (student - student.mean(dim=-1, keepdim=True)) - (teacher - teacher.mean(dim=-1, keepdim=True))
     return difference.square().mean(dim=-1)
+
+
+def representation_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """1 - cosine of what a student projects to and its teacher's representation: [B, H] -> [B], from 0 to 2."""
+    return 1 - functional.cosine_similarity(student, teacher, dim=-1)
 
 
 def confidence(teacher: Tensor) -> Tensor:
