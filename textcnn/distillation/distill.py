@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import lightning
 import numpy as np
@@ -25,7 +25,7 @@ from .data import SoftTargets, TransferDataModule
 from .labelling import label_texts, teacher_vectors
 from .sizes import student_size
 from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
-from .transfer import Augmentation, augment, sample_sentences
+from .transfer import Augmentation, augment, nearest_sentences, sample_sentences
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -44,6 +44,7 @@ def distill(
     vectors: str | None = None,
     split_documents: bool = True,
     max_unlabelled: int | None = None,
+    choose: Literal["random", "near"] = "random",
     soft_columns: Sequence[str] | None = None,
     progress: bool = True,
     **overrides: Any,
@@ -65,12 +66,13 @@ def distill(
         split_documents: Whether unlabelled texts are cut into sentences.
         max_unlabelled: Sentences (or texts) drawn from the unlabelled ones, the same for each seed, so that the
             teacher labels them once; None takes all.
+        choose: Draws them at random, or takes those most like the labelled texts.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.
         progress: Whether to show progress.
         overrides: Arguments of TextDataModule, Architecture, the module (learning rates and so on), Lightning's
             Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence,
-            representation_weight) and of Augmentation (spans, masks, mixes, mask_share).
+            representation_weight) and of Augmentation (spans, masks, mixes, replacements, mask_share, masked_lm).
 
     Returns:
         The student; `distillation.json` in output_dir compares it with its teacher.
@@ -99,7 +101,9 @@ def distill(
 
     texts, known = datamodule.texts_and_targets("train")
     known = known if multi_label else known[:, None]
-    extra = _unlabelled(unlabelled, split_documents, max_unlabelled)
+    if choose not in ("random", "near"):
+        raise ValueError(f"choose: got {choose!r}; expected random or near")
+    extra = _unlabelled(unlabelled, split_documents, max_unlabelled, near=texts if choose == "near" else None)
     extra += augment(texts, Augmentation(**pieces), seed=seed)
     opened: Teacher | None = None
     if teacher is None:
@@ -191,7 +195,7 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _unlabelled(source: Any, split_documents: bool, limit: int | None) -> list[str]:
+def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Sequence[str] | None = None) -> list[str]:
     if source is None:
         return []
     found: list[str] = []
@@ -203,6 +207,8 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None) -> list[s
             found.append(str(one))
     if not found:
         raise DataError(f"unlabelled: {source} holds no text; expected some")
+    if near is not None and limit is not None:
+        return nearest_sentences(sample_sentences(found, None) if split_documents else found, near, limit)
     if split_documents:
         return sample_sentences(found, limit)
     if limit is None or limit >= len(found):

@@ -23,13 +23,21 @@ class Augmentation:
         spans: Runs of its words, of random length.
         masks: Copies in which words are replaced by `mask_token`.
         mixes: Its first half with the second half of another.
-        mask_share: Share of the words that a masked copy loses.
+        replacements: Copies in which `masked_lm` draws some words anew.
+        mask_share: Share of the words that a masked copy loses, and of the tokens that are drawn anew.
+        masked_lm: Directory or Hub id of a masked language model.
     """
 
     spans: int = 0
     masks: int = 0
     mixes: int = 0
+    replacements: int = 0
     mask_share: float = 0.15
+    masked_lm: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.replacements and self.masked_lm is None:
+            raise ValueError("replacements: got no masked_lm; expected the directory or id of a masked language model")
 
 
 def split_sentences(text: str, shortest: int = 3) -> list[str]:
@@ -48,6 +56,36 @@ def sample_sentences(documents: Iterable[str], limit: int | None, seed: int = 0)
     if limit is None or limit >= len(sentences):
         return sentences
     chosen = np.random.default_rng(seed).choice(len(sentences), limit, replace=False)
+    return [sentences[i] for i in np.sort(chosen)]
+
+
+def nearest_sentences(sentences: Sequence[str], texts: Sequence[str], limit: int, seed: int = 0) -> list[str]:
+    """The sentences most like `texts`, as a linear classifier of the words tells the two apart (Moore & Lewis 2010,
+    https://aclanthology.org/P10-2041/, with a classifier in place of two language models).
+
+    Args:
+        sentences: To choose from.
+        texts: What they shall be like.
+        limit: How many to choose.
+        seed: Of the sample that stands for all sentences.
+    """
+    if limit >= len(sentences):
+        return list(sentences)
+    from sklearn.feature_extraction.text import HashingVectorizer
+    from sklearn.linear_model import SGDClassifier
+
+    words = HashingVectorizer(n_features=1 << 18, alternate_sign=False)
+    rng = np.random.default_rng(seed)
+    others = rng.choice(len(sentences), min(len(sentences), len(texts)), replace=False)
+    classifier = SGDClassifier(loss="log_loss", alpha=1e-6, random_state=seed)
+    classifier.fit(
+        words.transform([*texts, *(sentences[i] for i in others)]), np.arange(len(texts) + len(others)) < len(texts)
+    )
+    parts = [
+        classifier.decision_function(words.transform(sentences[start : start + 50_000]))
+        for start in range(0, len(sentences), 50_000)
+    ]
+    chosen = np.argsort(-np.concatenate(parts), kind="stable")[:limit]
     return [sentences[i] for i in np.sort(chosen)]
 
 
@@ -70,4 +108,8 @@ def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", 
         for _ in range(how.mixes):
             other = words[int(rng.integers(len(words)))]
             made.append(" ".join(own[: len(own) // 2] + other[len(other) // 2 :]))
+    if how.replacements and how.masked_lm is not None:
+        from .replacement import replace_words
+
+        made += replace_words(texts, how.masked_lm, how.replacements, how.mask_share, seed)
     return made
