@@ -91,14 +91,13 @@ def main(verb: str, args: list[str]) -> None:
 
     from safetensors.torch import save_file
 
-    from .data.prediction import open_rows, texts_of
+    from .data.prediction import read_texts
     from .tokenization import load_tokenizer, save_tokenizer
 
     tokenizer = load_tokenizer(options.checkpoint)
     texts: list[str] = []
     for path in options.texts:
-        found = texts_of(open_rows(path), options.text_column, None, path).to_pylist()
-        texts += [text for text in found if text][: options.limit]
+        texts += read_texts(path, options.text_column)[: options.limit]
     vectors = contextual_vectors(options.checkpoint, texts, options.max_length, progress=sys.stderr.isatty())
     directory = Path(options.output)
     directory.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import lightning
 import numpy as np
 
 from ..data.errors import DataError
-from ..data.prediction import open_rows, texts_of
+from ..data.prediction import read_texts
 from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
@@ -182,7 +182,7 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, seed: int
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
         if isinstance(one, str | Path) and (isinstance(source, str | Path) or Path(str(one)).is_file()):
-            found += [text for text in texts_of(open_rows(str(one)), None, None, str(one)).to_pylist() if text]
+            found += read_texts(str(one))
         else:
             found.append(str(one))
     if not found:
