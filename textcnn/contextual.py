@@ -92,7 +92,9 @@ def main(verb: str, args: list[str]) -> None:
     from safetensors.torch import save_file
 
     from .data.prediction import read_texts
+    from .runtime.storage import write_text
     from .tokenization import load_tokenizer, save_tokenizer
+    from .vectors import base_model
 
     tokenizer = load_tokenizer(options.checkpoint)
     texts: list[str] = []
@@ -103,6 +105,11 @@ def main(verb: str, args: list[str]) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     save_file({"embeddings": vectors}, directory / "model.safetensors")
     save_tokenizer(tokenizer, directory)
+    if (base := base_model(options.checkpoint)) is not None:
+        # Model cards of what is trained from these vectors name it.
+        write_text(
+            directory / "README.md", f"---\nbase_model: {base}\n---\n\nToken vectors, made by `textcnn vectors`.\n"
+        )
     print(f"{directory}: {vectors.shape[0]:,} tokens, {vectors.shape[1]} dimensions, from {len(texts):,} texts")
 
 
