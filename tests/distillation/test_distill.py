@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 import textcnn
 from textcnn.cli import main
 from textcnn.distillation import labelling
+from textcnn.distillation.distill import _unlabelled
 from textcnn.distillation.labelling import label_texts
 from textcnn.distillation.sizes import PRESETS, student_size
 from textcnn.distillation.teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
@@ -172,6 +173,11 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 # ---- texts
+
+
+def test_unlabelled_texts_may_be_longer_than_a_file_name(reviews: Path) -> None:
+    texts = ["a film " * 1000, "with a \0 in it"]
+    assert _unlabelled([*texts, str(reviews)], False, None, 0)[:3] == [*texts, "a lovely film number 0"]
 
 
 def test_sentences() -> None:

@@ -181,7 +181,7 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, seed: int
     found: list[str] = []
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
-        if isinstance(one, str | Path) and (isinstance(source, str | Path) or Path(str(one)).is_file()):
+        if isinstance(one, str | Path) and (isinstance(source, str | Path) or _is_file(one)):
             found += read_texts(str(one))
         else:
             found.append(str(one))
@@ -192,6 +192,13 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, seed: int
     if limit is None or limit >= len(found):
         return found
     return [found[i] for i in np.random.default_rng(seed).choice(len(found), limit, replace=False)]
+
+
+def _is_file(name: str | Path) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a text, longer than a name can be
+        return False
 
 
 def _soft_columns(
