@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install server quickstart test test-corpora lint format clean
+.PHONY: help install server quickstart test test-corpora test-transformers lint format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,12 @@ test: lint server ## lint, then every test
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
 	TEXTCNN_EVERY_TEXT=1 $(BIN)/python -m pytest tests/runtime/test_tokenizer.py -k real_texts
+
+test-transformers: install ## the tests that transformers has for every model, from its source distribution
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest .transformers \
+		transformers==$$(sed -n 's/^transformers==//p' constraints.txt)
+	TRANSFORMERS_SUITE=$$(ls .transformers/transformers-*.tar.gz | tail -1) $(BIN)/python -m pytest \
+		tests/model/test_common_suite.py -o addopts=-rfEs -o filterwarnings=default
 
 lint: install ## style, types and the direction of imports
 	$(BIN)/ruff check .

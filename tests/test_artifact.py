@@ -42,6 +42,7 @@ def artifact(built, tmp_path):
         scores={"test_accuracy": 0.875, "val_macro_f1": 0.9, "val_loss": 0.3},
         data_report="rows: train 120",
         parameters={"seed": 3},
+        base_model="me/vectors",
     )
     return save_artifact(*built, tmp_path / "artifact", record)
 
@@ -62,6 +63,9 @@ def test_model_card(artifact):
     assert data["pipeline_tag"] == "text-classification"
     assert data["library_name"] == "transformers"
     assert data["datasets"] == ["me/reviews"]
+    assert data["base_model"] == "me/vectors"
+    assert data["metrics"] == ["accuracy", "f1"]
+    assert data["model-index"][0]["name"] == "textcnn-reviews"
     results = {result.metric_name: result for result in card.data.eval_results}
     assert set(results) == {"test_accuracy", "val_macro_f1"}
     assert results["test_accuracy"].metric_value == 0.875

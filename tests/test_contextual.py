@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from transformers import BertModel
 
 import textcnn
@@ -42,7 +43,11 @@ def test_means_are_those_of_single_texts(transformer: str) -> None:
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_the_verb_writes_what_training_starts_from(transformer: str, tmp_path: Path, reviews: Path) -> None:
+def test_the_verb_writes_what_training_starts_from(
+    transformer: str, tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As if the checkpoint had been named by its Hub id.
+    monkeypatch.setattr("textcnn.vectors.base_model", lambda source: "me/checkpoint")
     main(["vectors", transformer, "--texts", str(reviews), "--limit", "20", "--output", str(tmp_path / "vectors")])
     assert load_tokenizer(str(tmp_path / "vectors")).get_vocab() == load_tokenizer(transformer).get_vocab()
     classifier = textcnn.train(
@@ -53,6 +58,7 @@ def test_the_verb_writes_what_training_starts_from(transformer: str, tmp_path: P
         log_every_n_steps=1,
         enable_progress_bar=False,
     )
+    assert ModelCard.load(tmp_path / "run" / "README.md").data.to_dict()["base_model"] == "me/checkpoint"
     assert classifier.config["embedding_dim"] == 16
     assert classifier.config["vocab_size"] == len(load_tokenizer(transformer))
 

@@ -1,4 +1,4 @@
-"""TextCNNClassifier in scikit-learn's own company: its checks, pipelines, searches and meta-estimators."""
+"""TextCNNClassifier in scikit-learn's own company: pipelines, searches and meta-estimators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from sklearn.model_selection import GridSearchCV, TunedThresholdClassifierCV, cr
 from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils import estimator_checks
 
 import textcnn
 from textcnn import TextCNNClassifier
@@ -40,25 +39,6 @@ def fitted() -> TextCNNClassifier:
     return small().fit(TEXTS, LABELS)
 
 
-# scikit-learn runs its suite only on estimators of two-dimensional numbers; these of its checks need no such input.
-CHECKS = (
-    "check_estimator_cloneable",
-    "check_estimator_repr",
-    "check_estimator_tags_renamed",
-    "check_valid_tag_types",
-    "check_get_params_invariance",
-    "check_set_params",
-    "check_mixin_order",
-    "check_no_attributes_set_in_init",
-    "check_parameters_default_constructible",
-)
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_scikit_learns_own_checks(name: str) -> None:
-    getattr(estimator_checks, name)("TextCNNClassifier", small())
-
-
 def test_predict_and_score(fitted: TextCNNClassifier) -> None:
     assert is_classifier(fitted)
     assert fitted.classes_.tolist() == ["bad", "good"]
@@ -76,6 +56,15 @@ def test_containers_of_texts(fitted: TextCNNClassifier, wrap: Any) -> None:
 
 def test_polars(fitted: TextCNNClassifier) -> None:
     assert (fitted.predict(polars.Series(TEXTS)) == fitted.predict(TEXTS)).all()
+
+
+@pytest.mark.parametrize("kind", [pd.Series, polars.Series, list])
+def test_fit_on_columns(fitted: TextCNNClassifier, kind: Any) -> None:
+    model = small().fit(kind(TEXTS), kind(LABELS.tolist()), eval_set=None)
+    assert model.classes_.tolist() == ["bad", "good"]
+    assert (model.predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+    held_out = small().fit(kind(TEXTS), kind(LABELS.tolist()), eval_set=(kind(TEXTS[:8]), kind(LABELS.tolist()[:8])))
+    assert held_out.score(kind(TEXTS), LABELS) > 0.9
 
 
 def test_same_seed_same_model_and_clone(fitted: TextCNNClassifier) -> None:

@@ -1,4 +1,4 @@
-"""Every door, one answer: torch alone, torch padded, the transformers pipeline, folded, the command line."""
+"""Every door, one answer: torch alone, torch padded, the transformers pipeline, folded, ONNX, the command line."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import textcnn
 from textcnn.artifact import read_artifact, save_artifact
 from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
+from textcnn.export import OnnxClassifier, export_onnx
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.tokenization import train_tokenizer
 
@@ -106,6 +107,8 @@ def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
         "torch, batches of 3": TorchClassifier(model, tokenizer, batch_size=3).predict_proba(TEXTS),
         "load, folding": textcnn.load(folder).predict_proba(TEXTS),
         "load, folded": textcnn.load(folder, threads=2).predict_proba(TEXTS),
+        "ONNX Runtime": export_onnx(model, tokenizer, tmp_path / "model.onnx").predict_proba(TEXTS),
+        "ONNX Runtime, one at a time": [OnnxClassifier(tmp_path / "model.onnx").predict_proba([t])[0] for t in TEXTS],
     }
     for batch_size in (1, 4):
         classify = pipeline("text-classification", str(folder), top_k=None, batch_size=batch_size)

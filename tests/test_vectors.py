@@ -439,3 +439,17 @@ def test_a_real_word_vector_file() -> None:
     assert found.coverage > 0.999
     table = np.array([line.split(" ")[1:] for line in path.read_text(encoding="utf-8").splitlines()], np.float32)
     np.testing.assert_allclose(found.matrix[2:], rescaled(table), atol=1e-4)
+
+
+def test_base_model_is_a_hub_id_or_what_a_card_names(tmp_path):
+    from textcnn.vectors import base_model
+
+    assert base_model(None) is None
+    assert base_model("me/checkpoint") == "me/checkpoint"
+    (tmp_path / "words.txt").write_text("film 1 2\n")
+    assert base_model(tmp_path / "words.txt") is None
+    assert base_model(tmp_path) is None
+    (tmp_path / "README.md").write_text("no metadata")
+    assert base_model(tmp_path) is None
+    (tmp_path / "README.md").write_text("---\nbase_model: me/checkpoint\n---\n")
+    assert base_model(tmp_path) == "me/checkpoint"

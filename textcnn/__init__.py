@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
     from .estimator import TextCNNClassifier
+    from .export import OnnxClassifier
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
+    from .scoring.corpus import LabelFilter
     from .training import ClassificationModule, train
 
 __version__ = "0.1.0"
@@ -27,6 +29,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "Architecture": "model",
     "ClassificationModule": "training",
+    "LabelFilter": "scoring.corpus",
+    "OnnxClassifier": "export",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
     "TextCNNForSequenceClassification": "model",
@@ -44,6 +48,8 @@ _HOMES = {
 __all__ = [
     "Architecture",
     "ClassificationModule",
+    "LabelFilter",
+    "OnnxClassifier",
     "TextCNNClassifier",
     "TextCNNConfig",
     "TextCNNForSequenceClassification",

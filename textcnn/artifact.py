@@ -30,12 +30,14 @@ class TrainingRecord:
         scores: Metric name to value, such as {"test_accuracy": 0.91}.
         data_report: Lines about rows, splits and truncation.
         parameters: Every setting that is needed to train the model again.
+        base_model: The Hub id of the checkpoint that the initial vectors came from.
     """
 
     data: str
     scores: Mapping[str, float] = field(default_factory=dict)
     data_report: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    base_model: str | None = None
 
 
 def save_artifact(
@@ -160,6 +162,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         model_name=f"textcnn-{name}",
         eval_results=results or None,
         metrics=["accuracy", "f1"] if results else None,
+        base_model=record.base_model,
         datasets=[record.data] if record.data.count("/") == 1 and not Path(record.data).exists() else None,
     ).to_yaml()
     labels = [str(name) for _, name in sorted((config.id2label or {}).items())]

@@ -18,6 +18,7 @@ VERBS = {
     "distill": ("textcnn.distillation.command", "train a small classifier on what a teacher says of texts"),
     "vectors": ("textcnn.contextual", "make initial token vectors from a transformer and texts without labels"),
     "fold": ("textcnn.fold", "make the look-up tables, in 8 bits or for fewer tokens if asked to"),
+    "export": ("textcnn.export", "write a model as one ONNX file, in 8 bits if asked to"),
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
     "explain": ("textcnn.explanation", "show which n-grams of a text made its answer"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),

@@ -91,12 +91,11 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--output", required=True, metavar="DIR", help="directory to write")
     options = parser.parse_args(args)
 
-    from .data.prediction import open_rows, texts_of
+    from .data.prediction import read_texts
 
     texts: list[str] = []
     for path in options.texts:
-        found = texts_of(open_rows(path), options.text_column, None, path).to_pylist()
-        texts += [text for text in found if text][: options.limit]
+        texts += read_texts(path, options.text_column)[: options.limit]
     vectors = write_contextual_vectors(
         options.checkpoint, texts, options.output, options.max_length, progress=sys.stderr.isatty()
     )
@@ -113,13 +112,20 @@ def write_contextual_vectors(
     """
     from safetensors.torch import save_file
 
+    from .runtime.storage import write_text
     from .tokenization import load_tokenizer, save_tokenizer
+    from .vectors import base_model
 
     tokenizer = load_tokenizer(checkpoint)
     vectors = contextual_vectors(checkpoint, texts, max_length, progress=progress)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     save_tokenizer(tokenizer, directory)
+    if (base := base_model(checkpoint)) is not None:
+        # Model cards of what is trained from these vectors name it.
+        write_text(
+            directory / "README.md", f"---\nbase_model: {base}\n---\n\nToken vectors, made by `textcnn vectors`.\n"
+        )
     # Last, so that a directory that has it has all.
     save_file({"embeddings": vectors}, directory / "model.safetensors")
     return vectors

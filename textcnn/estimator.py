@@ -104,7 +104,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             eval_set: (texts, labels) whose best epoch is kept.
 
         Raises:
-            ValueError: a text is no string, the lengths differ, or there is one class only.
+            ValueError: a text is no string, the lengths differ, there is one class only, or weights are negative, not
+                finite or all zero.
         """
         from .distillation.data import TransferDataModule
         from .training.weighted import WeightedTargets, fit_weighted
@@ -114,6 +115,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         weights = np.ones(len(texts)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
         if weights.shape != (len(texts),):
             raise ValueError(f"sample_weight: got shape {weights.shape}; expected ({len(texts)},)")
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise ValueError(
+                f"sample_weight: got values from {weights.min()} to {weights.max()}; expected finite ones from 0 on, "
+                "not all of them zero"
+            )
         weights = weights * self._class_weights(codes)
         names = [str(name) for name in self.classes_]
         held_out = self._held_out(texts, codes, eval_set)
@@ -222,6 +228,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             values = values[:, 0]
         if len(values) != count:
             raise ValueError(f"y: got {len(values)} labels for {count} texts; expected one each")
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError("y: got NaN or infinity; expected a label for every text; drop the texts without one")
         multilabel = values.ndim == 2
         if learn:
             kind = type_of_target(values, input_name="y")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .runtime.classifier import TextClassifier
 from .runtime.folded import FoldedTextCNN
 from .runtime.layout import Layout
 from .runtime.storage import FOLDED_FILE
@@ -59,8 +60,8 @@ def fold(
     Raises:
         ValueError: `trim` is asked for without texts or tokenizer, or the model is no foldable TextCNN.
     """
-    config = _plain_config(model)
-    tokenizer_json = _tokenizer_json(tokenizer)
+    config = plain_config(model)
+    tokenizer_json = tokenizer_json_of(tokenizer)
     texts = None if texts is None else list(texts)
     tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
@@ -125,7 +126,7 @@ def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: 
     return largest
 
 
-def measure_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: list[str]) -> dict[str, float]:
+def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
     """How far int8 answers lie from float32 ones on real texts."""
     if not texts:
         return {"texts": 0}
@@ -227,7 +228,12 @@ def _trim(
     }
 
 
-def _plain_config(model: Any) -> dict[str, Any]:
+def plain_config(model: Any) -> dict[str, Any]:
+    """The config.json of a TextCNNForSequenceClassification, as JSON would give it back.
+
+    Raises:
+        ValueError: it is no such model.
+    """
     for name in ("config", "textcnn", "head"):
         if not hasattr(model, name):
             raise ValueError(
@@ -238,7 +244,8 @@ def _plain_config(model: Any) -> dict[str, Any]:
     return dict(json.loads(json.dumps(plain, default=str)))
 
 
-def _tokenizer_json(tokenizer: Any) -> str | None:
+def tokenizer_json_of(tokenizer: Any) -> str | None:
+    """The tokenizer.json of a transformers fast tokenizer, a `tokenizers.Tokenizer`, or the text of one as it is."""
     if tokenizer is None or isinstance(tokenizer, str):
         return tokenizer
     if hasattr(tokenizer, "backend_tokenizer"):
@@ -278,13 +285,10 @@ def main(verb: str, args: list[str]) -> None:
         raise ValueError("--int8: got no texts; expected some, to measure its error on; give --texts FILE")
 
     from .artifact import read_artifact
-    from .data.prediction import open_rows, texts_of
+    from .data.prediction import read_texts
 
     def read(path: str | None) -> list[str] | None:
-        if path is None:
-            return None
-        texts = texts_of(open_rows(path), options.text_column, None, path)
-        return [text for text in texts.to_pylist() if text]
+        return None if path is None else read_texts(path, options.text_column)
 
     model, tokenizer = read_artifact(options.directory)
     trim = read(options.trim_vocabulary)

@@ -21,6 +21,7 @@ import textcnn
 from textcnn.cli import main
 from textcnn.contextual import contextual_vectors
 from textcnn.distillation import labelling
+from textcnn.distillation.distill import _unlabelled
 from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.sizes import PRESETS, student_size
@@ -204,6 +205,11 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 # ---- texts
+
+
+def test_unlabelled_texts_may_be_longer_than_a_file_name(reviews: Path) -> None:
+    texts = ["a film " * 1000, "with a \0 in it"]
+    assert _unlabelled([*texts, str(reviews)], False, None)[:3] == [*texts, "a lovely film number 0"]
 
 
 def test_sentences() -> None:

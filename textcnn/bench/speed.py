@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..artifact import read_artifact
-from ..data.prediction import open_rows, texts_of
+from ..data.prediction import read_texts
 from ..fold import fold
 from ..runtime.folded import FoldedTextCNN
 from . import peers
@@ -55,10 +55,10 @@ def main(args: list[str]) -> None:
     if "transformers" in wanted and not options.transformer:
         raise ValueError("--peers: got transformers without a checkpoint; expected one; give --transformer")
 
-    texts = _read(options.data, options.text_column)
+    texts = read_texts(options.data, options.text_column)
     figures = measure(options.model, texts, wanted, options.transformer, options.threads)
     if options.unicode:
-        foreign = [text for path in options.unicode for text in _read(path, options.text_column)]
+        foreign = [text for path in options.unicode for text in read_texts(path, options.text_column)]
         measure_unicode(figures, foreign, "fasttext" in wanted)
     if options.resident:
         with tempfile.TemporaryDirectory() as folder:
@@ -254,7 +254,3 @@ def _check(reference: np.ndarray, ours: np.ndarray) -> None:
     difference = float(np.abs(reference - ours).max())
     if difference > 1e-4:
         raise RuntimeError(f"the folded features differ from nn.Conv1d's by {difference}; expected rounding only")
-
-
-def _read(path: str, column: str | None) -> list[str]:
-    return [text for text in texts_of(open_rows(path), column, None, path).to_pylist() if text]

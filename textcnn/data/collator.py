@@ -1,4 +1,4 @@
-"""TextCollator: the one owner of padding.
+"""TextCollator: padded batches of token ids as tensors, with their labels.
 
 Shapes: B texts, T tokens of the longest text of the batch (0 where every text is empty), C labels.
 """
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from .padding import pad_right
 
 
 class TextCollator:
@@ -45,11 +47,5 @@ class TextCollator:
     def pad(self, ids: np.ndarray, lengths: np.ndarray) -> dict[str, Tensor]:
         """ids [sum of lengths] of the texts one after the other, lengths [B]
         -> input_ids [B, T] int64 and attention_mask [B, T] int64."""
-        width = int(lengths.max()) if len(lengths) else 0
-        mask = np.arange(width) < lengths[:, None]
-        input_ids = np.full(mask.shape, self.pad_token_id, dtype=np.int64)
-        input_ids[mask] = ids
-        return {
-            "input_ids": torch.from_numpy(input_ids),
-            "attention_mask": torch.from_numpy(mask.astype(np.int64)),
-        }
+        input_ids, mask = pad_right(ids, lengths, self.pad_token_id)
+        return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}

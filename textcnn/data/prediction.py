@@ -44,3 +44,8 @@ def texts_of(rows: Dataset, wanted: str | None, trained_on: str | None, where: s
     name = find_text_column(head, wanted, where)
     texts = rows.select_columns([name]).with_format("arrow")[:].column(name)
     return texts.cast(pa.string()) if pa.types.is_null(texts.type) else texts
+
+
+def read_texts(path: Any, wanted: str | None = None) -> list[str]:
+    """The texts of a file or data set, without rows that have none."""
+    return [text for text in texts_of(open_rows(path), wanted, None, str(path)).to_pylist() if text]

@@ -15,7 +15,7 @@ import lightning
 import numpy as np
 
 from ..data.errors import DataError
-from ..data.prediction import open_rows, texts_of
+from ..data.prediction import read_texts
 from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
@@ -201,8 +201,8 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Seq
     found: list[str] = []
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
-        if isinstance(one, str | Path) and (isinstance(source, str | Path) or Path(str(one)).is_file()):
-            found += [text for text in texts_of(open_rows(str(one)), None, None, str(one)).to_pylist() if text]
+        if isinstance(one, str | Path) and (isinstance(source, str | Path) or _is_file(one)):
+            found += read_texts(str(one))
         else:
             found.append(str(one))
     if not found:
@@ -214,6 +214,13 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Seq
     if limit is None or limit >= len(found):
         return found
     return [found[i] for i in np.random.default_rng(0).choice(len(found), limit, replace=False)]
+
+
+def _is_file(name: str | Path) -> bool:
+    try:
+        return Path(name).is_file()
+    except OSError:  # a text, longer than a name can be
+        return False
 
 
 def _soft_columns(

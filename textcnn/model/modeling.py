@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
-from .config import TextCNNConfig
+from .config import PROBLEM_TYPES, TextCNNConfig
 from .convolution import ParallelConv
 from .embedding import TokenEmbedding
 from .heads import LinearHead
@@ -209,6 +209,8 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             return functional.cross_entropy(
                 logits, labels.view(-1), weight=weight, label_smoothing=config.label_smoothing
             )
+        if config.problem_type != "multi_label_classification":
+            raise ValueError(f"problem_type: got {config.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}")
         targets = labels.to(logits.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
         return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
 

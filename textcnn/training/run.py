@@ -20,6 +20,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from ..artifact import TrainingRecord, save_artifact
 from ..data import TextDataModule
 from ..model import Architecture
+from ..vectors import base_model
 from .base import TrainingModule
 from .classification import ClassificationModule
 from .resume import checkpoint_directory, last_checkpoints
@@ -136,7 +137,13 @@ def save_run(
         # `validate` has just put the best weights back.
         scores.update(trainer.test(module, datamodule=data, verbose=False)[0])
     if trainer.is_global_zero:
-        record = TrainingRecord(data=name, scores=scores, data_report=data.data_report, parameters=parameters)
+        record = TrainingRecord(
+            data=name,
+            scores=scores,
+            data_report=data.data_report,
+            parameters=parameters,
+            base_model=base_model(data.vectors),
+        )
         save_artifact(module.model, data.tokenizer, output_dir, record)
     return scores
 

@@ -7,8 +7,9 @@ rescaled to the spread of a random start, so that one learning rate suits every 
 from ..vectors.initial import (
     INITIAL_STD,
     InitialVectors,
+    base_model,
     load_vectors,
     vectors_dim,
 )
 
-__all__ = ["INITIAL_STD", "InitialVectors", "load_vectors", "vectors_dim"]
+__all__ = ["INITIAL_STD", "InitialVectors", "base_model", "load_vectors", "vectors_dim"]

@@ -50,6 +50,30 @@ def vectors_dim(source: str | os.PathLike[str]) -> int:
     return open_word_file(file).dim if file else checkpoint_dim(name)
 
 
+def base_model(source: str | os.PathLike[str] | None) -> str | None:
+    """The Hub id of the checkpoint that vectors come from; None where it is not known.
+
+    It is the source itself, or what the model card of a directory names, as `textcnn vectors` writes it.
+
+    >>> base_model("sentence-transformers/all-MiniLM-L6-v2")
+    'sentence-transformers/all-MiniLM-L6-v2'
+    """
+    if source is None:
+        return None
+    name, file = _resolve(source)
+    if file:
+        return None
+    card = Path(name).expanduser() / "README.md"
+    if not card.parent.is_dir():
+        return name
+    if not card.is_file():
+        return None
+    from huggingface_hub import ModelCard
+
+    named = ModelCard.load(card, ignore_metadata_errors=True).data.to_dict().get("base_model")
+    return named if isinstance(named, str) else None
+
+
 def load_vectors(
     source: str | os.PathLike[str],
     tokenizer: PreTrainedTokenizerFast,
