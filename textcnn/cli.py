@@ -20,6 +20,7 @@ VERBS = {
     "fold": ("textcnn.fold", "make the look-up tables, in 8 bits or for fewer tokens if asked to"),
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
     "explain": ("textcnn.explanation", "show which n-grams of a text made its answer"),
+    "calibrate": ("textcnn.evaluation.calibrate", "fit temperature, thresholds and abstention on labelled texts"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
@@ -31,6 +32,7 @@ examples:
   textcnn fold runs/reviews --int8 --texts reviews.csv
   textcnn score runs/reviews new.csv --output labelled.csv
   textcnn explain runs/reviews "a lovely film with a dull end"
+  textcnn calibrate runs/reviews
 
 `textcnn VERB --help` lists what a verb takes. TEXTCNN_DEBUG=1 shows the traceback of an error."""
 
