@@ -21,6 +21,7 @@ VERBS = {
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
     "explain": ("textcnn.explanation", "show which n-grams of a text made its answer"),
     "calibrate": ("textcnn.evaluation.calibrate", "fit temperature, thresholds and abstention on labelled texts"),
+    "evaluate": ("textcnn.evaluation.evaluate", "score a model on labelled texts, and write a report to look at"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
