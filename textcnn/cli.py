@@ -22,6 +22,7 @@ VERBS = {
     "explain": ("textcnn.explanation", "show which n-grams of a text made its answer"),
     "calibrate": ("textcnn.evaluation.calibrate", "fit temperature, thresholds and abstention on labelled texts"),
     "evaluate": ("textcnn.evaluation.evaluate", "score a model on labelled texts, and write a report to look at"),
+    "lexicon": ("textcnn.evaluation.lexicon_command", "print the n-grams behind classes and filters; take filters out"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
