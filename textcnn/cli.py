@@ -23,6 +23,7 @@ VERBS = {
     "calibrate": ("textcnn.evaluation.calibrate", "fit temperature, thresholds and abstention on labelled texts"),
     "evaluate": ("textcnn.evaluation.evaluate", "score a model on labelled texts, and write a report to look at"),
     "lexicon": ("textcnn.evaluation.lexicon_command", "print the n-grams behind classes and filters; take filters out"),
+    "certify": ("textcnn.evaluation.certify", "say which answers no replacement of a few tokens can change"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
