@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
     from .estimator import TextCNNClassifier
+    from .evaluation.calibrate import calibrate
     from .export import OnnxClassifier
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
     from .scoring.corpus import LabelFilter
@@ -39,6 +40,7 @@ _HOMES = {
     "TextDataModule": "data",
     "TorchClassifier": "classifier",
     "TrainingRecord": "artifact",
+    "calibrate": "evaluation.calibrate",
     "distill": "distillation.distill",
     "load": "classifier",
     "save_artifact": "artifact",
@@ -58,6 +60,7 @@ __all__ = [
     "TextDataModule",
     "TorchClassifier",
     "TrainingRecord",
+    "calibrate",
     "distill",
     "load",
     "save_artifact",

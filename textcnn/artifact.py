@@ -13,12 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .runtime.storage import FOLDED_FILE
+from .runtime.storage import FOLDED_FILE, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
     from .model import TextCNNForSequenceClassification
+
+
+# What calibration sets in config.json, with what it is before. No weight and no table depends on it.
+CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
 
 @dataclass(kw_only=True)
@@ -134,6 +138,17 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
     if kind != "textcnn":
         raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
     return directory
+
+
+def write_calibration(directory: str | Path, **values: Any) -> None:
+    """Sets temperature, thresholds and abstention of an artifact; what is not given is as before any calibration.
+
+    Example:
+        >>> write_calibration("runs/spam", temperature=1.7, thresholds={"spam": 0.8})
+    """
+    path = check_artifact(directory) / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    write_text(path, json.dumps({**config, **CALIBRATION, **values}, indent=2, sort_keys=True) + "\n")
 
 
 def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) -> str:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .runtime.classifier import Array, TextClassifier
+from .runtime.classifier import TextClassifier
+from .runtime.decisions import Array, count_fired
 
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
@@ -43,20 +46,40 @@ class TorchClassifier(TextClassifier):
     def _logits(self, texts: list[str]) -> Array:
         import torch
 
+        logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        with torch.inference_mode():
+            for rows, input_ids, mask in self._padded(texts):
+                logits[rows] = self.model(input_ids, mask).logits.float().cpu().numpy()
+        return logits
+
+    def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
+        config = self.model.config
+        if config.pooled_norm:
+            raise ValueError(
+                "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
+                "pooled_norm False; use the score 'probability' or 'energy'"
+            )
+        import torch
+
+        logits, fired = self._logits(texts), np.zeros(len(texts), dtype=np.int64)
+        with torch.inference_mode():
+            for rows, input_ids, mask in self._padded(texts):
+                features = self.model.textcnn(input_ids, mask).pooler_output.float().cpu().numpy()
+                fired[rows] = count_fired(features, config.activation)
+        return logits, fired
+
+    def _padded(self, texts: list[str]) -> Iterator[tuple[list[int], Any, Any]]:
+        """Batches of texts of similar length: their positions, input_ids [B, T] and attention_mask [B, T]."""
         from .data import TextCollator
 
         device = self.model.device
         collate = TextCollator(self.tokenizer.pad_token_id)
         ids = [encoding.ids for encoding in self.tokenizer.backend_tokenizer.encode_batch_fast(texts)]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        with torch.inference_mode():
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
-                batch = collate([{"input_ids": ids[row]} for row in rows])
-                output = self.model(batch["input_ids"].to(device), batch["attention_mask"].to(device))
-                logits[rows] = output.logits.float().cpu().numpy()
-        return logits
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            batch = collate([{"input_ids": ids[row]} for row in rows])
+            yield rows, batch["input_ids"].to(device), batch["attention_mask"].to(device)
 
 
 def load(directory: str | Path, threads: int = 1) -> TextClassifier:

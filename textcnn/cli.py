@@ -21,6 +21,10 @@ VERBS = {
     "export": ("textcnn.export", "write a model as one ONNX file, in 8 bits if asked to"),
     "score": ("textcnn.scoring.command", "label files of any size from the look-up tables, without torch"),
     "explain": ("textcnn.explanation", "show which n-grams of a text made its answer"),
+    "calibrate": ("textcnn.evaluation.calibrate", "fit temperature, thresholds and abstention on labelled texts"),
+    "evaluate": ("textcnn.evaluation.evaluate", "score a model on labelled texts, and write a report to look at"),
+    "lexicon": ("textcnn.evaluation.lexicon_command", "print the n-grams behind classes and filters; take filters out"),
+    "certify": ("textcnn.evaluation.certify", "say which answers no replacement of a few tokens can change"),
     "bench": ("textcnn.bench.command", "measure: accuracy, speed of answers, speed of training"),
 }
 
@@ -32,6 +36,7 @@ examples:
   textcnn fold runs/reviews --int8 --texts reviews.csv
   textcnn score runs/reviews new.csv --output labelled.csv
   textcnn explain runs/reviews "a lovely film with a dull end"
+  textcnn calibrate runs/reviews
 
 `textcnn VERB --help` lists what a verb takes. TEXTCNN_DEBUG=1 shows the traceback of an error."""
 

@@ -133,7 +133,8 @@ def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[st
     wanted, got = exact.predict_proba(texts), rounded.predict_proba(texts)
     difference = np.abs(wanted - got)
     if exact.multi_label:
-        same = (wanted >= exact.thresholds) == (got >= exact.thresholds)
+        thresholds = np.array([exact.thresholds.get(name, 0.5) for name in exact.labels], dtype=np.float32)
+        same = (wanted >= thresholds) == (got >= thresholds)
     else:
         same = wanted.argmax(axis=1) == got.argmax(axis=1)
     return {

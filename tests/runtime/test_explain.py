@@ -32,6 +32,7 @@ TEXTS = [
     " ".join(f"w{i * 7 % 45 + 2}" for i in range(60)),
     "nothing  known\tw7 here",
 ]
+PADDED = ["[PAD] w3 [PAD] [PAD] w4", "w3 [PAD] w5 w6 [PAD]", "[PAD]"]
 
 
 def windows_of(model: Any, ids: list[int]) -> list[tuple[list[int], np.ndarray]]:
@@ -64,7 +65,7 @@ def windows_of(model: Any, ids: list[int]) -> list[tuple[list[int], np.ndarray]]
 def test_bias_and_weights_are_the_logit(name: str) -> None:
     model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
     folded = fold(model, tokenizer)
-    for text in TEXTS:
+    for text in [*TEXTS, *PADDED]:
         logits, probabilities = folded.logits([text])[0], folded.predict_proba([text])[0]
         for c, label in enumerate(folded.labels):
             why = folded.explain(text, label)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.classifier import Array, sigmoid, softmax
+from ..runtime.decisions import Array, sigmoid, softmax
 
 # Probabilities of 0 and 1 have no logit; those of a float32 softmax are no closer to them.
 _SMALLEST = 1e-7

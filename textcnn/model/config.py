@@ -115,8 +115,12 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # Divides the logits; found by calibration after training, 1 until then (Guo et al. 2017,
     # https://arxiv.org/abs/1706.04599).
     temperature: float = 1.0
-    # Multi-label: a label is given when its probability reaches its threshold (0.5 where none is named).
+    # A label is given when its probability reaches its threshold. Multi-label: 0.5 where none is named. Single-label: a
+    # label without one competes with the others as ever.
     thresholds: dict[str, float] | None = None
+    # Single-label: no label is given where the score ("probability", "energy", "fired") is below the threshold, such as
+    # {"score": "energy", "threshold": 3.2}.
+    abstention: dict[str, Any] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         names = [field.name for field in dataclasses.fields(self)]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
 
 # Texts answered at a time, so that an iterator of any length needs no more memory than this many texts.
 CHUNK = 4096
@@ -22,19 +22,26 @@ class TextClassifier:
     """Labels and probabilities of texts; a subclass computes the logits of a list of them.
 
     Args:
-        config: The artifact's config.json (id2label, problem_type, thresholds).
+        config: The artifact's config.json (id2label, problem_type, temperature, thresholds, abstention).
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         names = {int(index): str(name) for index, name in config["id2label"].items()}
         self.labels: list[str] = [names[index] for index in range(len(names))]
         self.multi_label: bool = config.get("problem_type") == "multi_label_classification"
-        thresholds = config.get("thresholds") or {}
-        self.thresholds: Array = np.array([thresholds.get(name, 0.5) for name in self.labels], dtype=np.float32)
+        self.temperature = float(config.get("temperature", 1.0))
+        self.thresholds: dict[str, float] = {
+            name: float(value) for name, value in (config.get("thresholds") or {}).items() if name in self.labels
+        }
+        self.abstention: Abstention | None = None if self.multi_label else Abstention.of(config)
         self._names = np.array(self.labels)
 
     def _logits(self, texts: list[str]) -> Array:
         """Logits [N, C], divided by the temperature."""
+        raise NotImplementedError
+
+    def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
+        """Logits [N, C], divided by the temperature, and the number of filters that fired [N]."""
         raise NotImplementedError
 
     def explain(self, text: str, label: str | None = None) -> Any:
@@ -56,13 +63,54 @@ class TextClassifier:
         Raises:
             TypeError: `texts` is one string, or holds something that is no string.
         """
-        logits = self.logits(texts)
-        return sigmoid(logits) if self.multi_label else softmax(logits)
+        return self._probabilities(self.logits(texts))
 
-    def predict(self, texts: Iterable[str]) -> Any:
+    def confidence(self, texts: Iterable[str], score: str = "probability") -> NDArray[np.float64]:
+        """How sure the model is of each text, for choosing those to leave without a label: [N], larger is surer.
+
+        Args:
+            texts: Any iterable of strings.
+            score: "probability", "energy" or "fired"; see `runtime.decisions.SCORES`.
+
+        Raises:
+            ValueError: there is no such score.
+        """
+        logits, fired = self.logits_and_fired(texts) if score == "fired" else (self.logits(texts), None)
+        return confidence(score, logits, fired)
+
+    def logits_and_fired(self, texts: Iterable[str]) -> tuple[Array, NDArray[np.int64]]:
+        """Logits [N, C], divided by the temperature, and how many filters fired in each text [N].
+
+        Raises:
+            ValueError: the model normalises its pooled features.
+        """
+        parts = [self._logits_and_fired(chunk) for chunk in _chunks(texts)]
+        if not parts:
+            return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
+        logits, fired = zip(*parts, strict=True)
+        return np.concatenate(logits), np.concatenate(fired)
+
+    def answer(self, texts: Iterable[str]) -> Answers:
+        """Probabilities and, where the artifact says when to abstain, its score of each text."""
+        if self.abstention is not None and self.abstention.score == "fired":
+            return self.answer_of(*self.logits_and_fired(texts))
+        return self.answer_of(self.logits(texts))
+
+    def answer_of(self, logits: Array, fired: NDArray[np.int64] | None = None) -> Answers:
+        """The same from logits [N, C] and, for that score, the number of filters that fired [N]."""
+        score = None if self.abstention is None else confidence(self.abstention.score, logits, fired)
+        return Answers(self._probabilities(logits), score)
+
+    def predict(self, texts: Iterable[str], abstain: bool = True) -> Any:
         """The label of each text: an array of N strings, or N lists of strings when multi-label.
 
-        A multi-label text has the labels whose probability reaches their threshold, the most probable first.
+        A multi-label text has the labels whose probability reaches their threshold, the most probable first. Where
+        the artifact says when to abstain (`textcnn calibrate --abstain`), None stands for a text that is left without
+        a label.
+
+        Args:
+            texts: Any iterable of strings.
+            abstain: False gives every text a label.
 
         Example:
             >>> classifier.predict(["free entry, call now"])
@@ -71,31 +119,38 @@ class TextClassifier:
         Raises:
             TypeError: `texts` is one string, or holds something that is no string.
         """
-        if self.multi_label:
-            return self.decide(self.predict_proba(texts))
+        if self.abstention is not None and abstain:
+            return self.decide(self.answer(texts))
+        if self.multi_label or self.thresholds:
+            return self.decide(Answers(self.predict_proba(texts)))
         return self._names[self.logits(texts).argmax(axis=1)]
 
-    def decide(self, probabilities: Array) -> Any:
-        """The labels that probabilities [N, C] stand for, as `predict` returns them."""
-        if not self.multi_label:
-            return self._names[probabilities.argmax(axis=1)]
-        return [
-            [self.labels[i] for i in np.argsort(-row, kind="stable") if row[i] >= self.thresholds[i]]
-            for row in probabilities
-        ]
+    def decide(self, answers: Answers) -> Any:
+        """The labels that answers stand for, as `predict` returns them."""
+        thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
+        ids = decide(answers.probabilities, thresholds, self.multi_label)
+        if self.multi_label:
+            return [[self.labels[i] for i in row] for row in ids]
+        labels = self._names[ids]
+        if self.abstention is None or answers.confidence is None:
+            return labels
+        return np.where(answers.confidence >= self.abstention.threshold, labels.astype(object), None)
 
-    def columns(self, probabilities: Array, joined: bool = False, every_class: bool = True) -> dict[str, list[Any]]:
+    def _probabilities(self, logits: Array) -> Array:
+        return sigmoid(logits) if self.multi_label else softmax(logits)
+
+    def columns(self, answers: Answers, joined: bool = False, every_class: bool = True) -> dict[str, list[Any]]:
         """What stands beside a row that was scored: predicted_label, probability, and one column a class.
 
         Args:
-            probabilities: [N, C], as `predict_proba` returns them.
+            answers: As `answer` returns them. A text left without a label has None for predicted_label.
             joined: Several labels of a text as one string, with ";" between them, for files without lists.
             every_class: Whether to give the probability of each class, as probability_<label>.
         """
-        labels = self.decide(probabilities)
+        probabilities, labels = answers.probabilities, self.decide(answers)
         columns: dict[str, list[Any]] = {
             "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else list(labels),
-            # The largest, which in single-label problems is that of the label.
+            # The largest, which in single-label problems without thresholds is that of the label.
             "probability": probabilities.max(axis=1).tolist(),
         }
         if not self.multi_label:
@@ -131,16 +186,3 @@ def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:
                 )
         start += len(chunk)
         yield chunk
-
-
-def softmax(logits: Array) -> Array:
-    """Probabilities [N, C] of logits whose labels exclude each other."""
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
-
-
-def sigmoid(logits: Array) -> Array:
-    """Probabilities [N, C] of logits whose labels do not exclude each other."""
-    # The two forms of one function, each where its exponential cannot overflow.
-    exponentials = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1, exponentials) / (1 + exponentials)

@@ -187,8 +187,11 @@ def explain(model: FoldedTextCNN, text: str, label: str | None = None) -> Explan
     around = [margins(width, dilation, padding) for width in config["kernel_sizes"]]
     left, right = (max(side) for side in zip(*around, strict=True))
     rows = tensors["row_of_id"][ids].astype(np.int64)
-    kept = np.flatnonzero(rows >= 0)
-    rows = np.concatenate([np.full(left, hole), rows[kept], np.full(right, hole)]).astype(np.int64)
+    # A text runs from its first to its last token; padding between them is the zero vector.
+    tokens = np.flatnonzero(rows >= 0)
+    kept = np.arange(tokens[0], tokens[-1] + 1) if len(tokens) else tokens
+    inner = np.where(rows[kept] >= 0, rows[kept], hole)
+    rows = np.concatenate([np.full(left, hole), inner, np.full(right, hole)]).astype(np.int64)
     count = layout.features
     best, second = np.empty(count, np.float32), np.empty(count, np.float32)
     start, windows = np.empty(count, np.int64), np.empty(len(layout.plan), np.int64)
@@ -220,7 +223,7 @@ def explain(model: FoldedTextCNN, text: str, label: str | None = None) -> Explan
         positions = start[f] + dilation * np.arange(width)
         columns = [layout.columns_of(width_index, j).start + slice_start for j in range(width)]
         terms = table[rows[positions], columns].astype(np.float64) * scale[f]
-        real = (positions >= left) & (positions < left + len(kept))
+        real = rows[positions] != hole
         total = weight[c, f] * features[f]
         # The filter's own bias is no token's: each has an equal part of it.
         parts = terms[real] + (values[f] - terms[real].sum()) / real.sum()

@@ -41,6 +41,15 @@ def table(explanation: Explanation, top: int = 12) -> Any:
 
 def html(explanation: Explanation, top: int = 12) -> str:
     """The text with its characters coloured by their weight, and a table of n-grams; no script, nothing to fetch."""
+    heading = escape(_heading(explanation))
+    return (
+        f'<div class="textcnn"><style>{STYLE}</style><p><b>{heading}</b></p><p>{coloured(explanation)}</p>'
+        f"{ngrams(explanation, top)}</div>"
+    )
+
+
+def ngrams(explanation: Explanation, top: int = 12) -> str:
+    """The table of n-grams alone, in HTML; STYLE is for it."""
     shown = explanation.contributions[:top]
     largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
     rows = "".join(
@@ -50,14 +59,13 @@ def html(explanation: Explanation, top: int = 12) -> str:
         for c in shown
     )
     return (
-        f'<div class="textcnn"><style>{STYLE}</style><p><b>{escape(_heading(explanation))}</b></p>'
-        f"<p>{_coloured(explanation)}</p>"
         '<table><tr><th>n-gram</th><th class="number">weight</th><th></th><th class="number">logit without</th></tr>'
-        f"{rows}</table><p><small>{escape(_footing(explanation, shown))}</small></p></div>"
+        f"{rows}</table><p><small>{escape(_footing(explanation, shown))}</small></p>"
     )
 
 
-def _coloured(explanation: Explanation) -> str:
+def coloured(explanation: Explanation) -> str:
+    """The text with its characters coloured by their weight, in HTML."""
     weights = explanation.characters()
     largest = float(abs(weights).max(initial=0)) or 1.0
     parts, begin = [], 0

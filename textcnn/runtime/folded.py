@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .classifier import Array, TextClassifier
+from .classifier import TextClassifier
+from .decisions import Array, count_fired
 from .layout import Layout
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .threads import ThreadPool
@@ -169,6 +170,18 @@ class FoldedTextCNN(TextClassifier):
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
+    def logits_and_fired(self, texts: Iterable[str]) -> tuple[Array, NDArray[np.int64]]:
+        """Logits [N, C], divided by the temperature, and how many filters fired in each text [N].
+
+        Raises:
+            ValueError: the model normalises its pooled features.
+        """
+        parts = list(self._pool.map(self._logits_and_fired, _batches(texts)))
+        if not parts:
+            return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
+        logits, fired = zip(*parts, strict=True)
+        return np.concatenate(logits), np.concatenate(fired)
+
     def features(self, texts: Iterable[str]) -> Array:
         """Pooled features, what the head reads: [N, F] float32."""
         parts = [self.features_of_ids(*self.encode(batch)) for batch in _batches(texts)]
@@ -224,6 +237,17 @@ class FoldedTextCNN(TextClassifier):
         if len(texts) == 1 and len(texts[0]) > _BATCH_CHARACTERS:
             return self._logits_of_long_text(texts[0])
         return self.logits_of_ids(*self.encode(texts))
+
+    def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
+        if self.config.get("pooled_norm"):
+            raise ValueError(
+                "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
+                "pooled_norm False; use the score 'probability' or 'energy'"
+            )
+        ids, offsets = self.encode(texts)
+        features = np.empty((len(texts), self._layout.features), dtype=np.float32)
+        logits = self._classify(ids, offsets, features)
+        return logits, count_fired(features, self.config.get("activation", "relu"))
 
     def _logits_of_long_text(self, text: str) -> Array:
         """Logits [1, C] of a text that is tokenized and pooled piece by piece, in constant memory."""

@@ -12,6 +12,8 @@ import numpy as np
 from .jit import kernel
 from .kernels import COLUMN, FEATURE_AT, FILTERS, LEFT, RIGHT, SLICE_BYTES, WIDTH, _activate
 
+NO_WINDOW = -(1 << 40)
+
 
 @kernel()
 def find_winners(rows, table, plan, dilation, stride, hole, best, second, start, count):
@@ -74,6 +76,40 @@ def find_winners(rows, table, plan, dilation, stride, hole, best, second, start,
                     own_start[f] = window if wins else own_start[f]
                     own_best[f] = value if wins else own_best[f]
             window += stride
+
+
+@kernel()
+def find_winners_of_texts(
+    ids, offsets, row_of_id, table, plan, dilation, stride, hole, best, second, start
+):  # fmt: skip
+    """`find_winners` of a flat batch of texts: text n is ids[offsets[n]:offsets[n + 1]].
+
+    best, second [N, F] as there; start [N, F] is the token of the text that the best window begins at, negative where
+    it hangs over the beginning, and NO_WINDOW where there is none.
+    Texts begin and end with a token; padding between them is the zero vector.
+    """
+    left = 0
+    right = 0
+    longest = 0
+    for i in range(plan.shape[0]):
+        left = max(left, plan[i, LEFT])
+        right = max(right, plan[i, RIGHT])
+    for n in range(offsets.size - 1):
+        longest = max(longest, offsets[n + 1] - offsets[n])
+    rows = np.empty(left + longest + right, np.int64)
+    rows[:left] = hole
+    count = np.empty(plan.shape[0], np.int64)
+    for n in range(offsets.size - 1):
+        filled = left
+        for k in range(offsets[n], offsets[n + 1]):
+            row = row_of_id[ids[k]]
+            rows[filled] = row if row >= 0 else hole
+            filled += 1
+        rows[filled : filled + right] = hole
+        text = rows[: filled + right]
+        find_winners(text, table, plan, dilation, stride, hole, best[n], second[n], start[n], count)
+        for f in range(start.shape[1]):
+            start[n, f] = start[n, f] - left if start[n, f] >= 0 else NO_WINDOW
 
 
 @kernel()

@@ -25,7 +25,8 @@ Writes the rows of files with predicted_label, probability and probability_<labe
   zcat crawl.txt.gz | textcnn score runs/reviews - > labelled.jsonl
 
 csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst. Rows keep their order. A row without a
-text is kept, without a label. The output appears under its name only when it is complete."""
+text is kept, without a label, and so is one that the model abstains from. The output appears under its name only when
+it is complete."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -95,7 +96,7 @@ def score(
         texts = [row.get(name) for row in rows]
         kept = [i for i, text in enumerate(texts) if text is not None]
         columns = classifier.columns(
-            classifier.predict_proba(_readable(texts, kept, name, reader.name, done)), joined, every_class
+            classifier.answer(_readable(texts, kept, name, reader.name, done)), joined, every_class
         )
         names = list(columns)
         values: Iterable[tuple[Any, ...]] = zip(*columns.values(), strict=True)

@@ -21,6 +21,7 @@ from torchmetrics.classification import (
 )
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
+from ..runtime.decisions import count_fired
 from .optimizers import RowAdamW, clip_gradient_norm
 
 Batch = dict[str, Tensor]
@@ -158,10 +159,13 @@ class TrainingModule(LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         self._score(batch, "test")
 
-    def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities [B, C], float32."""
-        logits = self(batch).float()
-        return logits.softmax(-1) if self._single_label else logits.sigmoid()
+    def predict_step(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor | None]:
+        """Logits [B, C], float32, and, where the model abstains by it, the number of filters that fired [B]."""
+        logits, config = self(batch).float(), self.model.config
+        if (config.abstention or {}).get("score") != "fired":
+            return logits, None
+        features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
+        return logits, torch.from_numpy(count_fired(features.float().cpu().numpy(), config.activation))
 
     def configure_optimizers(self) -> dict[str, Any]:
         hparams = self.hparams

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from ..artifact import CALIBRATION
 from ..data import TextDataModule
 from .base import TrainingModule
 from .classification import ClassificationModule
@@ -214,6 +215,29 @@ class TextCNNCLI(LightningCLI):
         for name, value in scores.items():
             print(f"{name:<20}{value:.4f}")
         print(f"\nThe classifier is in {config.output_dir}: textcnn.load({str(config.output_dir)!r})")
+
+    def before_validate(self) -> None:
+        """A run that was calibrated is asked with its calibration."""
+        self._take_calibration()
+
+    def before_test(self) -> None:
+        """As `before_validate`."""
+        self._take_calibration()
+
+    def before_predict(self) -> None:
+        """As `before_validate`."""
+        self._take_calibration()
+
+    def _take_calibration(self) -> None:
+        # It belongs to the weights that were saved, the best: a checkpoint knows nothing of it.
+        config = self.config_init[self.subcommand]
+        folder = Path(config["output_dir"])
+        if not (folder / "config.json").is_file() or Path(config["ckpt_path"]).name != "best.ckpt":
+            return
+        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        for name in CALIBRATION:
+            if name in saved:
+                setattr(self.model.model.config, name, saved[name])
 
     def after_predict(self) -> None:
         """Says where the predictions are."""

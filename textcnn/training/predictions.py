@@ -32,7 +32,7 @@ class PredictionWriter(Callback):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.rows = 0
-        self._batches: list[Tensor] = []
+        self._batches: list[tuple[Tensor, Tensor | None]] = []
         if self.path.suffix not in FORMATS:
             raise ValueError(f"output: got {self.path}; expected a name that ends in {', '.join(FORMATS)}")
 
@@ -45,13 +45,16 @@ class PredictionWriter(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        self._batches.append(outputs.cpu())
+        logits, fired = outputs
+        self._batches.append((logits.cpu(), None if fired is None else fired.cpu()))
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        probabilities = torch.cat(self._batches).numpy()
+        logits = torch.cat([logits for logits, _ in self._batches]).numpy()
+        counts = [fired for _, fired in self._batches if fired is not None]
         classifier = TextClassifier(pl_module.model.config.to_dict())
+        answers = classifier.answer_of(logits, torch.cat(counts).numpy() if counts else None)
         rows: Dataset = trainer.datamodule.predict_rows
-        columns = classifier.columns(probabilities, joined=self.path.suffix == ".csv")
+        columns = classifier.columns(answers, joined=self.path.suffix == ".csv")
         for name, values in columns.items():
             if name in rows.column_names:
                 rows = rows.remove_columns(name)

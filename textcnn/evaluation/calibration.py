@@ -1,0 +1,170 @@
+"""Probabilities that mean what they say: temperature, calibration error, thresholds, when to abstain.
+
+Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599.
+
+Shapes: `N` texts, `C` classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.decisions import sigmoid, softmax
+
+Floats = NDArray[np.floating]
+BINS = 15
+# Temperatures that are looked at: logits a hundred times too large or too small.
+_LOWEST, _HIGHEST = 0.01, 100.0
+
+
+def fit_temperature(logits: Floats, targets: NDArray[np.integer]) -> float:
+    """The temperature whose probabilities make labels most likely.
+
+    Args:
+        logits: [N, C], at temperature 1.
+        targets: Class ids [N], or zeros and ones [N, C] when a text may have several.
+
+    Raises:
+        ValueError: there is no text.
+    """
+    from scipy.optimize import minimize_scalar
+
+    if len(logits) == 0:
+        raise ValueError("calibrate: got no text; expected labelled texts that the model was not trained on")
+    wide = logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        return negative_log_likelihood(wide / np.exp(log_temperature), targets)
+
+    found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
+
+
+def negative_log_likelihood(logits: Floats, targets: NDArray[np.integer]) -> float:
+    """Mean over texts, and over classes when multi-label."""
+    if targets.ndim == 1:
+        top = logits.max(axis=1)
+        normalizer = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+        return float((normalizer - logits[np.arange(len(logits)), targets]).mean())
+    return float((np.logaddexp(0, logits) - logits * targets).mean())
+
+
+def probabilities_of(logits: Floats, multi_label: bool) -> NDArray[np.float32]:
+    """Softmax or sigmoid of logits [N, C]."""
+    narrow = logits.astype(np.float32)
+    return sigmoid(narrow) if multi_label else softmax(narrow)
+
+
+def claims(probabilities: Floats, targets: NDArray[np.integer]) -> tuple[Floats, NDArray[np.bool_]]:
+    """What is claimed and whether it holds: the largest probability of each text and whether its class is the label,
+    or, multi-label, the probability of each text and class and whether the text has it."""
+    if targets.ndim == 1:
+        return probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
+    return probabilities.ravel(), targets.ravel() > 0
+
+
+def reliability(
+    confidence: Floats, correct: NDArray[np.bool_], bins: int = BINS
+) -> tuple[NDArray[np.int64], Floats, Floats]:
+    """Bins of equal width over confidence [N] in [0, 1]: texts in each, their mean confidence, their accuracy (nan
+    where there is none)."""
+    number = np.clip(np.ceil(np.asarray(confidence, dtype=np.float64) * bins).astype(np.int64) - 1, 0, bins - 1)
+    counts = np.bincount(number, minlength=bins)
+    sums = (np.bincount(number, weights=values, minlength=bins) for values in (confidence, correct))
+    with np.errstate(invalid="ignore"):
+        mean_confidence, accuracy = (total / counts for total in sums)
+    return counts, mean_confidence, accuracy
+
+
+def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = BINS) -> float:
+    """Mean distance between confidence [N] and accuracy over `bins` bins of equal width, weighted by their texts.
+
+    Example:
+        >>> expected_calibration_error(np.array([0.9, 0.9]), np.array([True, False]))
+        0.4
+    """
+    counts, mean_confidence, accuracy = reliability(confidence, correct, bins)
+    filled = counts > 0
+    gaps = np.abs(mean_confidence - accuracy)[filled]
+    return float((gaps * counts[filled]).sum() / max(1, counts.sum()))
+
+
+def threshold_for(
+    probabilities: Floats, targets: NDArray[np.bool_], metric: str, wanted: float = 0.0, label: str = ""
+) -> float:
+    """The threshold of one label by a metric.
+
+    Args:
+        probabilities: [N] of the label.
+        targets: [N] whether the texts have it.
+        metric: "f1" for the largest; "precision" for the lowest threshold that has the wanted precision, which gives
+            the most recall; "recall" for the highest that has the wanted recall.
+        wanted: Between 0 and 1, for "precision" and "recall".
+        label: Its name, for messages.
+
+    Raises:
+        ValueError: no text has the label, or no threshold has the wanted precision.
+    """
+    from sklearn.metrics import precision_recall_curve
+
+    if not targets.any():
+        raise ValueError(f"threshold of {label!r}: no text of the data has this label; expected some; give other data")
+    precision, recall, values = precision_recall_curve(targets, probabilities)
+    precision, recall = precision[:-1], recall[:-1]
+    if metric == "f1":
+        total = precision + recall
+        score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
+        best = int(np.flatnonzero(score == score.max())[-1])
+    elif metric == "precision":
+        reached = np.flatnonzero((precision >= wanted) & (recall > 0))
+        if not reached.size:
+            raise ValueError(
+                f"threshold of {label!r}: no threshold has a precision of {wanted}; the highest is "
+                f"{precision[recall > 0].max():.4f}; ask for less"
+            )
+        best = int(reached[0])
+    else:
+        best = int(np.flatnonzero(recall >= wanted)[-1])
+    # Halfway to the next lower probability, so that rounding in another door does not decide.
+    return max(0.0, _between(values, best))
+
+
+def abstention_threshold(
+    confidence: Floats, correct: NDArray[np.bool_], accuracy: float = 0.0, coverage: float | None = None
+) -> float:
+    """From which confidence on a label is given.
+
+    Args:
+        confidence: [N], larger is surer.
+        correct: [N] whether the label is right.
+        accuracy: Wanted accuracy of the texts that get a label; as many as possible get one.
+        coverage: Wanted share of texts that get a label, in place of an accuracy.
+
+    Raises:
+        ValueError: no threshold has the wanted accuracy.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    sure, right = np.asarray(confidence, dtype=np.float64)[order], correct[order]
+    # A threshold falls between two different values: after each last text of a value.
+    ends = np.flatnonzero(np.append(np.diff(sure) != 0, True))
+    if coverage is not None:
+        best = int(np.searchsorted(ends + 1, coverage * len(sure) - 1e-9))
+    else:
+        reached = np.flatnonzero(np.cumsum(right)[ends] / (ends + 1) >= accuracy)
+        if not reached.size:
+            highest = (np.cumsum(right)[ends] / (ends + 1)).max()
+            raise ValueError(
+                f"abstain: no threshold has an accuracy of {accuracy}; the highest is {highest:.4f}; ask for less"
+            )
+        best = int(reached[-1])
+    ascending = sure[ends][::-1]
+    return _between(ascending, len(ascending) - 1 - best)
+
+
+def _between(ascending: Sequence[float] | Floats, position: int) -> float:
+    """Halfway between a value and the next lower one; a little less than the lowest where there is none."""
+    value = float(ascending[position])
+    return (value + (value - 1e-3 * max(1.0, abs(value)) if position == 0 else float(ascending[position - 1]))) / 2

@@ -1,0 +1,164 @@
+"""Labelled rows to score a model on: their texts, their label ids, and every other column.
+
+Shapes: `N` rows, `C` classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from ..data.errors import DataError, listed, nearest
+from ..data.examples import find_columns, read_examples
+from ..data.labels import encode_labels
+from ..data.sources import ALIASES, Source, open_source
+
+if TYPE_CHECKING:
+    from ..runtime.classifier import TextClassifier
+
+RUN_CONFIG = "config.yaml"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Rows with a text and a label.
+
+    texts: N texts. targets: label ids [N], or zeros and ones [N, C]. where: what they were read from. columns: every
+    other column, N values each. outside: [N] rows that belong to no class of the model, whose target is -1. dropped:
+    rows that were left out for want of a text or label.
+    """
+
+    texts: list[str]
+    targets: NDArray[Any]
+    where: str
+    outside: NDArray[np.bool_]
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    dropped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def read_labelled(
+    path: Any,
+    classifier: TextClassifier,
+    split: str | None = None,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    out_of_scope: str | None = None,
+    role: str = "test",
+) -> Labelled:
+    """Reads the labelled rows of a split.
+
+    Args:
+        path: What TextDataModule takes: a file, a folder, a Hub name, a Dataset.
+        classifier: The model, whose labels these must be.
+        split: The split; None takes the only one, or the one of that role.
+        text_column, label_column: Columns; found by their usual names.
+        out_of_scope: A label that is none of the model's: its rows are outside of what the model knows.
+        role: "validation" or "test".
+
+    Raises:
+        DataError: there is no such split or column, or a label is not the model's (the nearest is named).
+    """
+    source = open_source(path)
+    name = split if split is not None else _split(source, role)
+    where = f"the {name} split of {source.description}" if len(source.names) > 1 else source.description
+    rows: Any = source.load(name)
+    if len(rows) == 0:
+        raise DataError(f"{where} is empty; expected at least one row")
+    table = rows.with_format("arrow")[:]
+    columns = find_columns(table.slice(0, 1000), text_column, label_column, where)
+    examples = read_examples(table, columns, rows.features, where)
+    if examples.raw.multi_label != classifier.multi_label:
+        kinds = ("one label a text", "lists of labels")
+        raise DataError(
+            f"the column {columns.label!r} of {where} holds {kinds[examples.raw.multi_label]}; expected "
+            f"{kinds[classifier.multi_label]}, as the model was trained on; name another with --label_column"
+        )
+    labels = classifier.labels
+    if out_of_scope is not None:
+        if classifier.multi_label or out_of_scope in labels:
+            raise DataError(
+                f"out_of_scope: got {out_of_scope!r}, {'of several labels a text' if classifier.multi_label else 'a'}"
+                " label that the model knows; expected one that it was not trained on"
+            )
+        if out_of_scope not in examples.raw.values:
+            raise DataError(
+                f"out_of_scope: no row of {where} has the label {out_of_scope!r}"
+                f"{nearest(out_of_scope, examples.raw.values)}"
+            )
+        labels = [*labels, out_of_scope]
+    if len(examples.rows) == 0:
+        raise DataError(f"no row of {where} has both a text and a label; expected at least one")
+    targets = encode_labels(examples.raw, labels, where, given=True).batch(examples.rows, len(labels))
+    outside = targets == len(classifier.labels) if out_of_scope is not None else np.zeros(len(targets), dtype=bool)
+    if out_of_scope is not None:
+        targets = np.where(outside, -1, targets)
+    kept = pa.array(examples.rows)
+    others = [name for name in table.column_names if name not in (columns.text, columns.label)]
+    return Labelled(
+        texts=examples.texts.take(kept).cast(pa.string()).to_pylist(),
+        targets=targets,
+        where=where,
+        outside=outside,
+        columns={name: pc.take(table.column(name), kept).to_pylist() for name in others},
+        dropped=len(table) - len(examples.rows),
+    )
+
+
+def held_out_rows(directory: str | Path, classifier: TextClassifier) -> Labelled:
+    """The validation rows of the run that made an artifact, as its config.yaml says: those it was not trained on.
+
+    Raises:
+        DataError: the directory has no config.yaml.
+    """
+    import yaml
+
+    path = Path(directory) / RUN_CONFIG
+    if not path.is_file():
+        raise DataError(
+            f"{directory} has no {RUN_CONFIG} that says which rows were held out; expected labelled texts that the "
+            "model was not trained on; give --data"
+        )
+    run = yaml.safe_load(path.read_text(encoding="utf-8"))
+    from ..data import TextDataModule
+
+    options: dict[str, Any] = {**run["data"], "labels": classifier.labels, "seed": run.get("seed_everything") or 0}
+    data = TextDataModule(**options)
+    texts, targets = data.texts_and_targets("validation")
+    return Labelled(texts, targets, f"the validation rows of {directory}", np.zeros(len(texts), dtype=bool))
+
+
+def _split(source: Source, role: str) -> str:
+    if len(source.names) == 1:
+        return source.names[0]
+    name = source.find(role, None, taken="train")
+    if name is None:
+        raise DataError(
+            f"{source.description} has the splits {listed(source.names)}; expected one called "
+            f"{' or '.join(map(repr, ALIASES[role][:2]))}; give --split"
+        )
+    return name
+
+
+def column_named(columns: dict[str, list[Any]], wanted: Sequence[str], where: str) -> dict[str, list[Any]]:
+    """The wanted columns.
+
+    Raises:
+        DataError: there is none of that name; the nearest is named.
+    """
+    for name in wanted:
+        if name not in columns:
+            raise DataError(
+                f"{where} has no column {name!r}{nearest(name, columns)}; its other columns are "
+                f"{listed(list(columns)) or '(none)'}"
+            )
+    return {name: columns[name] for name in wanted}

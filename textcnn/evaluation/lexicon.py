@@ -1,0 +1,208 @@
+"""What a model has learnt, as a dictionary: the n-grams behind each class and each filter, over many texts.
+
+Shapes: `N` texts, `F` filters of all widths, `C` classes, `G` distinct n-grams, `P` pairs of an n-gram and a filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..runtime.folded import FoldedTextCNN
+from ..runtime.winning import winners_in_chunks
+
+# Odd multipliers of a polynomial hash of token ids.
+_FACTOR, _SEED = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An n-gram: its text, in how many texts it won a filter, and what it adds to a logit, or a filter, where it does.
+
+    Of single-label models, `weight` is what it adds to a class beyond the mean of all classes, which is what decides.
+    """
+
+    text: str
+    texts: int
+    weight: float
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A filter: its number among the features, width, share of texts in which it fires, mean value there, the class
+    that it speaks for most with its weight for it, and its n-grams, the most frequent first."""
+
+    number: int
+    width: int
+    fires: float
+    mean: float
+    label: str
+    weight: float
+    ngrams: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """texts: how many were read. classes: label to the n-grams that win often and weigh much. filters: all of them."""
+
+    texts: int
+    classes: dict[str, tuple[Entry, ...]]
+    filters: tuple[Filter, ...]
+
+    @property
+    def dead(self) -> tuple[int, ...]:
+        """The filters that fire in no text."""
+        return tuple(one.number for one in self.filters if one.fires == 0)
+
+
+def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexicon:
+    """Reads texts and says which n-grams speak for each class and move each filter.
+
+    Args:
+        model: A folded model.
+        texts: Texts such as it was trained on.
+        top: N-grams of each class and filter.
+
+    Raises:
+        ValueError: there is no text, or the model normalises its pooled features.
+    """
+    if not texts:
+        raise ValueError("lexicon: got no text; expected some")
+    features = model._layout.features
+    fired, total = np.zeros(features, np.int64), np.zeros(features)
+    pieces = []
+    for begin, won in winners_in_chunks(model, texts):
+        fires = won.sums > 0
+        fired += fires.sum(axis=0)
+        total += np.where(fires, won.features, 0).sum(axis=0, dtype=np.float64)
+        n, f = np.nonzero(fires)
+        first, last = won.first[n, f], won.last[n, f]
+        hashes = _hash_windows(won.ids, won.offsets[n] + first, last - first + 1)
+        pieces.append((hashes, n + begin, f, won.features[n, f], first, last))
+    hashes, n, f, values, first, last = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
+    _, example, ngram = np.unique(hashes, return_index=True, return_inverse=True)
+    count = len(example)
+    # Texts in which an n-gram won any filter.
+    seen = np.unique(ngram * len(texts) + n) // len(texts)
+    in_texts = np.bincount(seen, minlength=count)
+    pairs, of_pair = np.unique(ngram * features + f, return_inverse=True)
+    pair_texts, pair_sum = np.bincount(of_pair), np.bincount(of_pair, weights=values)
+    pair_ngram, pair_filter = pairs // features, pairs % features
+
+    names: dict[int, str] = {}
+
+    def name(g: int) -> str:
+        if g not in names:
+            at = example[g]
+            names[g] = _text_of(model, texts[n[at]], int(first[at]), int(last[at]))
+        return names[g]
+
+    weight = head_weight(model)
+    served = weight.argmax(axis=0)
+    classes = {}
+    for c, label in enumerate(model.labels):
+        added = np.bincount(pair_ngram, weights=pair_sum * weight[c, pair_filter], minlength=count)
+        chosen = np.argsort(-added, kind="stable")[:top]
+        classes[label] = tuple(
+            Entry(name(int(g)), int(in_texts[g]), float(added[g] / in_texts[g])) for g in chosen if added[g] > 0
+        )
+    by_filter = np.lexsort((-pair_sum, pair_filter))
+    begins = np.searchsorted(pair_filter[by_filter], np.arange(features + 1))
+    widths = np.repeat(model.config["kernel_sizes"], model._layout.plan[:, 5])
+    filters = []
+    for number in range(features):
+        own = by_filter[begins[number] : begins[number + 1]][:top]
+        filters.append(
+            Filter(
+                number=number,
+                width=int(widths[number]),
+                fires=float(fired[number] / len(texts)),
+                mean=float(total[number] / max(1, fired[number])),
+                label=model.labels[int(served[number])],
+                weight=float(weight[served[number], number]),
+                ngrams=tuple(
+                    Entry(name(int(pair_ngram[p])), int(pair_texts[p]), float(pair_sum[p] / pair_texts[p])) for p in own
+                ),
+            )
+        )
+    return Lexicon(len(texts), classes, tuple(filters))
+
+
+def head_weight(model: FoldedTextCNN) -> NDArray[np.float64]:
+    """[C, F] what a filter adds to each class: beyond the mean of all classes, where they exclude each other."""
+    weight = model._operands[-2].astype(np.float64)
+    return weight if model.multi_label else weight - weight.mean(axis=0)
+
+
+def scale_filters(model: FoldedTextCNN, factors: Mapping[int, float]) -> FoldedTextCNN:
+    """The model with the part of some filters multiplied; 0 drops a filter.
+
+    Raises:
+        ValueError: there is no filter of that number.
+    """
+    check_filters(model, factors)
+    weight = model._tensors["head_weight"].copy()
+    for number, factor in factors.items():
+        weight[:, number] *= np.float32(factor)
+    return FoldedTextCNN(
+        model.config, {**model._tensors, "head_weight": weight}, model.tokenizer_json, model.metadata, model.threads
+    )
+
+
+def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str | Path) -> Path:
+    """Writes an artifact whose every door answers with some filters multiplied; 0 drops a filter.
+
+    The weights, the tables, in float32 or int8 as they are, and the calibration are those of the artifact, but for the
+    head's.
+
+    Raises:
+        ValueError: there is no filter of that number, or the output is the artifact itself.
+    """
+    import torch
+
+    from ..artifact import read_artifact, save_artifact
+    from ..classifier import load
+
+    if Path(output).resolve() == Path(directory).resolve():
+        raise ValueError(f"output: got {output}, the artifact itself; expected another directory")
+    folded = load(directory)
+    assert isinstance(folded, FoldedTextCNN)
+    edited = scale_filters(folded, factors)
+    model, tokenizer = read_artifact(directory)
+    with torch.no_grad():
+        for number, factor in factors.items():
+            model.head.weight[:, number] *= factor
+    path = save_artifact(model, tokenizer, output)
+    edited.save(path)
+    return path
+
+
+def check_filters(model: FoldedTextCNN, numbers: Mapping[int, float] | Sequence[int]) -> None:
+    """Raises ValueError where a number is none of the model's filters."""
+    features = model._layout.features
+    for number in numbers:
+        if not 0 <= number < features:
+            raise ValueError(f"filter: got {number}; expected a number from 0 to {features - 1}")
+
+
+def _hash_windows(ids: NDArray[np.int32], begins: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A number for each run of token ids that runs of other ids have with a chance of 2^-64."""
+    hashes = np.full(len(begins), _SEED, dtype=np.uint64)
+    for j in range(int(lengths.max(initial=0))):
+        inside = j < lengths
+        token = ids[np.where(inside, begins + j, 0)].astype(np.uint64) + np.uint64(1)
+        mixed = (hashes ^ token) * _FACTOR
+        hashes = np.where(inside, mixed ^ (mixed >> np.uint64(29)), hashes)
+    return hashes
+
+
+def _text_of(model: FoldedTextCNN, text: str, first: int, last: int) -> str:
+    encoding = model._tokenizer.reference.encode(text)
+    real = model._tensors["row_of_id"][np.array(encoding.ids, dtype=np.int64)] >= 0
+    begin = int(real.argmax())
+    start, end = encoding.offsets[begin + first][0], encoding.offsets[begin + last][1]
+    return " ".join(text[start:end].split())

@@ -1,0 +1,117 @@
+"""From logits to answers: probabilities, labels by threshold, and texts that are better left without a label.
+
+Shapes: `N` texts, `C` classes, `F` filters.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+SCORES = {
+    "probability": "the largest probability",
+    "energy": "log sum exp of the logits (Liu et al. 2020, https://arxiv.org/abs/2010.03759)",
+    "fired": "how many filters fired: found a window whose sum is above 0",
+}
+
+
+@dataclass(frozen=True)
+class Abstention:
+    """When to give no label: `score` (one of SCORES) of a text is below `threshold`."""
+
+    score: str
+    threshold: float
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Abstention | None:
+        """What a config.json says of it.
+
+        Raises:
+            ValueError: its score has no such name.
+        """
+        entry = config.get("abstention")
+        if not entry:
+            return None
+        return cls(check_score(str(entry["score"])), float(entry["threshold"]))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Probabilities [N, C] and, where the model may abstain, how sure it is: [N], larger is surer."""
+
+    probabilities: Array
+    confidence: NDArray[np.float64] | None = None
+
+
+def check_score(name: str) -> str:
+    """The name, if it is one of SCORES."""
+    if name not in SCORES:
+        nearest = difflib.get_close_matches(name, SCORES, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"score: got {name!r}; expected one of {', '.join(SCORES)}{hint}")
+    return name
+
+
+def confidence(score: str, logits: Array, fired: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    """How sure a model is of each text, by one of SCORES: logits [N, C], fired [N] -> [N], larger is surer."""
+    if check_score(score) == "probability":
+        return softmax(logits).max(axis=1, initial=0).astype(np.float64)
+    if score == "energy":
+        top = logits.max(axis=1, keepdims=True).astype(np.float64)
+        summed: NDArray[np.float64] = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
+        return summed
+    if fired is None:
+        raise ValueError("score 'fired': got logits only; expected the number of filters that fired as well")
+    return fired.astype(np.float64)
+
+
+def count_fired(features: Array, activation: str) -> NDArray[np.int64]:
+    """How many filters fired in each text: features [N, F] before any norm -> [N].
+
+    A filter fires where its best window has a sum, with the bias, above 0.
+    """
+    at_zero = {"sigmoid": 0.5, "softplus": float(np.log(2))}.get(activation, 0.0)
+    return (features > np.float32(at_zero)).sum(axis=1, dtype=np.int64)
+
+
+def decide(probabilities: Array, thresholds: Mapping[int, float], multi_label: bool) -> Any:
+    """Class ids [N] of probabilities [N, C], or N arrays of them, the most probable first, when multi-label.
+
+    Args:
+        probabilities: [N, C].
+        thresholds: Class id to threshold. Multi-label: a class is given from its threshold on, 0.5 where it has none.
+            Single-label: a class with a threshold is given when it is reached, and not when it is missed; among the
+            classes that are left the most probable is given.
+        multi_label: Whether a text may have several labels, or none.
+    """
+    if multi_label:
+        wanted = np.full(probabilities.shape[1], 0.5, dtype=np.float32)
+        wanted[list(thresholds)] = list(thresholds.values())
+        reached = probabilities >= wanted
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return [row[hits[row]] for row, hits in zip(order, reached, strict=True)]
+    ranks = probabilities.astype(np.float64)
+    for index, threshold in thresholds.items():
+        # Probabilities differ by at most 1: reached comes before any, missed after any.
+        ranks[:, index] += np.where(probabilities[:, index] >= np.float32(threshold), 2.0, -2.0)
+    return ranks.argmax(axis=1)
+
+
+def softmax(logits: Array) -> Array:
+    """Probabilities [N, C] of logits whose labels exclude each other."""
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def sigmoid(logits: Array) -> Array:
+    """Probabilities [N, C] of logits whose labels do not exclude each other."""
+    # The two forms of one function, each where its exponential cannot overflow.
+    exponentials = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1, exponentials) / (1 + exponentials)

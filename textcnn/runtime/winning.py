@@ -1,0 +1,119 @@
+"""The winning n-gram of every filter in many texts at once, as arrays.
+
+Shapes: `N` texts, `F` filters of all widths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .folded import FoldedTextCNN
+
+# Texts whose windows are held at a time.
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Winners:
+    """What won each filter in each text.
+
+    Args:
+        features: [N, F] pooled values, after activation.
+        without: [N, F] what they would be without the winning window: those of the next best.
+        sums: [N, F] sums of the winning windows with the bias, before activation; -inf where there is none.
+        first, last: [N, F] first and last token of the text that the window reads; -1 where there is none.
+        ids: Token ids, without padding around them: text n is ids[offsets[n]:offsets[n + 1]].
+        offsets: [N + 1].
+    """
+
+    features: NDArray[np.float32]
+    without: NDArray[np.float32]
+    sums: NDArray[np.float32]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    ids: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def winners(model: FoldedTextCNN, texts: Sequence[str]) -> Winners:
+    """The winning windows of texts.
+
+    Raises:
+        ValueError: the model normalises its pooled features, so that no window has a part of its own.
+    """
+    return winners_of_ids(model, *model.encode(texts))
+
+
+def winners_of_ids(model: FoldedTextCNN, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Winners:
+    """The winning windows of token ids: text n is ids[offsets[n]:offsets[n + 1]]."""
+    from .kernels import ACTIVATIONS
+    from .winners import NO_WINDOW, activate, find_winners_of_texts
+
+    if model.config.get("pooled_norm"):
+        raise ValueError(
+            "got a model that normalises its pooled features, so that no n-gram has a part of its own; expected "
+            "pooled_norm False; train without it"
+        )
+    tensors, layout, config = model._tensors, model._layout, model.config
+    row_of_id = tensors["row_of_id"]
+    ids, offsets, _ = without_padding(ids, offsets, row_of_id[ids] >= 0)
+    count, features = len(offsets) - 1, layout.features
+    best, second = (np.empty((count, features), np.float32) for _ in range(2))
+    start = np.empty((count, features), np.int64)
+    dilation, stride = int(config.get("dilation", 1)), int(config.get("stride", 1))
+    table = tensors["table"]
+    find_winners_of_texts(
+        ids, offsets, row_of_id, table, layout.plan, dilation, stride, len(table) - 1, best, second, start
+    )
+    won, again = start > NO_WINDOW, np.isfinite(second)
+    activation = ACTIVATIONS.index(config.get("activation", "relu"))
+    sums = best * tensors["scale"] + tensors["bias"]
+    next_sums = np.where(again, second, 0) * tensors["scale"] + tensors["bias"]
+    values = activate(np.where(won, sums, 0).astype(np.float32).ravel(), activation).reshape(sums.shape)
+    next_values = activate(next_sums.astype(np.float32).ravel(), activation).reshape(sums.shape)
+    width_of = np.repeat(config["kernel_sizes"], [int(n) for n in layout.plan[:, 5]])
+    # From the first to the last token that a window reads: what hangs over the ends is no token.
+    lengths = np.diff(offsets)[:, None]
+    reach = start + (width_of - 1) * dilation
+    before_text, after_text = np.maximum(0, -start), np.maximum(0, reach - lengths + 1)
+    return Winners(
+        features=np.where(won, values, 0).astype(np.float32),
+        without=np.where(again, next_values, 0).astype(np.float32),
+        sums=np.where(won, sums, -np.inf).astype(np.float32),
+        first=np.where(won, start + -(-before_text // dilation) * dilation, -1),
+        last=np.where(won, reach - -(-after_text // dilation) * dilation, -1),
+        ids=ids,
+        offsets=offsets,
+    )
+
+
+def without_padding(
+    ids: NDArray[np.int32], offsets: NDArray[np.int64], real: NDArray[np.bool_]
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """Texts from their first to their last real token: ids, offsets [N + 1], and the number of each first token [N]."""
+    starts = np.zeros(len(offsets) - 1, dtype=np.int64)
+    if real.all():
+        return ids, offsets, starts
+    inside = np.zeros(len(ids), dtype=bool)
+    for n in range(len(starts)):
+        at = np.flatnonzero(real[offsets[n] : offsets[n + 1]])
+        if len(at):
+            starts[n] = at[0]
+            inside[offsets[n] + at[0] : offsets[n] + at[-1] + 1] = True
+    before = np.concatenate([[0], np.cumsum(inside)]).astype(np.int64)
+    return ids[inside], before[offsets], starts
+
+
+def winners_in_chunks(model: FoldedTextCNN, texts: Sequence[str]) -> Iterator[tuple[int, Winners]]:
+    """The same for any number of texts, some at a time, each with the position of its first text."""
+    for begin in range(0, len(texts), _CHUNK):
+        yield begin, winners(model, texts[begin : begin + _CHUNK])
