@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
-from .encoding import EncodedTexts, encode_chunk, encode_texts
+from .encoding import EncodedTexts, encode_chunk, encode_texts, encoder
 from .errors import DataError, one_line
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .files import infer_numbers
@@ -220,8 +220,9 @@ class StreamedData:
     ) -> Iterator[Piece]:
         shards = rng.permutation(self.streams[role].num_shards) if rng is not None else None
         seen = self.seen[role] = [0, 0]
+        encode = encoder(tokenizer)
         for texts, targets in self._texts(role, shards, part, parts):
-            encoded = EncodedTexts.of(*encode_chunk(texts, tokenizer, self.options.max_length))
+            encoded = EncodedTexts.of(*encode_chunk(texts, encode, self.options.max_length))
             seen[0] += len(texts)
             seen[1] += int(encoded.cut.sum())
             yield encoded, targets
