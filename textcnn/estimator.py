@@ -107,8 +107,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             ValueError: a text is no string, the lengths differ, there is one class only, or weights are negative, not
                 finite or all zero.
         """
-        from .distillation.data import TransferDataModule
-        from .training.weighted import WeightedTargets, fit_weighted
+        from .data.replaced import ReplacedTrainData
+        from .training.weighted import fit_weighted, weighted_targets
 
         texts = _texts(X)
         codes = self._encode(y, len(texts), learn=True)
@@ -134,7 +134,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
                 self._write(previous)
             from datasets import DatasetDict
 
-            data = TransferDataModule(
+            data = ReplacedTrainData(
                 DatasetDict(splits),
                 labels=names,
                 text_column="text",
@@ -147,7 +147,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
                 validation_fraction=0.0,
                 seed=self.random_state,
             )
-            data.transfer([texts[i] for i in kept], WeightedTargets(codes[kept], weights[kept]))
+            data.replace_train([texts[i] for i in kept], weighted_targets(codes[kept], weights[kept]))
             fit_weighted(
                 data,
                 Path(folder) / "run",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 from .collator import TextCollator
 from .encoding import EncodedTexts
-from .labels import Targets
 
 POOL_BATCHES = 50  # texts are sorted by length inside pools of this many batches
 
@@ -38,6 +37,13 @@ def group_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generat
     if rng is not None:
         batches = [batches[index] for index in rng.permutation(len(batches))]
     return batches
+
+
+class BatchTargets(Protocol):
+    """What the texts of a batch are to be: `labels.Targets`, or numbers of a training task's own."""
+
+    def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
+        """rows [B] -> an array whose first dimension is B."""
 
 
 class LengthBatchSampler(DistributedSampler[Any]):
@@ -93,7 +99,7 @@ class BatchDataset(Dataset[dict[str, Tensor]]):
         self,
         encoded: EncodedTexts,
         rows: np.ndarray,
-        targets: Targets | None,
+        targets: BatchTargets | None,
         num_labels: int,
         collator: TextCollator,
     ) -> None:

@@ -16,12 +16,12 @@ import numpy as np
 
 from ..data.errors import DataError
 from ..data.prediction import read_texts
+from ..data.replaced import ReplacedTrainData
 from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
-from .data import SoftTargets, TransferDataModule
 from .labelling import label_texts, teacher_vectors
 from .sizes import student_size
 from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
@@ -96,7 +96,7 @@ def distill(
         # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
         for_data = {"tokenizer": "wordpiece", "vocab_size": size.vocab_size, **for_data}
     lightning.seed_everything(seed, workers=True, verbose=False)
-    datamodule = TransferDataModule(data, vectors=None if vectors == "teacher" else vectors, seed=seed, **for_data)
+    datamodule = ReplacedTrainData(data, vectors=None if vectors == "teacher" else vectors, seed=seed, **for_data)
     labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
 
     texts, known = datamodule.texts_and_targets("train")
@@ -123,7 +123,7 @@ def distill(
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
     logits, representations = logits[:, : len(labels)], logits[:, len(labels) :]
-    datamodule.transfer(texts, SoftTargets(logits, np.concatenate([known, nothing]), representations))
+    datamodule.replace_train(texts, np.concatenate([logits, np.concatenate([known, nothing]), representations], axis=1))
 
     for_loss["representation_dim"] = representations.shape[1]
     module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
@@ -144,7 +144,7 @@ def distill(
     return student
 
 
-def compare(student: TextClassifier, teacher: Teacher | None, data: TransferDataModule, directory: Path) -> None:
+def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
     """Prints teacher and student side by side on the test split and writes it into the run's folder and model card."""
     from sklearn.metrics import accuracy_score, f1_score
 
@@ -224,7 +224,7 @@ def _is_file(name: str | Path) -> bool:
 
 
 def _soft_columns(
-    data: TransferDataModule, columns: Sequence[str] | None, labels: Sequence[str], multi_label: bool
+    data: ReplacedTrainData, columns: Sequence[str] | None, labels: Sequence[str], multi_label: bool
 ) -> np.ndarray:
     wanted = list(columns) if columns is not None else [f"probability_{label}" for label in labels]
     if len(wanted) != len(labels):

@@ -20,20 +20,13 @@ from .base import Batch, TrainingModule
 from .run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
 
 
-class WeightedTargets:
-    """Label ids [N] or zeros and ones [N, C], beside weights [N]."""
-
-    def __init__(self, codes: np.ndarray, weights: np.ndarray) -> None:
-        columns = codes[:, None] if codes.ndim == 1 else codes
-        self._values = np.concatenate([columns, weights[:, None]], axis=1).astype(np.float32)
-
-    def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """rows [B] -> [B, 2] or [B, C + 1] float32."""
-        return self._values[rows]
+def weighted_targets(codes: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Label ids [N] or zeros and ones [N, C], beside weights [N]: [N, 2] or [N, C + 1]."""
+    return np.column_stack([codes, weights])
 
 
 class WeightedModule(TrainingModule):
-    """Cross-entropy in which each text has a weight: `labels` of a batch are those of WeightedTargets."""
+    """Cross-entropy in which each text has a weight: `labels` of a batch are `weighted_targets`."""
 
     def loss(self, batch: Batch, logits: Tensor) -> Tensor:
         labels, weights = batch["labels"][:, :-1], batch["labels"][:, -1]
@@ -55,7 +48,7 @@ def fit_weighted(
     start: Path | None,
     progress: bool,
 ) -> None:
-    """Trains on a data module whose targets are WeightedTargets and saves the artifact in `output_dir`.
+    """Trains on a data module whose targets are `weighted_targets` and saves the artifact in `output_dir`.
 
     Args:
         data: The texts.

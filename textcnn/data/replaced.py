@@ -1,4 +1,7 @@
-"""The data of a distillation: the labelled set, with the transfer texts and their teacher's logits to train on."""
+"""Data whose train texts are replaced by others, with numbers of their own to learn: logits of a teacher, weights.
+
+Shapes: `N` texts, `B` texts of a batch, `K` numbers of a text.
+"""
 
 from __future__ import annotations
 
@@ -8,34 +11,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from ..data import TextDataModule
-from ..data.batches import BatchDataset, length_loader
-from ..data.encoding import encode_texts
-from ..data.errors import DataError, listed, nearest
-from ..data.memory import InMemoryData
-from ..data.sources import open_source
-from .teachers import Array
+from .batches import BatchDataset, length_loader
+from .datamodule import TextDataModule
+from .encoding import encode_texts
+from .errors import DataError, listed, nearest
+from .memory import InMemoryData
+from .sources import open_source
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 
-class SoftTargets:
-    """What a batch learns: the teacher's logits [N, C] beside label ids [N, 1], or zeros and ones [N, C]; -1: none.
+class RowTargets:
+    """A row of numbers for each text [N, K]: what a training task makes of them is its own business."""
 
-    Its representations [N, H] stand behind them; H may be 0.
-    """
-
-    def __init__(self, logits: Array, labels: np.ndarray, representations: Array) -> None:
-        self._values = np.concatenate([logits, labels.astype(np.float32), representations], axis=1)
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values.astype(np.float32)
 
     def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """rows [B] -> [B, C + 1 + H] or [B, 2C + H] float32."""
+        """rows [B] -> [B, K] float32."""
         return self._values[rows]
 
 
-class TransferDataModule(TextDataModule):
-    """TextDataModule whose train batches are transfer texts; validation and test stay what they were.
+class ReplacedTrainData(TextDataModule):
+    """TextDataModule whose train batches are of given texts; validation and test stay what they were.
 
     Args:
         path: The labelled set, and every other argument of TextDataModule.
@@ -44,12 +43,12 @@ class TransferDataModule(TextDataModule):
     def __init__(self, path: Any, **options: Any) -> None:
         super().__init__(path, **options)
         self._texts: list[str] = []
-        self._targets: Any = None
+        self._targets: RowTargets | None = None
         self._encoded: Any = None
 
-    def transfer(self, texts: Sequence[str], targets: Any) -> None:
-        """Sets what is trained on; `targets.batch(rows, num_labels)` becomes the `labels` of a batch."""
-        self._texts, self._targets = list(texts), targets
+    def replace_train(self, texts: Sequence[str], targets: np.ndarray) -> None:
+        """Sets what is trained on: texts and, as `labels` of the batches, targets [N, K]."""
+        self._texts, self._targets = list(texts), RowTargets(targets)
 
     def train_columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Other columns of the train rows, each [N].
