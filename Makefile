@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install server quickstart test test-corpora test-transformers lint format clean
+.PHONY: help install server quickstart test test-corpora test-transformers docs lint format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ test-transformers: install ## the tests that transformers has for every model, f
 	TRANSFORMERS_SUITE=$$(ls .transformers/transformers-*.tar.gz | tail -1) $(BIN)/python -m pytest \
 		tests/model/test_common_suite.py -o addopts=-rfEs -o filterwarnings=default
 
+docs: install ## the documentation, as pages in site/
+	$(BIN)/mkdocs build --strict --quiet
+
 lint: install ## style, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -49,4 +52,4 @@ format: install ## put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## remove the environment and everything that runs have written
-	rm -rf $(VENV) .venv-server runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-server .transformers runs site .pytest_cache .mypy_cache .ruff_cache

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn.exceptions import DataConversionWarning, NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.utils import estimator_checks
 
+import textcnn
 from textcnn import TextCNNClassifier
 
 TEXTS = [f"{text} {i}" for i in range(6) for text in ("a lovely film", "great acting", "a dull film", "awful acting")]
@@ -170,8 +172,12 @@ def test_neither_order_nor_company_matters(fitted: TextCNNClassifier) -> None:
     np.testing.assert_allclose(np.concatenate([fitted.predict_proba([text]) for text in TEXTS]), wanted, atol=1e-6)
 
 
-def test_pickle(fitted: TextCNNClassifier) -> None:
-    assert (pickle.loads(pickle.dumps(fitted)).predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+def test_pickle(fitted: TextCNNClassifier, tmp_path: Path) -> None:
+    again = pickle.loads(pickle.dumps(fitted))
+    assert (again.predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+    assert (textcnn.load(again.save(tmp_path)).predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
+    # The files, and not the tables that are made from them.
+    assert len(pickle.dumps(fitted)) < 1.1 * sum(path.stat().st_size for path in tmp_path.iterdir())
     assert pickle.loads(pickle.dumps(small())).get_params() == small().get_params()
 
 

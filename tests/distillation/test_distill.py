@@ -25,6 +25,7 @@ from textcnn.distillation.distill import _unlabelled
 from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.sizes import PRESETS, student_size
+from textcnn.distillation.teach import teach
 from textcnn.distillation.teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
 from textcnn.distillation.transfer import Augmentation, augment, nearest_sentences, sample_sentences, split_sentences
 from textcnn.tokenization import load_tokenizer
@@ -205,6 +206,14 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 # ---- texts
+
+
+def test_a_transformer_is_taught_and_asked_with_texts_longer_than_it_reads(transformer: str, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"text": [f"{i} " + "film " * 50 for i in range(40)], "label": ["a", "b"] * 20})
+    rows.to_csv(tmp_path / "long.csv", index=False)
+    teach(transformer, str(tmp_path / "long.csv"), tmp_path / "teacher", epochs=1, progress=False)
+    teacher = open_teacher(str(tmp_path / "teacher"), ["a", "b"], False)
+    assert np.isfinite(teacher.logits(rows["text"].tolist())).all()
 
 
 def test_unlabelled_texts_may_be_longer_than_a_file_name(reviews: Path) -> None:

@@ -20,6 +20,7 @@ from ..data import TextDataModule
 from ..data.batches import LengthBatchSampler, ResumableLoader
 from ..training.resume import checkpoint_directory, last_checkpoints, unfinished_run
 from ..training.run import quiet_lightning
+from .teachers import readable_length
 
 DESCRIPTION = """\
 Fine-tunes a transformer on labelled texts and keeps the epoch that is best on validation.
@@ -135,6 +136,8 @@ def teach(
         module = TeacherModule(model, datamodule.labels, datamodule.problem_type, learning_rate)
     except OSError as error:
         raise FileNotFoundError(f"model: got {model!r}; {' '.join(str(error).split())}") from error
+
+    max_length = readable_length(max_length, tokenizer, module.model.config)
 
     def loader(role: str) -> ResumableLoader:
         texts, targets = datamodule.texts_and_targets(role)

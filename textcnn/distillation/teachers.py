@@ -153,6 +153,12 @@ class _TextCNN(Teacher):
         return self._classifier.logits(texts)[:, self._order]
 
 
+def readable_length(wanted: int, tokenizer: Any, config: Any) -> int:
+    """The tokens of a text that a transformer reads: those wanted, as far as it has positions for them."""
+    positions = getattr(config, "max_position_embeddings", None)
+    return min(wanted, tokenizer.model_max_length, positions or wanted)
+
+
 class _Transformer(Teacher):
     is_transformer = True
 
@@ -170,7 +176,7 @@ class _Transformer(Teacher):
             raise FileNotFoundError(f"teacher: got {name!r}; {' '.join(str(error).split())}") from error
         self._model = model.eval().to(self._device)
         self._tokenizer = AutoTokenizer.from_pretrained(name)
-        self._max_length = max_length
+        self._max_length = readable_length(max_length, self._tokenizer, model.config)
         self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
         self.fingerprint = _fingerprint(Path(name)) if Path(name).is_dir() else name
         self.checkpoint = name
