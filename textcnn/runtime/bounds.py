@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,8 +93,9 @@ def guarantee(model: FoldedTextCNN, texts: Sequence[str], replaced: int = 1) -> 
     extremes = _extremes(model)
     weight, bias = (operand.astype(np.float64) for operand in model._operands[-2:])
     ids, offsets = model.encode(texts)
-    labels: list[Any] = []
-    margins, least = [], []
+    labels: list[NDArray[np.int64]] = []
+    margins: list[float] = []
+    least: list[float] = []
     for begin, end in pairwise(offsets):
         ranges = _ranges(model, ids[begin:end], extremes, replaced)
         logits = weight @ ranges.value + bias
@@ -107,7 +108,7 @@ def guarantee(model: FoldedTextCNN, texts: Sequence[str], replaced: int = 1) -> 
             directions, margin = sign[:, None] * weight, sign * distance
         else:
             best = int(logits.argmax())
-            labels.append(np.int64(best))
+            labels.append(np.array(best, dtype=np.int64))
             others = np.delete(np.arange(len(logits)), best)
             directions, margin = weight[best] - weight[others], logits[best] - logits[others]
         loss = _largest_loss(ranges, directions, replaced)
