@@ -1,4 +1,4 @@
-"""A teacher's logits for many texts: computed once, kept on disk as they come, taken up again after a kill.
+"""A teacher's logits for many texts: computed once a text, kept on disk as they come, taken up again after a kill.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -6,7 +6,7 @@ Shapes: `N` texts, `C` classes.
 from __future__ import annotations
 
 import hashlib
-import sys
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,7 +29,8 @@ def label_texts(
     progress: bool = False,
     representations: bool = False,
 ) -> Array:
-    """Logits [N, C] of texts, or [N, C + H] with representations, from the cache as far as an earlier run came.
+    """Logits [N, C] of texts, or [N, C + H] with representations; those that the teacher gave before, for these or
+    other texts with these among them, from the cache.
 
     Args:
         teacher: Whose logits.
@@ -46,18 +47,28 @@ def label_texts(
 
     answer = teacher.represent if representations else teacher.logits
     columns = classes if not representations else answer([""]).shape[1]
-    logits = np.empty((len(texts), columns), np.float32)
-    done = np.zeros(len(texts), bool)
+    # Equal texts are one.
+    place: dict[bytes, int] = {}
+    rows_of = np.array([place.setdefault(_key(text), len(place)) for text in texts], dtype=np.int64)
+    keys = list(place)
+    distinct = [""] * len(place)
+    for row, text in zip(rows_of.tolist(), texts, strict=True):
+        distinct[row] = text
+    logits = np.empty((len(distinct), columns), np.float32)
+    done = np.zeros(len(distinct), bool)
     folder = None
     if teacher.fingerprint is not None:
-        folder = (cache or cache_folder()) / f"teacher-{_name(f'{teacher.fingerprint} {columns}', texts)}"
+        name = hashlib.sha256(f"{teacher.fingerprint} {columns}".encode()).hexdigest()[:32]
+        folder = (cache or cache_folder()) / f"teacher-{name}"
         folder.mkdir(parents=True, exist_ok=True)
         for part in sorted(folder.glob("part-*.npz")):
             with np.load(part) as saved:
-                logits[saved["rows"]], done[saved["rows"]] = saved["logits"], True
+                known = np.array([place.get(key.tobytes(), -1) for key in saved["keys"]], dtype=np.int64)
+                wanted = known >= 0
+                logits[known[wanted]], done[known[wanted]] = saved["logits"][wanted], True
     # Texts of like length together: a batch costs what its longest text costs.
     missing = np.flatnonzero(~done)
-    missing = missing[np.argsort([-len(texts[i]) for i in missing.tolist()], kind="stable")]
+    missing = missing[np.argsort([-len(distinct[i]) for i in missing.tolist()], kind="stable")]
     pending: list[np.ndarray] = []
     saved_at = time.monotonic()
 
@@ -65,18 +76,20 @@ def label_texts(
         if folder is None or not pending:
             return
         rows = np.concatenate(pending)
-        with unfinished(folder / f"part-{rows[0]:09d}.npz") as temporary, temporary.open("wb") as file:
-            np.savez(file, rows=rows, logits=logits[rows])
+        own = np.frombuffer(b"".join([keys[row] for row in rows.tolist()]), np.uint8).reshape(len(rows), -1)
+        with unfinished(folder / f"part-{time.time_ns()}-{os.getpid()}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, keys=own, logits=logits[rows])
         pending.clear()
 
-    with tqdm(total=len(texts), initial=int(done.sum()), desc="teacher", unit=" texts", disable=not progress) as bar:
+    with tqdm(total=len(distinct), initial=int(done.sum()), desc="teacher", unit=" texts", disable=not progress) as bar:
         try:
             for start in range(0, len(missing), CHUNK):
                 rows = missing[start : start + CHUNK]
-                found = answer([texts[i] for i in rows.tolist()])
-                if not np.isfinite(found).all():
-                    bad = texts[rows[int(np.flatnonzero(~np.isfinite(found).all(axis=1))[0])]]
-                    raise ValueError(f"the teacher's logits of {bad[:60]!r} are {found[0]}; expected finite numbers")
+                found = answer([distinct[i] for i in rows.tolist()])
+                wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
+                if len(wrong):
+                    text, bad = distinct[rows[wrong[0]]], found[wrong[0]].tolist()
+                    raise ValueError(f"the teacher's logits of {text[:60]!r} are {bad}; expected finite numbers")
                 logits[rows] = found
                 pending.append(rows)
                 bar.update(len(rows))
@@ -85,7 +98,7 @@ def label_texts(
                     saved_at = time.monotonic()
         finally:
             save()
-    return logits
+    return logits[rows_of]
 
 
 def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
@@ -108,16 +121,11 @@ def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
         return teacher.checkpoint
     from ..contextual import write_contextual_vectors
 
-    folder = (cache or cache_folder()) / f"vectors-{_name(teacher.fingerprint, [])}"
+    folder = (cache or cache_folder()) / f"vectors-{hashlib.sha256(teacher.fingerprint.encode()).hexdigest()[:32]}"
     if not (folder / "model.safetensors").is_file():
         write_contextual_vectors(teacher.checkpoint, [], folder)
     return str(folder)
 
 
-def _name(fingerprint: str, texts: Sequence[str]) -> str:
-    digest = hashlib.sha256(fingerprint.encode())
-    for text in texts:
-        encoded = text.encode("utf-8", "surrogatepass")
-        digest.update(len(encoded).to_bytes(8, sys.byteorder))
-        digest.update(encoded)
-    return digest.hexdigest()[:32]
+def _key(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

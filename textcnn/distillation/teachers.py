@@ -146,7 +146,7 @@ class _TextCNN(Teacher):
 
         self._classifier = load(directory)
         self._order = _match(self._classifier.labels, labels, directory)
-        self.fingerprint = _fingerprint(Path(directory))
+        self.fingerprint = f"{_fingerprint(Path(directory))} {self._order}"
         self.checkpoint = directory
 
     def logits(self, texts: list[str]) -> Array:
@@ -178,7 +178,8 @@ class _Transformer(Teacher):
         self._tokenizer = AutoTokenizer.from_pretrained(name)
         self._max_length = readable_length(max_length, self._tokenizer, model.config)
         self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
-        self.fingerprint = _fingerprint(Path(name)) if Path(name).is_dir() else name
+        # Of the order of the classes as well, since that of the logits follows it.
+        self.fingerprint = f"{_fingerprint(Path(name)) if Path(name).is_dir() else name} {self._order}"
         self.checkpoint = name
 
     def logits(self, texts: list[str]) -> Array:
