@@ -113,6 +113,14 @@ def test_each_filter_is_explained_by_its_winning_window(name: str) -> None:
             assert f in seen or abs(head[1, f] * value) < 1e-6
 
 
+def test_many_texts_at_once_are_explained_alike() -> None:
+    folded = fold(make_model(num_filters=9), word_tokenizer())
+    every = [*TEXTS, *PADDED]
+    assert [why.to_dict() for why in folded.explain_batch(iter(every))] == [folded.explain(t).to_dict() for t in every]
+    assert {why.label for why in folded.explain_batch(every, "c")} == {"c"}
+    assert folded.explain_batch([]) == []
+
+
 def test_coinciding_spans_are_one_contribution_and_the_largest_comes_first() -> None:
     why = fold(make_model(num_filters=50), word_tokenizer()).explain(TEXTS[5])
     spans = [(ngram.start, ngram.end) for ngram in why.contributions]

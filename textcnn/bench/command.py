@@ -9,10 +9,11 @@ BENCHMARKS = {
     "accuracy": "mean score of a recipe over seeds, on the test split or by cross-validation",
     "speed": "how fast a model answers, beside fastText, TF-IDF, model2vec and a transformer",
     "int8": "what 8 bits cost: labels and accuracy beside those of float32",
+    "explain": "do explanations add up, do they say what deleting does, what do they cost",
     "train": "how fast training is, beside nn.Conv1d with autograd and fastText",
 }
-# A benchmark's module has its name, but for this one: `train` is a verb.
-MODULES = {"train": "training"}
+# A benchmark's module has its name, but for these, which are verbs.
+MODULES = {"explain": "explanations", "train": "training"}
 
 
 def main(verb: str, args: list[str]) -> None:

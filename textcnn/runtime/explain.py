@@ -8,6 +8,7 @@ Shapes: `T` tokens, `F` filters of all widths, `I` widths.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .layout import margins
+from .winning import Winners, winners_in_chunks
 
 if TYPE_CHECKING:
     from .folded import FoldedTextCNN
@@ -134,113 +135,81 @@ class _Windows:
     without: NDArray[np.float64]  # [F] what it would add without its winning window
     first: NDArray[np.int64]  # [F] first and last token of the winning window, -1 where there is none
     last: NDArray[np.int64]
-    shares: Any  # filter -> (positions of its tokens, their shares of its weight)
-    spans: Any  # () -> character spans of the tokens
+    shares: Callable[[], tuple[NDArray[np.int64], NDArray[np.float64]]]  # () -> tokens [F, W] (-1: none), their parts
+    spans: Callable[[], list[tuple[int, int]]]  # () -> character spans of the tokens
 
     def contributions(self, text: str, logit: float) -> tuple[Contribution, ...]:
-        spans = self.spans()
-        groups: dict[tuple[int, int], list[int]] = {}
-        contributing = (self.first >= 0) & ((self.weights != 0) | (self.without != 0))
-        for f in np.flatnonzero(contributing).tolist():
-            groups.setdefault((int(self.first[f]), int(self.last[f])), []).append(f)
+        contributing = np.flatnonzero((self.first >= 0) & ((self.weights != 0) | (self.without != 0)))
+        if not len(contributing):
+            return ()
+        spans, (positions, parts) = self.spans(), self.shares()
+        tokens = len(spans)
+        windows, ngram = np.unique(self.first[contributing] * tokens + self.last[contributing], return_inverse=True)
+        weight = np.bincount(ngram, weights=self.weights[contributing])
+        without = logit - weight + np.bincount(ngram, weights=self.without[contributing])
+        real = positions[contributing] >= 0
+        pairs, of_pair = np.unique((ngram[:, None] * tokens + positions[contributing])[real], return_inverse=True)
+        share = np.bincount(of_pair, weights=parts[contributing][real])
+        pair_begins = np.searchsorted(pairs, np.arange(len(windows) + 1) * tokens)
+        by_ngram = np.argsort(ngram, kind="stable")
+        filter_begins = np.searchsorted(ngram[by_ngram], np.arange(len(windows) + 1))
+        filters = contributing[by_ngram].tolist()
+        places, shares = (pairs % tokens).tolist(), share.tolist()
         found = []
-        for (first, last), filters in groups.items():
-            tokens: dict[int, float] = {}
-            for f in filters:
-                for position, share in zip(*self.shares(f), strict=True):
-                    tokens[int(position)] = tokens.get(int(position), 0.0) + float(share)
+        for n in np.argsort(-np.abs(weight), kind="stable").tolist():
+            first, last = divmod(int(windows[n]), tokens)
+            own = slice(pair_begins[n], pair_begins[n + 1])
             start, end = spans[first][0], spans[last][1]
-            weight = float(self.weights[filters].sum())
             found.append(
                 Contribution(
                     start=start,
                     end=end,
                     text=text[start:end],
-                    weight=weight,
-                    without=logit - weight + float(self.without[filters].sum()),
+                    weight=float(weight[n]),
+                    without=float(without[n]),
                     tokens=tuple(
-                        TokenShare(spans[position][0], spans[position][1], text[slice(*spans[position])], share)
-                        for position, share in sorted(tokens.items())
+                        TokenShare(spans[place][0], spans[place][1], text[slice(*spans[place])], share)
+                        for place, share in zip(places[own], shares[own], strict=True)
                     ),
-                    filters=tuple(filters),
+                    filters=tuple(filters[filter_begins[n] : filter_begins[n + 1]]),
                 )
             )
-        return tuple(sorted(found, key=lambda contribution: -abs(contribution.weight)))
+        return tuple(found)
 
 
 def explain(model: FoldedTextCNN, text: str, label: str | None = None) -> Explanation:
     """Explains one logit of one text; see `FoldedTextCNN.explain`."""
-    from .kernels import ACTIVATIONS
-    from .winners import activate, find_winners
+    return explain_batch(model, [text], label)[0]
 
-    if model.config.get("pooled_norm"):
-        raise ValueError(
-            "explain: this model normalises its pooled features, so that no n-gram has a part of its own; expected "
-            "pooled_norm False; train without it to have exact explanations"
-        )
-    ids, _ = model.encode([text])
-    tensors, layout, config = model._tensors, model._layout, model.config
-    table = tensors["table"]
-    dilation, stride = int(config.get("dilation", 1)), int(config.get("stride", 1))
-    padding = config.get("padding", "wide")
-    hole = len(table) - 1
-    around = [margins(width, dilation, padding) for width in config["kernel_sizes"]]
-    left, right = (max(side) for side in zip(*around, strict=True))
-    rows = tensors["row_of_id"][ids].astype(np.int64)
-    # A text runs from its first to its last token; padding between them is the zero vector.
-    tokens = np.flatnonzero(rows >= 0)
-    kept = np.arange(tokens[0], tokens[-1] + 1) if len(tokens) else tokens
-    inner = np.where(rows[kept] >= 0, rows[kept], hole)
-    rows = np.concatenate([np.full(left, hole), inner, np.full(right, hole)]).astype(np.int64)
-    count = layout.features
-    best, second = np.empty(count, np.float32), np.empty(count, np.float32)
-    start, windows = np.empty(count, np.int64), np.empty(len(layout.plan), np.int64)
-    find_winners(rows, table, layout.plan, dilation, stride, hole, best, second, start, windows)
 
-    activation = ACTIVATIONS.index(config.get("activation", "relu"))
-    scale, bias = tensors["scale"], tensors["bias"]
-    won = start >= 0
-    values = np.where(won, best * scale + bias, 0).astype(np.float32)
-    next_values = np.where(np.isfinite(second), second * scale + bias, 0).astype(np.float32)
-    features, next_features = activate(values, activation), activate(next_values, activation)
-    features[~won] = 0
-    next_features[~np.isfinite(second)] = 0
+def explain_batch(model: FoldedTextCNN, texts: Sequence[str], label: str | None = None) -> list[Explanation]:
+    """Explains one logit of each text; the windows are found for all at once, n-grams are made when asked for."""
+    wanted = None if label is None else _label_id(model, label)
+    found = []
+    for begin, won in winners_in_chunks(model, texts):
+        own = texts[begin : begin + len(won)]
+        found += [_explanation(model, text, won, n, wanted) for n, text in enumerate(own)]
+    return found
+
+
+def _explanation(model: FoldedTextCNN, text: str, won: Winners, n: int, label: int | None) -> Explanation:
     weight, head_bias = model._operands[-2].astype(np.float64), model._operands[-1].astype(np.float64)
-    logits = weight @ features + head_bias
-    c = int(logits.argmax()) if label is None else _label_id(model, label)
+    logits = weight @ won.features[n] + head_bias
+    c = int(logits.argmax()) if label is None else label
     probability = 1 / (1 + np.exp(-logits[c])) if model.multi_label else 1 / np.exp(logits - logits[c]).sum()
 
-    width_of = np.repeat(config["kernel_sizes"], [int(n) for n in layout.plan[:, 5]])
-    # From the first to the last token that a window reads: what hangs over the ends is no token.
-    reach = start - left + (width_of - 1) * dilation
-    before, after = np.maximum(0, left - start), np.maximum(0, reach - len(kept) + 1)
-    first = np.where(won, start - left + -(-before // dilation) * dilation, -1)
-    last = np.where(won, reach - -(-after // dilation) * dilation, -1)
-
-    def shares(f: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        width_index = int(np.searchsorted(np.cumsum(layout.plan[:, 5]), f, side="right"))
-        width, slice_start = int(width_of[f]), f - int(layout.plan[width_index, 6])
-        positions = start[f] + dilation * np.arange(width)
-        columns = [layout.columns_of(width_index, j).start + slice_start for j in range(width)]
-        terms = table[rows[positions], columns].astype(np.float64) * scale[f]
-        real = rows[positions] != hole
-        total = weight[c, f] * features[f]
-        # The filter's own bias is no token's: each has an equal part of it.
-        parts = terms[real] + (values[f] - terms[real].sum()) / real.sum()
-        whole = parts.sum()
-        parts = parts * (total / whole) if whole else np.full(len(parts), total / len(parts))
-        return positions[real] - left, parts
-
     def spans() -> list[tuple[int, int]]:
-        encoding = model._tokenizer.reference.encode(text)
-        return [encoding.offsets[int(position)] for position in kept]
+        offsets = model._tokenizer.reference.encode(text).offsets
+        begin = int(won.skipped[n])
+        length = int(won.offsets[n + 1] - won.offsets[n])
+        return [(int(start), int(end)) for start, end in offsets[begin : begin + length]]
 
-    found = _Windows(
-        weights=weight[c] * features,
-        without=weight[c] * next_features,
-        first=first,
-        last=last,
-        shares=shares,
+    windows = _Windows(
+        weights=weight[c] * won.features[n],
+        without=weight[c] * won.without[n],
+        first=won.first[n],
+        last=won.last[n],
+        shares=lambda: _shares(model, won, n, weight[c]),
         spans=spans,
     )
     return Explanation(
@@ -250,8 +219,41 @@ def explain(model: FoldedTextCNN, text: str, label: str | None = None) -> Explan
         probability=float(probability),
         bias=float(head_bias[c]),
         approximate=model.is_int8,
-        _windows=found,
+        _windows=windows,
     )
+
+
+def _shares(
+    model: FoldedTextCNN, won: Winners, n: int, weight: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The tokens of each filter's window and their parts of its weight: [F, W] each, -1 and 0 where there is none."""
+    tensors, layout = model._tensors, model._layout
+    table, hole = tensors["table"], len(tensors["table"]) - 1
+    dilation, widths = int(model.config.get("dilation", 1)), model.config["kernel_sizes"]
+    ids = won.ids[won.offsets[n] : won.offsets[n + 1]]
+    rows = tensors["row_of_id"][ids].astype(np.int64)
+    rows = np.append(np.where(rows >= 0, rows, hole), hole)
+    tokens = np.full((layout.features, max(widths)), -1, dtype=np.int64)
+    parts = np.zeros(tokens.shape)
+    for i, width in enumerate(widths):
+        at, count = int(layout.plan[i, 6]), int(layout.plan[i, 5])
+        own = slice(at, at + count)
+        places = won.start[n, own, None] + dilation * np.arange(width)
+        places = np.where((places >= 0) & (places < len(ids)), places, len(ids))
+        real = rows[places] != hole
+        columns = np.array([layout.columns_of(i, j).start for j in range(width)]) + np.arange(count)[:, None]
+        terms = table[rows[places], columns] * tensors["scale"][own, None].astype(np.float64) * real
+        # The filter's own bias is no token's: each has an equal part of it.
+        number = np.maximum(1, real.sum(axis=1))
+        before = np.where(won.first[n, own] >= 0, won.sums[n, own], 0).astype(np.float64)
+        shared = (terms + ((before - terms.sum(axis=1)) / number)[:, None]) * real
+        whole = shared.sum(axis=1)
+        total = weight[own] * won.features[n, own]
+        factor = np.divide(total, whole, out=np.zeros(count), where=whole != 0)
+        even = np.where(whole == 0, total / number, 0)
+        parts[own, :width] = shared * factor[:, None] + even[:, None] * real
+        tokens[own, :width] = np.where(real, places, -1)
+    return tokens, parts
 
 
 def _label_id(model: FoldedTextCNN, label: str) -> int:

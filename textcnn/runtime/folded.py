@@ -229,6 +229,12 @@ class FoldedTextCNN(TextClassifier):
             raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
         return explain(self, text, label)
 
+    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
+        """The same for many texts, found together; each explains `label`, or its own label where that is None."""
+        from .explain import explain_batch
+
+        return explain_batch(self, [text for batch in _batches(texts) for text in batch], label)
+
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
         return FoldedTextCNN, arguments

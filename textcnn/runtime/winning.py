@@ -27,18 +27,22 @@ class Winners:
         features: [N, F] pooled values, after activation.
         without: [N, F] what they would be without the winning window: those of the next best.
         sums: [N, F] sums of the winning windows with the bias, before activation; -inf where there is none.
+        start: [N, F] the token that the window begins at, negative where it hangs over the beginning of the text.
         first, last: [N, F] first and last token of the text that the window reads; -1 where there is none.
         ids: Token ids, without padding around them: text n is ids[offsets[n]:offsets[n + 1]].
         offsets: [N + 1].
+        skipped: [N] tokens before the first of `ids`: padding that the text begins with.
     """
 
     features: NDArray[np.float32]
     without: NDArray[np.float32]
     sums: NDArray[np.float32]
+    start: NDArray[np.int64]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
+    skipped: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.features)
@@ -65,7 +69,7 @@ def winners_of_ids(model: FoldedTextCNN, ids: NDArray[np.int32], offsets: NDArra
         )
     tensors, layout, config = model._tensors, model._layout, model.config
     row_of_id = tensors["row_of_id"]
-    ids, offsets, _ = without_padding(ids, offsets, row_of_id[ids] >= 0)
+    ids, offsets, skipped = without_padding(ids, offsets, row_of_id[ids] >= 0)
     count, features = len(offsets) - 1, layout.features
     best, second = (np.empty((count, features), np.float32) for _ in range(2))
     start = np.empty((count, features), np.int64)
@@ -89,10 +93,12 @@ def winners_of_ids(model: FoldedTextCNN, ids: NDArray[np.int32], offsets: NDArra
         features=np.where(won, values, 0).astype(np.float32),
         without=np.where(again, next_values, 0).astype(np.float32),
         sums=np.where(won, sums, -np.inf).astype(np.float32),
+        start=start,
         first=np.where(won, start + -(-before_text // dilation) * dilation, -1),
         last=np.where(won, reach - -(-after_text // dilation) * dilation, -1),
         ids=ids,
         offsets=offsets,
+        skipped=skipped,
     )
 
 

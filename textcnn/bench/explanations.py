@@ -1,0 +1,159 @@
+"""Explanations measured: do they add up, do they say what deleting an n-gram does, what do they cost."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..artifact import read_artifact
+from ..data.prediction import open_rows, texts_of
+from ..fold import fold
+from ..runtime.explain import Contribution
+from ..runtime.folded import FoldedTextCNN
+from ..runtime.winning import winners, winners_in_chunks
+from .figures import Figures
+from .report import write_figures
+
+DESCRIPTION = """\
+Measures explanations of a trained model:
+  sum_error           largest |bias + sum of weights - logit| over all texts and labels, relative to the logit (or 1)
+  occlusion_*         mean rank correlation with brute force: delete an n-gram, predict again; `without` and `weight`
+                      are ours, `gradient` is gradient x input
+  *_over_predict      cost of a text beside predicting it in a batch
+
+  textcnn bench explain --model runs/sst2 --data sst2/test.parquet --sums mr/train.parquet trec/test.parquet"""
+
+# With fewer n-grams than that, ranks say nothing.
+FEWEST = 3
+TIMED = 512
+
+
+def main(args: list[str]) -> None:
+    """`textcnn bench explain`."""
+    parser = argparse.ArgumentParser(
+        "textcnn bench explain", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", required=True, metavar="DIR", help="the artifact")
+    parser.add_argument("--data", required=True, metavar="FILE", help="texts to explain")
+    parser.add_argument("--sums", nargs="*", default=[], metavar="FILE", help="more texts for sum_error, all of them")
+    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
+    parser.add_argument("--texts", type=int, default=500, metavar="N", help="texts to delete n-grams of (default: 500)")
+    parser.add_argument("--output", metavar="FILE", help="JSON file to write")
+    options = parser.parse_args(args)
+    network, tokenizer = read_artifact(options.model)
+    model = fold(network, tokenizer)
+    texts = _read(options.data, options.text_column)
+    figures = Figures()
+    errors = [sum_error(model, _read(path, options.text_column)) for path in options.sums] + [sum_error(model, texts)]
+    count = sum(number for number, _ in errors)
+    figures.add("sum_error", f"largest relative error of {count:,} texts", max(error for _, error in errors), "")
+    chosen = [texts[i] for i in np.unique(np.linspace(0, len(texts) - 1, min(options.texts, len(texts))).astype(int))]
+    for name, value in occlusion(model, network, chosen).items():
+        figures.add(f"occlusion_{name}", "rank correlation with deleting n-grams", value, "")
+    timed = chosen[:TIMED]
+    few = timed[:64]
+    model.predict(timed)
+
+    def weights() -> object:
+        won = winners(model, timed)
+        return won.features * model._operands[-2][0]
+
+    def objects() -> object:
+        return [why.contributions for why in model.explain_batch(few)]
+
+    def offsets() -> object:
+        return [model._tokenizer.reference.encode(text).offsets for text in few]
+
+    for key, what, ours, size in (
+        ("weights_over_predict", "every filter's n-gram and weight, as arrays", weights, timed),
+        ("objects_over_predict", "n-grams with their characters and tokens, as objects", objects, few),
+        ("offsets_over_predict", "of which: the characters of tokens, from `tokenizers`", offsets, few),
+    ):
+        _cost(figures, key, what, ours, lambda size=size: model.predict(size), len(size))
+    if options.output:
+        write_figures(options.output, figures, command=["textcnn", "bench", "explain", *args])
+
+
+def _cost(figures: Figures, key: str, what: str, ours: Any, theirs: Any, texts: int) -> None:
+    from .timing import paired
+
+    mine, other = paired(ours, theirs)
+    figures.add(key, what, mine / other, "x", 1e6 * mine / texts, 1e6 * other / texts, "us/text")
+
+
+def sum_error(model: FoldedTextCNN, texts: Sequence[str]) -> tuple[int, float]:
+    """Texts, and the largest |bias + sum of weights - logit| of any label, relative to |logit| or 1."""
+    weight, bias = (operand.astype(np.float64) for operand in model._operands[-2:])
+    largest = 0.0
+    for begin, won in winners_in_chunks(model, texts):
+        logits = model.logits(list(texts[begin : begin + len(won)])).astype(np.float64)
+        sums = won.features.astype(np.float64) @ weight.T + bias
+        largest = max(largest, float((np.abs(sums - logits) / np.maximum(np.abs(logits), 1)).max(initial=0)))
+    return len(texts), largest
+
+
+def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[str, float]:
+    """Mean over texts of Spearman's correlation, over the n-grams of a text, between what a method says of an n-gram
+    and what deleting its tokens takes from the logit of the text's label."""
+    from scipy.stats import spearmanr
+
+    ranks: dict[str, list[float]] = {"without": [], "weight": [], "gradient": []}
+    for text, why in zip(texts, model.explain_batch(texts), strict=True):
+        ids, _ = model.encode([text])
+        spans = model._tokenizer.reference.encode(text).offsets
+        ngrams = why.contributions
+        if len(ngrams) < FEWEST:
+            continue
+        places = [_tokens_of(ngram, spans) for ngram in ngrams]
+        label = model.labels.index(why.label)
+        drops = why.logit - _logits_without(model, ids, places)[:, label]
+        if np.ptp(drops) == 0:
+            continue
+        attribution = gradient_times_input(network, ids, label)
+        said = {
+            "without": [why.logit - ngram.without for ngram in ngrams],
+            "weight": [ngram.weight for ngram in ngrams],
+            "gradient": [float(attribution[at].sum()) for at in places],
+        }
+        for name, values in said.items():
+            if np.ptp(values) > 0:
+                ranks[name].append(float(spearmanr(values, drops).statistic))
+    return {name: float(np.mean(values)) if values else float("nan") for name, values in ranks.items()}
+
+
+def gradient_times_input(network: Any, ids: NDArray[np.int32], label: int) -> NDArray[np.float64]:
+    """[T] gradient of a logit by each token's vector, times that vector."""
+    import torch
+
+    tokens = torch.from_numpy(ids.astype(np.int64))
+    with torch.no_grad():
+        vectors = torch.cat([channel(tokens) for channel in network.textcnn.embeddings.channels], dim=-1)
+    vectors = vectors[None].clone().requires_grad_()
+    mask = (tokens != network.config.pad_token_id)[None].long()
+    logit = network.eval()(inputs_embeds=vectors, attention_mask=mask).logits[0, label]
+    (gradient,) = torch.autograd.grad(logit, vectors)
+    product: NDArray[np.float64] = (gradient * vectors)[0].sum(dim=-1).detach().double().numpy()
+    return product
+
+
+def _tokens_of(ngram: Contribution, spans: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """Positions of all tokens that lie within an n-gram's characters."""
+    return np.array([i for i, (start, end) in enumerate(spans) if ngram.start <= start and end <= ngram.end])
+
+
+def _logits_without(
+    model: FoldedTextCNN, ids: NDArray[np.int32], places: Sequence[NDArray[np.int64]]
+) -> NDArray[np.float32]:
+    """Logits of a text, each time without some of its tokens."""
+    left = [np.delete(ids, at) for at in places]
+    offsets = np.concatenate([[0], np.cumsum([len(one) for one in left])]).astype(np.int64)
+    return model.logits_of_ids(np.concatenate(left).astype(np.int32), offsets)
+
+
+def _read(path: str, column: str | None) -> list[str]:
+    texts = texts_of(open_rows(path), column, None, path)
+    return [text for text in texts.to_pylist() if text is not None]
