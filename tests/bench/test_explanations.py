@@ -78,7 +78,7 @@ def test_bench_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figures: dict[str, Any] = json.loads(output.read_text())["figures"]
     assert figures["sum_error"]["value"] < 1e-5
     assert "60 texts" in figures["sum_error"]["what"]
-    for name in ("without", "weight", "gradient"):
+    for name in ("tokens", "without", "weight", "gradient"):
         assert -1 <= figures[f"occlusion_{name}"]["value"] <= 1
     cost = figures["objects_over_predict"]
     assert cost["value"] == pytest.approx(cost["ours"] / cost["theirs"])
@@ -91,3 +91,5 @@ def test_the_logit_without_an_n_gram_ranks_as_deleting_does() -> None:
     found = explanations.occlusion(fold(model, word_tokenizer()), model.float(), texts)
     assert found["without"] == pytest.approx(1.0)
     assert found["weight"] < 1
+    # A token is an n-gram here, and all of its windows are this one.
+    assert found["tokens"] == pytest.approx(found["weight"])

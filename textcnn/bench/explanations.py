@@ -14,15 +14,16 @@ from ..data.prediction import open_rows, texts_of
 from ..fold import fold
 from ..runtime.explain import Contribution
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.winning import winners, winners_in_chunks
+from ..runtime.winning import winners_in_chunks
 from .figures import Figures
 from .report import write_figures
 
 DESCRIPTION = """\
 Measures explanations of a trained model:
   sum_error           largest |bias + sum of weights - logit| over all texts and labels, relative to the logit (or 1)
-  occlusion_*         mean rank correlation with brute force: delete an n-gram, predict again; `without` and `weight`
-                      are ours, `gradient` is gradient x input
+  occlusion_*         mean rank correlation with brute force: delete an n-gram, predict again. Ours: `tokens`, the
+                      shares of the n-gram's tokens in all n-grams; `weight` and `without`, those of the n-gram alone.
+                      `gradient` is gradient x input
   *_over_predict      cost of a text beside predicting it in a batch
 
   textcnn bench explain --model runs/sst2 --data sst2/test.parquet --sums mr/train.parquet trec/test.parquet"""
@@ -58,9 +59,8 @@ def main(args: list[str]) -> None:
     few = timed[:64]
     model.predict(timed)
 
-    def weights() -> object:
-        won = winners(model, timed)
-        return won.features * model._operands[-2][0]
+    def explained() -> object:
+        return model.explain_batch(timed)
 
     def objects() -> object:
         return [why.contributions for why in model.explain_batch(few)]
@@ -69,8 +69,8 @@ def main(args: list[str]) -> None:
         return [model._tokenizer.reference.encode(text).offsets for text in few]
 
     for key, what, ours, size in (
-        ("weights_over_predict", "every filter's n-gram and weight, as arrays", weights, timed),
-        ("objects_over_predict", "n-grams with their characters and tokens, as objects", objects, few),
+        ("explain_over_predict", "every filter's window, value and next best: explain_batch", explained, timed),
+        ("objects_over_predict", "the same and every n-gram and token of it as an object", objects, few),
         ("offsets_over_predict", "of which: the characters of tokens, from `tokenizers`", offsets, few),
     ):
         _cost(figures, key, what, ours, lambda size=size: model.predict(size), len(size))
@@ -101,7 +101,7 @@ def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[
     and what deleting its tokens takes from the logit of the text's label."""
     from scipy.stats import spearmanr
 
-    ranks: dict[str, list[float]] = {"without": [], "weight": [], "gradient": []}
+    ranks: dict[str, list[float]] = {"tokens": [], "without": [], "weight": [], "gradient": []}
     for text, why in zip(texts, model.explain_batch(texts), strict=True):
         ids, _ = model.encode([text])
         spans = model._tokenizer.reference.encode(text).offsets
@@ -114,7 +114,15 @@ def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[
         if np.ptp(drops) == 0:
             continue
         attribution = gradient_times_input(network, ids, label)
+        own = np.zeros(len(ids))
+        at_start = {start: i for i, (start, end) in enumerate(spans) if end > start}
+        for ngram in ngrams:
+            for token in ngram.tokens:
+                if token.end > token.start:
+                    own[at_start[token.start]] += token.weight
         said = {
+            # Deleting tokens takes them from every window that they are in, not only from those of this n-gram.
+            "tokens": [float(own[at].sum()) for at in places],
             "without": [why.logit - ngram.without for ngram in ngrams],
             "weight": [ngram.weight for ngram in ngrams],
             "gradient": [float(attribution[at].sum()) for at in places],
