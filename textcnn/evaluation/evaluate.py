@@ -57,10 +57,10 @@ def main(verb: str, args: list[str]) -> None:
     found, scope = scores(outcome, options.resamples), out_of_scope(outcome)
     print(f"{len(outcome.inside):,} texts of {rows.where}, {len(outcome.labels)} classes; {LEVEL:.0%} intervals")
     for name, score in found.items():
-        print(f"{name:<34}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
+        print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
     for one in scope:
         recall = "" if one.recall is None else f"  leaves {one.recall:.1%} of them without a label"
-        print(f"{'out of scope, AUROC of ' + one.score:<34}{one.auroc:.4f}{recall}")
+        print(f"{'out of scope, AUROC of ' + one.score:<38}{one.auroc:.4f}{recall}")
     if options.json:
         written = {
             "data": rows.where,

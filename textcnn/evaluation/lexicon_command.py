@@ -85,7 +85,7 @@ def main(verb: str, args: list[str]) -> None:
     print(f"{int(changed.sum()):,} of {len(rows):,} texts get another answer")
     old, new = scores(before, resamples=0), scores(after, resamples=0)
     for name, score in old.items():
-        print(f"{name:<34}{score.value:.4f} -> {new[name].value:.4f}")
+        print(f"{name:<38}{score.value:.4f} -> {new[name].value:.4f}")
     if options.output:
         print(f"the edited model is in {save_scaled(options.directory, factors, options.output)}")
 
