@@ -94,7 +94,7 @@ def test_two_classes(reviews: Path, tmp_path: Path, capsys: Any) -> None:
     lines = reviews.read_text().splitlines()[1:]
     texts, labels = zip(*(line.strip('"').rsplit('",', 1) for line in lines), strict=True)
     share = (accuracy(list(texts)) == np.array(labels)).mean()
-    assert f"accuracy                          {share:.4f}" in said
+    assert f"{'accuracy':<38}{share:.4f}" in said
     assert f"{100 * share:.1f} %" in page
     assert "How it was trained" in page
     assert "Confusion matrix" in page

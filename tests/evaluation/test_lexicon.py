@@ -97,7 +97,7 @@ def test_an_edited_model_answers_alike_at_every_door(int8: bool, tmp_path: Path,
     assert after.is_int8 == int8
     np.testing.assert_allclose(after.logits(TEXTS), logits, rtol=1e-4, atol=1e-4)
     share = (logits.argmax(axis=1) == before.logits(TEXTS).argmax(axis=1)).mean()
-    assert f"accuracy                          1.0000 -> {share:.4f}" in said
+    assert f"{'accuracy':<38}1.0000 -> {share:.4f}" in said
     if not int8:
         expected = torch.tensor(logits).softmax(-1).numpy()
         model, tokenizer = read_artifact(output)
