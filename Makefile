@@ -39,7 +39,7 @@ test-transformers: install ## the tests that transformers has for every model, f
 		tests/model/test_common_suite.py -o addopts=-rfEs -o filterwarnings=default
 
 docs: install ## the documentation, as pages in site/
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 lint: install ## style, types and the direction of imports
 	$(BIN)/ruff check .
