@@ -1,9 +1,11 @@
 """How far a logit can move if any k tokens of a text were replaced by any others of the vocabulary: never further.
 
-A window's sum has one term of each of its tokens, read from the table, so what a replaced token can add to it at most,
-and take from it at most, is the largest and the smallest entry of a column. From that follows a range for each filter's
-maximum, and for the margin of the label over every other. The bound holds for every replacement; that it is reached is
-not said, since one token cannot be the worst one for every filter at once. Inserting or deleting tokens is not covered.
+A window's sum has one term of each of its tokens, read from the table. What one replaced token makes of every filter
+is looked up for each position and each token of the vocabulary: for k = 1 the worst of them is the exact answer. For
+more tokens the losses of the worst positions are added, each with its worst token; where windows share tokens, the way
+that each has to the maximum is shared as well, so that the sum is never less than what k tokens do together. Before
+that, the extremes of the table's columns settle the texts that are certain anyway. Inserted and deleted tokens are not
+covered.
 
 Shapes: `T` tokens, `W` width, `F` filters of one width, `Q` windows, `C` classes, `N` texts.
 """
@@ -17,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .replacements import Windows, activated, untouched, worst_losses
 
 if TYPE_CHECKING:
     from .folded import FoldedTextCNN
@@ -90,14 +94,15 @@ def guarantee(model: FoldedTextCNN, texts: Sequence[str], replaced: int = 1) -> 
             "guarantee: got a model that normalises its pooled features, so that every filter moves with every other; "
             "expected pooled_norm False"
         )
-    extremes = _extremes(model)
+    extremes, vocabulary = _extremes(model), _vocabulary(model)
     weight, bias = (operand.astype(np.float64) for operand in model._operands[-2:])
     ids, offsets = model.encode(texts)
     labels: list[NDArray[np.int64]] = []
     margins: list[float] = []
     least: list[float] = []
     for begin, end in pairwise(offsets):
-        ranges = _ranges(model, ids[begin:end], extremes, replaced)
+        length, widths = _windows(model, ids[begin:end])
+        ranges = _ranges(model, widths, length, extremes, replaced)
         logits = weight @ ranges.value + bias
         if model.multi_label:
             wanted = np.array([model.thresholds.get(name, 0.5) for name in model.labels])
@@ -113,6 +118,10 @@ def guarantee(model: FoldedTextCNN, texts: Sequence[str], replaced: int = 1) -> 
             directions, margin = weight[best] - weight[others], logits[best] - logits[others]
         loss = _largest_loss(ranges, directions, replaced)
         slack = _ROUNDING * (1 + np.abs(directions) @ np.abs(ranges.value))
+        open_ = np.flatnonzero(margin - loss - slack <= 0)
+        if len(open_) and length:
+            own = worst_losses(model, widths, length, directions[open_], vocabulary, ranges.dropped, replaced)
+            loss[open_] = np.minimum(loss[open_], own)
         margins.append(float(margin.min()))
         least.append(float((margin - loss - slack).min()))
     shape = (0, len(model.labels)) if model.multi_label else (0,)
@@ -146,47 +155,55 @@ def _extremes(model: FoldedTextCNN) -> list[tuple[Floats, Floats]]:
     return found
 
 
-def _ranges(model: FoldedTextCNN, ids: NDArray[np.int32], extremes: list[tuple[Floats, Floats]], k: int) -> _Ranges:
+def _vocabulary(model: FoldedTextCNN) -> NDArray[np.int64]:
+    """Rows of the table that a token can have."""
+    rows = np.unique(model._tensors["row_of_id"])
+    return rows[rows >= 0].astype(np.int64)
+
+
+def _windows(model: FoldedTextCNN, ids: NDArray[np.int32]) -> tuple[int, list[Windows]]:
+    """The tokens of a text, from the first to the last that is no padding, and the windows of every width."""
     tensors, layout, config = model._tensors, model._layout, model.config
     table, hole = tensors["table"], len(tensors["table"]) - 1
     dilation, stride = int(config.get("dilation", 1)), int(config.get("stride", 1))
     rows = tensors["row_of_id"][ids].astype(np.int64)
     tokens = np.flatnonzero(rows >= 0)
     rows = rows[tokens[0] : tokens[-1] + 1] if len(tokens) else rows[:0]
-    rows = np.where(rows >= 0, rows, hole)
     length = len(rows)
-    parts: list[tuple[Floats, ...]] = []
+    padded = np.append(np.where(rows >= 0, rows, hole), hole)
+    found = []
     for i, width in enumerate(config["kernel_sizes"]):
         left, right = int(layout.plan[i, 7]), int(layout.plan[i, 8])
         filters, span = int(layout.plan[i, 5]), (width - 1) * dilation
         starts = np.arange(-left, length + right - span, stride)
         positions = starts[:, None] + dilation * np.arange(width)
-        inside = (positions >= 0) & (positions < length)
-        own = (
-            np.where(inside, rows[np.clip(positions, 0, max(0, length - 1))], hole) if length else positions * 0 + hole
-        )
+        own = padded[np.where((positions >= 0) & (positions < length), positions, length)]
         real = own != hole
         kept = real.any(axis=1)
         starts, positions, own, real = starts[kept], positions[kept], own[kept], real[kept]
         terms = np.stack([table[own[:, j], layout.columns_of(i, j)] for j in range(width)], axis=1).astype(np.float64)
         at = int(layout.plan[i, 6])
-        parts.append(
-            _of_width(terms, tensors["bias"][at : at + filters], starts, positions, real, span, *extremes[i], k, length)
-        )
+        sums = terms.sum(axis=1) + tensors["bias"][at : at + filters]
+        found.append(Windows(i, at, terms, sums, starts, positions, real, span, dilation))
+    return length, found
+
+
+def _ranges(
+    model: FoldedTextCNN, widths: list[Windows], length: int, extremes: list[tuple[Floats, Floats]], k: int
+) -> _Ranges:
+    parts = [_of_width(own, *extremes[own.index], k, length) for own in widths]
     value, lowest, highest, dropped, raised = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return _Ranges(*(_activated(model, part) for part in (value, lowest, highest, dropped, raised)))
+    return _Ranges(*(activated(model, part) for part in (value, lowest, highest, dropped, raised)))
 
 
-def _of_width(
-    terms: Floats, bias: Floats, starts: NDArray[np.int64], positions: NDArray[np.int64], real: NDArray[np.bool_],
-    span: int, largest: Floats, smallest: Floats, k: int, length: int,
-) -> tuple[Floats, ...]:  # fmt: skip
+def _of_width(own: Windows, largest: Floats, smallest: Floats, k: int, length: int) -> tuple[Floats, ...]:
     """Value, lowest, highest [F], dropped and raised [T, F] of one width, before activation; -inf without a window."""
-    filters = terms.shape[2]
+    terms, sums, starts, positions, real, span = (
+        own.terms, own.sums, own.starts, own.positions, own.real, own.span,
+    )  # fmt: skip
     if not len(terms):
-        nothing = np.full(filters, -np.inf)
-        return nothing, nothing, nothing, *(np.full((length, filters), -np.inf) for _ in range(2))
-    sums = terms.sum(axis=1) + bias
+        nothing = np.full(terms.shape[2], -np.inf)
+        return nothing, nothing, nothing, *(np.full((length, terms.shape[2]), -np.inf) for _ in range(2))
     value = sums.max(axis=0)
     # What a replaced token may add to a window and take from it, by its place in the window.
     gains = np.where(real[:, :, None], largest - terms, 0)
@@ -200,20 +217,20 @@ def _of_width(
     raised = np.tile(value, (length, 1))
     dropped = np.tile(lowest if k > 1 else value, (length, 1))
     if k == 1:
-        dropped = _untouched(sums, starts, span, length)
+        dropped = untouched(own, length)
     else:
         # Only a token of the winning window can lower the maximum.
         winner = starts[sums.argmax(axis=0)]
         at = np.arange(length)[:, None]
         dropped = np.where((at >= winner) & (at <= winner + span), dropped, value)
     for j in range(terms.shape[1]):
-        own = real[:, j]
-        here = positions[own, j]
+        at_token = real[:, j]
+        here = positions[at_token, j]
         # With this token among those that are replaced.
-        reach = sums[own] + np.minimum(top_gain[own], top_gain_before[own] + gains[own, j])
+        reach = sums[at_token] + np.minimum(top_gain[at_token], top_gain_before[at_token] + gains[at_token, j])
         raised[here] = np.maximum(raised[here], reach)
         if k == 1:
-            dropped[here] = np.maximum(dropped[here], sums[own] - losses[own, j])
+            dropped[here] = np.maximum(dropped[here], sums[at_token] - losses[at_token, j])
     return value, lowest, highest, np.minimum(dropped, value), raised
 
 
@@ -226,23 +243,3 @@ def _of_disjoint(sums: Floats, starts: NDArray[np.int64], span: int, k: int) -> 
         value = left[best, columns]
         left[np.abs(starts[:, None] - starts[best]) <= span] = -np.inf
     return value
-
-
-def _untouched(sums: Floats, starts: NDArray[np.int64], span: int, length: int) -> Floats:
-    """[T, F] the largest of the windows that lie wholly before or after each token."""
-    nothing = np.full((1, sums.shape[1]), -np.inf)
-    before = np.concatenate([nothing, np.maximum.accumulate(sums)])
-    after = np.concatenate([np.maximum.accumulate(sums[::-1])[::-1], nothing])
-    at = np.arange(length)
-    return np.maximum(before[np.searchsorted(starts + span, at)], after[np.searchsorted(starts, at, side="right")])
-
-
-def _activated(model: FoldedTextCNN, sums: Floats) -> Floats:
-    """Activations of sums, 0 where there is no window."""
-    from .kernels import ACTIVATIONS
-    from .winners import activate
-
-    window = np.isfinite(sums)
-    number = ACTIVATIONS.index(model.config.get("activation", "relu"))
-    flat = np.where(window, sums, 0).astype(np.float32).ravel()
-    return np.where(window, activate(flat, number).reshape(sums.shape), 0).astype(np.float64)

@@ -8,22 +8,22 @@ Shapes: `T` tokens, `F` filters of all widths, `I` widths.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .decisions import sigmoid, softmax
 from .winning import Winners, winners_in_chunks
 
 if TYPE_CHECKING:
     from .folded import FoldedTextCNN
 
 
-@dataclass(frozen=True)
-class TokenShare:
+class TokenShare(NamedTuple):
     """A token's part in the weight of an n-gram.
 
     start, end: characters of the text; text: those characters; weight: its part of the n-gram's weight.
@@ -35,8 +35,7 @@ class TokenShare:
     weight: float
 
 
-@dataclass(frozen=True)
-class Contribution:
+class Contribution(NamedTuple):
     """What one n-gram adds to a logit.
 
     start, end: characters of the text, from its first token to its last; text: those characters.
@@ -79,7 +78,7 @@ class Explanation:
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
         """The n-grams, the largest weight (of either sign) first."""
-        return self._windows.contributions(self.text, self.logit)
+        return self._windows.contributions(self.logit)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, ready for JSON."""
@@ -129,24 +128,32 @@ class Explanation:
 
 @dataclass(frozen=True)
 class _Windows:
-    """The winning windows of a text and what each filter adds to the logit; n-grams are made when asked for."""
+    """The winning windows of text n of `won`, and the head's weights [F] of the label; n-grams are made when asked."""
 
-    weights: NDArray[np.float64]  # [F] what each filter adds
-    without: NDArray[np.float64]  # [F] what it would add without its winning window
-    first: NDArray[np.int64]  # [F] first and last token of the winning window, -1 where there is none
-    last: NDArray[np.int64]
-    shares: Callable[[], tuple[NDArray[np.int64], NDArray[np.float64]]]  # () -> tokens [F, W] (-1: none), their parts
-    spans: Callable[[], list[tuple[int, int]]]  # () -> character spans of the tokens
+    model: FoldedTextCNN
+    won: Winners
+    n: int
+    text: str
+    weight: NDArray[np.float64]
 
-    def contributions(self, text: str, logit: float) -> tuple[Contribution, ...]:
-        contributing = np.flatnonzero((self.first >= 0) & ((self.weights != 0) | (self.without != 0)))
+    def spans(self) -> list[tuple[int, int]]:
+        """Where each token lies in the text."""
+        begin, length = int(self.won.skipped[self.n]), int(np.diff(self.won.offsets[self.n : self.n + 2])[0])
+        offsets = self.model._tokenizer.reference.encode(self.text).offsets
+        return list(offsets[begin : begin + length])
+
+    def contributions(self, logit: float) -> tuple[Contribution, ...]:
+        won, n, text = self.won, self.n, self.text
+        first, last = won.first[n], won.last[n]
+        weights, losers = self.weight * won.features[n], self.weight * won.without[n]
+        contributing = np.flatnonzero((first >= 0) & ((weights != 0) | (losers != 0)))
         if not len(contributing):
             return ()
-        spans, (positions, parts) = self.spans(), self.shares()
+        spans, (positions, parts) = self.spans(), _shares(self.model, won, n, self.weight)
         tokens = len(spans)
-        windows, ngram = np.unique(self.first[contributing] * tokens + self.last[contributing], return_inverse=True)
-        weight = np.bincount(ngram, weights=self.weights[contributing])
-        without = logit - weight + np.bincount(ngram, weights=self.without[contributing])
+        windows, ngram = np.unique(first[contributing] * tokens + last[contributing], return_inverse=True)
+        weight = np.bincount(ngram, weights=weights[contributing])
+        without = logit - weight + np.bincount(ngram, weights=losers[contributing])
         real = positions[contributing] >= 0
         pairs, of_pair = np.unique((ngram[:, None] * tokens + positions[contributing])[real], return_inverse=True)
         share = np.bincount(of_pair, weights=parts[contributing][real])
@@ -156,22 +163,22 @@ class _Windows:
         filters = contributing[by_ngram].tolist()
         places, shares = (pairs % tokens).tolist(), share.tolist()
         found = []
-        for n in np.argsort(-np.abs(weight), kind="stable").tolist():
-            first, last = divmod(int(windows[n]), tokens)
-            own = slice(pair_begins[n], pair_begins[n + 1])
-            start, end = spans[first][0], spans[last][1]
+        for g in np.argsort(-np.abs(weight), kind="stable").tolist():
+            begin, end_token = divmod(int(windows[g]), tokens)
+            own = slice(pair_begins[g], pair_begins[g + 1])
+            start, end = spans[begin][0], spans[end_token][1]
             found.append(
                 Contribution(
                     start=start,
                     end=end,
                     text=text[start:end],
-                    weight=float(weight[n]),
-                    without=float(without[n]),
+                    weight=float(weight[g]),
+                    without=float(without[g]),
                     tokens=tuple(
                         TokenShare(spans[place][0], spans[place][1], text[slice(*spans[place])], share)
                         for place, share in zip(places[own], shares[own], strict=True)
                     ),
-                    filters=tuple(filters[filter_begins[n] : filter_begins[n + 1]]),
+                    filters=tuple(filters[filter_begins[g] : filter_begins[g + 1]]),
                 )
             )
         return tuple(found)
@@ -185,42 +192,25 @@ def explain(model: FoldedTextCNN, text: str, label: str | None = None) -> Explan
 def explain_batch(model: FoldedTextCNN, texts: Sequence[str], label: str | None = None) -> list[Explanation]:
     """Explains one logit of each text; the windows are found for all at once, n-grams are made when asked for."""
     wanted = None if label is None else _label_id(model, label)
+    weight, bias = (operand.astype(np.float64) for operand in model._operands[-2:])
     found = []
     for begin, won in winners_in_chunks(model, texts):
-        own = texts[begin : begin + len(won)]
-        found += [_explanation(model, text, won, n, wanted) for n, text in enumerate(own)]
+        logits = won.features @ weight.T + bias
+        labels = logits.argmax(axis=1) if wanted is None else np.full(len(won), wanted)
+        probabilities = (sigmoid if model.multi_label else softmax)(logits)
+        for n, c in enumerate(labels.tolist()):
+            found.append(
+                Explanation(
+                    text=texts[begin + n],
+                    label=model.labels[c],
+                    logit=float(logits[n, c]),
+                    probability=float(probabilities[n, c]),
+                    bias=float(bias[c]),
+                    approximate=model.is_int8,
+                    _windows=_Windows(model, won, n, texts[begin + n], weight[c]),
+                )
+            )
     return found
-
-
-def _explanation(model: FoldedTextCNN, text: str, won: Winners, n: int, label: int | None) -> Explanation:
-    weight, head_bias = model._operands[-2].astype(np.float64), model._operands[-1].astype(np.float64)
-    logits = weight @ won.features[n] + head_bias
-    c = int(logits.argmax()) if label is None else label
-    probability = 1 / (1 + np.exp(-logits[c])) if model.multi_label else 1 / np.exp(logits - logits[c]).sum()
-
-    def spans() -> list[tuple[int, int]]:
-        offsets = model._tokenizer.reference.encode(text).offsets
-        begin = int(won.skipped[n])
-        length = int(won.offsets[n + 1] - won.offsets[n])
-        return [(int(start), int(end)) for start, end in offsets[begin : begin + length]]
-
-    windows = _Windows(
-        weights=weight[c] * won.features[n],
-        without=weight[c] * won.without[n],
-        first=won.first[n],
-        last=won.last[n],
-        shares=lambda: _shares(model, won, n, weight[c]),
-        spans=spans,
-    )
-    return Explanation(
-        text=text,
-        label=model.labels[c],
-        logit=float(logits[c]),
-        probability=float(probability),
-        bias=float(head_bias[c]),
-        approximate=model.is_int8,
-        _windows=windows,
-    )
 
 
 def _shares(
