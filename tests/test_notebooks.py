@@ -34,12 +34,12 @@ def test_outputs_are_kept(path):
 
 # The kernel's own packages warn of each other.
 @pytest.mark.filterwarnings("default")
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
     resources = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=250, kernel_name="python3", resources=resources).execute()
+    NotebookClient(notebook, timeout=800, kernel_name="python3", resources=resources).execute()
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             assert output.output_type != "error"
