@@ -176,8 +176,9 @@ def test_pickle(fitted: TextCNNClassifier, tmp_path: Path) -> None:
     again = pickle.loads(pickle.dumps(fitted))
     assert (again.predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
     assert (textcnn.load(again.save(tmp_path)).predict_proba(TEXTS) == fitted.predict_proba(TEXTS)).all()
-    # The files, and not the tables that are made from them.
-    assert len(pickle.dumps(fitted)) < 1.1 * sum(path.stat().st_size for path in tmp_path.iterdir())
+    # The tables are made again from the files.
+    assert fitted._classifier is not None
+    assert pickle.loads(pickle.dumps(fitted))._classifier is None
     assert pickle.loads(pickle.dumps(small())).get_params() == small().get_params()
 
 
