@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, make_model, word_tokenizer
+from folded_models import CONFIGS, make_model, reference_logits, word_tokenizer
 from rich.console import Console
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
@@ -199,3 +199,17 @@ def test_rich_prints_an_explanation() -> None:
     console = Console(record=True, width=100, file=io.StringIO())
     console.print(fold(make_model(), word_tokenizer()).explain(TEXTS[4]))
     assert "logit without" in console.export_text()
+
+
+@pytest.mark.parametrize("name", [*EXACT])
+def test_deleted_is_the_logit_of_the_text_without_the_tokens(name: str) -> None:
+    model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
+    folded = fold(model, tokenizer)
+    for text in TEXTS:
+        why = folded.explain(text, folded.labels[1])
+        assert len(why.deleted) == len(why.contributions)
+        ids, spans = (lambda encoding: (encoding.ids, encoding.offsets))(tokenizer.encode(text))
+        for ngram, deleted in zip(why.contributions, why.deleted, strict=True):
+            left = [i for i, (start, end) in zip(ids, spans, strict=True) if end <= ngram.start or ngram.end <= start]
+            wanted = reference_logits(model, left)[1]
+            assert deleted == pytest.approx(wanted, rel=1e-4, abs=1e-3)

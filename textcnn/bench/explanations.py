@@ -21,9 +21,9 @@ from .report import write_figures
 DESCRIPTION = """\
 Measures explanations of a trained model:
   sum_error           largest |bias + sum of weights - logit| over all texts and labels, relative to the logit (or 1)
-  occlusion_*         mean rank correlation with brute force: delete an n-gram, predict again. Ours: `tokens`, the
-                      shares of the n-gram's tokens in all n-grams; `weight` and `without`, those of the n-gram alone.
-                      `gradient` is gradient x input
+  occlusion_*         mean rank correlation with brute force: delete an n-gram, predict again. Ours: `deleted`, which
+                      is that; `tokens`, the shares of the n-gram's tokens in all n-grams; `weight` and `without`,
+                      those of the n-gram alone. `gradient` is gradient x input
   *_over_predict      cost of a text beside predicting it in a batch
 
   textcnn bench explain --model runs/sst2 --data sst2/test.parquet --sums mr/train.parquet trec/test.parquet"""
@@ -101,7 +101,7 @@ def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[
     and what deleting its tokens takes from the logit of the text's label."""
     from scipy.stats import spearmanr
 
-    ranks: dict[str, list[float]] = {"tokens": [], "without": [], "weight": [], "gradient": []}
+    ranks: dict[str, list[float]] = {"deleted": [], "tokens": [], "without": [], "weight": [], "gradient": []}
     for text, why in zip(texts, model.explain_batch(texts), strict=True):
         ids, _ = model.encode([text])
         spans = model._tokenizer.reference.encode(text).offsets
@@ -121,6 +121,7 @@ def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[
                 if token.end > token.start:
                     own[at_start[token.start]] += token.weight
         said = {
+            "deleted": [why.logit - deleted for deleted in why.deleted],
             # Deleting tokens takes them from every window that they are in, not only from those of this n-gram.
             "tokens": [float(own[at].sum()) for at in places],
             "without": [why.logit - ngram.without for ngram in ngrams],

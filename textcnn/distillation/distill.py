@@ -23,6 +23,7 @@ from ..training.distillation import DistillationModule
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
 from .labelling import label_texts, teacher_vectors
+from .precision import Precision
 from .sizes import student_size
 from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
 from .transfer import Augmentation, augment, nearest_sentences, sample_sentences
@@ -46,6 +47,7 @@ def distill(
     max_unlabelled: int | None = None,
     choose: Literal["random", "near"] = "random",
     soft_columns: Sequence[str] | None = None,
+    teacher_precision: Precision = "auto",
     progress: bool = True,
     **overrides: Any,
 ) -> TextClassifier:
@@ -69,6 +71,8 @@ def distill(
         choose: Draws them at random, or takes those most like the labelled texts.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.
+        teacher_precision: Of a transformer: 32-true, bf16-mixed, or auto, the latter where the processor is made for
+            it.
         progress: Whether to show progress.
         overrides: Arguments of TextDataModule, Architecture, the module (learning rates and so on), Lightning's
             Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence,
@@ -113,7 +117,7 @@ def distill(
             raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
         logits = _soft_columns(datamodule, soft_columns, labels, multi_label)
     else:
-        opened = open_teacher(teacher, labels, multi_label)
+        opened = open_teacher(teacher, labels, multi_label, teacher_precision)
         texts = texts + extra
         represented = bool(for_loss.get("representation_weight"))
         logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)

@@ -46,7 +46,7 @@ class Teacher:
         )
 
 
-def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False) -> Teacher:
+def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False, precision: str = "auto") -> Teacher:
     """Opens a teacher whose classes are `labels`.
 
     Args:
@@ -55,6 +55,7 @@ def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False)
             probabilities are averaged.
         labels: Names of the classes, in the order wanted.
         multi_label: Whether labels do not exclude each other.
+        precision: Of a transformer: 32-true, bf16-mixed, or auto, the latter where the processor is made for it.
 
     Raises:
         ValueError: the teacher's classes are others; both lists are given.
@@ -63,9 +64,9 @@ def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False)
     if isinstance(teacher, list | tuple):
         if not teacher:
             raise ValueError("teacher: got an empty list; expected at least one")
-        return _Average([open_teacher(one, labels, multi_label) for one in teacher], multi_label)
+        return _Average([open_teacher(one, labels, multi_label, precision) for one in teacher], multi_label)
     if isinstance(teacher, str | Path):
-        return _open_directory(str(teacher), labels, multi_label)
+        return _open_directory(str(teacher), labels, precision)
     if hasattr(teacher, "predict_proba"):
         named = getattr(teacher, "classes_", None)
         named = getattr(teacher, "labels", None) if named is None else named
@@ -162,12 +163,14 @@ def readable_length(wanted: int, tokenizer: Any, config: Any) -> int:
 class _Transformer(Teacher):
     is_transformer = True
 
-    def __init__(self, name: str, labels: Sequence[str], max_length: int = 256) -> None:
+    def __init__(self, name: str, labels: Sequence[str], precision: str, max_length: int = 256) -> None:
         import torch
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         from ..artifact import quiet_transformers
+        from .precision import resolve_precision
 
+        self._halved = resolve_precision(precision) == "bf16-mixed"
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:
             with quiet_transformers():
@@ -178,8 +181,9 @@ class _Transformer(Teacher):
         self._tokenizer = AutoTokenizer.from_pretrained(name)
         self._max_length = readable_length(max_length, self._tokenizer, model.config)
         self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
-        # Of the order of the classes as well, since that of the logits follows it.
-        self.fingerprint = f"{_fingerprint(Path(name)) if Path(name).is_dir() else name} {self._order}"
+        # Of the order of the classes and the precision as well, since the logits follow them.
+        saved = _fingerprint(Path(name)) if Path(name).is_dir() else name
+        self.fingerprint = f"{saved} {self._order}" + (" bf16" if self._halved else "")
         self.checkpoint = name
 
     def logits(self, texts: list[str]) -> Array:
@@ -194,7 +198,7 @@ class _Transformer(Teacher):
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         size = self._model.config.hidden_size if with_representations else 0
         found = np.empty((len(texts), len(self._order) + size), np.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.autocast(self._device, torch.bfloat16, enabled=self._halved):
             for start in range(0, len(order), 64):
                 rows = order[start : start + 64]
                 batch = self._tokenizer(
@@ -213,7 +217,7 @@ class _Transformer(Teacher):
         return found
 
 
-def _open_directory(name: str, labels: Sequence[str], multi_label: bool) -> Teacher:
+def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher:
     import json
 
     config = Path(name) / "config.json"
@@ -221,7 +225,7 @@ def _open_directory(name: str, labels: Sequence[str], multi_label: bool) -> Teac
         raise FileNotFoundError(f"teacher: got {name}, which has no config.json; expected a saved classifier")
     if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "textcnn":
         return _TextCNN(name, labels)
-    return _Transformer(name, labels)
+    return _Transformer(name, labels, precision)
 
 
 def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:

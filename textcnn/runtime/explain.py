@@ -96,12 +96,19 @@ class Explanation:
                     "text": c.text,
                     "weight": c.weight,
                     "without": c.without,
+                    "deleted": deleted,
                     "tokens": [{"start": t.start, "end": t.end, "text": t.text, "weight": t.weight} for t in c.tokens],
                     "filters": list(c.filters),
                 }
-                for c in self.contributions
+                for c, deleted in zip(self.contributions, self.deleted, strict=True)
             ],
         }
+
+    @cached_property
+    def deleted(self) -> tuple[float, ...]:
+        """For each n-gram of `contributions`, the logit of the text without its tokens: predicted anew, so that n-grams
+        which only then come to stand together count too."""
+        return self._windows.logits_of_rest([(c.start, c.end) for c in self.contributions], self.label)
 
     def characters(self) -> NDArray[np.float64]:
         """Weight of each character of the text: that of its tokens, spread evenly over their characters."""
@@ -142,43 +149,54 @@ class _Windows:
         offsets = self.model._tokenizer.reference.encode(self.text).offsets
         return list(offsets[begin : begin + length])
 
+    def logits_of_rest(self, deleted: Sequence[tuple[int, int]], label: str) -> tuple[float, ...]:
+        """Logits of the text, each time without the tokens that lie within some characters."""
+        spans = np.array(self.spans(), dtype=np.int64).reshape(-1, 2)
+        ids = self.won.ids[self.won.offsets[self.n] : self.won.offsets[self.n + 1]]
+        begins, ends = spans[:, 0], spans[:, 1]
+        # Special tokens have no characters and stay.
+        kept = [ids[~((start <= begins) & (ends <= end) & (begins < ends))] for start, end in deleted]
+        offsets = np.concatenate([[0], np.cumsum([len(one) for one in kept])]).astype(np.int64)
+        flat = np.concatenate([ids[:0], *kept]).astype(np.int32)
+        logits = self.model.logits_of_ids(flat, offsets)
+        return tuple(logits[:, self.model.labels.index(label)].tolist())
+
     def contributions(self, logit: float) -> tuple[Contribution, ...]:
-        won, n, text = self.won, self.n, self.text
-        first, last = won.first[n], won.last[n]
-        weights, losers = self.weight * won.features[n], self.weight * won.without[n]
-        contributing = np.flatnonzero((first >= 0) & ((weights != 0) | (losers != 0)))
-        if not len(contributing):
+        from .ngrams import merge_ngrams
+
+        won, n, text, tensors = self.won, self.n, self.text, self.model._tensors
+        hole, dilation = len(tensors["table"]) - 1, int(self.model.config.get("dilation", 1))
+        rows = tensors["row_of_id"][won.ids[won.offsets[n] : won.offsets[n + 1]]].astype(np.int64)
+        ends, weights, losses, *parts = merge_ngrams(
+            np.where(rows >= 0, rows, hole), tensors["table"], self.model._layout.plan, dilation, hole,
+            tensors["scale"], won.features[n], won.without[n], won.sums[n], won.start[n], won.first[n], won.last[n],
+            self.weight,
+        )  # fmt: skip
+        if not len(ends):
             return ()
-        spans, (positions, parts) = self.spans(), _shares(self.model, won, n, self.weight)
-        tokens = len(spans)
-        windows, ngram = np.unique(first[contributing] * tokens + last[contributing], return_inverse=True)
-        weight = np.bincount(ngram, weights=weights[contributing])
-        without = logit - weight + np.bincount(ngram, weights=losers[contributing])
-        real = positions[contributing] >= 0
-        pairs, of_pair = np.unique((ngram[:, None] * tokens + positions[contributing])[real], return_inverse=True)
-        share = np.bincount(of_pair, weights=parts[contributing][real])
-        pair_begins = np.searchsorted(pairs, np.arange(len(windows) + 1) * tokens)
-        by_ngram = np.argsort(ngram, kind="stable")
-        filter_begins = np.searchsorted(ngram[by_ngram], np.arange(len(windows) + 1))
-        filters = contributing[by_ngram].tolist()
-        places, shares = (pairs % tokens).tolist(), share.tolist()
+        spans, order = self.spans(), np.argsort(-np.abs(weights), kind="stable").tolist()
+        filters, filter_begins, shares, share_begins = (part.tolist() for part in parts)
+        ends, weights, without = ends.tolist(), weights.tolist(), (logit - losses).tolist()
         found = []
-        for g in np.argsort(-np.abs(weight), kind="stable").tolist():
-            begin, end_token = divmod(int(windows[g]), tokens)
-            own = slice(pair_begins[g], pair_begins[g + 1])
-            start, end = spans[begin][0], spans[end_token][1]
+        for g in order:
+            first, last = ends[g]
+            start, end = spans[first][0], spans[last][1]
+            own = shares[share_begins[g] : share_begins[g + 1]]
+            places = spans[first : last + 1 : dilation]
             found.append(
                 Contribution(
-                    start=start,
-                    end=end,
-                    text=text[start:end],
-                    weight=float(weight[g]),
-                    without=float(without[g]),
-                    tokens=tuple(
-                        TokenShare(spans[place][0], spans[place][1], text[slice(*spans[place])], share)
-                        for place, share in zip(places[own], shares[own], strict=True)
+                    start,
+                    end,
+                    text[start:end],
+                    weights[g],
+                    without[g],
+                    # A share that is no number is padding's.
+                    tuple(
+                        TokenShare(begin, stop, text[begin:stop], share)
+                        for (begin, stop), share in zip(places, own, strict=True)
+                        if share == share
                     ),
-                    filters=tuple(filters[filter_begins[g] : filter_begins[g + 1]]),
+                    tuple(filters[filter_begins[g] : filter_begins[g + 1]]),
                 )
             )
         return tuple(found)
@@ -211,39 +229,6 @@ def explain_batch(model: FoldedTextCNN, texts: Sequence[str], label: str | None 
                 )
             )
     return found
-
-
-def _shares(
-    model: FoldedTextCNN, won: Winners, n: int, weight: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The tokens of each filter's window and their parts of its weight: [F, W] each, -1 and 0 where there is none."""
-    tensors, layout = model._tensors, model._layout
-    table, hole = tensors["table"], len(tensors["table"]) - 1
-    dilation, widths = int(model.config.get("dilation", 1)), model.config["kernel_sizes"]
-    ids = won.ids[won.offsets[n] : won.offsets[n + 1]]
-    rows = tensors["row_of_id"][ids].astype(np.int64)
-    rows = np.append(np.where(rows >= 0, rows, hole), hole)
-    tokens = np.full((layout.features, max(widths)), -1, dtype=np.int64)
-    parts = np.zeros(tokens.shape)
-    for i, width in enumerate(widths):
-        at, count = int(layout.plan[i, 6]), int(layout.plan[i, 5])
-        own = slice(at, at + count)
-        places = won.start[n, own, None] + dilation * np.arange(width)
-        places = np.where((places >= 0) & (places < len(ids)), places, len(ids))
-        real = rows[places] != hole
-        columns = np.array([layout.columns_of(i, j).start for j in range(width)]) + np.arange(count)[:, None]
-        terms = table[rows[places], columns] * tensors["scale"][own, None].astype(np.float64) * real
-        # The filter's own bias is no token's: each has an equal part of it.
-        number = np.maximum(1, real.sum(axis=1))
-        before = np.where(won.first[n, own] >= 0, won.sums[n, own], 0).astype(np.float64)
-        shared = (terms + ((before - terms.sum(axis=1)) / number)[:, None]) * real
-        whole = shared.sum(axis=1)
-        total = weight[own] * won.features[n, own]
-        factor = np.divide(total, whole, out=np.zeros(count), where=whole != 0)
-        even = np.where(whole == 0, total / number, 0)
-        parts[own, :width] = shared * factor[:, None] + even[:, None] * real
-        tokens[own, :width] = np.where(real, places, -1)
-    return tokens, parts
 
 
 def _label_id(model: FoldedTextCNN, label: str) -> int:

@@ -30,12 +30,20 @@ def table(explanation: Explanation, top: int = 12) -> Any:
     shown = explanation.contributions[:top]
     largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
     rows = Table(box=None, padding=(0, 2, 0, 0))
-    for name, justify in (("n-gram", "left"), ("weight", "right"), ("", "left"), ("logit without", "right")):
+    for name, justify in (
+        ("n-gram", "left"), ("weight", "right"), ("", "left"), ("logit without", "right"), ("if deleted", "right"),
+    ):  # fmt: skip
         rows.add_column(name, justify=justify)  # type: ignore[arg-type]
-    for c in shown:
+    for c, deleted in zip(shown, explanation.deleted, strict=False):
         bar = "█" * max(1, round(BAR * abs(c.weight) / largest))
         style = f"rgb({','.join(map(str, FOR if c.weight > 0 else AGAINST))})"
-        rows.add_row(Text(" ".join(c.text.split())), f"{c.weight:+.3f}", Text(bar, style=style), f"{c.without:.3f}")
+        rows.add_row(
+            Text(" ".join(c.text.split())),
+            f"{c.weight:+.3f}",
+            Text(bar, style=style),
+            f"{c.without:.3f}",
+            f"{deleted:.3f}",
+        )
     return Group(Text(_heading(explanation), style="bold"), rows, Text(_footing(explanation, shown), style="dim"))
 
 
@@ -55,11 +63,12 @@ def ngrams(explanation: Explanation, top: int = 12) -> str:
     rows = "".join(
         f'<tr><td>{escape(" ".join(c.text.split()))}</td><td class="number">{c.weight:+.3f}</td><td>'
         f'<span class="bar" style="width:{9 * abs(c.weight) / largest:.2f}em;background:{_color(c.weight, 1)}">'
-        f'</span></td><td class="number">{c.without:.3f}</td></tr>'
-        for c in shown
+        f'</span></td><td class="number">{c.without:.3f}</td><td class="number">{deleted:.3f}</td></tr>'
+        for c, deleted in zip(shown, explanation.deleted, strict=False)
     )
     return (
-        '<table><tr><th>n-gram</th><th class="number">weight</th><th></th><th class="number">logit without</th></tr>'
+        '<table><tr><th>n-gram</th><th class="number">weight</th><th></th><th class="number">logit without</th>'
+        '<th class="number">if deleted</th></tr>'
         f"{rows}</table><p><small>{escape(_footing(explanation, shown))}</small></p>"
     )
 

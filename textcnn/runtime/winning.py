@@ -25,7 +25,7 @@ class Winners:
 
     Args:
         features: [N, F] pooled values, after activation.
-        without: [N, F] what they would be without the winning window: those of the next best.
+        without: [N, F] what they would be without the winning window: those of the next best, 0 where there is none.
         sums: [N, F] sums of the winning windows with the bias, before activation; -inf where there is none.
         start: [N, F] the token that the window begins at, negative where it hangs over the beginning of the text.
         first, last: [N, F] first and last token of the text that the window reads; -1 where there is none.
@@ -37,9 +37,9 @@ class Winners:
     features: NDArray[np.float32]
     without: NDArray[np.float32]
     sums: NDArray[np.float32]
-    start: NDArray[np.int64]
-    first: NDArray[np.int64]
-    last: NDArray[np.int64]
+    start: NDArray[np.int32]
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
     ids: NDArray[np.int32]
     offsets: NDArray[np.int64]
     skipped: NDArray[np.int64]
@@ -60,7 +60,7 @@ def winners(model: FoldedTextCNN, texts: Sequence[str]) -> Winners:
 def winners_of_ids(model: FoldedTextCNN, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Winners:
     """The winning windows of token ids: text n is ids[offsets[n]:offsets[n + 1]]."""
     from .kernels import ACTIVATIONS
-    from .winners import NO_WINDOW, activate, find_winners_of_texts
+    from .winners import find_winners_of_texts
 
     if model.config.get("pooled_norm"):
         raise ValueError(
@@ -68,38 +68,16 @@ def winners_of_ids(model: FoldedTextCNN, ids: NDArray[np.int32], offsets: NDArra
             "pooled_norm False; train without it"
         )
     tensors, layout, config = model._tensors, model._layout, model.config
-    row_of_id = tensors["row_of_id"]
+    row_of_id, table = tensors["row_of_id"], tensors["table"]
     ids, offsets, skipped = without_padding(ids, offsets, row_of_id[ids] >= 0)
-    count, features = len(offsets) - 1, layout.features
-    best, second = (np.empty((count, features), np.float32) for _ in range(2))
-    start = np.empty((count, features), np.int64)
-    dilation, stride = int(config.get("dilation", 1)), int(config.get("stride", 1))
-    table = tensors["table"]
+    features, without, sums = (np.empty((len(offsets) - 1, layout.features), np.float32) for _ in range(3))
+    start, first, last = (np.empty(features.shape, np.int32) for _ in range(3))
     find_winners_of_texts(
-        ids, offsets, row_of_id, table, layout.plan, dilation, stride, len(table) - 1, best, second, start
-    )
-    won, again = start > NO_WINDOW, np.isfinite(second)
-    activation = ACTIVATIONS.index(config.get("activation", "relu"))
-    sums = best * tensors["scale"] + tensors["bias"]
-    next_sums = np.where(again, second, 0) * tensors["scale"] + tensors["bias"]
-    values = activate(np.where(won, sums, 0).astype(np.float32).ravel(), activation).reshape(sums.shape)
-    next_values = activate(next_sums.astype(np.float32).ravel(), activation).reshape(sums.shape)
-    width_of = np.repeat(config["kernel_sizes"], [int(n) for n in layout.plan[:, 5]])
-    # From the first to the last token that a window reads: what hangs over the ends is no token.
-    lengths = np.diff(offsets)[:, None]
-    reach = start + (width_of - 1) * dilation
-    before_text, after_text = np.maximum(0, -start), np.maximum(0, reach - lengths + 1)
-    return Winners(
-        features=np.where(won, values, 0).astype(np.float32),
-        without=np.where(again, next_values, 0).astype(np.float32),
-        sums=np.where(won, sums, -np.inf).astype(np.float32),
-        start=start,
-        first=np.where(won, start + -(-before_text // dilation) * dilation, -1),
-        last=np.where(won, reach - -(-after_text // dilation) * dilation, -1),
-        ids=ids,
-        offsets=offsets,
-        skipped=skipped,
-    )
+        ids, offsets, row_of_id, table, layout.plan, int(config.get("dilation", 1)), int(config.get("stride", 1)),
+        len(table) - 1, tensors["scale"], tensors["bias"], ACTIVATIONS.index(config.get("activation", "relu")),
+        features, without, sums, start, first, last,
+    )  # fmt: skip
+    return Winners(features, without, sums, start, first, last, ids, offsets, skipped)
 
 
 def without_padding(
