@@ -56,19 +56,24 @@ def find_winners(rows, table, plan, dilation, stride, hole, best, second, start,
             if has_token:
                 count[i] += 1
                 here = np.int32(window)
-                for j in range(width):
+                terms = table[rows[window], first_column : first_column + filters]
+                if width == 1:
+                    for f in range(filters):
+                        own_sums[f] = terms[f]
+                for j in range(1, width):
                     begin = first_column + j * columns
-                    terms = table[rows[window + j * dilation], begin : begin + filters]
-                    if j == 0:
+                    more = table[rows[window + j * dilation], begin : begin + filters]
+                    # The first two in one go: a pass less over the sums.
+                    if j == 1:
                         for f in range(filters):
-                            own_sums[f] = terms[f]
-                    elif is_int8:
-                        # As the fast kernel adds: what leaves the range stays at its end.
-                        for f in range(filters):
-                            own_sums[f] = min(max(own_sums[f] + terms[f], np.float32(-128)), np.float32(127))
+                            own_sums[f] = np.float32(terms[f]) + np.float32(more[f])
                     else:
                         for f in range(filters):
-                            own_sums[f] += terms[f]
+                            own_sums[f] += more[f]
+                    if is_int8:
+                        # As the fast kernel adds: what leaves the range stays at its end.
+                        for f in range(filters):
+                            own_sums[f] = min(max(own_sums[f], np.float32(-128)), np.float32(127))
                 for f in range(filters):
                     value = own_sums[f]
                     wins = value > own_best[f]
