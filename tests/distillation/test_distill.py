@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from transformers import AutoConfig, AutoModel, AutoTokenizer, BertForMaskedLM
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, BertForMaskedLM
 
 import textcnn
 from textcnn.cli import main
@@ -23,6 +23,7 @@ from textcnn.contextual import contextual_vectors
 from textcnn.distillation import labelling
 from textcnn.distillation.distill import _unlabelled
 from textcnn.distillation.labelling import label_texts, teacher_vectors
+from textcnn.distillation.precision import resolve_precision
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.sizes import PRESETS, student_size
 from textcnn.distillation.teach import teach
@@ -377,18 +378,20 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
     table = pd.read_csv(reviews)
     texts = list(table["text"])
     orders = (["positive", "negative"], LABELS)
-    first, second = (open_teacher(str(tmp_path / "teacher"), order).logits(texts) for order in orders)
+    first, second = (
+        open_teacher(str(tmp_path / "teacher"), order, precision="32-true").logits(texts) for order in orders
+    )
     # Classes come in the order asked for, and answers do not depend on what stands beside a text.
     assert (first == second[:, ::-1]).all()
-    opened = [open_teacher(str(tmp_path / "teacher"), order) for order in orders]
-    in_turn = [label_texts(one, texts, 2, tmp_path / "cache") for one in opened]
+    both_ways = [open_teacher(str(tmp_path / "teacher"), order, precision="32-true") for order in orders]
+    in_turn = [label_texts(one, texts, 2, tmp_path / "cache") for one in both_ways]
     np.testing.assert_allclose(in_turn[0], in_turn[1][:, ::-1], atol=1e-6)
     assert (np.array(LABELS)[second.argmax(axis=1)] == table["label"]).mean() > 0.8
-    alone = open_teacher(str(tmp_path / "teacher"), LABELS).logits(texts[:1])
+    alone = open_teacher(str(tmp_path / "teacher"), LABELS, precision="32-true").logits(texts[:1])
     np.testing.assert_allclose(alone[0], second[0], atol=1e-4)
     # Its representations, as transformers computes them for one text.
-    both = label_texts(opened := open_teacher(str(tmp_path / "teacher"), LABELS), texts, 2, tmp_path / "cache",
-                       representations=True)  # fmt: skip
+    opened = open_teacher(str(tmp_path / "teacher"), LABELS, precision="32-true")
+    both = label_texts(opened, texts, 2, tmp_path / "cache", representations=True)
     np.testing.assert_allclose(both[:, :2], opened.logits(texts), atol=1e-5)
     model = AutoModel.from_pretrained(tmp_path / "teacher").eval()
     inputs = AutoTokenizer.from_pretrained(tmp_path / "teacher")(texts[3], return_tensors="pt")
@@ -401,7 +404,9 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
     with pytest.raises(ValueError, match="the teacher shows no representations"):
         textcnn.distill(sure, str(reviews), None, tmp_path / "no", representation_weight=1.0)
     # A student that starts from what its teacher makes of each token, with the teacher's vocabulary or its own.
-    read = Path(teacher_vectors(open_teacher(str(tmp_path / "teacher"), LABELS), tmp_path / "cache"))
+    read = Path(
+        teacher_vectors(open_teacher(str(tmp_path / "teacher"), LABELS, precision="32-true"), tmp_path / "cache")
+    )
     written = load_file(read / "model.safetensors")["embeddings"]
     assert torch.equal(written, contextual_vectors(str(tmp_path / "teacher"), []))
     for budget, vocabulary in ((None, len(written)), ("300kB", 1000)):
@@ -422,3 +427,38 @@ def test_dropout_is_on_while_a_transformer_learns(transformer: str) -> None:
     from textcnn.distillation.teach import TeacherModule
 
     assert TeacherModule(transformer, LABELS, "single_label_classification", 1e-3).model.training
+
+
+def test_precision_is_what_the_processor_is_made_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for made_for_it, wanted in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=made_for_it: {"amx_bf16": found})
+        assert resolve_precision("auto") == wanted
+        assert resolve_precision("32-true") == "32-true"
+        assert resolve_precision("bf16-mixed") == "bf16-mixed"
+    with pytest.raises(ValueError, match="got 'fp8'; expected auto, 32-true or bf16-mixed"):
+        resolve_precision("fp8")
+
+
+def test_a_teacher_in_bfloat16_is_near_and_has_labels_of_its_own(tmp_path: Path, transformer: str) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(
+        transformer, num_labels=2, id2label=dict(enumerate(LABELS))
+    )
+    model.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(transformer).save_pretrained(tmp_path)
+    texts = ["a lovely film", "dull"]
+    whole, halved = (open_teacher(str(tmp_path), LABELS, precision=name) for name in ("32-true", "bf16-mixed"))
+    assert not (whole.logits(texts) == halved.logits(texts)).all()
+    np.testing.assert_allclose(whole.logits(texts), halved.logits(texts), atol=0.05)
+    # Labels of the one are not taken from the cache for the other.
+    assert whole.fingerprint != halved.fingerprint
+
+
+def test_teaching_in_bfloat16_learns(reviews: Path, tmp_path: Path, transformer: str) -> None:
+    scores = teach(
+        transformer, str(reviews), tmp_path / "teacher", epochs=8, batch_size=16, learning_rate=0.005,
+        precision="bf16-mixed", progress=False,
+    )  # fmt: skip
+    assert scores["val_accuracy"] > 0.8
+    weights = load_file(tmp_path / "teacher" / "model.safetensors")
+    assert {weight.dtype for weight in weights.values()} == {torch.float32}
