@@ -132,7 +132,7 @@ class TrainingModule(LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Brings the rows that the batch reads up to date."""
         if self._row_embeddings:
-            rows = batch["input_ids"].unique()
+            rows = batch["input_ids"].flatten()
             for channel in self._row_embeddings:
                 self._row_optimizer.touch(channel.weight, rows)
 
