@@ -8,9 +8,18 @@ import pytest
 import torch
 from torch import nn
 
+from textcnn.training import optimizers
 from textcnn.training.optimizers import LONGEST_GAP, RowAdamW, clip_gradient_norm
 
 ROWS, COLUMNS = 40, 6
+
+
+@pytest.fixture(autouse=True, params=["numba", "torch"])
+def implementation(request, monkeypatch):
+    """Everything holds with the kernels and, as on a GPU or without numba, without them."""
+    if request.param == "torch":
+        monkeypatch.setattr(optimizers, "_kernels", lambda: None)
+    return request.param
 
 
 def train(optimizer_class, steps, sparse, start=None, cosine=True):
@@ -66,6 +75,27 @@ def test_takes_the_steps_of_dense_adamw(steps, cosine):
     rows = last(train(RowAdamW, steps, sparse=True, cosine=cosine))
     for ours, theirs in zip(rows, dense, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_takes_the_same_steps_in_float32(implementation):
+    """The kernels' step and torch's, on gradients of a hundred columns: what one vectorised loop and its end do."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(ROWS, 101, generator=generator)
+    weights = [nn.Parameter(start.clone()) for _ in range(2)]
+    rows = RowAdamW([{"params": weights[:1], "weight_decay": 0.0}], lr=0.01)
+    dense = torch.optim.AdamW([{"params": weights[1:], "weight_decay": 0.0}], lr=0.01)
+    for _ in range(40):
+        chosen = torch.randperm(ROWS, generator=generator)[:7]
+        rows.touch(weights[0], torch.cat([chosen, chosen]))
+        values = torch.randn(7, 101, generator=generator)
+        gradient = torch.sparse_coo_tensor(chosen[None], values, start.shape, check_invariants=True)
+        weights[0].grad, weights[1].grad = gradient, gradient.to_dense()
+        rows.step()
+        dense.step()
+    rows.settle()
+    torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=1e-6)
+    used = optimizers._kernels_for(weights[0]) is not None
+    assert used == (implementation == "numba")
 
 
 def test_moves_a_row_that_only_momentum_moves():

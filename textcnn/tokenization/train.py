@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 MAX_WORD_CHARACTERS = 100  # WordPiece reads a longer word as [UNK]
+CHUNKS_PER_CALL = 100  # of 10 to 10,000 the fastest
 WORDS_PER_LINE = 1000  # how many copies of a word the trainer is fed at once
 
 
@@ -99,15 +100,21 @@ def _count_words(
     normalizer: normalizers.Normalizer,
     pre_tokenizer: pre_tokenizers.PreTokenizer,
 ) -> dict[str, int]:
-    """Words and their counts, the distinct chunks between spaces being split once only."""
+    """Words and their counts, the distinct chunks between spaces being split once only, and many in one call."""
     chunks: Counter[str] = Counter()
     for text in texts:
         chunks.update(text.split(" "))  # no other white space: the normaliser drops some of it
-    words: Counter[str] = Counter()
+    # Chunks that occur equally often need not be told apart: their words have the same count.
+    alike: dict[int, list[str]] = {}
     for chunk, count in chunks.items():
-        for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(chunk)):
-            if len(word) <= MAX_WORD_CHARACTERS:
-                words[word] += count
+        alike.setdefault(count, []).append(chunk)
+    words: Counter[str] = Counter()
+    for count, group in alike.items():
+        for start in range(0, len(group), CHUNKS_PER_CALL):
+            text = normalizer.normalize_str(" ".join(group[start : start + CHUNKS_PER_CALL]))
+            for word, _ in pre_tokenizer.pre_tokenize_str(text):
+                if len(word) <= MAX_WORD_CHARACTERS:
+                    words[word] += count
     return words
 
 

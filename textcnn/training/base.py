@@ -126,13 +126,26 @@ class TrainingModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self.loss(batch, self(batch))
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["input_ids"]))
+        self.log_loss(loss, batch_idx)
         return loss
+
+    def log_loss(self, loss: Tensor, batch_idx: int) -> None:
+        """Notes the loss of the steps that a logger asks for, and of the first and the last of an epoch.
+
+        Lightning takes about a millisecond to note a number: 1.2 of the 18 that a step over 50 texts took.
+        """
+        if batch_idx == 0 or self.trainer.is_last_batch or self._is_logged:
+            self.log("train_loss", loss, prog_bar=True)
+
+    @property
+    def _is_logged(self) -> bool:
+        every = self.trainer.log_every_n_steps
+        return every > 0 and (self.trainer.global_step + 1) % every == 0
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Brings the rows that the batch reads up to date."""
         if self._row_embeddings:
-            rows = batch["input_ids"].unique()
+            rows = batch["input_ids"].flatten()
             for channel in self._row_embeddings:
                 self._row_optimizer.touch(channel.weight, rows)
 

@@ -73,7 +73,7 @@ class DistillationModule(TrainingModule):
         wanted = batch["labels"][:, -self.representation_dim :]
         distance = representation_distance(self.projection(features), wanted).mean()
         loss = self.loss(batch, logits) + self.representation_weight * distance
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(wanted))
+        self.log_loss(loss, batch_idx)
         return loss
 
     def loss(self, batch: Batch, logits: Tensor) -> Tensor:
