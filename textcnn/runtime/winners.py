@@ -15,7 +15,7 @@ from .kernels import COLUMN, FEATURE_AT, FILTERS, LEFT, RIGHT, SLICE_BYTES, WIDT
 NO_WINDOW = -(1 << 40)
 
 
-@kernel()
+@kernel(allocates=True)
 def find_winners(rows, table, plan, dilation, stride, hole, best, second, start, count):
     """The best and the second best window of every filter, before scale, bias and activation.
 
@@ -78,7 +78,7 @@ def find_winners(rows, table, plan, dilation, stride, hole, best, second, start,
             window += stride
 
 
-@kernel()
+@kernel(allocates=True)
 def find_winners_of_texts(
     ids, offsets, row_of_id, table, plan, dilation, stride, hole, best, second, start
 ):  # fmt: skip
@@ -112,7 +112,7 @@ def find_winners_of_texts(
             start[n, f] = start[n, f] - left if start[n, f] >= 0 else NO_WINDOW
 
 
-@kernel()
+@kernel(allocates=True)
 def activate(values, activation):
     """The activation of float32 values."""
     out = np.empty_like(values)
