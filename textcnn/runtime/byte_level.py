@@ -68,7 +68,7 @@ def _word_end(text, starts, kinds, i, count):
     return end - 1 if end < count and end - i > 1 else end
 
 
-@kernel()
+@kernel(allocates=True)
 def tokenize_byte_level(
     data, ends, first_text, settings, add_prefix_space, prefix, suffix, maybe_added, added, added_ends,
     block_of, records, pool, memory, misses, miss_counters, out, offsets, result,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
 from .layout import Layout
+from .startup import collection_paused
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .threads import ThreadPool
 
@@ -68,22 +69,23 @@ class FoldedTextCNN(TextClassifier):
         self._tensors = dict(tensors)
         self._layout = Layout.of(config, tensors["table"].dtype)
         self._check_shapes()
-        # Imported now and not with the module: numba takes a while to import.
-        from .kernels import classify
+        with collection_paused():
+            # Imported now and not with the module: numba takes a while to import.
+            from .kernels import classify
 
-        self._kernel = classify
-        self._operands = self._kernel_operands()
-        self._pool = ThreadPool(threads)
-        self._tokenizer: Any = None
-        if tokenizer is not None:
-            from .tokenizer import compile_tokenizer
+            self._kernel = classify
+            self._operands = self._kernel_operands()
+            self._pool = ThreadPool(threads)
+            self._tokenizer: Any = None
+            if tokenizer is not None:
+                from .tokenizer import compile_tokenizer
 
-            self._tokenizer = compile_tokenizer(tokenizer)
-            if self._tokenizer.vocab_size > len(tensors["row_of_id"]):
-                raise ValueError(
-                    f"tokenizer: got {self._tokenizer.vocab_size} tokens; expected at most the model's "
-                    f"{len(tensors['row_of_id'])}; use the tokenizer.json that was saved with the model"
-                )
+                self._tokenizer = compile_tokenizer(tokenizer)
+        if self._tokenizer is not None and self._tokenizer.vocab_size > len(tensors["row_of_id"]):
+            raise ValueError(
+                f"tokenizer: got {self._tokenizer.vocab_size} tokens; expected at most the model's "
+                f"{len(tensors['row_of_id'])}; use the tokenizer.json that was saved with the model"
+            )
 
     @classmethod
     def load(cls, directory: str | Path, threads: int = 1) -> FoldedTextCNN:
@@ -269,10 +271,13 @@ class FoldedTextCNN(TextClassifier):
             kernels.push_tokens(ids, 0, len(ids), row_of_id, table, state, plan, dilation, stride, hole)
         kernels.end_text(table, state, plan, dilation, stride, hole)
         _, _, _, _, _, scale, bias, activation, norm_weight, norm_bias, epsilon, head_weight, head_bias = self._operands
-        features = np.empty(self._layout.features, dtype=np.float32)
-        kernels.finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, features)
+        _, _, found, maxima, _ = state
+        features = np.empty((1, self._layout.features), dtype=np.float32)
+        kernels.finish_features(
+            found, maxima, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, features, 0
+        )  # fmt: skip
         logits = np.empty((1, len(self.labels)), dtype=np.float32)
-        kernels.apply_head(features, head_weight, head_bias, logits[0])
+        kernels.apply_head(features, 0, head_weight, head_bias, logits, 0)
         return logits
 
     def _classify(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], features: Array) -> Array:

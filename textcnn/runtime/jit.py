@@ -14,9 +14,19 @@ from typing import Any
 
 import numba as nb
 
+from .startup import import_numba_arrays
 
-def kernel(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """numba.njit with nogil and a cache on disk that any change of this package makes void."""
+import_numba_arrays()
+
+
+def kernel(allocates: bool = False, **options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """numba.njit with nogil and a cache on disk that any change of this package makes void.
+
+    Args:
+        allocates: Whether the kernel makes arrays. One that does not leaves them to its caller, and does not count
+            the references to them: counting takes as long as the work on a short text or a word.
+    """
+    options = {**options, "_nrt": allocates}
 
     def compiled(function: Callable[..., Any]) -> Any:
         dispatcher = nb.njit(nogil=True, cache=True, **options)(function)

@@ -16,8 +16,9 @@ import math
 
 import numpy as np
 
+from .feature_ops import scale_maxima
 from .jit import kernel
-from .vector_ops import PREFETCH_DISTANCE, window_max_float32, window_max_int8
+from .vector_ops import PREFETCH_DISTANCE, least_of, window_max
 
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
 # Columns of a plan [I, 9], int64: where each width lies in a table row and how its windows lie on a text.
@@ -31,7 +32,7 @@ _STRETCH = 64
 _FILLED, _PENDING_HOLES, _HAS_HOLES, _HAS_TOKENS, _MOVED = range(5)
 
 
-@kernel()
+@kernel(allocates=True)
 def new_state(plan, dilation, table):
     """What one text in progress needs: rows of the buffer, next window of each width, windows found, counters."""
     span = 0
@@ -43,6 +44,22 @@ def new_state(plan, dilation, table):
     next_start = np.zeros(plan.shape[0], np.int64)
     found = np.zeros(plan.shape[0], np.bool_)
     return rows, next_start, found, np.empty(features, table.dtype), np.zeros(5, np.int64)
+
+
+@kernel()
+def _forget(maxima):
+    """No window yet: the maxima of none."""
+    for f in range(maxima.size):
+        maxima[f] = least_of(maxima)
+
+
+@kernel()
+def _add_windows(least, table_at, rows_at, maxima_at, size, start, count, stride, dilation, plan, i):
+    """Adds `count` windows of the width in row i of the plan."""
+    window_max(
+        least, table_at, rows_at, maxima_at + plan[i, MAXIMA_AT] * size, start, count, stride, dilation, plan[i, WIDTH],
+        plan[i, COLUMN], plan[i, SLICE_BYTES], plan[i, PADDED],
+    )  # fmt: skip
 
 
 @kernel()
@@ -58,7 +75,7 @@ def begin_text(state, plan, hole):
     rows[:left] = hole
     counters[:] = 0
     counters[_FILLED] = left
-    maxima[:] = -128 if maxima.itemsize == 1 else -np.inf
+    _forget(maxima)
 
 
 @kernel()
@@ -74,9 +91,7 @@ def _slide(table, state, plan, dilation, stride, hole, check, at_end):
     """Adds every window that the buffer holds whole; at the end of a text also those that hang over it."""
     rows, next_start, found, maxima, counters = state
     filled = counters[_FILLED]
-    is_int8 = table.itemsize == 1
-    size = 1 if is_int8 else 4
-    table_at, rows_at, maxima_at = table.ctypes.data, rows.ctypes.data, maxima.ctypes.data
+    table_at, rows_at, maxima_at, size = table.ctypes.data, rows.ctypes.data, maxima.ctypes.data, table.itemsize
     moved = True
     while moved:
         # The widths take a stretch of text together, so that they read a row while it is near.
@@ -94,16 +109,9 @@ def _slide(table, state, plan, dilation, stride, hole, check, at_end):
             if check and not _has_token(rows, start, dilation, width, hole):
                 continue
             found[i] = True
-            best = maxima_at + plan[i, MAXIMA_AT] * size
-            column, slice_bytes, padded = plan[i, COLUMN], plan[i, SLICE_BYTES], plan[i, PADDED]
-            if is_int8:
-                window_max_int8(
-                    table_at, rows_at, best, start, count, stride, dilation, width, column, slice_bytes, padded
-                )
-            else:
-                window_max_float32(
-                    table_at, rows_at, best, start, count, stride, dilation, width, column, slice_bytes, padded
-                )
+            _add_windows(
+                least_of(table), table_at, rows_at, maxima_at, size, start, count, stride, dilation, plan, i
+            )  # fmt: skip
 
 
 @kernel()
@@ -112,10 +120,13 @@ def _make_room(table, state, plan, dilation, stride, hole):
     rows, next_start, _, _, counters = state
     _slide(table, state, plan, dilation, stride, hole, counters[_HAS_HOLES] != 0, False)
     filled = counters[_FILLED]
-    first = min(filled, next_start.min())
+    first = filled
+    for i in range(next_start.size):
+        first = min(first, next_start[i])
     for k in range(first, filled):
         rows[k - first] = rows[k]
-    next_start -= first
+    for i in range(next_start.size):
+        next_start[i] -= first
     counters[_FILLED] = filled - first
     counters[_MOVED] = 1
 
@@ -171,6 +182,51 @@ def end_text(table, state, plan, dilation, stride, hole):
 
 
 @kernel()
+def _pool_at_once(
+    ids, begin, end, row_of_id, row_bytes, least, table_at, size, rows, rows_at, found, maxima, maxima_at, plan,
+    dilation, stride, hole,
+):  # fmt: skip
+    """The maxima of a text that fits the buffer and has no padding: the same as a push of all its tokens.
+
+    Returns False, with the maxima as they were, for any other text.
+    """
+    tokens = end - begin
+    if tokens > _BUFFER_ROWS or tokens < max(1, dilation):
+        return False
+    left = 0
+    right = 0
+    for i in range(plan.shape[0]):
+        left = max(left, plan[i, LEFT])
+        right = max(right, plan[i, RIGHT])
+    for k in range(left):
+        rows[k] = hole
+    any_padding = False
+    for k in range(tokens):
+        row = np.int64(row_of_id[ids[begin + k]])
+        any_padding |= row < 0
+        rows[left + k] = row * row_bytes
+    if any_padding:
+        return False
+    filled = left + tokens
+    for k in range(filled, filled + right):
+        rows[k] = hole
+    _forget(maxima)
+    most = 0
+    for i in range(plan.shape[0]):
+        room = filled + plan[i, RIGHT] - (left - plan[i, LEFT] + (plan[i, WIDTH] - 1) * dilation)
+        found[i] = room > 0
+        most = max(most, room)
+    for first in range(0, most, _STRETCH * stride):
+        for i in range(plan.shape[0]):
+            start = left - plan[i, LEFT] + first
+            room = filled + plan[i, RIGHT] - (start + (plan[i, WIDTH] - 1) * dilation)
+            if room > 0:
+                count = min(_STRETCH, (room + stride - 1) // stride)
+                _add_windows(least, table_at, rows_at, maxima_at, size, start, count, stride, dilation, plan, i)
+    return True
+
+
+@kernel()
 def _activate(value, activation):
     if activation == 0:
         return max(value, np.float32(0))
@@ -188,50 +244,75 @@ def _activate(value, activation):
 
 
 @kernel()
-def finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, features):
-    """Maxima to features [F]: scale, bias, activation, layer norm; 0 where a filter has no window."""
-    _, _, found, maxima, _ = state
+def finish_features(found, maxima, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, features, n):
+    """Maxima to features[n] [F]: scale, bias, activation, layer norm; 0 where a filter has no window."""
     any_window = False
     is_relu = activation == 0
+    count = features.shape[1]
+    features_at = features.ctypes.data + n * features.strides[0]
     for i in range(plan.shape[0]):
-        at, source, count = plan[i, FEATURE_AT], plan[i, MAXIMA_AT], plan[i, FILTERS]
+        at, filters = plan[i, FEATURE_AT], plan[i, FILTERS]
         if not found[i]:
-            features[at : at + count] = 0
+            for f in range(at, at + filters):
+                features[n, f] = 0
             continue
         any_window = True
-        # Slices, whose indexes LLVM sees to start at 0: else it does not use vectors.
-        out, values = features[at : at + count], maxima[source : source + count]
-        own_scale, own_bias = scale[at : at + count], bias[at : at + count]
-        for f in range(count):
-            value = np.float32(values[f]) * own_scale[f] + own_bias[f]
-            out[f] = value if value > 0 or not is_relu else np.float32(0)
+        scale_maxima(
+            least_of(maxima), maxima.ctypes.data + plan[i, MAXIMA_AT] * maxima.itemsize, scale.ctypes.data + 4 * at,
+            bias.ctypes.data + 4 * at, features_at + 4 * at, filters, np.float32(0 if is_relu else -np.inf),
+        )  # fmt: skip
         if not (is_relu or activation == 2):
-            for f in range(count):
-                out[f] = _activate(out[f], activation)
+            for f in range(at, at + filters):
+                features[n, f] = _activate(features[n, f], activation)
     if norm_weight.size and any_window:
         mean = 0.0
-        for f in range(features.size):
-            mean += features[f]
-        mean /= features.size
+        for f in range(count):
+            mean += features[n, f]
+        mean /= count
         variance = 0.0
-        for f in range(features.size):
-            variance += (features[f] - mean) ** 2
-        factor = 1 / math.sqrt(variance / features.size + norm_epsilon)
-        for f in range(features.size):
-            features[f] = np.float32((features[f] - mean) * factor) * norm_weight[f] + norm_bias[f]
+        for f in range(count):
+            variance += (features[n, f] - mean) ** 2
+        factor = 1 / math.sqrt(variance / count + norm_epsilon)
+        for f in range(count):
+            features[n, f] = np.float32((features[n, f] - mean) * factor) * norm_weight[f] + norm_bias[f]
 
 
 @kernel(fastmath={"reassoc", "nsz", "contract"})
-def apply_head(features, head_weight, head_bias, logits):
-    """logits [C] = head_weight [C, F] @ features [F] + head_bias [C]."""
+def apply_head(features, row, head_weight, head_bias, logits, n):
+    """logits[n] [C] = head_weight [C, F] @ features[row] [F] + head_bias [C]."""
     for c in range(head_weight.shape[0]):
         total = np.float32(0)
-        for f in range(features.size):
-            total += head_weight[c, f] * features[f]
-        logits[c] = total + head_bias[c]
+        for f in range(head_weight.shape[1]):
+            total += head_weight[c, f] * features[row, f]
+        logits[n, c] = total + head_bias[c]
 
 
 @kernel()
+def _classify(
+    ids, offsets, row_of_id, table, state, plan, dilation, stride, scale, bias, activation,
+    norm_weight, norm_bias, norm_epsilon, head_weight, head_bias, features, logits,
+):  # fmt: skip
+    row_bytes = table.strides[0]
+    hole = (table.shape[0] - 1) * row_bytes
+    rows, _, found, maxima, _ = state
+    least, size = least_of(table), table.itemsize
+    table_at, rows_at, maxima_at = table.ctypes.data, rows.ctypes.data, maxima.ctypes.data
+    for n in range(offsets.size - 1):
+        if not _pool_at_once(
+            ids, offsets[n], offsets[n + 1], row_of_id, row_bytes, least, table_at, size, rows, rows_at, found, maxima,
+            maxima_at, plan, dilation, stride, hole,
+        ):  # fmt: skip
+            begin_text(state, plan, hole)
+            push_tokens(ids, offsets[n], offsets[n + 1], row_of_id, table, state, plan, dilation, stride, hole)
+            end_text(table, state, plan, dilation, stride, hole)
+        row = min(n, features.shape[0] - 1)
+        finish_features(
+            found, maxima, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, features, row
+        )  # fmt: skip
+        apply_head(features, row, head_weight, head_bias, logits, n)
+
+
+@kernel(allocates=True)
 def classify(
     ids, offsets, row_of_id, table, plan, dilation, stride, scale, bias, activation,
     norm_weight, norm_bias, norm_epsilon, head_weight, head_bias, features, logits,
@@ -240,12 +321,8 @@ def classify(
 
     features [N, F], or [1, F] where only the logits [N, C] are wanted.
     """
-    hole = (table.shape[0] - 1) * table.strides[0]
     state = new_state(plan, dilation, table)
-    for n in range(offsets.size - 1):
-        begin_text(state, plan, hole)
-        push_tokens(ids, offsets[n], offsets[n + 1], row_of_id, table, state, plan, dilation, stride, hole)
-        end_text(table, state, plan, dilation, stride, hole)
-        row = features[min(n, features.shape[0] - 1)]
-        finish_features(state, plan, scale, bias, activation, norm_weight, norm_bias, norm_epsilon, row)
-        apply_head(row, head_weight, head_bias, logits[n])
+    _classify(
+        ids, offsets, row_of_id, table, state, plan, dilation, stride, scale, bias, activation,
+        norm_weight, norm_bias, norm_epsilon, head_weight, head_bias, features, logits,
+    )  # fmt: skip

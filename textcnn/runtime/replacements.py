@@ -98,7 +98,7 @@ def worst_losses(
     return worst
 
 
-@kernel(fastmath={"reassoc", "contract"})
+@kernel(allocates=True, fastmath={"reassoc", "contract"})
 def least_of_tokens(table, vocabulary, plan, base, rest, replaceable, functions, activation, least):
     """For each position and function, the least over the tokens that could stand there: least [T, K], filled.
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
 from numba import types
+from numba.core import config
 from numba.extending import intrinsic
 
 from .layout import LANES
@@ -33,14 +35,28 @@ _BYTE = ir.IntType(8)
 _FLAG = ir.IntType(32)
 
 
-class _Element:
-    """How one kind of table is loaded, added and compared."""
+def has_wide_vectors() -> bool:
+    """Whether code is made for a CPU that adds and compares 64 single bytes at a time (AVX-512BW)."""
+    features: str = config.CPU_FEATURES  # type: ignore[attr-defined]
+    return "+avx512bw" in (get_host_cpu_features().flatten() if features is None else features)
 
-    def __init__(self, is_int8: bool) -> None:
+
+class _Element:
+    """How one kind of table is loaded, added and compared.
+
+    Args:
+        is_int8: The type of the table.
+        wide: Vectors of 64 bytes instead of 32.
+        blocks: Numbers of vectors that a block may have.
+    """
+
+    def __init__(self, is_int8: bool, wide: bool, blocks: tuple[int, ...]) -> None:
         self.is_int8 = is_int8
         self.type = _BYTE if is_int8 else ir.FloatType()
         self.size = 1 if is_int8 else 4
-        self.lanes = LANES["int8" if is_int8 else "float32"]
+        self.lanes = LANES["int8" if is_int8 else "float32"] * (2 if wide else 1)
+        self.wide = wide
+        self.blocks = blocks
 
     def load(self, builder: ir.IRBuilder, address: ir.Value, lanes: int) -> ir.Value:
         vector = builder.load(builder.inttoptr(address, ir.VectorType(self.type, lanes).as_pointer()))
@@ -86,7 +102,22 @@ class _Operands:
         return builder.add(builder.add(self.table, self.column), row)
 
 
-def _emit(builder: ir.IRBuilder, operands: _Operands, element: _Element) -> None:
+def _emit(builder: ir.IRBuilder, operands: _Operands, is_int8: bool) -> None:
+    """The code for the widest vectors that the filters fill."""
+    if not has_wide_vectors():
+        _emit_blocks(builder, operands, _Element(is_int8, False, _BLOCKS))
+        return
+    wide = _Element(is_int8, True, _BLOCKS)
+    fills_wide = builder.icmp_signed(">=", operands.filters, _INDEX(wide.lanes))
+    with builder.if_else(fills_wide) as (many, few):
+        with many:
+            _emit_blocks(builder, operands, wide)
+        with few:
+            # Fewer filters than that are at most two of the other vectors.
+            _emit_blocks(builder, operands, _Element(is_int8, False, _BLOCKS[-2:]))
+
+
+def _emit_blocks(builder: ir.IRBuilder, operands: _Operands, element: _Element) -> None:
     """for each block of filters: go to the code for its number of vectors and the width."""
     lanes = element.lanes
     # The last vector starts so that it ends with the last filter, and may compute some filters a second time. Few
@@ -105,10 +136,11 @@ def _emit(builder: ir.IRBuilder, operands: _Operands, element: _Element) -> None
     builder.position_at_end(inside)
     left = builder.sub(vectors, first)
     count = _INDEX(1)
-    for size in reversed(_BLOCKS[1:-1]):
+    for size in reversed(element.blocks[1:-1]):
         count = builder.select(builder.icmp_signed(">=", left, _INDEX(size)), _INDEX(size), count)
     # With filters for a whole block, the last one starts so that it ends with them, as the last vector does.
-    count = builder.select(builder.icmp_signed(">=", vectors, _INDEX(_BLOCKS[0])), _INDEX(_BLOCKS[0]), count)
+    most = _INDEX(element.blocks[0])
+    count = builder.select(builder.icmp_signed(">=", vectors, most), most, count)
     start = builder.select(builder.icmp_signed("<", left, count), builder.sub(vectors, count), first)
     index = builder.mul(start, _INDEX(lanes))
     last = builder.sub(operands.filters, _INDEX(lanes))
@@ -138,7 +170,7 @@ def _emit_sizes(
     """The code of one width for each number of vectors; 0 is half a vector."""
     impossible = builder.append_basic_block("impossible")
     by_size = builder.switch(size, impossible)
-    for vectors in (*_BLOCKS, 0):
+    for vectors in element.blocks if element.wide else (*element.blocks, 0):
         chosen = builder.append_basic_block(f"vectors{vectors}")
         by_size.add_case(_INDEX(vectors), chosen)
         builder.position_at_end(chosen)
@@ -249,28 +281,32 @@ def _add_rows(
     return totals
 
 
-def _window_max(is_int8: bool) -> Any:
-    @intrinsic
-    def window_max(  # type: ignore[no-untyped-def]
-        typing_context, table, rows, maxima, start, count, stride, dilation, width, column, slice_bytes, filters
-    ):
-        """For `count` windows at start, start + stride, ...: maxima[f] = max(maxima[f], sum over j of
-        table[rows[window + j * dilation], column + j, f]).
+@intrinsic
+def window_max(  # type: ignore[no-untyped-def]
+    typing_context, least, table, rows, maxima, start, count, stride, dilation, width, column, slice_bytes, filters
+):
+    """For `count` windows at start, start + stride, ...: maxima[f] = max(maxima[f], sum over j of
+    table[rows[window + j * dilation], column + j, f]).
 
-        All arguments are integers. `table`, `rows` (int64 byte offsets into the table) and `maxima` (of the
-        table's type) are addresses; `column` is the byte at which this width starts in a row;
-        `slice_bytes` the bytes of one offset's filters; `filters` a multiple of half a vector.
-        """
-        signature = types.void(*([types.int64] * 11))
+    `least` says by its type what the table holds, int8 or float32. All other arguments are integers. `table`, `rows`
+    (int64 byte offsets into the table) and `maxima` (of the table's type) are addresses; `column` is the byte at which
+    this width starts in a row; `slice_bytes` the bytes of one offset's filters; `filters` a multiple of half a vector.
+    """
+    signature = types.void(least, *([types.int64] * 11))
 
-        def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
-            _emit(builder, _Operands(values), _Element(is_int8))
-            return context.get_dummy_value()
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        _emit(builder, _Operands(values[1:]), signature.args[0] == types.int8)
+        return context.get_dummy_value()
 
-        return signature, generate
-
-    return window_max
+    return signature, generate
 
 
-window_max_int8 = _window_max(True)
-window_max_float32 = _window_max(False)
+@intrinsic
+def least_of(typing_context, table):  # type: ignore[no-untyped-def]
+    """The least value that a table's type holds, as a value of that type."""
+    dtype = table.dtype
+
+    def generate(context, builder, signature, values):  # type: ignore[no-untyped-def]
+        return context.get_constant(dtype, -128 if dtype == types.int8 else float("-inf"))
+
+    return dtype(table), generate

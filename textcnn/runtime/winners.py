@@ -13,7 +13,7 @@ from .jit import kernel
 from .kernels import COLUMN, FEATURE_AT, FILTERS, LEFT, RIGHT, SLICE_BYTES, WIDTH, _activate
 
 
-@kernel()
+@kernel(allocates=True)
 def find_winners(rows, table, plan, dilation, stride, hole, best, second, start, count):
     """The best and the second best window of every filter, before scale, bias and activation.
 
@@ -83,7 +83,7 @@ def find_winners(rows, table, plan, dilation, stride, hole, best, second, start,
             window += stride
 
 
-@kernel()
+@kernel(allocates=True)
 def find_winners_of_texts(
     ids, offsets, row_of_id, table, plan, dilation, stride, hole, scale, bias, activation,
     features, without, sums, start, first, last,
@@ -168,7 +168,7 @@ def _finish_places(start, first, last, left, reach, length, dilation):
             last[f] -= (last[f] - length + dilation) // dilation * dilation
 
 
-@kernel()
+@kernel(allocates=True)
 def activate(values, activation):
     """The activation of float32 values."""
     out = np.empty_like(values)

@@ -21,7 +21,7 @@ ON_MISS, UNKNOWN_ID, MAX_CHARACTERS, LIMIT, LONGEST_PIECE, LETTERS = range(6)
 _LOW = np.array([(1 << (8 * n)) - 1 for n in range(8)] + [0xFFFFFFFFFFFFFFFF], dtype=np.uint64)
 
 
-@kernel()
+@kernel(allocates=True)
 def byte_ends(data, lengths):
     """Where each text ends in UTF-8, given their lengths in characters."""
     ends = np.empty(lengths.size, np.int64)
