@@ -13,7 +13,7 @@ from .jit import kernel
 from .kernels import COLUMN, FEATURE_AT, FILTERS, SLICE_BYTES, WIDTH
 
 
-@kernel()
+@kernel(allocates=True)
 def merge_ngrams(
     rows, table, plan, dilation, hole, scale, features, without, sums, start, first, last, weight
 ):  # fmt: skip
