@@ -41,7 +41,7 @@ class TeacherModule(lightning.LightningModule):
     """
 
     def __init__(
-        self, model: str, labels: Sequence[str], problem_type: str, learning_rate: float, precision: str
+        self, model: str, labels: Sequence[str], problem_type: str, learning_rate: float, precision: str = "32-true"
     ) -> None:
         super().__init__()
         from transformers import AutoConfig, AutoModelForSequenceClassification
