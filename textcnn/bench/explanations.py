@@ -157,7 +157,7 @@ def _tokens_of(ngram: Contribution, spans: Sequence[tuple[int, int]]) -> NDArray
 def _logits_without(
     model: FoldedTextCNN, ids: NDArray[np.int32], places: Sequence[NDArray[np.int64]]
 ) -> NDArray[np.float32]:
-    """Logits of a text, each time without some of its tokens."""
+    """Logits of a text, each time without some of its tokens: the judge, which shares no code with what it judges."""
     left = [np.delete(ids, at) for at in places]
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in left])]).astype(np.int64)
     return model.logits_of_ids(np.concatenate(left).astype(np.int32), offsets)
