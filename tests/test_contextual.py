@@ -12,7 +12,7 @@ from transformers import BertModel
 import textcnn
 from textcnn.cli import main
 from textcnn.contextual import contextual_vectors
-from textcnn.tokenization import load_tokenizer
+from textcnn.tokenization import add_words, load_tokenizer
 
 TEXTS = ["a lovely film", "a dull film and a dull plot", "great plot", "a", ""]
 
@@ -41,6 +41,42 @@ def test_means_are_those_of_single_texts(transformer: str) -> None:
     for batch_size in (1, 3):
         got = contextual_vectors(transformer, TEXTS, batch_size=batch_size)
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-4)
+
+
+def test_a_word_has_the_mean_of_its_pieces(transformer: str) -> None:
+    from transformers import AutoTokenizer
+
+    model = BertModel.from_pretrained(transformer).eval()
+    tokenizer = AutoTokenizer.from_pretrained(transformer)
+    texts = ["a great plot", "plot plot a great film", "filmed and awful"]
+    _, words = add_words(load_tokenizer(transformer), texts * 3, most=2)
+    assert len(words) == 2
+    embeddings = model.get_input_embeddings().weight.detach()
+    everything = [(token,) for token in range(len(embeddings))] + list(words)
+    states: list[list[torch.Tensor]] = [[] for _ in everything]
+    with torch.inference_mode():
+        for row, pieces in enumerate(everything):
+            ids = torch.tensor([[tokenizer.cls_token_id, *pieces, tokenizer.sep_token_id]])
+            states[row].append(model(ids).last_hidden_state[0, 1:-1].mean(dim=0))
+        for text in texts:
+            encoded = tokenizer(text, return_tensors="pt")
+            output = model(**encoded).last_hidden_state[0]
+            for word in set(encoded.word_ids()) - {None}:
+                at = [place for place, owner in enumerate(encoded.word_ids()) if owner == word]
+                pieces = tuple(encoded["input_ids"][0, at].tolist())
+                for place, piece in zip(at, pieces, strict=True):
+                    states[words.get(pieces, piece)].append(output[place])
+    assert all(len(states[word]) > 8 for word in words.values())
+    kept = torch.tensor([row not in tokenizer.all_special_ids for row in range(len(everything))])
+    wanted = [
+        torch.stack([embeddings[list(pieces)].mean(dim=0) for pieces in everything]),
+        torch.stack([torch.stack(found).mean(dim=0) for found in states]),
+    ]
+    wanted = [half - half[kept].mean(dim=0) for half in wanted]
+    got = contextual_vectors(transformer, texts, batch_size=2, words=words)
+    torch.testing.assert_close(
+        got, torch.cat([half / half[kept].std() for half in wanted], dim=1), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_the_verb_writes_what_training_starts_from(

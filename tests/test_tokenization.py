@@ -28,7 +28,7 @@ from textcnn.tokenization import (
     train_tokenizer,
     vocabulary_size,
 )
-from textcnn.tokenization.train import _count_words, _repeated
+from textcnn.tokenization.train import _repeated, count_words
 
 CHECKPOINT = os.environ.get("TEXTCNN_CHECKPOINT")
 DATA = os.environ.get("TEXTCNN_DATA")
@@ -155,7 +155,7 @@ def test_words_are_counted_as_in_whole_texts(texts: list[str]) -> None:
         expected = Counter(
             word for text in texts for word, _ in pre_tokenizer.pre_tokenize_str(normalizer.normalize_str(text))
         )
-        assert _count_words(texts, normalizer, pre_tokenizer) == expected
+        assert count_words(texts, normalizer, pre_tokenizer) == expected
 
 
 def test_the_trainer_is_fed_each_word_as_often_as_it_occurs() -> None:

@@ -11,23 +11,30 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import BatchEncoding
 
 DESCRIPTION = """\
 Writes initial token vectors for `--data.vectors`: a transformer's input embeddings beside the mean of its outputs for
-each token in texts, which need no labels. A token that the texts lack has the output for the token alone.
+each token in texts, which need no labels. A token that the texts lack has the output for the token alone. With --words
+the most frequent words that the transformer splits become tokens of their own.
 
-  textcnn vectors sentence-transformers/all-MiniLM-L6-v2 --texts reviews.csv --output minilm-vectors
+  textcnn vectors sentence-transformers/all-MiniLM-L6-v2 --texts reviews.csv --words 30000 --output minilm-vectors
   textcnn fit --data.path reviews.csv --data.vectors minilm-vectors"""
 
 
 def contextual_vectors(
-    checkpoint: str, texts: Sequence[str], max_length: int = 128, batch_size: int = 64, progress: bool = False
+    checkpoint: str,
+    texts: Sequence[str],
+    max_length: int = 128,
+    batch_size: int = 64,
+    progress: bool = False,
+    words: Mapping[tuple[int, ...], int] | None = None,
 ) -> Tensor:
     """Input embeddings and mean outputs of every token, side by side, each half centred and of deviation 1: [V, 2D].
 
@@ -39,6 +46,8 @@ def contextual_vectors(
         max_length: Tokens of a text that it reads.
         batch_size: Texts that it reads at a time.
         progress: Whether to show a bar on standard error.
+        words: Words that are tokens beside those of the transformer: the ids of their pieces, and their own, which
+            follow on the transformer's. A word has the means over its pieces.
 
     Example:
         >>> contextual_vectors("sentence-transformers/all-MiniLM-L6-v2", ["a film"]).shape
@@ -54,11 +63,19 @@ def contextual_vectors(
     with quiet_transformers():
         model = AutoModel.from_pretrained(checkpoint).eval().to(device)
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    inputs = model.get_input_embeddings().weight.detach().float().cpu()
+    words = words or {}
+    embeddings = model.get_input_embeddings().weight.detach().float().cpu()
+    inputs = torch.zeros(max([len(embeddings) - 1, *words.values()]) + 1, embeddings.shape[1])
+    inputs[: len(embeddings)] = embeddings
+    for pieces, word in words.items():
+        inputs[word] = embeddings[list(pieces)].mean(dim=0)
     special = torch.zeros(len(inputs), dtype=torch.bool)
     special[tokenizer.all_special_ids] = True
     # A token alone counts as one occurrence, so that a rare token is not what one text makes of it.
-    sums, counts = _alone(model, tokenizer, len(inputs), device), torch.ones(len(inputs))
+    sums = torch.zeros_like(inputs)
+    sums[: len(embeddings)] = _alone(model, tokenizer, [(token,) for token in range(len(embeddings))], device)
+    sums[list(words.values())] = _alone(model, tokenizer, list(words), device)
+    counts = torch.ones(len(inputs))
     ordered = sorted(texts, key=len)
     starts = range(0, len(ordered), batch_size)
     with torch.inference_mode():
@@ -70,9 +87,10 @@ def contextual_vectors(
                 max_length=max_length,
                 return_tensors="pt",
             ).to(device)
-            kept = batch["attention_mask"].bool() & ~special.to(device)[batch["input_ids"]]
-            ids = batch["input_ids"][kept].cpu()
-            sums.index_add_(0, ids, model(**batch).last_hidden_state[kept].float().cpu())
+            tokens = _as_words(batch, words) if words else batch["input_ids"].cpu()
+            kept = batch["attention_mask"].bool().cpu() & ~special[tokens]
+            ids = tokens[kept]
+            sums.index_add_(0, ids, model(**batch).last_hidden_state[kept.to(device)].float().cpu())
             counts += torch.bincount(ids, minlength=len(counts))
     means = sums / counts[:, None]
     return torch.cat([_standard(inputs, ~special), _standard(means, ~special)], dim=1)
@@ -86,38 +104,68 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("checkpoint", help="a transformer: directory or Hub id")
     parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="what it reads; no labels needed")
     parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument("--limit", type=int, metavar="N", help="texts of each file, from its start (default: all)")
+    parser.add_argument(
+        "--words",
+        type=int,
+        default=0,
+        metavar="N",
+        help="most words to make tokens of, counted in all texts (default: 0)",
+    )
+    parser.add_argument(
+        "--limit", type=int, metavar="N", help="texts of each file that are read, from its start (default: all)"
+    )
     parser.add_argument("--max_length", type=int, default=128, help="tokens of a text that it reads (default: 128)")
     parser.add_argument("--output", required=True, metavar="DIR", help="directory to write")
     options = parser.parse_args(args)
 
     from .data.prediction import read_texts
 
-    texts: list[str] = []
-    for path in options.texts:
-        texts += read_texts(path, options.text_column)[: options.limit]
+    files = [read_texts(path, options.text_column) for path in options.texts]
+    texts = [text for file in files for text in file[: options.limit]]
     vectors = write_contextual_vectors(
-        options.checkpoint, texts, options.output, options.max_length, progress=sys.stderr.isatty()
+        options.checkpoint,
+        texts,
+        options.output,
+        options.max_length,
+        progress=sys.stderr.isatty(),
+        words=options.words,
+        word_texts=(text for file in files for text in file),
     )
     print(f"{options.output}: {vectors.shape[0]:,} tokens, {vectors.shape[1]} dimensions, from {len(texts):,} texts")
 
 
 def write_contextual_vectors(
-    checkpoint: str, texts: Sequence[str], directory: str | Path, max_length: int = 128, progress: bool = False
+    checkpoint: str,
+    texts: Sequence[str],
+    directory: str | Path,
+    max_length: int = 128,
+    progress: bool = False,
+    words: int = 0,
+    word_texts: Iterable[str] | None = None,
 ) -> Tensor:
     """Writes `contextual_vectors` and the checkpoint's tokenizer as a directory that `vectors` takes.
 
+    Args:
+        checkpoint, texts, max_length, progress: As there.
+        directory: Where they go.
+        words: Most words to make tokens of, of those that the checkpoint's tokenizer splits.
+        word_texts: Where the words are counted; None takes `texts`.
+
     Raises:
         FileNotFoundError: there is no such checkpoint.
+        ValueError: words are wanted and the checkpoint's tokenizer is not WordPiece.
     """
     from safetensors.torch import save_file
 
     from .runtime.storage import write_text
-    from .tokenization import load_tokenizer, save_tokenizer
+    from .tokenization import add_words, load_tokenizer, save_tokenizer
     from .vectors import base_model
 
     tokenizer = load_tokenizer(checkpoint)
-    vectors = contextual_vectors(checkpoint, texts, max_length, progress=progress)
+    added: dict[tuple[int, ...], int] = {}
+    if words:
+        tokenizer, added = add_words(tokenizer, texts if word_texts is None else word_texts, words)
+    vectors = contextual_vectors(checkpoint, texts, max_length, progress=progress, words=added)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     save_tokenizer(tokenizer, directory)
@@ -131,20 +179,39 @@ def write_contextual_vectors(
     return vectors
 
 
-def _alone(model: Any, tokenizer: Any, vocab_size: int, device: str) -> Tensor:
-    """Outputs [V, D] for texts of one token each."""
+def _as_words(batch: BatchEncoding, words: Mapping[tuple[int, ...], int]) -> Tensor:
+    """Token ids [B, T] in which every piece of an added word has the word's id."""
+    ids: Tensor = batch["input_ids"].cpu().clone()
+    for row, pieces in enumerate(ids.tolist()):
+        begin, owners = 0, batch.word_ids(row)
+        for end in range(1, len(owners) + 1):
+            if end == len(owners) or owners[end] != owners[begin]:
+                if end - begin > 1 and owners[begin] is not None:
+                    word = words.get(tuple(pieces[begin:end]))
+                    if word is not None:
+                        ids[row, begin:end] = word
+                begin = end
+    return ids
+
+
+def _alone(model: Any, tokenizer: Any, words: Sequence[tuple[int, ...]], device: str) -> Tensor:
+    """Outputs [V, D] for texts of one word each, the mean over the word's pieces."""
     import torch
 
-    around = tokenizer("", return_tensors="pt")["input_ids"][0]
+    around = tokenizer("", return_tensors="pt")["input_ids"][0].tolist()
     half = len(around) // 2
-    outputs = []
+    outputs = torch.empty(len(words), model.config.hidden_size)
+    by_length: dict[int, list[int]] = {}
+    for row, pieces in enumerate(words):
+        by_length.setdefault(len(pieces), []).append(row)
     with torch.inference_mode():
-        for start in range(0, vocab_size, 1024):
-            ids = torch.arange(start, min(start + 1024, vocab_size))
-            parts = [around[:half].expand(len(ids), -1), ids[:, None], around[half:].expand(len(ids), -1)]
-            states = model(input_ids=torch.cat(parts, dim=1).to(device)).last_hidden_state
-            outputs.append(states[:, half].float().cpu())
-    return torch.cat(outputs)
+        for length, rows in by_length.items():
+            for start in range(0, len(rows), 1024):
+                some = rows[start : start + 1024]
+                ids = torch.tensor([[*around[:half], *words[row], *around[half:]] for row in some], device=device)
+                states = model(input_ids=ids).last_hidden_state
+                outputs[some] = states[:, half : half + length].mean(dim=1).float().cpu()
+    return outputs
 
 
 def _standard(vectors: Tensor, kept: Tensor) -> Tensor:

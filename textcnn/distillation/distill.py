@@ -76,7 +76,8 @@ def distill(
         progress: Whether to show progress.
         overrides: Arguments of TextDataModule, Architecture, the module (learning rates and so on), Lightning's
             Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence,
-            representation_weight) and of Augmentation (spans, masks, mixes, replacements, mask_share, masked_lm).
+            representation_weight) and of Augmentation (spans, masks, mixes, neighbours, replacements,
+            mask_share, neighbour_vectors, masked_lm).
 
     Returns:
         The student; `distillation.json` in output_dir compares it with its teacher.
@@ -108,16 +109,17 @@ def distill(
     if choose not in ("random", "near"):
         raise ValueError(f"choose: got {choose!r}; expected random or near")
     extra = _unlabelled(unlabelled, split_documents, max_unlabelled, near=texts if choose == "near" else None)
+    opened = None if teacher is None else open_teacher(teacher, labels, multi_label, teacher_precision)
+    if opened is not None and opened.is_transformer:
+        pieces.setdefault("neighbour_vectors", opened.checkpoint)
     extra += augment(texts, Augmentation(**pieces), seed=seed)
-    opened: Teacher | None = None
-    if teacher is None:
+    if opened is None:
         if for_loss.get("representation_weight"):
             raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
         if extra:
             raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
         logits = _soft_columns(datamodule, soft_columns, labels, multi_label)
     else:
-        opened = open_teacher(teacher, labels, multi_label, teacher_precision)
         texts = texts + extra
         represented = bool(for_loss.get("representation_weight"))
         logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)

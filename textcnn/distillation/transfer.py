@@ -23,16 +23,21 @@ class Augmentation:
         spans: Runs of its words, of random length.
         masks: Copies in which words are replaced by `mask_token`.
         mixes: Its first half with the second half of another.
+        neighbours: Copies in which some words are replaced by one of like vector.
         replacements: Copies in which `masked_lm` draws some words anew.
-        mask_share: Share of the words that a masked copy loses, and of the tokens that are drawn anew.
+        mask_share: Share of the words that a copy loses, or that are replaced or drawn anew.
+        neighbour_vectors: Whose vectors: directory or Hub id of a checkpoint, or what `textcnn vectors` wrote; None
+            is the teacher.
         masked_lm: Directory or Hub id of a masked language model.
     """
 
     spans: int = 0
     masks: int = 0
     mixes: int = 0
+    neighbours: int = 0
     replacements: int = 0
     mask_share: float = 0.15
+    neighbour_vectors: str | None = None
     masked_lm: str | None = None
 
     def __post_init__(self) -> None:
@@ -108,6 +113,15 @@ def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", 
         for _ in range(how.mixes):
             other = words[int(rng.integers(len(words)))]
             made.append(" ".join(own[: len(own) // 2] + other[len(other) // 2 :]))
+    if how.neighbours:
+        from .neighbours import replace_by_neighbours
+
+        if how.neighbour_vectors is None:
+            raise ValueError(
+                "neighbours: got no neighbour_vectors, and the teacher is no transformer; expected a checkpoint whose "
+                "vectors say which words are alike"
+            )
+        made += replace_by_neighbours(texts, how.neighbour_vectors, how.neighbours, how.mask_share, seed)
     if how.replacements and how.masked_lm is not None:
         from .replacement import replace_words
 

@@ -16,9 +16,11 @@ from ..tokenization.load import (
     vocabulary_size,
 )
 from ..tokenization.train import replace_surrogates, train_tokenizer
+from ..tokenization.words import add_words
 
 __all__ = [
     "KINDS",
+    "add_words",
     "load_tokenizer",
     "prepare_tokenizer",
     "replace_surrogates",

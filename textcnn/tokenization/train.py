@@ -63,7 +63,7 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, lowercase: bool, min
     """
     normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words = _count_words(texts, normalizer, pre_tokenizer)
+    words = count_words(texts, normalizer, pre_tokenizer)
     alphabet = _wordpiece_alphabet(words, vocab_size - 2, min_frequency)
     known = set(alphabet)
     # a word with a rarer character is [UNK] whatever is learnt from it
@@ -95,7 +95,7 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, lowercase: bool, min
     return tokenizer
 
 
-def _count_words(
+def count_words(
     texts: Iterable[str],
     normalizer: normalizers.Normalizer,
     pre_tokenizer: pre_tokenizers.PreTokenizer,

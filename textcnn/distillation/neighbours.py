@@ -1,0 +1,96 @@
+"""New texts from old ones: some words replaced by one that has a like vector.
+
+The augmentation of TinyBERT (Jiao 2020, https://aclanthology.org/2020.findings-emnlp.372/) for words, with the
+vectors of any checkpoint in place of a masked language model: what the teacher says of the new texts tells a student
+more than the vectors do.
+
+Shapes: `N` words of the vocabulary, `D` size of a vector.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CANDIDATES = 10  # the nearest words, among which one is drawn
+_CHUNK = 2048
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def replace_by_neighbours(
+    texts: Sequence[str], checkpoint: str, copies: int = 1, share: float = 0.15, seed: int = 0
+) -> list[str]:
+    """Copies of texts in which a share of the words is replaced by one of the ten whose vectors are nearest.
+
+    Args:
+        texts: The texts. One without a word that has a neighbour gives no copy.
+        checkpoint: Directory or Hub id of a transformer, or what `textcnn vectors` wrote: words that are one of its
+            tokens can be replaced, and replace others.
+        copies: Copies of each text.
+        share: Share of the words that are replaced, at least one a copy.
+        seed: Of what is replaced and drawn.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+
+    Example:
+        >>> replace_by_neighbours(["a lovely film"], "sentence-transformers/all-MiniLM-L6-v2")
+        ['a lovely movie']
+    """
+    parts = [_WORD.split(text) for text in texts]
+    words = [_WORD.findall(text) for text in texts]
+    near = _neighbours({word.lower() for own in words for word in own}, checkpoint)
+    rng = np.random.default_rng(seed)
+    made: list[str] = []
+    for between, own in zip(parts, words, strict=True):
+        places = [place for place, word in enumerate(own) if word.lower() in near]
+        if not places:
+            continue
+        for _ in range(copies):
+            chosen = rng.random(len(places)) < share
+            chosen[rng.integers(len(places))] = True
+            drawn = rng.integers(_CANDIDATES, size=len(places))
+            new = list(own)
+            for place in np.flatnonzero(chosen).tolist():
+                candidates = near[own[places[place]].lower()]
+                new[places[place]] = candidates[drawn[place] % len(candidates)]
+            made.append("".join(part for pair in zip(between, [*new, ""], strict=True) for part in pair))
+    return made
+
+
+def _neighbours(wanted: set[str], checkpoint: str) -> dict[str, list[str]]:
+    """The nearest words of each wanted word that has a vector, the nearest first."""
+    names, vectors = _word_vectors(checkpoint)
+    row_of = {name: row for row, name in enumerate(names)}
+    present = sorted(wanted & row_of.keys())
+    count = min(_CANDIDATES, len(names) - 1)
+    if count < 1:
+        return {}
+    near: dict[str, list[str]] = {}
+    for start in range(0, len(present), _CHUNK):
+        rows = np.array([row_of[word] for word in present[start : start + _CHUNK]])
+        alike = vectors[rows] @ vectors.T
+        alike[np.arange(len(rows)), rows] = -np.inf
+        best = np.argpartition(-alike, count - 1, axis=1)[:, :count]
+        order = np.take_along_axis(-alike, best, axis=1).argsort(axis=1, kind="stable")
+        for row, nearest in zip(rows.tolist(), np.take_along_axis(best, order, axis=1).tolist(), strict=True):
+            near[names[row]] = [names[other] for other in nearest]
+    return near
+
+
+def _word_vectors(checkpoint: str) -> tuple[list[str], NDArray[np.float32]]:
+    """The words [N] that are tokens of a checkpoint, in lower case, and their vectors [N, D], all of length 1."""
+    from ..tokenization import load_tokenizer
+    from ..vectors import load_vectors
+    from ..vectors.notation import token_texts
+
+    tokenizer = load_tokenizer(checkpoint)
+    row_of: dict[str, int] = {}
+    for token_id, token in sorted(token_texts(tokenizer).items()):
+        if token.starts_word and _WORD.fullmatch(token.text):
+            row_of.setdefault(token.text.lower(), token_id)
+    vectors = load_vectors(checkpoint, tokenizer).matrix[list(row_of.values())]
+    return list(row_of), vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
