@@ -209,8 +209,17 @@ def test_min_frequency_and_lowercase_are_obeyed() -> None:
     assert "rare" not in train_tokenizer(texts, min_frequency=2).get_vocab()
     assert "rare" in train_tokenizer(texts, min_frequency=1).get_vocab()
     assert "Common" in train_tokenizer(texts, min_frequency=1, lowercase=False).get_vocab()
+    assert set(train_tokenizer(texts, "word").get_vocab()) == {"[PAD]", "[UNK]", "common"}
+    cased = train_tokenizer(texts, "word", min_frequency=1, lowercase=False)
+    assert cased.convert_ids_to_tokens([2, 3, 4]) == ["common", "Common", "rare"]
     assert "ĠCommon" in train_tokenizer(texts * 2, "bpe", lowercase=False).get_vocab()
     assert "Ġcommon" in train_tokenizer(texts, "bpe").get_vocab()
+
+
+def test_words_are_those_of_bert_and_rare_ones_are_unknown() -> None:
+    tokenizer = train_tokenizer(["A fine-film!", "a fine film"], "word")
+    assert tokenizer.tokenize("A fine-film! fines") == ["a", "fine", "[UNK]", "film", "[UNK]", "[UNK]"]
+    assert train_tokenizer(["[UNK] [PAD] x"] * 2, "word").convert_tokens_to_ids(["[PAD]", "[UNK]"]) == [0, 1]
 
 
 def test_a_lone_surrogate_does_not_stop_the_training() -> None:
@@ -224,7 +233,7 @@ def test_a_lone_surrogate_does_not_stop_the_training() -> None:
     [
         ({"kind": "wordpeice"}, "did you mean 'wordpiece'?"),
         ({"kind": "BPE"}, "did you mean 'bpe'?"),
-        ({"kind": "sentence"}, "expected one of wordpiece, bpe, char, byte"),
+        ({"kind": "sentence"}, "expected one of wordpiece, word, bpe, char, byte"),
         ({"vocab_size": 3}, "expected at least 4"),
         ({"vocab_size": 2, "kind": "char"}, "expected at least 3"),
         ({"vocab_size": 257, "kind": "bpe"}, "expected at least 258"),
@@ -232,6 +241,8 @@ def test_a_lone_surrogate_does_not_stop_the_training() -> None:
         ({"texts": []}, "got no texts"),
         ({"texts": [" ", ""], "kind": "wordpiece"}, "no character occurs min_frequency=2 times"),
         ({"texts": [" ", ""], "kind": "char"}, "no character occurs min_frequency=2 times"),
+        ({"texts": ["a b"], "kind": "word"}, "no word occurs min_frequency=2 times"),
+        ({"vocab_size": 2, "kind": "word"}, "expected at least 3"),
         ({"texts": "one string"}, "got one string as texts"),
         ({"texts": ["fine", 7]}, "got 7 (int) as text 1"),
         ({"texts": ["fine", None], "kind": "bpe"}, "got None (NoneType) as text 1"),

@@ -54,9 +54,10 @@ class TextDataModule(LightningDataModule):
             comes before `label`).
         labels: the label names in the order of their ids; else the ClassLabel's, else sorted.
         tokenizer: a directory or Hub id, a PreTrainedTokenizerFast, or a kind to train on the
-            train texts: wordpiece, bpe, char, byte. Default: that of `vectors`, else wordpiece.
+            train texts: wordpiece, word, bpe, char, byte. Default: that of `vectors`, else wordpiece.
         vocab_size: the largest vocabulary of a tokenizer that is trained.
         lowercase: whether a tokenizer that is trained lower-cases.
+        min_frequency: how often a word or piece has to occur for a tokenizer that is trained to know it.
         vectors: initial embeddings: a checkpoint (directory or Hub id) or a word-vector file.
         max_length: cut texts to this many tokens; default: never.
         batch_size: texts in a training batch.
@@ -89,6 +90,7 @@ class TextDataModule(LightningDataModule):
         tokenizer: str | Any | None = None,
         vocab_size: int = 30_000,
         lowercase: bool = True,
+        min_frequency: int = 2,
         vectors: str | os.PathLike[str] | None = None,
         max_length: int | None = None,
         batch_size: int = 64,
@@ -108,7 +110,7 @@ class TextDataModule(LightningDataModule):
         self.path, self.config_name, self.revision = path, config_name, revision
         self.streaming, self.predict_path = streaming, predict_path
         self.tokenizer_source, self.vocab_size_limit = tokenizer, vocab_size
-        self.lowercase, self.vectors = lowercase, vectors
+        self.lowercase, self.min_frequency, self.vectors = lowercase, min_frequency, vectors
         self._vectors: dict[int | None, InitialVectors] = {}
         self.options = DataOptions(
             train_split=train_split,
@@ -174,6 +176,7 @@ class TextDataModule(LightningDataModule):
             kind=str(source),
             vocab_size=self.vocab_size_limit,
             lowercase=self.lowercase,
+            min_frequency=self.min_frequency,
         )
 
     def tokenizer_texts(self) -> Iterable[str]:

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-KINDS = ("wordpiece", "bpe", "char", "byte")
+KINDS = ("wordpiece", "word", "bpe", "char", "byte")
 PAD_TOKEN, UNK_TOKEN = "[PAD]", "[UNK]"
 MODEL_INPUT_NAMES = ["input_ids", "attention_mask"]
 NO_LIMIT = int(1e30)  # what transformers takes for "no maximum length"

@@ -1,10 +1,10 @@
-"""Tokenizers learnt from texts: WordPiece, byte-level BPE, characters; and plain bytes."""
+"""Tokenizers learnt from texts: WordPiece, words, byte-level BPE, characters; and plain bytes."""
 
 from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -29,6 +29,7 @@ def train_tokenizer(
     """A tokenizer learnt from texts, read once; id 0 is [PAD], id 1 is [UNK].
 
     - "wordpiece": BERT's normaliser and words, split in pieces where a word is rare.
+    - "word": BERT's normaliser and words, as Kim 2014 had them; a rare word is [UNK].
     - "bpe": byte-level pair encoding (as GPT-2); any text has ids, none is unknown.
     - "char": the most frequent characters. A run of white space counts as one space, and none is
       kept at either end.
@@ -36,7 +37,7 @@ def train_tokenizer(
       not used.
 
     The same texts in the same order give the same file, on any machine. `min_frequency` is how
-    often a piece (and, for "wordpiece" and "char", a character) has to occur. Raises ValueError.
+    often a word or piece (and, for "wordpiece" and "char", a character) has to occur. Raises ValueError.
 
     >>> tokenizer = train_tokenizer(["a fine film", "a fine day"], vocab_size=50)
     >>> tokenizer.tokenize("A fine film!")
@@ -45,6 +46,8 @@ def train_tokenizer(
     _check_training_options(kind, vocab_size, min_frequency)
     if kind == "wordpiece":
         backend = _train_wordpiece(_checked(texts), vocab_size, lowercase, min_frequency)
+    elif kind == "word":
+        backend = _train_word(_checked(texts), vocab_size, lowercase, min_frequency)
     elif kind == "bpe":
         backend = _train_bpe(_checked(texts), vocab_size, lowercase, min_frequency)
     elif kind == "char":
@@ -145,6 +148,26 @@ def _repeated(words: dict[str, int]) -> Iterator[str]:
         yield " ".join([word] * rest)
 
 
+def _train_word(texts: Iterable[str], vocab_size: int, lowercase: bool, min_frequency: int) -> Tokenizer:
+    normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer = _word_level(count_words(texts, normalizer, pre_tokenizer), vocab_size, min_frequency, "word")
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizer
+    return tokenizer
+
+
+def _word_level(counts: Mapping[str, int], vocab_size: int, min_frequency: int, what: str) -> Tokenizer:
+    """The most frequent words or characters as tokens, in the order of their counts."""
+    frequent = [
+        word for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= min_frequency
+    ]
+    if not frequent:
+        raise ValueError(_nothing_to_learn(min_frequency, what))
+    tokens = dict.fromkeys([PAD_TOKEN, UNK_TOKEN, *frequent[: vocab_size - 2]])
+    return Tokenizer(models.WordLevel({token: token_id for token_id, token in enumerate(tokens)}, unk_token=UNK_TOKEN))
+
+
 def _train_bpe(texts: Iterable[str], vocab_size: int, lowercase: bool, min_frequency: int) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE(unk_token=UNK_TOKEN))
     if lowercase:
@@ -171,16 +194,7 @@ def _train_char(texts: Iterable[str], vocab_size: int, lowercase: bool, min_freq
     counts: Counter[str] = Counter()
     for text in texts:
         counts.update(normalizer.normalize_str(text))
-    frequent = [
-        character
-        for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        if count >= min_frequency
-    ]
-    if not frequent:
-        raise ValueError(_nothing_to_learn(min_frequency))
-    tokens = [PAD_TOKEN, UNK_TOKEN, *frequent[: vocab_size - 2]]
-    vocabulary = {token: token_id for token_id, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNK_TOKEN))
+    tokenizer = _word_level(counts, vocab_size, min_frequency, "character")
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
     tokenizer.decoder = decoders.Fuse()
@@ -241,9 +255,10 @@ def _check_training_options(kind: str, vocab_size: int, min_frequency: int) -> N
             f"got tokenizer kind {kind!r}; expected one of {', '.join(KINDS)}; "
             + (f"did you mean {close[0]!r}?" if close else "choose one of them")
         )
-    smallest = {"wordpiece": 4, "bpe": 258, "char": 3, "byte": 0}[kind]
+    smallest = {"wordpiece": 4, "word": 3, "bpe": 258, "char": 3, "byte": 0}[kind]
     if vocab_size < smallest:
-        why = "256 bytes, [PAD] and [UNK]" if kind == "bpe" else "[PAD], [UNK] and a character"
+        whys = {"bpe": "256 bytes, [PAD] and [UNK]", "word": "[PAD], [UNK] and a word"}
+        why = whys.get(kind, "[PAD], [UNK] and a character")
         raise ValueError(
             f"got vocab_size={vocab_size} for a {kind!r} tokenizer; expected at least {smallest} ({why}); raise it"
         )
@@ -251,8 +266,8 @@ def _check_training_options(kind: str, vocab_size: int, min_frequency: int) -> N
         raise ValueError(f"got min_frequency={min_frequency}; expected 1 or more; raise it")
 
 
-def _nothing_to_learn(min_frequency: int) -> str:
+def _nothing_to_learn(min_frequency: int, what: str = "character") -> str:
     return (
-        f"got texts in which no character occurs min_frequency={min_frequency} times; expected "
+        f"got texts in which no {what} occurs min_frequency={min_frequency} times; expected "
         "words to learn from; give more text or a lower min_frequency"
     )
