@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 import pytest
 from hypothesis import example, given, settings
@@ -25,10 +26,11 @@ from textcnn.tokenization import (
     replace_surrogates,
     save_tokenizer,
     tokenizer_json,
+    train,
     train_tokenizer,
     vocabulary_size,
 )
-from textcnn.tokenization.train import _count_words, _repeated
+from textcnn.tokenization.train import _count_words, _learn_pieces, _pieces_of_trainer, _repeated, _wordpiece_alphabet
 
 CHECKPOINT = os.environ.get("TEXTCNN_CHECKPOINT")
 DATA = os.environ.get("TEXTCNN_DATA")
@@ -162,6 +164,24 @@ def test_words_are_counted_as_in_whole_texts(texts: list[str]) -> None:
 def test_the_trainer_is_fed_each_word_as_often_as_it_occurs() -> None:
     words = {"rare": 1, "some": 1000, "frequent": 2345}
     assert Counter(" ".join(_repeated(words)).split()) == words
+
+
+@settings(max_examples=200, deadline=None, database=None)
+@given(
+    st.dictionaries(st.text("ab\U0001f600", min_size=1, max_size=9), st.integers(1, 6), min_size=1, max_size=60),
+    st.integers(4, 60),
+    st.integers(1, 3),
+)
+def test_compiled_merges_learn_what_the_trainer_of_tokenizers_learns(
+    words: dict[str, int], vocab_size: int, min_frequency: int
+) -> None:
+    # Few characters: many pairs are equally frequent, overlap themselves or make the same token as another.
+    alphabet = _wordpiece_alphabet(words, vocab_size - 2, min_frequency)
+    words = {word: count for word, count in words.items() if set(alphabet).issuperset(word)}
+    if words:
+        expected = _pieces_of_trainer(words, alphabet, vocab_size, min_frequency)
+        with patch.object(train, "COMPILED_FROM", 0):
+            assert _learn_pieces(words, alphabet, vocab_size, min_frequency) == expected
 
 
 @pytest.mark.parametrize("vocab_size", [4, 20, 60, 90])

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
 from ..tokenization.load import KINDS, PAD_TOKEN, UNK_TOKEN, wrap
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_WORD_CHARACTERS = 100  # WordPiece reads a longer word as [UNK]
 CHUNKS_PER_CALL = 100  # of 10 to 10,000 the fastest
+COMPILED_FROM = 10_000  # distinct words from which compiled merges are worth the import
 WORDS_PER_LINE = 1000  # how many copies of a word the trainer is fed at once
 # What BERT's pre-tokenizer makes of printable ASCII: everything but letters and digits stands alone.
 ASCII_WORDS = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9 ]")
@@ -75,20 +77,9 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, lowercase: bool, min
     if not alphabet:
         raise ValueError(_nothing_to_learn(min_frequency))
 
-    pieces = Tokenizer(models.BPE(continuing_subword_prefix="##"))
-    pieces.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        min_frequency=min_frequency,
-        special_tokens=[PAD_TOKEN, UNK_TOKEN, *alphabet],
-        continuing_subword_prefix="##",
-        show_progress=False,
-    )
-    pieces.train_from_iterator(_repeated(words), trainer)
-
     tokenizer = Tokenizer(
         models.WordPiece(
-            pieces.get_vocab(with_added_tokens=False),
+            _learn_pieces(words, alphabet, vocab_size, min_frequency),
             unk_token=UNK_TOKEN,
             max_input_chars_per_word=MAX_WORD_CHARACTERS,
         )
@@ -141,6 +132,51 @@ def _wordpiece_alphabet(words: dict[str, int], room: int, min_frequency: int) ->
         kept.append(character)
     kept.sort()
     return kept + ["##" + character for character in kept if character in inside]
+
+
+def _learn_pieces(words: dict[str, int], alphabet: list[str], vocab_size: int, min_frequency: int) -> dict[str, int]:
+    """The vocabulary of WordPiece: special tokens, characters, then pieces in the order in which pairs are merged."""
+    if len(words) < COMPILED_FROM:
+        return _pieces_of_trainer(words, alphabet, vocab_size, min_frequency)
+    from .merge_kernels import learn_tokens
+
+    vocabulary = {token: token_id for token_id, token in enumerate([PAD_TOKEN, UNK_TOKEN, *alphabet])}
+    ordered = sorted(words)
+    lengths = np.fromiter(map(len, ordered), np.int64, len(ordered))
+    starts = np.concatenate([[0], lengths.cumsum()])
+    code_points = np.frombuffer("".join(ordered).encode("utf-32-le"), np.int32)
+    characters, inside = np.full(len(vocabulary), -1, np.int32), np.zeros(len(vocabulary), np.int64)
+    # The id of each code point where it begins a word, and where it goes on with one.
+    ids = np.full((2, int(code_points.max()) + 1), -1, np.int64)
+    for token_id, token in enumerate(alphabet, 2):
+        characters[token_id], inside[token_id] = ord(token[-1]), len(token) > 1
+        ids[inside[token_id], ord(token[-1])] = token_id
+    begins = np.zeros(len(code_points), bool)
+    begins[starts[:-1]] = True
+    symbols = np.where(begins, ids[0][code_points], ids[1][code_points])
+    counts = np.fromiter(map(words.__getitem__, ordered), np.int64, len(ordered))
+    pool, ends, goes_on = learn_tokens(symbols, starts, counts, characters, inside, vocab_size, min_frequency)
+    text = pool.tobytes().decode("utf-32-le")
+    for begin, end, going_on in zip(ends[:-1].tolist(), ends[1:].tolist(), goes_on.tolist(), strict=True):
+        vocabulary[("##" if going_on else "") + text[begin:end]] = len(vocabulary)
+    return vocabulary
+
+
+def _pieces_of_trainer(
+    words: dict[str, int], alphabet: list[str], vocab_size: int, min_frequency: int
+) -> dict[str, int]:
+    """The same from `tokenizers`, which takes longer from some thousand words on, and needs nothing compiled."""
+    pieces = Tokenizer(models.BPE(continuing_subword_prefix="##"))
+    pieces.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        min_frequency=min_frequency,
+        special_tokens=[PAD_TOKEN, UNK_TOKEN, *alphabet],
+        continuing_subword_prefix="##",
+        show_progress=False,
+    )
+    pieces.train_from_iterator(_repeated(words), trainer)
+    return pieces.get_vocab(with_added_tokens=False)
 
 
 def _repeated(words: dict[str, int]) -> Iterator[str]:
