@@ -40,6 +40,21 @@ def test_sizes_are_there_after_init() -> None:
     assert sum(data.class_counts) == 90
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_tokens_are_counted_by_label(multi_label: bool) -> None:
+    rows = _rows(60, classes=3)
+    labels = [[label, "all"] if multi_label else [label] for label in rows["label"]]
+    data = TextDataModule(
+        Dataset.from_dict({"text": rows["text"], "label": labels if multi_label else rows["label"]}), tokenizer="char"
+    )
+    expected = np.zeros((data.vocab_size, data.num_labels), int)
+    texts = dict(zip(rows["text"], labels, strict=True))
+    for text in _texts(data, "train"):
+        for token in data.tokenizer(text)["input_ids"]:
+            expected[token, [data.labels.index(label) for label in texts[text]]] += 1
+    np.testing.assert_array_equal(data.token_counts(), expected)
+
+
 def test_batches_hold_the_texts_and_their_labels() -> None:
     rows = _rows(100)
     data = TextDataModule(DatasetDict(train=rows, validation=rows, test=rows), batch_size=8, tokenizer="char")

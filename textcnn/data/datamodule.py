@@ -238,9 +238,20 @@ class TextDataModule(LightningDataModule):
         Raises:
             DataError: there is no such split, or the data is a stream.
         """
+        return self._in_memory().texts_and_targets(role)
+
+    def token_counts(self) -> np.ndarray:
+        """How often each token occurs in the train texts of each label: [V, C], V as `vocab_size`.
+
+        Raises:
+            DataError: the data is a stream.
+        """
+        return self._in_memory().token_counts(self.tokenizer, self.vocab_size)
+
+    def _in_memory(self) -> InMemoryData:
         if isinstance(self._data, StreamedData):
             raise DataError("the data is a stream, whose texts are not kept; expected data that fits in memory")
-        return self._data.texts_and_targets(role)
+        return self._data
 
     @cached_property
     def collator(self) -> TextCollator:

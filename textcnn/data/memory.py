@@ -204,6 +204,17 @@ class InMemoryData:
             self._encoded[name] = encode_texts(texts, tokenizer, self.options.max_length)
         return self._encoded[name]
 
+    def token_counts(self, tokenizer: PreTrainedTokenizerFast, vocab_size: int) -> np.ndarray:
+        """How often each token occurs in the train texts of each label: int64 [V, C]."""
+        split, encoded = self.splits["train"], self.encode("train", tokenizer)
+        targets = split.targets.batch(split.rows, len(self.labels))
+        columns = []
+        for label in range(len(self.labels)):
+            has_label = targets[:, label] > 0 if self.multi_label else targets == label
+            ids, _ = encoded.gather(split.rows[has_label])
+            columns.append(np.bincount(ids, minlength=vocab_size))
+        return np.stack(columns, axis=1)
+
     def loader(
         self, role: str, tokenizer: PreTrainedTokenizerFast, collator: TextCollator
     ) -> DataLoader[dict[str, Tensor]] | None:

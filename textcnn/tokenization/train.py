@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 MAX_WORD_CHARACTERS = 100  # WordPiece reads a longer word as [UNK]
 CHUNKS_PER_CALL = 100  # of 10 to 10,000 the fastest
 WORDS_PER_LINE = 1000  # how many copies of a word the trainer is fed at once
+# What BERT's pre-tokenizer makes of printable ASCII: everything but letters and digits stands alone.
+ASCII_WORDS = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9 ]")
 
 
 def train_tokenizer(
@@ -66,7 +70,7 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, lowercase: bool, min
     """
     normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    words = count_words(texts, normalizer, pre_tokenizer)
+    words = count_words(texts, normalizer, pre_tokenizer, lowercase)
     alphabet = _wordpiece_alphabet(words, vocab_size - 2, min_frequency)
     known = set(alphabet)
     # a word with a rarer character is [UNK] whatever is learnt from it
@@ -102,23 +106,33 @@ def count_words(
     texts: Iterable[str],
     normalizer: normalizers.Normalizer,
     pre_tokenizer: pre_tokenizers.PreTokenizer,
+    lowercase: bool | None = None,
 ) -> dict[str, int]:
-    """Words and their counts, the distinct chunks between spaces being split once only, and many in one call."""
-    chunks: Counter[str] = Counter()
-    for text in texts:
-        chunks.update(text.split(" "))  # no other white space: the normaliser drops some of it
+    """Words and their counts, the distinct chunks between spaces being split once only.
+
+    Args:
+        texts: Where they are counted.
+        normalizer, pre_tokenizer: What makes words of them.
+        lowercase: Of BERT's normaliser and pre-tokenizer, whose words of ASCII text a regular expression finds; None
+            for any others.
+    """
+    # No other white space: the normaliser drops some of it.
+    chunks = Counter(chain.from_iterable(text.split(" ") for text in texts))
+    words: Counter[str] = Counter()
     # Chunks that occur equally often need not be told apart: their words have the same count.
     alike: dict[int, list[str]] = {}
     for chunk, count in chunks.items():
-        alike.setdefault(count, []).append(chunk)
-    words: Counter[str] = Counter()
+        if lowercase is not None and chunk.isascii() and chunk.isprintable():
+            for word in ASCII_WORDS.findall(chunk.lower() if lowercase else chunk):
+                words[word] += count
+        else:
+            alike.setdefault(count, []).append(chunk)
     for count, group in alike.items():
         for start in range(0, len(group), CHUNKS_PER_CALL):
             text = normalizer.normalize_str(" ".join(group[start : start + CHUNKS_PER_CALL]))
             for word, _ in pre_tokenizer.pre_tokenize_str(text):
-                if len(word) <= MAX_WORD_CHARACTERS:
-                    words[word] += count
-    return words
+                words[word] += count
+    return {word: count for word, count in words.items() if len(word) <= MAX_WORD_CHARACTERS}
 
 
 def _wordpiece_alphabet(words: dict[str, int], room: int, min_frequency: int) -> list[str]:
@@ -151,7 +165,7 @@ def _repeated(words: dict[str, int]) -> Iterator[str]:
 def _train_word(texts: Iterable[str], vocab_size: int, lowercase: bool, min_frequency: int) -> Tokenizer:
     normalizer = normalizers.BertNormalizer(lowercase=lowercase)
     pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer = _word_level(count_words(texts, normalizer, pre_tokenizer), vocab_size, min_frequency, "word")
+    tokenizer = _word_level(count_words(texts, normalizer, pre_tokenizer, lowercase), vocab_size, min_frequency, "word")
     tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizer
     return tokenizer

@@ -22,6 +22,7 @@ from torchmetrics.classification import (
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
+from .evidence import log_count_ratios
 from .optimizers import RowAdamW, clip_gradient_norm
 
 Batch = dict[str, Tensor]
@@ -48,6 +49,8 @@ class TrainingModule(LightningModule):
         warmup: Share of the steps over which the learning rate rises from 0.
         schedule: What the learning rate does afterwards: cosine (falls to 0) or constant.
         optimizer: adamw, or adadelta (Kim 2014; learning_rate 1 is its usual value).
+        naive_bayes: Random token vectors start with what naive Bayes makes of the train texts in their first
+            components, one for each class: the token's log-count ratio times this number. 0 leaves them random.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class TrainingModule(LightningModule):
         warmup: float = 0.05,
         schedule: Literal["cosine", "constant"] = "cosine",
         optimizer: Literal["adamw", "adadelta"] = "adamw",
+        naive_bayes: float = 0.0,
     ) -> None:
         super().__init__()
         # load_from_checkpoint gives back what save_hyperparameters took: a dict.
@@ -77,6 +81,11 @@ class TrainingModule(LightningModule):
             raise ValueError(
                 f"variant: got {architecture.variant!r} without initial vectors; expected vectors to keep; "
                 "give a checkpoint or word-vector file as `vectors`, or choose 'random'"
+            )
+        if naive_bayes and vectors_dim is not None:
+            raise ValueError(
+                f"naive_bayes: got {naive_bayes} with initial vectors; expected 0, as it starts random vectors; "
+                "leave out one of the two"
             )
         # Only primitives: load_from_checkpoint reads them with weights_only.
         self.save_hyperparameters(
@@ -93,6 +102,7 @@ class TrainingModule(LightningModule):
                 "warmup": warmup,
                 "schedule": schedule,
                 "optimizer": optimizer,
+                "naive_bayes": naive_bayes,
             }
         )
         config = TextCNNConfig(
@@ -103,6 +113,11 @@ class TrainingModule(LightningModule):
             label2id={label: i for i, label in enumerate(labels)},
             problem_type=problem_type,
         )
+        if naive_bayes and len(labels) > (config.embedding_dim or 0):
+            raise ValueError(
+                f"naive_bayes: got {len(labels)} labels and embedding_dim {config.embedding_dim}; expected a component "
+                "for each label; raise embedding_dim, or set naive_bayes to 0"
+            )
         self.model = TextCNNForSequenceClassification(config)
         self._row_embeddings: list[torch.nn.Module] = []
         self.metrics = torch.nn.ModuleDict(
@@ -114,11 +129,19 @@ class TrainingModule(LightningModule):
         raise NotImplementedError
 
     def setup(self, stage: str) -> None:
-        """Starts the token vectors from those of the data module, where it has some."""
+        """Starts the token vectors from what the data module knows of tokens, where that is asked for."""
         data = getattr(self.trainer, "datamodule", None)
-        if stage == "fit" and self.hparams["vectors_dim"] is not None and data is not None:
+        if stage != "fit" or data is None:
+            return
+        embeddings = self.model.textcnn.embeddings
+        if self.hparams["vectors_dim"] is not None:
             vectors = data.initial_vectors(self.model.config.embedding_dim)
-            self.model.textcnn.embeddings.set_vectors(torch.from_numpy(vectors.matrix))
+            embeddings.set_vectors(torch.from_numpy(vectors.matrix))
+        elif self.hparams["naive_bayes"]:
+            evidence = self.hparams["naive_bayes"] * log_count_ratios(data.token_counts())
+            matrix = embeddings.channels[0].weight.detach().clone()
+            matrix[:, : evidence.shape[1]] = torch.from_numpy(evidence)
+            embeddings.set_vectors(matrix)
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [B, C] of a batch."""

@@ -1,0 +1,75 @@
+"""Token vectors that start with what naive Bayes makes of the train texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch.callbacks import Callback
+from sklearn.naive_bayes import MultinomialNB
+
+from textcnn.data import TextDataModule
+from textcnn.model import Architecture
+from textcnn.training.classification import ClassificationModule
+from textcnn.training.evidence import log_count_ratios
+from textcnn.training.run import sizes
+
+
+def test_ratios_are_those_of_naive_bayes() -> None:
+    counts = np.random.default_rng(0).integers(0, 9, (50, 3))
+    counts[0] += 300 - counts.sum(axis=0)  # classes of equal size, where both smooth alike
+    logs = MultinomialNB(alpha=1.0).fit(counts.T, [0, 1, 2]).feature_log_prob_.T
+    np.testing.assert_allclose(log_count_ratios(counts), logs - logs.mean(axis=1, keepdims=True), atol=1e-6)
+
+
+def test_what_was_never_seen_speaks_for_no_class() -> None:
+    ratios = log_count_ratios(np.array([[90, 10, 0], [0, 0, 0], [9, 1, 0]]))
+    assert ratios.dtype == np.float32
+    np.testing.assert_allclose(ratios[1], 0, atol=1e-7)
+    assert np.isfinite(ratios).all()
+
+
+class Start(Callback):
+    """Keeps the token vectors that training starts from."""
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self.vectors = vectors_of(pl_module)
+
+
+def vectors_of(module: Any) -> torch.Tensor:
+    return module.model.textcnn.embeddings.channels[0].weight.detach().clone()
+
+
+def module_of(data: TextDataModule, naive_bayes: float) -> ClassificationModule:
+    torch.manual_seed(0)
+    architecture = Architecture(num_filters=4, embedding_dim=8)
+    return ClassificationModule(**sizes(data), architecture=architecture, naive_bayes=naive_bayes)
+
+
+def test_vectors_start_with_the_evidence(reviews: Path, tmp_path: Path) -> None:
+    data = TextDataModule(str(reviews))
+    start = Start()
+    trainer = lightning.Trainer(
+        default_root_dir=tmp_path, max_epochs=1, log_every_n_steps=1, limit_val_batches=0, logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[start],
+    )  # fmt: skip
+    trainer.fit(module_of(data, naive_bayes=0.5), datamodule=data)
+    got, random = start.vectors, vectors_of(module_of(data, naive_bayes=0.0))
+    np.testing.assert_allclose(got[1:, :2], 0.5 * log_count_ratios(data.token_counts())[1:], rtol=1e-6)
+    assert torch.equal(got[:, 2:], random[:, 2:])
+    assert not got[0].any(), "the pad token stays zero"
+    lovely, dull = (data.tokenizer.convert_tokens_to_ids(word) for word in ("lovely", "dull"))
+    positive = data.labels.index("positive")
+    assert got[lovely, positive] > 0 > got[dull, positive]
+
+
+def test_too_many_labels_are_refused(reviews: Path) -> None:
+    data = TextDataModule(str(reviews))
+    with pytest.raises(ValueError, match="got 2 labels and embedding_dim 1"):
+        ClassificationModule(**sizes(data), architecture=Architecture(embedding_dim=1), naive_bayes=0.5)
+    with pytest.raises(ValueError, match="with initial vectors"):
+        ClassificationModule(**{**sizes(data), "vectors_dim": 8}, naive_bayes=0.5)
