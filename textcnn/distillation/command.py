@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import RawDescriptionHelpFormatter
-from typing import Any, NoReturn
+from typing import Any
 
-from jsonargparse import ArgumentParser, DefaultHelpFormatter
+from jsonargparse import DefaultHelpFormatter
 
-from .distill import distill
+from ..training.command import OneLineParser
+from .distill import OWN_OPTIONS, distill
 
 DESCRIPTION = """\
 Trains a student on what a teacher says of labelled and unlabelled texts.
@@ -21,10 +21,9 @@ class _Help(RawDescriptionHelpFormatter, DefaultHelpFormatter):
     """Keeps the lines of the examples."""
 
 
-class _Parser(ArgumentParser):
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        print(f"textcnn: error: {' '.join(message.split())}", file=sys.stderr)
-        sys.exit(2)
+class _Parser(OneLineParser):
+    def _keys(self) -> list[str]:
+        return [*super()._keys(), *(f"options.{name}" for name in OWN_OPTIONS)]
 
 
 def main(verb: str, args: list[str]) -> None:

@@ -10,6 +10,7 @@ import difflib
 import inspect
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,8 +149,14 @@ def save_run(
     return scores
 
 
-def route(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+def route(
+    overrides: dict[str, Any], others: Iterable[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sorts keyword arguments by owner: data module, architecture, training module, Trainer.
+
+    Args:
+        overrides: The arguments.
+        others: Names that the caller has taken out before, and that a misspelt one may have been meant for.
 
     Raises:
         ValueError: nobody has an argument of that name; the nearest name is given.
@@ -168,8 +175,10 @@ def route(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], di
                 target[name] = value
                 break
         else:
-            nearest = difflib.get_close_matches(name, sorted(set().union(*owners)), n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            known = sorted(set(others).union(*owners))
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else "; expected an argument of the data, the "
+            hint += "" if nearest else "architecture, the training module or Lightning's Trainer; check the spelling"
             raise ValueError(f"unknown argument {name!r}{hint}")
     return routed  # type: ignore[return-value]
 
