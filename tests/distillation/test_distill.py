@@ -340,20 +340,6 @@ def test_probabilities_in_columns_need_no_teacher(reviews: Path, tmp_path: Path)
         textcnn.distill(None, str(tmp_path / "wrong.csv"), None, tmp_path / "no")
 
 
-def test_mistakes_of_the_verb(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments, said in (
-        (["--teacher", str(tmp_path / "nowhere"), "--data", str(reviews)], "nowhere"),
-        (["--data", str(reviews)], "probability_negative"),
-        (["--teacher", "x", "--data", str(reviews), "--budget", "1kB"], "smallest student"),
-        (["--data", str(reviews), "--unlabeled", "x"], "unlabeled"),
-    ):
-        with pytest.raises(SystemExit) as stop:
-            main(["distill", *arguments, "--output_dir", str(tmp_path / "run")])
-        assert stop.value.code == 2
-        lines = capsys.readouterr().err.strip().splitlines()
-        assert said in lines[-1]
-
-
 @pytest.mark.timeout(600)
 def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, transformer: str) -> None:
     arguments = ["--model", transformer, "--data", str(reviews), "--epochs", "8", "--learning_rate", "0.005"]

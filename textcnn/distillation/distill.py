@@ -22,7 +22,7 @@ from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
 from ..training.resume import finish_run, unfinished_run
-from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
+from ..training.run import check_type, data_name, make_trainer, quiet_lightning, route, save_run, sizes
 from .labelling import label_texts, teacher_vectors
 from .precision import Precision
 from .sizes import Budget, read_budget, served_bytes
@@ -41,7 +41,7 @@ OWN_OPTIONS = [*_LOSS, *(field.name for field in fields(Augmentation))]
 def distill(
     teacher: Any,
     data: Any,
-    unlabelled: str | Path | Sequence[str] | None = None,
+    unlabelled: str | Path | Sequence[str | Path] | None = None,
     output_dir: str | Path = "runs/student",
     budget: str | None = None,
     seed: int = 0,
@@ -63,7 +63,7 @@ def distill(
         teacher: A directory or Hub id of a transformers classifier or a TextCNN, a classifier with `predict_proba`, a
             function of texts, a list of these (averaged), or None: the probabilities stand in columns of the data.
         data: The labelled set, as in `textcnn.train`.
-        unlabelled: Files or Hub data sets of further texts, or a list of texts.
+        unlabelled: A file or Hub data set of further texts, or a list of texts and of files; a Path is always a file.
         output_dir: Folder of the run.
         budget: tiny, small, base; or what a server may need of the student on disk (tables in int8, tokenizer and
             settings), such as "3MB"; or the texts a second that the int8 tables shall answer at least, such as "400k
@@ -98,6 +98,9 @@ def distill(
     from ..classifier import load
 
     quiet_lightning()
+    own = {**signature(DistillationModule).parameters, **signature(Augmentation).parameters}
+    for name in set(OWN_OPTIONS) & set(overrides):
+        check_type(name, overrides[name], own[name].annotation)
     for_loss = {name: overrides.pop(name) for name in _LOSS if name in overrides}
     pieces = {f.name: overrides.pop(f.name) for f in fields(Augmentation) if f.name in overrides}
     for_data, for_network, for_module, for_trainer = route(overrides, [*OWN_OPTIONS, *signature(distill).parameters])
@@ -142,7 +145,7 @@ def distill(
     module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
     options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
     parameters = {
-        "teacher": str(teacher), "data": str(data), "unlabelled": str(unlabelled), "transfer_texts": len(texts),
+        "teacher": str(teacher), "data": str(data), "unlabelled": _said(unlabelled), "transfer_texts": len(texts),
         "vectors": vectors, "budget": budget, "seed": seed, **for_loss, **pieces, **overrides,
     }  # fmt: skip
     trainer = make_trainer(output_dir, options)
@@ -211,12 +214,14 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Seq
     found: list[str] = []
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
-        if isinstance(one, str | Path) and (isinstance(source, str | Path) or _is_file(one)):
+        if isinstance(one, Path) or isinstance(source, str) or _is_file(one):
             found += read_texts(str(one))
         else:
             found.append(str(one))
     if not found:
-        raise DataError(f"unlabelled: got {_said(source)} without a text; expected some; leave it out or give others")
+        raise DataError(
+            f"unlabelled: got {_said(source):.200} without a text; expected some; leave it out or give others"
+        )
     if limit is not None and limit < 1:
         raise DataError(f"max_unlabelled: got {limit}; expected at least 1; leave unlabelled out to have none")
     if split_documents:
@@ -236,12 +241,12 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Seq
 
 
 def _said(source: Any) -> str:
-    return str(source) if isinstance(source, str | Path) else listed(source, 3)
+    return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
 
 
-def _is_file(name: str | Path) -> bool:
+def _is_file(name: Any) -> bool:
     try:
-        return Path(name).is_file()
+        return isinstance(name, str) and Path(name).is_file()
     except OSError:  # a text, longer than a name can be
         return False
 

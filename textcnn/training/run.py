@@ -5,7 +5,6 @@ The command line (`textcnn fit`) uses the same pieces, defaults and ending.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import inspect
 import logging
@@ -163,15 +162,16 @@ def route(
     """
     from_data = {"labels", "vocab_size", "pad_token_id", "problem_type", "vectors_dim", "architecture"}
     owners = (
-        _parameters(TextDataModule) - {"path", "vectors", "seed"},
-        {field.name for field in dataclasses.fields(Architecture)},
-        _parameters(TrainingModule) - from_data,
+        _parameters(TextDataModule, without={"path", "vectors", "seed"}),
+        _parameters(Architecture),
+        _parameters(TrainingModule, without=from_data),
         _parameters(lightning.Trainer),
     )
     routed: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
     for name, value in overrides.items():
         for names, target in zip(owners, routed, strict=True):
             if name in names:
+                check_type(name, value, names[name])
                 target[name] = value
                 break
         else:
@@ -183,8 +183,27 @@ def route(
     return routed  # type: ignore[return-value]
 
 
-def _parameters(owner: type) -> set[str]:
-    return set(inspect.signature(owner.__init__).parameters) - {"self"}
+def check_type(name: str, value: Any, expected: Any) -> None:
+    """Refuses text for an argument that takes none, as a command line may give it.
+
+    Args:
+        name: The argument's.
+        value: Its value.
+        expected: The annotation of the parameter.
+
+    Raises:
+        ValueError: it is text.
+    """
+    written = inspect.formatannotation(expected) if not isinstance(expected, str) else expected
+    takes_text = any(kind in written for kind in ("str", "Any", "Literal", "Path", "Variant", "Padding", "Activation"))
+    if isinstance(value, str) and expected is not inspect.Parameter.empty and not takes_text:
+        raise ValueError(f"{name}: got {value!r}; expected {written}; give a value of that type")
+
+
+def _parameters(owner: Any, without: Iterable[str] = ()) -> dict[str, Any]:
+    """Names and annotations of what an object is made from."""
+    own = inspect.signature(owner).parameters
+    return {name: parameter.annotation for name, parameter in own.items() if name not in without}
 
 
 def data_name(data: Any) -> str:
