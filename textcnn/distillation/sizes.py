@@ -52,7 +52,7 @@ class StudentSize:
 
         Example:
             >>> StudentSize((2, 3), 32, 5_000).bytes(["ham", "spam"], vocabulary_bytes=65_589)
-            895485
+            892475
         """
         return self.bytes_of_a_token() * self.vocab_size + self.fixed_bytes(labels) + vocabulary_bytes
 
@@ -180,8 +180,8 @@ def worth(size: StudentSize) -> float:
     """How good a student is beside others: minus what its validation loss is above that of one without limits.
 
     The loss falls with one over the filters, whatever their widths, and with one over the tokens, as on AG News and MR,
-    where sixty tokens did as much as a filter in these terms. Widths 2 and 3 were the best for their bytes: wider
-    filters were worth no more, those of width 1 less, and with width 2 alone, more filters did not make up for it.
+    where sixty tokens did as much as a filter in these terms. No widths were better than 2 and 3, byte for byte, on
+    both: wider filters were worth no more, and with width 2 alone, more filters did not make up for it.
     """
     alone = 0.004 if len(size.kernel_sizes) == 1 else 0.0
     return -(1 / size.layout.features + 60 / size.vocab_size + alone)
