@@ -68,6 +68,14 @@ class ReplacedTrainData(TextDataModule):
         table = rows.select_columns(list(names)).with_format("arrow")[:].take(kept)
         return {name: table.column(name).to_numpy() for name in names}
 
+    def train_tokenizer(self, texts: Sequence[str], vocab_size: int) -> None:
+        """Trains the tokenizer, of the kind that was asked for, on given texts with a vocabulary of at most that size;
+        in place of one that was trained before."""
+        from ..tokenization import train_tokenizer
+
+        self.vocab_size_limit = vocab_size
+        self.tokenizer = train_tokenizer(texts, str(self.tokenizer_source), vocab_size, self.lowercase)
+
     def tokenizer_texts(self) -> Iterable[str]:
         return self._texts or super().tokenizer_texts()
 

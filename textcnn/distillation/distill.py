@@ -8,23 +8,25 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import fields
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import lightning
 import numpy as np
 
-from ..data.errors import DataError
+from ..data.errors import DataError, listed, one_line
 from ..data.prediction import read_texts
 from ..data.replaced import ReplacedTrainData
 from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
 from ..training.resume import finish_run, unfinished_run
-from ..training.run import data_name, make_trainer, quiet_lightning, route, save_run, sizes
+from ..training.run import check_type, data_name, make_trainer, quiet_lightning, route, save_run, sizes
 from .labelling import label_texts, teacher_vectors
 from .precision import Precision
-from .sizes import student_size
+from .sizes import Budget, read_budget, served_bytes
+from .students import choose_student
 from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
 from .transfer import Augmentation, augment, nearest_sentences, sample_sentences
 
@@ -32,12 +34,14 @@ if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
 
 _LOSS = ("temperature", "soft_loss", "hard_weight", "weigh_by_confidence", "representation_weight")
+# What overrides may name beside the arguments of `textcnn.train`.
+OWN_OPTIONS = [*_LOSS, *(field.name for field in fields(Augmentation))]
 
 
 def distill(
     teacher: Any,
     data: Any,
-    unlabelled: str | Path | Sequence[str] | None = None,
+    unlabelled: str | Path | Sequence[str | Path] | None = None,
     output_dir: str | Path = "runs/student",
     budget: str | None = None,
     seed: int = 0,
@@ -59,9 +63,12 @@ def distill(
         teacher: A directory or Hub id of a transformers classifier or a TextCNN, a classifier with `predict_proba`, a
             function of texts, a list of these (averaged), or None: the probabilities stand in columns of the data.
         data: The labelled set, as in `textcnn.train`.
-        unlabelled: Files or Hub data sets of further texts, or a list of texts.
+        unlabelled: A file or Hub data set of further texts, or a list of texts and of files; a Path is always a file.
         output_dir: Folder of the run.
-        budget: tiny, small, base, or the size that the int8 tables may have, such as "3MB".
+        budget: tiny, small, base; or what a server may need of the student on disk (tables in int8, tokenizer and
+            settings), such as "3MB"; or the texts a second that the int8 tables shall answer at least, such as "400k
+            texts/s": from text to label, for texts as long as those of the data, measured on one core of the machine
+            that this runs on; or both, with a comma between. The best student within that is trained.
         seed: Of everything random.
         vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
             each token, or the vectors of a TextCNN.
@@ -92,14 +99,16 @@ def distill(
     from ..classifier import load
 
     quiet_lightning()
+    own = {**signature(DistillationModule).parameters, **signature(Augmentation).parameters}
+    for name in set(OWN_OPTIONS) & set(overrides):
+        check_type(name, overrides[name], own[name].annotation)
     for_loss = {name: overrides.pop(name) for name in _LOSS if name in overrides}
     pieces = {f.name: overrides.pop(f.name) for f in fields(Augmentation) if f.name in overrides}
-    for_data, for_network, for_module, for_trainer = route(overrides)
-    size = student_size(budget)
-    for_network = {**size.architecture(), **for_network}
+    for_data, for_network, for_module, for_trainer = route(overrides, [*OWN_OPTIONS, *signature(distill).parameters])
+    wanted = read_budget(budget)
     if "tokenizer" not in for_data and (vectors is None or budget is not None):
         # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
-        for_data = {"tokenizer": "wordpiece", "vocab_size": size.vocab_size, **for_data}
+        for_data = {"tokenizer": "wordpiece", "vocab_size": wanted.vocab_size, **for_data}
     lightning.seed_everything(seed, workers=True, verbose=False)
     datamodule = ReplacedTrainData(data, vectors=None if vectors == "teacher" else vectors, seed=seed, **for_data)
     labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
@@ -113,6 +122,11 @@ def distill(
     if opened is not None and opened.is_transformer:
         pieces.setdefault("neighbour_vectors", opened.checkpoint)
     extra += augment(texts, Augmentation(**pieces), seed=seed)
+    if not texts + extra:
+        raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
+    if isinstance(wanted, Budget):
+        wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network)
+    for_network = {**wanted.architecture(), **for_network}
     if opened is None:
         if for_loss.get("representation_weight"):
             raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
@@ -125,8 +139,6 @@ def distill(
         logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)
     if vectors == "teacher":
         datamodule.vectors = teacher_vectors(opened)
-    if not texts:
-        raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
     logits, representations = logits[:, : len(labels)], logits[:, len(labels) :]
     datamodule.replace_train(texts, np.concatenate([logits, np.concatenate([known, nothing]), representations], axis=1))
@@ -135,7 +147,7 @@ def distill(
     module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
     options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
     parameters = {
-        "teacher": str(teacher), "data": str(data), "unlabelled": str(unlabelled), "transfer_texts": len(texts),
+        "teacher": str(teacher), "data": str(data), "unlabelled": _said(unlabelled), "transfer_texts": len(texts),
         "vectors": vectors, "budget": budget, "seed": seed, **for_loss, **pieces, **overrides,
     }  # fmt: skip
     trainer = make_trainer(output_dir, options)
@@ -153,8 +165,6 @@ def distill(
 def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
     """Prints teacher and student side by side on the test split and writes it into the run's folder and model card."""
     from sklearn.metrics import accuracy_score, f1_score
-
-    from ..runtime.storage import FOLDED_FILE
 
     role = "test" if data.test_dataloader() else "validation"
     texts, targets = data.texts_and_targets(role)
@@ -177,8 +187,7 @@ def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrai
             "macro_f1": float(f1_score(targets, answers[name], average="macro", zero_division=0)),
             "texts_per_second": speed,
         }
-    if (directory / FOLDED_FILE).is_file():
-        result["student"]["bytes"] = (directory / FOLDED_FILE).stat().st_size
+    result["student"]["bytes"] = served_bytes(directory)
     if teacher is not None:
         result["agreement"] = float((answers["teacher"] == answers["student"]).mean())
     (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
@@ -207,24 +216,39 @@ def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Seq
     found: list[str] = []
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
-        if isinstance(one, str | Path) and (isinstance(source, str | Path) or _is_file(one)):
+        if isinstance(one, Path) or isinstance(source, str) or _is_file(one):
             found += read_texts(str(one))
         else:
             found.append(str(one))
     if not found:
-        raise DataError(f"unlabelled: {source} holds no text; expected some")
-    if near is not None and limit is not None:
-        return nearest_sentences(sample_sentences(found, None) if split_documents else found, near, limit)
+        raise DataError(
+            f"unlabelled: got {_said(source):.200} without a text; expected some; leave it out or give others"
+        )
+    if limit is not None and limit < 1:
+        raise DataError(f"max_unlabelled: got {limit}; expected at least 1; leave unlabelled out to have none")
     if split_documents:
-        return sample_sentences(found, limit)
+        whole, found = len(found), sample_sentences(found, None if near is not None else limit)
+        if not found:
+            raise DataError(
+                f"unlabelled: got {whole} texts and no sentence of three words in them; expected some; give "
+                "split_documents false to take the texts as they are"
+            )
+    if near is not None and limit is not None:
+        return nearest_sentences(found, near, limit)
+    if split_documents:
+        return found
     if limit is None or limit >= len(found):
         return found
     return [found[i] for i in np.random.default_rng(0).choice(len(found), limit, replace=False)]
 
 
-def _is_file(name: str | Path) -> bool:
+def _said(source: Any) -> str:
+    return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
+
+
+def _is_file(name: Any) -> bool:
     try:
-        return Path(name).is_file()
+        return isinstance(name, str) and Path(name).is_file()
     except OSError:  # a text, longer than a name can be
         return False
 
@@ -234,11 +258,18 @@ def _soft_columns(
 ) -> np.ndarray:
     wanted = list(columns) if columns is not None else [f"probability_{label}" for label in labels]
     if len(wanted) != len(labels):
-        raise ValueError(f"soft_columns: got {len(wanted)}; expected one a label: {', '.join(labels)}")
+        raise ValueError(f"soft_columns: got {len(wanted)}; expected {len(labels)}, one a label: {listed(labels)}")
     table = data.train_columns(wanted)
-    values = np.stack([np.asarray(table[name], dtype=np.float64) for name in wanted], axis=1)
+    values = np.stack([_numbers(table[name], name) for name in wanted], axis=1)
     where = f"columns {', '.join(wanted)}"
     inside = np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()
     if not multi_label and not inside and np.isfinite(values).all():
         return values.astype(np.float32)  # logits, as they stand
     return to_logits(check_probabilities(values, len(labels), multi_label, where), multi_label)
+
+
+def _numbers(column: np.ndarray, name: str) -> np.ndarray:
+    try:
+        return np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name}: {one_line(error)}; expected probabilities or logits; mend it") from error

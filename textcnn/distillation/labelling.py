@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.encoding import cache_folder
+from ..data.errors import listed
 from ..runtime.storage import unfinished
 from .teachers import Array, Teacher
 
@@ -89,7 +90,10 @@ def label_texts(
                 wrong = np.flatnonzero(~np.isfinite(found).all(axis=1))
                 if len(wrong):
                     text, bad = distinct[rows[wrong[0]]], found[wrong[0]].tolist()
-                    raise ValueError(f"the teacher's logits of {text[:60]!r} are {bad}; expected finite numbers")
+                    raise ValueError(
+                        f"teacher: got the logits {listed(bad)} of the text {text[:60]!r}; expected finite numbers; "
+                        "mend the teacher"
+                    )
                 logits[rows] = found
                 pending.append(rows)
                 bar.update(len(rows))

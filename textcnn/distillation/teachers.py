@@ -6,12 +6,14 @@ Shapes: `N` texts, `C` classes.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..data.errors import listed, nearest, one_line
 from ..runtime.decisions import Array, sigmoid, softmax
 
 # Probabilities of 0 and 1 have no logit; those of a float32 softmax are no closer to them.
@@ -100,13 +102,17 @@ def check_probabilities(values: Any, classes: int, multi_label: bool, where: str
     """
     array = np.asarray(values, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != classes:
-        raise ValueError(f"{where}: got probabilities of shape {array.shape}; expected [N, {classes}]")
+        raise ValueError(
+            f"{where}: got probabilities of shape {array.shape}; expected [N, {classes}]; give one a label"
+        )
     if not np.isfinite(array).all():
         row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise ValueError(f"{where}: got {array[row].tolist()} in row {row}; expected finite numbers")
+        raise ValueError(f"{where}: got {array[row].tolist()} in row {row}; expected finite numbers; mend that row")
     if (array < -1e-4).any() or (array > 1 + 1e-4).any():
         row = int(np.flatnonzero(((array < -1e-4) | (array > 1 + 1e-4)).any(axis=1))[0])
-        raise ValueError(f"{where}: got {array[row].tolist()} in row {row}; expected probabilities from 0 to 1")
+        raise ValueError(
+            f"{where}: got {array[row].tolist()} in row {row}; expected probabilities from 0 to 1; mend it"
+        )
     if not multi_label and len(array) and not np.allclose(array.sum(axis=1), 1, atol=1e-2):
         row = int(np.abs(array.sum(axis=1) - 1).argmax())
         raise ValueError(f"{where}: row {row} adds up to {array[row].sum():.3f}; expected 1; give probabilities")
@@ -175,10 +181,19 @@ class _Transformer(Teacher):
         try:
             with quiet_transformers():
                 model = AutoModelForSequenceClassification.from_pretrained(name)
-        except OSError as error:
-            raise FileNotFoundError(f"teacher: got {name!r}; {' '.join(str(error).split())}") from error
+            tokenizer = AutoTokenizer.from_pretrained(name)
+        except Exception as error:  # whatever a broken file provokes in transformers
+            if not Path(name).is_dir():
+                raise FileNotFoundError(
+                    f"teacher: got {name!r}; expected the directory of a saved classifier, or a Hub id that can be "
+                    f"reached{_nearest_path(name)}; check the spelling and the network"
+                ) from error
+            raise ValueError(
+                f"teacher: got {name}, which cannot be read ({one_line(error)}); expected a saved transformers "
+                "classifier with its tokenizer; save or copy it again"
+            ) from error
         self._model = model.eval().to(self._device)
-        self._tokenizer = AutoTokenizer.from_pretrained(name)
+        self._tokenizer = tokenizer
         self._max_length = readable_length(max_length, self._tokenizer, model.config)
         self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
         # Of the order of the classes and the precision as well, since the logits follow them.
@@ -218,14 +233,31 @@ class _Transformer(Teacher):
 
 
 def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher:
-    import json
-
-    config = Path(name) / "config.json"
-    if Path(name).is_dir() and not config.is_file():
-        raise FileNotFoundError(f"teacher: got {name}, which has no config.json; expected a saved classifier")
-    if config.is_file() and json.loads(config.read_text(encoding="utf-8")).get("model_type") == "textcnn":
-        return _TextCNN(name, labels)
+    directory = Path(name)
+    if directory.is_file():
+        raise ValueError(f"teacher: got {name}, a file; expected the directory of a saved classifier; give that")
+    config = directory / "config.json"
+    if name and directory.is_dir():
+        if not config.is_file():
+            raise FileNotFoundError(
+                f"teacher: got {name}, which has no config.json; expected the directory of a saved classifier; give "
+                "one that `textcnn teach`, `textcnn fit` or save_pretrained wrote"
+            )
+        try:
+            kind = json.loads(config.read_text(encoding="utf-8")).get("model_type")
+        except (ValueError, AttributeError) as error:
+            raise ValueError(
+                f"teacher: got {name}, whose config.json cannot be read ({one_line(error)}); expected a JSON object; "
+                "save or copy it again"
+            ) from error
+        if kind == "textcnn":
+            return _TextCNN(name, labels)
     return _Transformer(name, labels, precision)
+
+
+def _nearest_path(name: str) -> str:
+    folder = Path(name).parent
+    return nearest(name, [str(path) for path in folder.iterdir()] if folder.is_dir() else [])
 
 
 def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:
@@ -238,8 +270,10 @@ def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:
         # Case apart, as many labels are; but names that mean nothing are no match.
         folded = {label.casefold(): i for i, label in enumerate(theirs)}
         if len(folded) != len(theirs) or sorted(folded) != sorted(label.casefold() for label in ours):
+            # Of many labels, those that only one side has come first.
+            got, expected = sorted(theirs, key=set(ours).__contains__), sorted(ours, key=set(theirs).__contains__)
             raise ValueError(
-                f"teacher {name} has the labels {', '.join(theirs)}; expected those of the data, {', '.join(ours)}; "
+                f"teacher {name}: got the labels {listed(got)}; expected those of the data, {listed(expected)}; "
                 "rename the one or the other"
             )
         return [folded[label.casefold()] for label in ours]

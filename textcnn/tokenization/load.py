@@ -158,11 +158,14 @@ def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
 
 
 def tokenizer_json(tokenizer: PreTrainedTokenizerFast) -> str:
-    """The text of a tokenizer.json that gives the same ids without transformers."""
+    """The text of a tokenizer.json that gives the same ids without transformers.
+
+    On one line: with a line for each token, and several for each merge, it would take about twice the bytes.
+    """
     backend = _as_plain_text(tokenizer.backend_tokenizer)
     backend.no_truncation()
     backend.no_padding()
-    return str(backend.to_str(pretty=True))
+    return str(backend.to_str())
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, directory: str | os.PathLike[str]) -> None:

@@ -58,7 +58,7 @@ class OneLineParser(LightningArgumentParser):
         if unknown is None:
             return line
         name = unknown.group(1) or unknown.group(2)
-        keys = [action.dest for parser in self._parsers() for action in parser._actions]
+        keys = self._keys()
         if name in keys:  # the key is known; what is wrong is its value
             return line
         nearest = difflib.get_close_matches(name, keys, n=1, cutoff=0.5) or difflib.get_close_matches(
@@ -66,6 +66,9 @@ class OneLineParser(LightningArgumentParser):
         )
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
         return f"unknown key {name!r}{hint}"
+
+    def _keys(self) -> list[str]:
+        return [action.dest for parser in self._parsers() for action in parser._actions]
 
     def _parsers(self) -> list[OneLineParser]:
         choices = getattr(self._subcommands_action, "choices", None) or {} if self._subcommands_action else {}

@@ -5,11 +5,11 @@ The command line (`textcnn fit`) uses the same pieces, defaults and ending.
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import inspect
 import logging
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,34 +148,62 @@ def save_run(
     return scores
 
 
-def route(overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
+def route(
+    overrides: dict[str, Any], others: Iterable[str] = ()
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Sorts keyword arguments by owner: data module, architecture, training module, Trainer.
+
+    Args:
+        overrides: The arguments.
+        others: Names that the caller has taken out before, and that a misspelt one may have been meant for.
 
     Raises:
         ValueError: nobody has an argument of that name; the nearest name is given.
     """
     from_data = {"labels", "vocab_size", "pad_token_id", "problem_type", "vectors_dim", "architecture"}
     owners = (
-        _parameters(TextDataModule) - {"path", "vectors", "seed"},
-        {field.name for field in dataclasses.fields(Architecture)},
-        _parameters(TrainingModule) - from_data,
+        _parameters(TextDataModule, without={"path", "vectors", "seed"}),
+        _parameters(Architecture),
+        _parameters(TrainingModule, without=from_data),
         _parameters(lightning.Trainer),
     )
     routed: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
     for name, value in overrides.items():
         for names, target in zip(owners, routed, strict=True):
             if name in names:
+                check_type(name, value, names[name])
                 target[name] = value
                 break
         else:
-            nearest = difflib.get_close_matches(name, sorted(set().union(*owners)), n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            known = sorted(set(others).union(*owners))
+            nearest = difflib.get_close_matches(name, known, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else "; expected an argument of the data, the "
+            hint += "" if nearest else "architecture, the training module or Lightning's Trainer; check the spelling"
             raise ValueError(f"unknown argument {name!r}{hint}")
     return routed  # type: ignore[return-value]
 
 
-def _parameters(owner: type) -> set[str]:
-    return set(inspect.signature(owner.__init__).parameters) - {"self"}
+def check_type(name: str, value: Any, expected: Any) -> None:
+    """Refuses text for an argument that takes none, as a command line may give it.
+
+    Args:
+        name: The argument's.
+        value: Its value.
+        expected: The annotation of the parameter.
+
+    Raises:
+        ValueError: it is text.
+    """
+    written = inspect.formatannotation(expected) if not isinstance(expected, str) else expected
+    takes_text = any(kind in written for kind in ("str", "Any", "Literal", "Path", "Variant", "Padding", "Activation"))
+    if isinstance(value, str) and expected is not inspect.Parameter.empty and not takes_text:
+        raise ValueError(f"{name}: got {value!r}; expected {written}; give a value of that type")
+
+
+def _parameters(owner: Any, without: Iterable[str] = ()) -> dict[str, Any]:
+    """Names and annotations of what an object is made from."""
+    own = inspect.signature(owner).parameters
+    return {name: parameter.annotation for name, parameter in own.items() if name not in without}
 
 
 def data_name(data: Any) -> str:

@@ -1,0 +1,131 @@
+"""What a user may get wrong in `textcnn distill`: one line that says what was got, what is expected and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import textcnn
+from textcnn.cli import main
+from textcnn.distillation.distill import _unlabelled
+
+
+@pytest.fixture
+def told(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a command line answers to the data of `reviews` and further arguments."""
+    monkeypatch.chdir(tmp_path)
+
+    def answer(*arguments: str) -> str:
+        given = arguments if "--data" in arguments else ("--data", str(reviews), *arguments)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["distill", *given, "--output_dir", str(tmp_path / "run"), "--progress", "false"])
+        assert stop.value.code == 2
+        lines = capsys.readouterr().err.strip().splitlines()
+        assert len(lines) == 1
+        return lines[0].removeprefix("textcnn: error: ")
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--budgt", "1MB"], "unknown key 'budgt'; did you mean 'budget'?"),
+        (["--unlabeled", "x"], "unknown key 'unlabeled'; did you mean 'unlabelled'?"),
+        (["--temperature", "3"], "unknown key 'temperature'; did you mean 'options.temperature'?"),
+        (["--options.temprature", "3"], "unknown argument 'temprature'; did you mean 'temperature'?"),
+        (["--options.max_epoch", "3"], "unknown argument 'max_epoch'; did you mean 'max_epochs'?"),
+        (["--options.unlabeled", "3"], "unknown argument 'unlabeled'; did you mean 'unlabelled'?"),
+        (["--options.max_epochs", "x"], "max_epochs: got 'x'; expected Optional[int]; give a value of that type"),
+        (["--options.temperature", "x"], "temperature: got 'x'; expected float; give a value of that type"),
+        (["--options.spans", "x"], "spans: got 'x'; expected int; give a value of that type"),
+        (["--budget", "1..5MB"], "budget: got '1..5MB'; expected tiny, small, base, a size such as 1MB or 500kB, or a"),
+        (["--teacher", "x", "--budget", "1kB"], "budget: got 1kB; expected at least "),
+        ([], "the data has no column 'probability_negative'; its columns are text, label; name the columns of the"),
+    ],
+)
+def test_options(told: Any, arguments: list[str], said: str) -> None:
+    assert told(*arguments).startswith(said)
+
+
+def test_a_teacher_that_is_none(told: Any, tmp_path: Path, reviews: Path) -> None:
+    for name, config in (("empty", None), ("half", "{"), ("list", "[]"), ("alien", '{"model_type": "foo"}')):
+        (tmp_path / name).mkdir()
+        if config is not None:
+            (tmp_path / name / "config.json").write_text(config)
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
+    (tmp_path / "textcnn").mkdir()
+    (tmp_path / "textcnn" / "config.json").write_text('{"model_type": "textcnn"}')
+    for name, said in (
+        ("empty", "teacher: got empty, which has no config.json; expected the directory of a saved classifier; give"),
+        ("half", "teacher: got half, whose config.json cannot be read ("),
+        ("list", "teacher: got list, whose config.json cannot be read ("),
+        ("alien", "teacher: got alien, which cannot be read ("),
+        ("bert", "teacher: got bert, which cannot be read ("),
+        ("textcnn", "textcnn is no textcnn artifact: it has no model.safetensors; expected a directory that"),
+        ("reviews.csv", "teacher: got reviews.csv, a file; expected the directory of a saved classifier; give that"),
+        ("emty", "teacher: got 'emty'; expected the directory of a saved classifier, or a Hub id that can be reached"),
+        ("no/where/at/all", "teacher: got 'no/where/at/all'; expected the directory of a saved classifier, or a Hub"),
+    ):
+        answer = told("--teacher", name)
+        assert answer.startswith(said)
+        assert len(answer) < 360
+    assert "did you mean 'empty'?" in told("--teacher", "emty")
+
+
+def test_labels_of_both_sides(told: Any, tmp_path: Path, reviews: Path) -> None:
+    other = pd.read_csv(reviews).replace({"negative": "ham", "positive": "spam"})
+    other.to_csv(tmp_path / "other.csv", index=False)
+    options = {"max_epochs": 1, "enable_progress_bar": False, "log_every_n_steps": 1, "num_filters": 4}
+    textcnn.train(str(tmp_path / "other.csv"), tmp_path / "teacher", **options)
+    assert told("--teacher", "teacher") == (
+        "teacher teacher: got the labels ham, spam; expected those of the data, negative, positive; rename the one or "
+        "the other"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (0.9, "row 3 adds up to 1.600; expected 1; give probabilities"),
+        (np.nan, "in row 3; expected finite numbers; mend that row"),
+        ("x", "could not convert string to float: 'x'; expected probabilities or logits; mend it"),
+    ],
+)
+def test_columns_of_a_teacher(told: Any, tmp_path: Path, reviews: Path, wrong: Any, said: str) -> None:
+    table = pd.read_csv(reviews)
+    table["probability_negative"], table["probability_positive"] = 0.3, 0.7
+    table["probability_negative"] = table["probability_negative"].astype(object)
+    table.loc[3, "probability_negative"] = wrong
+    table.to_csv(tmp_path / "soft.csv", index=False)
+    answer = told("--data", "soft.csv")
+    assert answer.startswith("column")
+    assert answer.endswith(said)
+
+
+def test_logits_that_are_no_numbers(reviews: Path, tmp_path: Path) -> None:
+    def broken(texts: list[str]) -> np.ndarray:
+        return np.full((len(texts), 2), np.nan)
+
+    with pytest.raises(ValueError, match=r"teacher broken: got \[nan, nan\] in row 0; expected finite numbers; mend"):
+        textcnn.distill(broken, str(reviews), None, tmp_path, progress=False)
+
+
+def test_nothing_to_learn_from(told: Any, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("text,label\n")
+    (tmp_path / "blank.txt").write_text("\n\n")
+    (tmp_path / "short.txt").write_text("hi\nyou there\n")
+    assert told("--data", "empty.csv", "--teacher", "x").startswith("empty.csv is empty; expected")
+    assert told("--teacher", "x", "--unlabelled", "blank.txt").startswith(
+        "unlabelled: got ['blank.txt'] without a text;"
+    )
+    assert told("--teacher", "x", "--unlabelled", "short.txt").startswith("unlabelled: got 2 texts and no sentence of")
+    assert told("--teacher", "x", "--unlabelled", "nowhere.txt").startswith("there is no file or folder nowhere.txt")
+    assert told("--teacher", "x", "--unlabelled", "short.txt", "--max_unlabelled", "-3").startswith("max_unlabelled: ")
+    assert _unlabelled(["hi"], False, None) == ["hi"]

@@ -1,0 +1,108 @@
+"""Budgets as they are written, and sizes of students against files that were saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import textcnn
+from textcnn.distillation.sizes import PRESETS, Budget, StudentSize, read_budget, smallest_bytes, students, worth
+
+LABELS = ["negative", "positive"]
+SERVED = ("folded.safetensors", "tokenizer.json", "config.json")
+
+
+@pytest.mark.parametrize(
+    ("written", "size", "speed"),
+    [
+        ("1MB", 1e6, None),
+        ("500 kB", 5e5, None),
+        ("1.5 MiB", 1.5 * 2**20, None),
+        ("1000000", 1e6, None),
+        ("400000 texts/s", None, 4e5),
+        ("400k texts/s", None, 4e5),
+        ("400,000 texts/s", None, 4e5),
+        ("1.5M texts/s", None, 1.5e6),
+        ("3MB,400k texts/s", 3e6, 4e5),
+        ("400,000 texts/s, 3 MB", 3e6, 4e5),
+    ],
+)
+def test_budgets(written: str, size: float | None, speed: float | None) -> None:
+    assert read_budget(written) == Budget(written, size, speed)
+
+
+def test_budgets_by_name() -> None:
+    assert read_budget("tiny") == PRESETS["tiny"]
+    assert read_budget(None) == PRESETS["base"]
+
+
+@pytest.mark.parametrize(
+    "written", ["huge", "1..5MB", "", "400k", "4,00 texts/s", "texts/s", "0MB", "-1MB", "1MB,2MB", "1MB,fast"]
+)
+def test_a_budget_that_is_none_is_told_both_forms(written: str) -> None:
+    with pytest.raises(ValueError, match=r"budget: got .*expected tiny, small, base.*1MB.*400000 texts/s.*; give"):
+        read_budget(written)
+
+
+def test_students_get_better_with_the_budget_and_fit_it() -> None:
+    best = []
+    for limit in (1e5, 3e5, 1e6, 3e6, 1e7, 3e7):
+        fitting = students(limit, LABELS, token_bytes=13)
+        assert all(size.bytes(LABELS, 13 * size.vocab_size) <= limit for size in fitting)
+        best.append(max(fitting, key=worth))
+    assert sorted(best, key=worth) == best
+    assert best[2].kernel_sizes == (2, 3)
+    assert not students(1e4, LABELS, token_bytes=13)
+    # With no limit, and with one that all fit, the best is the largest.
+    assert max(students(None, LABELS, token_bytes=13), key=worth) == max(students(1e9, LABELS, 13), key=worth)
+
+
+def test_what_is_given_is_not_chosen() -> None:
+    fitting = students(1e6, LABELS, 13, {"kernel_sizes": [4], "num_filters": 24, "activation": "relu"}, 2_000)
+    assert fitting == [StudentSize((4,), 24, 2_000)]
+    listed = students(1e6, LABELS, 13, {"kernel_sizes": [2, 3], "num_filters": [100, 10]}, 2_000)
+    # Ten filters take the room of sixteen.
+    assert listed == [StudentSize((2, 3), (100, 10), 2_000)]
+    assert listed[0].bytes_of_a_token() == 2 * 100 + 3 * 16 + 4
+    assert smallest_bytes(LABELS, 13) < smallest_bytes(LABELS, 13, {"num_filters": 200})
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """1,500 texts with more distinct words than any student here knows, of 60 labels."""
+    rng = np.random.default_rng(0)
+    syllables = [a + b for a in "bdfgklmnprst" for b in "aeiou"]
+    vocabulary = ["".join(rng.choice(syllables, 3)) for _ in range(6_000)]
+    texts = [" ".join(rng.choice(vocabulary, 12)) for _ in range(1_500)]
+    table = pd.DataFrame({"text": texts, "label": [f"class number {i % 60}" for i in range(1_500)]})
+    path = tmp_path_factory.mktemp("words") / "words.csv"
+    table.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("limit", "options"),
+    [
+        (150_000, {}),
+        (400_000, {}),
+        (400_000, {"tokenizer": "bpe", "num_filters": 48, "kernel_sizes": [3]}),
+        (300_000, {"num_filters": [64, 8], "kernel_sizes": [2, 1], "pooled_norm": True}),
+    ],
+)
+def test_all_that_a_server_needs_fits_the_budget(
+    words: Path, tmp_path: Path, limit: int, options: dict[str, Any]
+) -> None:
+    def even(texts: list[str]) -> np.ndarray:
+        return np.full((len(texts), 60), 1 / 60)
+
+    textcnn.distill(
+        even, str(words), None, tmp_path, f"{limit // 1000}kB", max_epochs=1, embedding_dim=8, log_every_n_steps=1,
+        progress=False, **options,
+    )  # fmt: skip
+    taken = sum((tmp_path / name).stat().st_size for name in SERVED)
+    assert 0.8 * limit < taken <= limit
