@@ -45,7 +45,7 @@ def told(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
         (["--options.temperature", "x"], "temperature: got 'x'; expected float; give a value of that type"),
         (["--options.spans", "x"], "spans: got 'x'; expected int; give a value of that type"),
         (["--budget", "1..5MB"], "budget: got '1..5MB'; expected tiny, small, base, a size such as 1MB or 500kB, or a"),
-        (["--teacher", "x", "--budget", "1kB"], "budget: got 1kB; expected at least "),
+        (["--budget", "1kB"], "budget: got 1kB; expected at least "),
         ([], "the data has no column 'probability_negative'; its columns are text, label; name the columns of the"),
     ],
 )
