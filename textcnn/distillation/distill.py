@@ -73,8 +73,8 @@ def distill(
         vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
             each token, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
-        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones, the same for each seed, so that the
-            teacher labels them once; None takes all.
+        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These and the texts of
+            Augmentation are the same for each seed, so that the teacher labels them once.
         choose: Draws them at random, or takes those most like the labelled texts.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.
@@ -121,7 +121,7 @@ def distill(
     opened = None if teacher is None else open_teacher(teacher, labels, multi_label, teacher_precision)
     if opened is not None and opened.is_transformer:
         pieces.setdefault("neighbour_vectors", opened.checkpoint)
-    extra += augment(texts, Augmentation(**pieces), seed=seed)
+    extra += augment(texts, Augmentation(**pieces))
     if not texts + extra:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
     if isinstance(wanted, Budget):

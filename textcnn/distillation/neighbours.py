@@ -10,6 +10,7 @@ Shapes: `N` words of the vocabulary, `D` size of a vector.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,12 +44,13 @@ def replace_by_neighbours(
     parts = [_WORD.split(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]
     near = _neighbours({word.lower() for own in words for word in own}, checkpoint)
-    rng = np.random.default_rng(seed)
     made: list[str] = []
-    for between, own in zip(parts, words, strict=True):
+    for text, between, own in zip(texts, parts, words, strict=True):
         places = [place for place, word in enumerate(own) if word.lower() in near]
         if not places:
             continue
+        # A text has the same copies whatever texts it stands among: what a teacher said of them can be used again.
+        rng = np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
         for _ in range(copies):
             chosen = rng.random(len(places)) < share
             chosen[rng.integers(len(places))] = True
