@@ -79,13 +79,42 @@ def test_a_word_has_the_mean_of_its_pieces(transformer: str) -> None:
     )
 
 
+def test_embeddings_may_be_narrower_than_the_outputs(transformer: str, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer, ElectraConfig, ElectraModel
+
+    tokenizer = AutoTokenizer.from_pretrained(transformer)
+    tokenizer.save_pretrained(tmp_path)
+    ElectraModel(
+        ElectraConfig(
+            vocab_size=len(tokenizer), embedding_size=4, hidden_size=8, num_hidden_layers=1, num_attention_heads=2,
+            intermediate_size=8, max_position_embeddings=32,
+        )
+    ).save_pretrained(tmp_path)  # fmt: skip
+    assert contextual_vectors(str(tmp_path), TEXTS).shape == (len(tokenizer), 12)
+
+
 def test_the_verb_writes_what_training_starts_from(
     transformer: str, tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the checkpoint had been named by its Hub id.
     monkeypatch.setattr("textcnn.vectors.base_model", lambda source: "me/checkpoint")
-    main(["vectors", transformer, "--texts", str(reviews), "--limit", "20", "--output", str(tmp_path / "vectors")])
-    assert load_tokenizer(str(tmp_path / "vectors")).get_vocab() == load_tokenizer(transformer).get_vocab()
+    main(
+        [
+            "vectors",
+            transformer,
+            "--texts",
+            str(reviews),
+            "--limit",
+            "20",
+            "--words",
+            "3",
+            "--output",
+            str(tmp_path / "vectors"),
+        ]
+    )
+    before, after = (load_tokenizer(name).get_vocab() for name in (transformer, str(tmp_path / "vectors")))
+    assert len(after) == len(before) + 3
+    assert before.items() <= after.items()
     classifier = textcnn.train(
         str(reviews),
         tmp_path / "run",
@@ -96,7 +125,7 @@ def test_the_verb_writes_what_training_starts_from(
     )
     assert ModelCard.load(tmp_path / "run" / "README.md").data.to_dict()["base_model"] == "me/checkpoint"
     assert classifier.config["embedding_dim"] == 16
-    assert classifier.config["vocab_size"] == len(load_tokenizer(transformer))
+    assert classifier.config["vocab_size"] == len(after)
 
 
 def test_a_text_column_that_is_not_there(transformer: str, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:

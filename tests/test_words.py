@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
 
 from textcnn.runtime.tokenizer import CompiledTokenizer
 from textcnn.tokenization import add_words, load_tokenizer, save_tokenizer, train_tokenizer
@@ -55,6 +56,18 @@ def test_the_compiled_tokenizer_gives_the_same_ids(tmp_path: Path) -> None:
     for i, sentence in enumerate(TEXTS + UNSEEN):
         assert ids[ends[i] : ends[i + 1]].tolist() == reference.encode(sentence).ids
     assert load_tokenizer(tmp_path).get_vocab() == larger.get_vocab()
+
+
+def test_a_tokenizer_without_words_takes_none() -> None:
+    backend = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "##b": 2}, unk_token="[UNK]"))
+    bare = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[UNK]")
+    with pytest.raises(ValueError, match="does not cut texts into words"):
+        add_words(bare, ["ab"] * 9, most=3)
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()  # and no normaliser
+    spaced = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[UNK]")
+    assert add_words(spaced, ["ab"] * 9, most=3)[0].tokenize("ab a") == ["ab", "a"]
+    with pytest.raises(ValueError, match="got -1"):
+        add_words(spaced, ["ab"], most=-1)
 
 
 @pytest.mark.parametrize("kind", ["bpe", "char"])

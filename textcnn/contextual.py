@@ -36,7 +36,7 @@ def contextual_vectors(
     progress: bool = False,
     words: Mapping[tuple[int, ...], int] | None = None,
 ) -> Tensor:
-    """Input embeddings and mean outputs of every token, side by side, each half centred and of deviation 1: [V, 2D].
+    """Input embeddings and mean outputs of every token, side by side, each part centred and of deviation 1: [V, 2D].
 
     Not for a transformer that was fine-tuned on labels of the same texts: its outputs are those labels.
 
@@ -72,7 +72,7 @@ def contextual_vectors(
     special = torch.zeros(len(inputs), dtype=torch.bool)
     special[tokenizer.all_special_ids] = True
     # A token alone counts as one occurrence, so that a rare token is not what one text makes of it.
-    sums = torch.zeros_like(inputs)
+    sums = torch.zeros(len(inputs), model.config.hidden_size)
     sums[: len(embeddings)] = _alone(model, tokenizer, [(token,) for token in range(len(embeddings))], device)
     sums[list(words.values())] = _alone(model, tokenizer, list(words), device)
     counts = torch.ones(len(inputs))

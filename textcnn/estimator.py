@@ -26,9 +26,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         kernel_sizes, num_filters, embedding_dim, dropout: The network.
-        tokenizer, vocab_size, lowercase: As in TextDataModule.
+        tokenizer, vocab_size, lowercase, min_frequency: As in TextDataModule.
         vectors: Initial token vectors: a checkpoint or word-vector file.
-        max_epochs, batch_size, learning_rate: Of the training.
+        max_epochs, batch_size, learning_rate, naive_bayes: Of the training.
         class_weight: None, "balanced" or {class: weight}.
         early_stopping: Whether to hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set`
             given to `fit` does that too.
@@ -54,10 +54,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         tokenizer: Any = None,
         vocab_size: int = 30_000,
         lowercase: bool = True,
+        min_frequency: int = 2,
         vectors: str | None = None,
         max_epochs: int = 10,
         batch_size: int = 64,
         learning_rate: float = 1e-3,
+        naive_bayes: float = 0.0,
         class_weight: Any = None,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
@@ -73,10 +75,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.tokenizer = tokenizer
         self.vocab_size = vocab_size
         self.lowercase = lowercase
+        self.min_frequency = min_frequency
         self.vectors = vectors
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.naive_bayes = naive_bayes
         self.class_weight = class_weight
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
@@ -142,6 +146,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
                 tokenizer=str(previous) if again else self.tokenizer,
                 vocab_size=self.vocab_size,
                 lowercase=self.lowercase,
+                min_frequency=self.min_frequency,
                 vectors=self.vectors,
                 batch_size=self.batch_size,
                 validation_fraction=0.0,
@@ -158,6 +163,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
                     "dropout": self.dropout,
                 },
                 learning_rate=self.learning_rate,
+                naive_bayes=self.naive_bayes,
                 max_epochs=self.max_epochs,
                 validate=bool(held_out),
                 seed=self.random_state,

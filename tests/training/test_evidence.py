@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
+from safetensors.torch import load_file
 from sklearn.naive_bayes import MultinomialNB
 
 from textcnn.data import TextDataModule
+from textcnn.estimator import TextCNNClassifier
 from textcnn.model import Architecture
+from textcnn.tokenization import load_tokenizer
 from textcnn.training.classification import ClassificationModule
 from textcnn.training.evidence import log_count_ratios
 from textcnn.training.run import sizes
@@ -65,6 +68,22 @@ def test_vectors_start_with_the_evidence(reviews: Path, tmp_path: Path) -> None:
     lovely, dull = (data.tokenizer.convert_tokens_to_ids(word) for word in ("lovely", "dull"))
     positive = data.labels.index("positive")
     assert got[lovely, positive] > 0 > got[dull, positive]
+
+
+def test_a_stream_is_refused_and_the_estimator_takes_it(reviews: Path, tmp_path: Path) -> None:
+    data = TextDataModule(str(reviews), streaming=True, validation_fraction=0)
+    with pytest.raises(ValueError, match=r"\Anaive_bayes: the data is a stream"):
+        data.token_counts()
+    texts, labels = ["a lovely film", "a dull film"] * 20, ["good", "bad"] * 20
+    untrained: dict[str, Any] = {"max_epochs": 1, "learning_rate": 1e-12, "embedding_dim": 8, "num_filters": 4}
+    frequent = TextCNNClassifier(**untrained, naive_bayes=2.0, tokenizer="word", min_frequency=30).fit(texts, labels)
+    frequent.save(tmp_path)
+    assert set(load_tokenizer(tmp_path).get_vocab()) == {"[PAD]", "[UNK]", "a", "film"}
+    known = TextCNNClassifier(**untrained, naive_bayes=2.0, tokenizer="word").fit(texts, labels)
+    known.save(tmp_path)
+    vectors = load_file(tmp_path / "model.safetensors")["textcnn.embeddings.channels.0.weight"]
+    lovely, dull = load_tokenizer(tmp_path).convert_tokens_to_ids(["lovely", "dull"])
+    assert vectors[lovely, 1] > 1 > -1 > vectors[dull, 1]
 
 
 def test_too_many_labels_are_refused(reviews: Path) -> None:

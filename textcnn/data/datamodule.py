@@ -162,7 +162,7 @@ class TextDataModule(LightningDataModule):
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
         """The tokenizer, loaded, or trained on the train texts."""
-        from ..tokenization import KINDS, load_tokenizer, prepare_tokenizer, train_tokenizer
+        from ..tokenization import KINDS, load_tokenizer, prepare_tokenizer
 
         source = self.tokenizer_source
         if source is None:
@@ -171,13 +171,13 @@ class TextDataModule(LightningDataModule):
             return prepare_tokenizer(source)
         if source not in KINDS:
             return load_tokenizer(source)
-        return train_tokenizer(
-            self.tokenizer_texts(),
-            kind=str(source),
-            vocab_size=self.vocab_size_limit,
-            lowercase=self.lowercase,
-            min_frequency=self.min_frequency,
-        )
+        return self.new_tokenizer(self.tokenizer_texts(), str(source))
+
+    def new_tokenizer(self, texts: Iterable[str], kind: str) -> PreTrainedTokenizerFast:
+        """A tokenizer of a kind, trained on texts with the options of this data."""
+        from ..tokenization import train_tokenizer
+
+        return train_tokenizer(texts, kind, self.vocab_size_limit, self.lowercase, self.min_frequency)
 
     def tokenizer_texts(self) -> Iterable[str]:
         """What a tokenizer that is trained learns from: the train texts."""
@@ -246,11 +246,14 @@ class TextDataModule(LightningDataModule):
         Raises:
             DataError: the data is a stream.
         """
-        return self._in_memory().token_counts(self.tokenizer, self.vocab_size)
+        return self._in_memory("naive_bayes: ").token_counts(self.tokenizer, self.vocab_size)
 
-    def _in_memory(self) -> InMemoryData:
+    def _in_memory(self, option: str = "") -> InMemoryData:
         if isinstance(self._data, StreamedData):
-            raise DataError("the data is a stream, whose texts are not kept; expected data that fits in memory")
+            raise DataError(
+                f"{option}the data is a stream, whose texts are not kept; expected data that fits in memory; "
+                "leave out streaming" + (" or the option" if option else "")
+            )
         return self._data
 
     @cached_property

@@ -71,10 +71,8 @@ class ReplacedTrainData(TextDataModule):
     def train_tokenizer(self, texts: Sequence[str], vocab_size: int) -> None:
         """Trains the tokenizer, of the kind that was asked for, on given texts with a vocabulary of at most that size;
         in place of one that was trained before."""
-        from ..tokenization import train_tokenizer
-
         self.vocab_size_limit = vocab_size
-        self.tokenizer = train_tokenizer(texts, str(self.tokenizer_source), vocab_size, self.lowercase)
+        self.tokenizer = self.new_tokenizer(texts, str(self.tokenizer_source))
 
     def tokenizer_texts(self) -> Iterable[str]:
         return self._texts or super().tokenizer_texts()

@@ -42,7 +42,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--data", required=True, help="the labelled set, as --data.path of `textcnn fit`")
     parser.add_argument("--unlabelled", nargs="*", default=[], help="files of further texts, without labels")
     parser.add_argument("--options", type=dict[str, Any], default={}, help="--options.NAME VALUE: settings of `fit` by "
-                        "their names, and temperature, soft_loss, hard_weight, spans, mixes and so on")  # fmt: skip
+                        "their names, and temperature, soft_loss, hard_weight, neighbours and so on")  # fmt: skip
     given = parser.parse_args(args).as_dict()
     given.pop("config", None)
     options = given.pop("options")

@@ -73,8 +73,8 @@ def distill(
         vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
             each token, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
-        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These and the texts of
-            Augmentation are the same for each seed, so that the teacher labels them once.
+        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These and a text's copies
+            with neighbours are the same for each seed, so that the teacher labels them once.
         choose: Draws them at random, or takes those most like the labelled texts.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.
@@ -105,6 +105,11 @@ def distill(
     for_loss = {name: overrides.pop(name) for name in _LOSS if name in overrides}
     pieces = {f.name: overrides.pop(f.name) for f in fields(Augmentation) if f.name in overrides}
     for_data, for_network, for_module, for_trainer = route(overrides, [*OWN_OPTIONS, *signature(distill).parameters])
+    # Under a budget the widths are still to be chosen: any that as many numbers of filters would fit.
+    filters = for_network.get("num_filters")
+    Architecture(
+        **{**({"kernel_sizes": [1] * len(filters)} if isinstance(filters, list) else {}), **for_network}
+    ).check()
     wanted = read_budget(budget)
     if "tokenizer" not in for_data and (vectors is None or budget is not None):
         # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
@@ -119,8 +124,8 @@ def distill(
         raise ValueError(f"choose: got {choose!r}; expected random or near")
     extra = _unlabelled(unlabelled, split_documents, max_unlabelled, near=texts if choose == "near" else None)
     opened = None if teacher is None else open_teacher(teacher, labels, multi_label, teacher_precision)
-    if opened is not None and opened.is_transformer:
-        pieces.setdefault("neighbour_vectors", opened.checkpoint)
+    if pieces.get("neighbours") and pieces.get("neighbour_vectors") is None and opened and opened.is_transformer:
+        pieces["neighbour_vectors"] = opened.checkpoint
     extra += augment(texts, Augmentation(**pieces))
     if not texts + extra:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")

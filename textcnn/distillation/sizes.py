@@ -200,4 +200,10 @@ def _shapes(fixed: Mapping[str, Any]) -> list[tuple[tuple[int, ...], int | tuple
     widths = [tuple(fixed["kernel_sizes"])] if "kernel_sizes" in fixed else _WIDTHS
     given = fixed.get("num_filters")
     filters = _FILTERS if given is None else [given if isinstance(given, int) else tuple(given)]
-    return [(w, f) for w in widths for f in filters]
+    shapes = [(w, f) for w in widths for f in filters if isinstance(f, int) or len(f) == len(w)]
+    if not shapes:
+        raise ValueError(
+            f"num_filters: got {len(given or ())} numbers under a budget that chooses the widths; expected one number, "
+            "or 1 to 3; give kernel_sizes as well"
+        )
+    return shapes

@@ -35,6 +35,8 @@ def choose_student(
     Raises:
         ValueError: no student is that small, or that fast on this machine.
     """
+    if data.vocab_size_limit < 1:
+        raise ValueError(f"vocab_size: got {data.vocab_size_limit}; expected a positive number")
     choice = _Choice(budget, data, texts, typical, architecture or {})
     return choice.largest() if budget.texts_per_second is None else choice.fast_enough(budget.texts_per_second)
 
@@ -55,6 +57,8 @@ class _Choice:
         self._most_tokens, self._least_tokens = data.vocab_size_limit, 0
         # Of WordPiece's, with their numbers and punctuation; measured once there is a tokenizer.
         self._token_bytes = 16.0
+        # Grows while students turn out larger than was thought.
+        self._margin = 1.0
         self._tokenizer = ""
         if self._tokenizer_is_given:
             self._measure()
@@ -74,7 +78,7 @@ class _Choice:
                 return size
             filled = size.bytes(self._labels, len(self._tokenizer.encode())) / self._budget.bytes
             if filled > 1:
-                self._token_bytes *= 1.02
+                self._margin *= 1.02
             elif filled > _FILLED or size.vocab_size == self._most_tokens or growths == _GROWTHS:
                 return size
             else:
@@ -99,12 +103,19 @@ class _Choice:
                 low = middle + 1
             else:
                 high = middle
+        too_large: ValueError | None = None
         for size in reversed(better[:low]):
             timed_with = self._tokenizer
-            found = self.largest(size.architecture())
+            try:
+                found = self.largest(size.architecture())
+            except ValueError as error:  # with its own tokenizer this shape has no room, a smaller one may have
+                too_large = error
+                continue
             # Fewer tokens make longer texts.
             if self._tokenizer == timed_with or self._speed(found) >= wanted:
                 return found
+        if too_large is not None:
+            raise too_large
         most = self._speed(better[0])
         raise ValueError(
             f"budget: got {self._budget.written}; expected at most {most:,.0f} texts/s, what the smallest student "
@@ -115,7 +126,7 @@ class _Choice:
         """The students of the size that is allowed, the best last."""
         fixed = {**self._architecture, **(shape or {})}
         tokens = {"most_tokens": self._most_tokens, "least_tokens": self._least_tokens}
-        found = students(self._budget.bytes, self._labels, self._token_bytes, fixed, **tokens)
+        found = students(self._budget.bytes, self._labels, self._margin * self._token_bytes, fixed, **tokens)
         if not found and not self._tokenizer:
             # Not before it is known how many tokens the texts have, and of how many letters.
             self._train(min(self._most_tokens, SMALLEST_VOCABULARY))

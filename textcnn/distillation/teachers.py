@@ -186,7 +186,7 @@ class _Transformer(Teacher):
             if not Path(name).is_dir():
                 raise FileNotFoundError(
                     f"teacher: got {name!r}; expected the directory of a saved classifier, or a Hub id that can be "
-                    f"reached{_nearest_path(name)}; check the spelling and the network"
+                    f"reached{_nearest_path(name)}; check the spelling and the network ({one_line(error, 100)})"
                 ) from error
             raise ValueError(
                 f"teacher: got {name}, which cannot be read ({one_line(error)}); expected a saved transformers "

@@ -118,8 +118,8 @@ def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", 
 
         if how.neighbour_vectors is None:
             raise ValueError(
-                "neighbours: got no neighbour_vectors, and the teacher is no transformer; expected a checkpoint whose "
-                "vectors say which words are alike"
+                "neighbours: got no neighbour_vectors and no transformer as teacher; expected a checkpoint whose "
+                "vectors say which words are alike; give neighbour_vectors"
             )
         made += replace_by_neighbours(texts, how.neighbour_vectors, how.neighbours, how.mask_share, seed)
     if how.replacements and how.masked_lm is not None:

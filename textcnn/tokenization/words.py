@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
-from ..tokenization.load import prepare_tokenizer
+from ..tokenization.load import wrap
 from ..tokenization.train import count_words, replace_surrogates
 
 if TYPE_CHECKING:
@@ -41,13 +41,17 @@ def add_words(
     """
     backend = tokenizer.backend_tokenizer
     content = json.loads(backend.to_str())
-    if content["model"]["type"] != "WordPiece":
+    if content["model"]["type"] != "WordPiece" or backend.pre_tokenizer is None:
+        cut = "" if backend.pre_tokenizer else " that does not cut texts into words"
         raise ValueError(
-            f"got a {content['model']['type']} tokenizer to add words to; expected WordPiece, as of BERT and MiniLM; "
-            "add no words"
+            f"got a {content['model']['type']} tokenizer{cut} to add words to; expected WordPiece of words, as of BERT "
+            "and MiniLM; add no words"
         )
+    if most < 0:
+        raise ValueError(f"words: got {most}; expected a number from 0 on")
+    normalizer = backend.normalizer or normalizers.Sequence([])
     vocabulary: dict[str, int] = content["model"]["vocab"]
-    counts = count_words(map(replace_surrogates, texts), backend.normalizer, backend.pre_tokenizer)
+    counts = count_words(map(replace_surrogates, texts), normalizer, backend.pre_tokenizer)
     longest = content["model"]["max_input_chars_per_word"]
     candidates = [word for word, n in counts.items() if n >= min_frequency and word not in vocabulary]
     candidates = sorted((word for word in candidates if len(word) <= longest), key=lambda word: (-counts[word], word))
@@ -60,12 +64,5 @@ def add_words(
         pieces = tuple(token.id for token in backend.model.tokenize(word))
         if unknown not in pieces:
             whole[pieces] = vocabulary[word] = largest = largest + 1
-    return prepare_tokenizer(_with_model(tokenizer, content)), whole
-
-
-def _with_model(tokenizer: PreTrainedTokenizerFast, content: dict[str, object]) -> PreTrainedTokenizerFast:
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(json.dumps(content)), **tokenizer.special_tokens_map
-    )
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+    return wrap(Tokenizer.from_str(json.dumps(content)), special), whole

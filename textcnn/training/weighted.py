@@ -42,6 +42,7 @@ def fit_weighted(
     output_dir: Path,
     architecture: dict[str, Any],
     learning_rate: float,
+    naive_bayes: float,
     max_epochs: int,
     validate: bool,
     seed: int,
@@ -54,14 +55,19 @@ def fit_weighted(
         data: The texts.
         output_dir: Where the artifact goes.
         architecture: Arguments of Architecture.
-        learning_rate, max_epochs, seed: Of the training.
+        learning_rate, naive_bayes, max_epochs, seed: Of the training; an artifact to go on from needs no naive_bayes.
         validate: Whether the data has a validation split, whose best epoch is kept.
         start: An artifact to go on from.
         progress: Whether to show it.
     """
     quiet_lightning()
     lightning.seed_everything(seed, workers=True, verbose=False)
-    module = WeightedModule(**sizes(data), architecture=Architecture(**architecture), learning_rate=learning_rate)
+    module = WeightedModule(
+        **sizes(data),
+        architecture=Architecture(**architecture),
+        learning_rate=learning_rate,
+        naive_bayes=naive_bayes if start is None else 0.0,
+    )
     if start is not None:
         module.model.load_state_dict(read_artifact(start)[0].state_dict())
     quiet: dict[str, Any] = {"enable_progress_bar": progress, "enable_model_summary": progress, "logger": False}
