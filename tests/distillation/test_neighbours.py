@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import textcnn
 from textcnn.distillation import neighbours
@@ -89,3 +90,25 @@ def test_a_student_learns_what_the_teacher_says_of_new_texts(vectors: Path, revi
     )  # fmt: skip
     known = reviews.read_text(encoding="utf-8")
     assert sum(text not in known for text in seen) > 100
+
+
+@pytest.mark.parametrize("given", [{}, {"neighbour_vectors": None}])
+def test_the_teachers_vectors_say_what_is_alike(
+    transformer: str, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, None]
+) -> None:
+    names = {0: "negative", 1: "positive"}
+    teacher = AutoModelForSequenceClassification.from_pretrained(transformer, num_labels=2, id2label=names)
+    teacher.save_pretrained(tmp_path / "teacher")
+    AutoTokenizer.from_pretrained(transformer).save_pretrained(tmp_path / "teacher")
+    asked: list[str] = []
+
+    def replace(texts: list[str], checkpoint: str, *rest: float) -> list[str]:
+        asked.append(checkpoint)
+        return replace_by_neighbours(texts, checkpoint, *rest)
+
+    monkeypatch.setattr(neighbours, "replace_by_neighbours", replace)
+    textcnn.distill(
+        str(tmp_path / "teacher"), str(reviews), output_dir=tmp_path / "student", neighbours=1, **given,
+        max_epochs=1, num_filters=8, log_every_n_steps=1, progress=False,
+    )  # fmt: skip
+    assert asked == [str(tmp_path / "teacher")]
