@@ -386,7 +386,8 @@ def test_real_texts_of_many_languages_are_covered() -> None:
 
     assert DATA
     texts = pq.read_table(Path(DATA) / "lang_id" / "train.parquet")["text"].to_pylist()[:5000]
-    for kind in KINDS:
+    # Whole words are the one kind of which most are unknown: it has no pieces.
+    for kind in [kind for kind in KINDS if kind != "word"]:
         tokenizer = train_tokenizer(texts, kind, vocab_size=8000)
         encoded = tokenizer(texts)["input_ids"]
         unknown = sum(row.count(1) for row in encoded) / sum(map(len, encoded))
