@@ -4,7 +4,7 @@ A token's input embedding says what the token means before any reading. The mean
 in real texts says more (Bommasani 2020, https://aclanthology.org/2020.acl-main.431/); side by side they are a better
 start than either.
 
-Shapes: `V` vocabulary, `D` size of the transformer, `B` texts, `T` tokens.
+Shapes: `V` vocabulary, `E` size of its token vectors, `D` of the outputs of the transformer, `B` texts, `T` tokens.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def contextual_vectors(
     progress: bool = False,
     words: Mapping[tuple[int, ...], int] | None = None,
 ) -> Tensor:
-    """Input embeddings and mean outputs of every token, side by side, each part centred and of deviation 1: [V, 2D].
+    """Input embeddings and mean outputs of every token, side by side, each part centred and of deviation 1: [V, E + D].
 
     Not for a transformer that was fine-tuned on labels of the same texts: its outputs are those labels.
 

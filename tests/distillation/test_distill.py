@@ -21,13 +21,19 @@ import textcnn
 from textcnn.cli import main
 from textcnn.contextual import contextual_vectors
 from textcnn.distillation import labelling
-from textcnn.distillation.distill import _unlabelled
 from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.precision import resolve_precision
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.teach import teach
 from textcnn.distillation.teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
-from textcnn.distillation.transfer import Augmentation, augment, nearest_sentences, sample_sentences, split_sentences
+from textcnn.distillation.transfer import (
+    Augmentation,
+    augment,
+    nearest_sentences,
+    read_unlabelled,
+    sample_sentences,
+    split_sentences,
+)
 from textcnn.tokenization import load_tokenizer
 from textcnn.training.distillation import DistillationModule
 from textcnn.training.losses import (
@@ -223,7 +229,7 @@ def test_a_transformer_is_taught_and_asked_with_texts_longer_than_it_reads(trans
 
 def test_unlabelled_texts_may_be_longer_than_a_file_name(reviews: Path) -> None:
     texts = ["a film " * 1000, "with a \0 in it"]
-    assert _unlabelled([*texts, str(reviews)], False, None)[:3] == [*texts, "a lovely film number 0"]
+    assert read_unlabelled([*texts, str(reviews)], False, None)[:3] == [*texts, "a lovely film number 0"]
 
 
 def test_sentences() -> None:
@@ -278,6 +284,11 @@ def test_augmentation_is_seeded_and_off_by_default() -> None:
     assert all(span in texts[0] for span in made[:2])
     assert "[UNK]" in made[2]
     assert made[3].startswith("a b ")
+    # Whatever the other texts are, so that a teacher's answers can be used again.
+    assert (
+        augment(texts[1:], Augmentation(spans=2, masks=1), seed=3)
+        == augment(texts, Augmentation(spans=2, masks=1), seed=3)[3:]
+    )
 
 
 # ---- students

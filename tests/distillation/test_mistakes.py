@@ -11,7 +11,7 @@ import pytest
 
 import textcnn
 from textcnn.cli import main
-from textcnn.distillation.distill import _unlabelled
+from textcnn.distillation.transfer import read_unlabelled
 
 
 @pytest.fixture
@@ -131,4 +131,4 @@ def test_nothing_to_learn_from(told: Any, tmp_path: Path) -> None:
     assert told("--teacher", "x", "--unlabelled", "short.txt").startswith("unlabelled: got 2 texts and no sentence of")
     assert told("--teacher", "x", "--unlabelled", "nowhere.txt").startswith("there is no file or folder nowhere.txt")
     assert told("--teacher", "x", "--unlabelled", "short.txt", "--max_unlabelled", "-3").startswith("max_unlabelled: ")
-    assert _unlabelled(["hi"], False, None) == ["hi"]
+    assert read_unlabelled(["hi"], False, None) == ["hi"]

@@ -16,7 +16,6 @@ import lightning
 import numpy as np
 
 from ..data.errors import DataError, listed, one_line
-from ..data.prediction import read_texts
 from ..data.replaced import ReplacedTrainData
 from ..fold import fold
 from ..model import Architecture
@@ -28,7 +27,7 @@ from .precision import Precision
 from .sizes import Budget, read_budget, served_bytes
 from .students import choose_student
 from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
-from .transfer import Augmentation, augment, nearest_sentences, sample_sentences
+from .transfer import Augmentation, augment, named, read_unlabelled
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -73,8 +72,8 @@ def distill(
         vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
             each token, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
-        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These and a text's copies
-            with neighbours are the same for each seed, so that the teacher labels them once.
+        max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These, and a text's spans,
+            masks and copies with neighbours, are the same for each seed, so that the teacher labels them once.
         choose: Draws them at random, or takes those most like the labelled texts.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.
@@ -111,18 +110,23 @@ def distill(
         **{**({"kernel_sizes": [1] * len(filters)} if isinstance(filters, list) else {}), **for_network}
     ).check()
     wanted = read_budget(budget)
+    if choose not in ("random", "near"):
+        raise ValueError(f"choose: got {choose!r}; expected random or near")
+    if teacher is None and for_loss.get("representation_weight"):
+        raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
+    if teacher is None and unlabelled is not None:
+        raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
     if "tokenizer" not in for_data and (vectors is None or budget is not None):
         # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
-        for_data = {"tokenizer": "wordpiece", "vocab_size": wanted.vocab_size, **for_data}
+        for_data["tokenizer"] = "wordpiece"
+    for_data.setdefault("vocab_size", wanted.vocab_size)
     lightning.seed_everything(seed, workers=True, verbose=False)
     datamodule = ReplacedTrainData(data, vectors=None if vectors == "teacher" else vectors, seed=seed, **for_data)
     labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
 
     texts, known = datamodule.texts_and_targets("train")
     known = known if multi_label else known[:, None]
-    if choose not in ("random", "near"):
-        raise ValueError(f"choose: got {choose!r}; expected random or near")
-    extra = _unlabelled(unlabelled, split_documents, max_unlabelled, near=texts if choose == "near" else None)
+    extra = read_unlabelled(unlabelled, split_documents, max_unlabelled, near=texts if choose == "near" else None)
     opened = None if teacher is None else open_teacher(teacher, labels, multi_label, teacher_precision)
     if pieces.get("neighbours") and pieces.get("neighbour_vectors") is None and opened and opened.is_transformer:
         pieces["neighbour_vectors"] = opened.checkpoint
@@ -133,10 +137,8 @@ def distill(
         wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network)
     for_network = {**wanted.architecture(), **for_network}
     if opened is None:
-        if for_loss.get("representation_weight"):
-            raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
         if extra:
-            raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
+            raise ValueError("got texts made from others and no teacher; expected one to label them; ask for none")
         logits = _soft_columns(datamodule, soft_columns, labels, multi_label)
     else:
         texts = texts + extra
@@ -152,7 +154,7 @@ def distill(
     module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
     options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
     parameters = {
-        "teacher": str(teacher), "data": str(data), "unlabelled": _said(unlabelled), "transfer_texts": len(texts),
+        "teacher": str(teacher), "data": str(data), "unlabelled": named(unlabelled), "transfer_texts": len(texts),
         "vectors": vectors, "budget": budget, "seed": seed, **for_loss, **pieces, **overrides,
     }  # fmt: skip
     trainer = make_trainer(output_dir, options)
@@ -213,49 +215,6 @@ def _table(result: dict[str, Any]) -> str:
     if "agreement" in result:
         lines.append(f"\nThey agree on {result['agreement']:.1%} of {result['texts']:,} texts.")
     return "\n".join(lines)
-
-
-def _unlabelled(source: Any, split_documents: bool, limit: int | None, near: Sequence[str] | None = None) -> list[str]:
-    if source is None:
-        return []
-    found: list[str] = []
-    given = [source] if isinstance(source, str | Path) else list(source)
-    for one in given:
-        if isinstance(one, Path) or isinstance(source, str) or _is_file(one):
-            found += read_texts(str(one))
-        else:
-            found.append(str(one))
-    if not found:
-        raise DataError(
-            f"unlabelled: got {_said(source):.200} without a text; expected some; leave it out or give others"
-        )
-    if limit is not None and limit < 1:
-        raise DataError(f"max_unlabelled: got {limit}; expected at least 1; leave unlabelled out to have none")
-    if split_documents:
-        whole, found = len(found), sample_sentences(found, None if near is not None else limit)
-        if not found:
-            raise DataError(
-                f"unlabelled: got {whole} texts and no sentence of three words in them; expected some; give "
-                "split_documents false to take the texts as they are"
-            )
-    if near is not None and limit is not None:
-        return nearest_sentences(found, near, limit)
-    if split_documents:
-        return found
-    if limit is None or limit >= len(found):
-        return found
-    return [found[i] for i in np.random.default_rng(0).choice(len(found), limit, replace=False)]
-
-
-def _said(source: Any) -> str:
-    return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
-
-
-def _is_file(name: Any) -> bool:
-    try:
-        return isinstance(name, str) and Path(name).is_file()
-    except OSError:  # a text, longer than a name can be
-        return False
 
 
 def _soft_columns(

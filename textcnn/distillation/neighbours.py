@@ -49,8 +49,7 @@ def replace_by_neighbours(
         places = [place for place, word in enumerate(own) if word.lower() in near]
         if not places:
             continue
-        # A text has the same copies whatever texts it stands among: what a teacher said of them can be used again.
-        rng = np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
+        rng = text_generator(text, seed)
         for _ in range(copies):
             chosen = rng.random(len(places)) < share
             chosen[rng.integers(len(places))] = True
@@ -61,6 +60,11 @@ def replace_by_neighbours(
                 new[places[place]] = candidates[drawn[place] % len(candidates)]
             made.append("".join(part for pair in zip(between, [*new, ""], strict=True) for part in pair))
     return made
+
+
+def text_generator(text: str, seed: int) -> np.random.Generator:
+    """Random numbers of a text, the same whatever texts it stands among."""
+    return np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
 
 
 def _neighbours(wanted: set[str], checkpoint: str) -> dict[str, list[str]]:

@@ -8,8 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from ..data.errors import DataError
+from ..data.prediction import read_texts
+from .neighbours import replace_by_neighbours, text_generator
 
 # The end of a sentence: its mark, what closes after it, and space before something that can begin one.
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f])|\n+|<br\s*/?>")
@@ -94,14 +100,75 @@ def nearest_sentences(sentences: Sequence[str], texts: Sequence[str], limit: int
     return [sentences[i] for i in np.sort(chosen)]
 
 
+def read_unlabelled(
+    source: Any, split_documents: bool, limit: int | None, near: Sequence[str] | None = None
+) -> list[str]:
+    """Texts without labels: those of files, Hub data sets and lists, as sentences or as they are, at most `limit`.
+
+    Args:
+        source: As `unlabelled` of `distill`; None gives none.
+        split_documents: Whether texts are cut into sentences.
+        limit: How many are drawn; None takes all.
+        near: Takes those most like these texts in place of random ones.
+
+    Raises:
+        DataError: nothing is left, or `limit` is below 1.
+    """
+    if source is None:
+        return []
+    found: list[str] = []
+    given = [source] if isinstance(source, str | Path) else list(source)
+    for one in given:
+        if isinstance(one, Path) or isinstance(source, str) or _is_file(one):
+            found += read_texts(str(one))
+        else:
+            found.append(str(one))
+    if not found:
+        raise DataError(
+            f"unlabelled: got {named(source):.200} without a text; expected some; leave it out or give others"
+        )
+    if limit is not None and limit < 1:
+        raise DataError(f"max_unlabelled: got {limit}; expected at least 1; leave unlabelled out to have none")
+    if split_documents:
+        whole, found = len(found), sample_sentences(found, None if near is not None else limit)
+        if not found:
+            raise DataError(
+                f"unlabelled: got {whole} texts and no sentence of three words in them; expected some; give "
+                "split_documents false to take the texts as they are"
+            )
+    if near is not None and limit is not None:
+        return nearest_sentences(found, near, limit)
+    if split_documents:
+        return found
+    if limit is None or limit >= len(found):
+        return found
+    return [found[i] for i in np.random.default_rng(0).choice(len(found), limit, replace=False)]
+
+
+def named(source: Any) -> str:
+    """What `unlabelled` was given, for messages and the model card."""
+    return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
+
+
+def _is_file(name: Any) -> bool:
+    try:
+        return isinstance(name, str) and Path(name).is_file()
+    except OSError:  # a text, longer than a name can be
+        return False
+
+
 def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
-    """New texts made from `texts`; none where `how` asks for none."""
-    rng = np.random.default_rng(seed)
+    """New texts made from `texts`; none where `how` asks for none.
+
+    Spans, masks and copies with neighbours of a text do not depend on the other texts: what a teacher said of them can
+    be used again when the texts are others in part.
+    """
     words = [text.split() for text in texts]
     made = []
-    for own in words:
+    for text, own in zip(texts, words, strict=True):
         if len(own) < 2:
             continue
+        rng = text_generator(text, seed)
         for _ in range(how.spans):
             length = int(rng.integers(1, len(own)))
             start = int(rng.integers(0, len(own) - length + 1))
@@ -114,8 +181,6 @@ def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", 
             other = words[int(rng.integers(len(words)))]
             made.append(" ".join(own[: len(own) // 2] + other[len(other) // 2 :]))
     if how.neighbours:
-        from .neighbours import replace_by_neighbours
-
         if how.neighbour_vectors is None:
             raise ValueError(
                 "neighbours: got no neighbour_vectors and no transformer as teacher; expected a checkpoint whose "

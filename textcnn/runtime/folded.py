@@ -6,8 +6,7 @@ Shapes: `N` texts, `F` filters of all widths, `C` classes, `V` table rows, `R` v
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +16,16 @@ from numpy.typing import NDArray
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
 from .layout import Layout
+from .operands import check_shapes, kernel_operands
 from .startup import collection_paused
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
+from .text_batches import BATCH_CHARACTERS, text_batches
 from .threads import ThreadPool
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
 FORMAT = "textcnn-folded-2"
-# Texts and characters tokenized at a time: enough to make the cost of a call small, few enough to stay in cache.
-_BATCH_TEXTS = 512
-_BATCH_CHARACTERS = 1 << 18
 # What a folded model does not depend on may change in config.json without folding again.
 _FOLDED_KEYS = (
     "vocab_size", "pad_token_id", "kernel_sizes", "num_filters", "stride", "dilation", "padding", "activation",
@@ -68,13 +66,13 @@ class FoldedTextCNN(TextClassifier):
         self.tokenizer_json = tokenizer
         self._tensors = dict(tensors)
         self._layout = Layout.of(config, tensors["table"].dtype)
-        self._check_shapes()
+        check_shapes(config, tensors, self._layout, len(self.labels))
         with collection_paused():
             # Imported now and not with the module: numba takes a while to import.
             from .kernels import classify
 
             self._kernel = classify
-            self._operands = self._kernel_operands()
+            self._operands = kernel_operands(config, tensors, self._layout)
             self._pool = ThreadPool(threads)
             self._tokenizer: Any = None
             if tokenizer is not None:
@@ -167,7 +165,7 @@ class FoldedTextCNN(TextClassifier):
         if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
             # One text needs none of the machinery below, which would take longer than the text itself.
             return self._logits(texts)
-        parts = list(self._pool.map(self._logits, _batches(texts)))
+        parts = list(self._pool.map(self._logits, text_batches(texts)))
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
@@ -178,7 +176,7 @@ class FoldedTextCNN(TextClassifier):
         Raises:
             ValueError: the model normalises its pooled features.
         """
-        parts = list(self._pool.map(self._logits_and_fired, _batches(texts)))
+        parts = list(self._pool.map(self._logits_and_fired, text_batches(texts)))
         if not parts:
             return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
@@ -186,7 +184,7 @@ class FoldedTextCNN(TextClassifier):
 
     def features(self, texts: Iterable[str]) -> Array:
         """Pooled features, what the head reads: [N, F] float32."""
-        parts = [self.features_of_ids(*self.encode(batch)) for batch in _batches(texts)]
+        parts = [self.features_of_ids(*self.encode(batch)) for batch in text_batches(texts)]
         return np.concatenate(parts) if parts else np.zeros((0, self._layout.features), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -235,14 +233,14 @@ class FoldedTextCNN(TextClassifier):
         """The same for many texts, found together; each explains `label`, or its own label where that is None."""
         from .explain import explain_batch
 
-        return explain_batch(self, [text for batch in _batches(texts) for text in batch], label)
+        return explain_batch(self, [text for batch in text_batches(texts) for text in batch], label)
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
         return FoldedTextCNN, arguments
 
     def _logits(self, texts: list[str]) -> Array:
-        if len(texts) == 1 and len(texts[0]) > _BATCH_CHARACTERS:
+        if len(texts) == 1 and len(texts[0]) > BATCH_CHARACTERS:
             return self._logits_of_long_text(texts[0])
         return self.logits_of_ids(*self.encode(texts))
 
@@ -267,7 +265,7 @@ class FoldedTextCNN(TextClassifier):
         kernels.begin_text(state, plan, hole)
         if self._tokenizer is None:
             self.encode([text])
-        for ids in self._tokenizer.encode_pieces(text, _BATCH_CHARACTERS):
+        for ids in self._tokenizer.encode_pieces(text, BATCH_CHARACTERS):
             kernels.push_tokens(ids, 0, len(ids), row_of_id, table, state, plan, dilation, stride, hole)
         kernels.end_text(table, state, plan, dilation, stride, hole)
         _, _, _, _, _, scale, bias, activation, norm_weight, norm_bias, epsilon, head_weight, head_bias = self._operands
@@ -284,86 +282,3 @@ class FoldedTextCNN(TextClassifier):
         logits = np.empty((len(offsets) - 1, len(self.labels)), dtype=np.float32)
         self._kernel(ids, offsets, *self._operands, features, logits)
         return logits
-
-    def _kernel_operands(self) -> tuple[Any, ...]:
-        config, tensors = self.config, self._tensors
-        temperature = np.float32(config.get("temperature", 1.0))
-        none = np.empty(0, dtype=np.float32)
-        return (
-            tensors["row_of_id"],
-            tensors["table"],
-            self._layout.plan,
-            int(config.get("dilation", 1)),
-            int(config.get("stride", 1)),
-            tensors["scale"],
-            tensors["bias"],
-            _activation_number(config.get("activation", "relu")),
-            tensors.get("norm_weight", none),
-            tensors.get("norm_bias", none),
-            float(config.get("layer_norm_eps", 1e-5)),
-            # The temperature is folded in here and not in the file: calibration may change it afterwards.
-            tensors["head_weight"] / temperature,
-            tensors["head_bias"] / temperature,
-        )
-
-    def _check_shapes(self) -> None:
-        features, classes = self._layout.features, len(self.labels)
-        expected = {
-            "table": (len(self._tensors["table"]), self._layout.columns),
-            "row_of_id": (int(self.config["vocab_size"]),),
-            "scale": (features,),
-            "bias": (features,),
-            "head_weight": (classes, features),
-            "head_bias": (classes,),
-        }
-        if self.config.get("pooled_norm"):
-            expected |= {"norm_weight": (features,), "norm_bias": (features,)}
-        for name, shape in expected.items():
-            got = self._tensors[name].shape if name in self._tensors else None
-            if got != shape:
-                raise ValueError(f"{name}: got {got}; expected {shape}, as config.json says; fold the model again")
-
-
-def _activation_number(name: str) -> int:
-    from .kernels import ACTIVATIONS
-
-    if name not in ACTIVATIONS:
-        raise ValueError(f"activation: got {name!r}; expected one of {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS.index(name)
-
-
-def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts of at most _BATCH_TEXTS texts and, unless one text is longer, _BATCH_CHARACTERS."""
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"texts: got one {type(texts).__name__}; expected an iterable of strings; write [text]")
-    iterator = iter(texts)
-    done = 0
-    while batch := list(islice(iterator, _BATCH_TEXTS)):
-        try:
-            characters = len("".join(batch))
-        except TypeError:
-            raise _not_a_string(batch, done) from None
-        if characters <= _BATCH_CHARACTERS or len(batch) == 1:
-            yield batch
-        else:
-            yield from _split(batch)
-        done += len(batch)
-
-
-def _split(texts: list[str]) -> Iterator[list[str]]:
-    begin = characters = 0
-    for position, text in enumerate(texts):
-        if characters and characters + len(text) > _BATCH_CHARACTERS:
-            yield texts[begin:position]
-            begin, characters = position, 0
-        characters += len(text)
-    yield texts[begin:]
-
-
-def _not_a_string(texts: list[Any], before: int) -> TypeError:
-    position = next(i for i, text in enumerate(texts) if not isinstance(text, str))
-    text = texts[position]
-    return TypeError(
-        f"texts: got {text!r} ({type(text).__name__}) at position {before + position}; expected a string; "
-        "leave out or convert what is no text"
-    )
