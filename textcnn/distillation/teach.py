@@ -189,6 +189,8 @@ def teach(
     if datamodule.test_dataloader():
         scores |= trainer.test(module, loader("test"), verbose=False)[0]
     module.model.save_pretrained(directory)
+    # Whoever opens the teacher has it read as much of a text as it learnt to.
+    tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(directory)
     (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     # Many times the size of the teacher, and of no use without a run to go on with.
