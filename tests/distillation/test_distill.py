@@ -227,7 +227,7 @@ def test_a_transformer_is_taught_and_asked_with_texts_longer_than_it_reads(trans
     assert np.isfinite(teacher.logits(rows["text"].tolist())).all()
 
 
-def test_a_teacher_reads_as_much_of_a_text_as_it_learnt_to(transformer: str, reviews: Path, tmp_path: Path) -> None:
+def test_a_teacher_reads_no_more_of_a_text_than_it_learnt_from(transformer: str, reviews: Path, tmp_path: Path) -> None:
     teach(transformer, str(reviews), tmp_path, epochs=1, max_length=8, progress=False)
     teacher = open_teacher(str(tmp_path), LABELS, False)
     first, second = teacher.logits(["film " * 20, "film " * 20 + "dull"])

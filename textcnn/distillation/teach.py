@@ -189,7 +189,7 @@ def teach(
     if datamodule.test_dataloader():
         scores |= trainer.test(module, loader("test"), verbose=False)[0]
     module.model.save_pretrained(directory)
-    # Whoever opens the teacher has it read as much of a text as it learnt to.
+    # Whoever opens the teacher has it read no more of a text than it learnt from.
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(directory)
     (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
