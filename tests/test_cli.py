@@ -234,6 +234,18 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     assert "did you mean 'accuracy'?" in mistake(capsys, "bench", "acuracy")
 
 
+def test_vectors_may_be_a_list(capsys, tmp_path, reviews):
+    files = []
+    for name, numbers in (("a.txt", ("1 0", "0 1")), ("b.txt", ("1 0 3", "0 1 2"))):
+        (tmp_path / name).write_text("".join(f"{w} {n}\n" for w, n in zip(("film", "a"), numbers, strict=True)))
+        files.append(str(tmp_path / name))
+    for number, (given, dim) in enumerate(((f"[{files[0]}, {files[1]}]", 5), (files[1], 3))):
+        run = str(tmp_path / f"run{number}")
+        main(["fit", "--data.path", str(reviews), "--data.vectors", given, *QUICK, "--output_dir", run])
+        assert textcnn.load(run).config["embedding_dim"] == dim
+    assert "no.txt" in mistake(capsys, "fit", "--data.path", str(reviews), "--data.vectors", f"[{files[0]}, no.txt]")
+
+
 def test_unknown_key_in_a_config_file(capsys, tmp_path, reviews):
     config = tmp_path / "config.yaml"
     config.write_text(f"data:\n  path: {reviews}\nmodel:\n  learning_rat: 0.1\n")

@@ -162,6 +162,40 @@ def test_words_with_spaces_are_not_taken_for_broken_lines(write: Callable[[bytes
     np.testing.assert_allclose(found[2:], rescaled(VECTORS[[0, 2]]), atol=1e-6)
 
 
+def test_several_sources_stand_side_by_side(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.txt", tmp_path / "second.txt"
+    first.write_bytes(glove(["film", "fine", "Paris"], VECTORS[:3]))
+    second.write_bytes(glove(["film", "fine", "a"], 100 * VECTORS[3:6, :4]))
+    tokenizer = wordpiece("film", "fine", "Paris", "a", "absent")
+    sources = [str(first), str(second)]
+    assert vectors_dim(sources) == DIM + 4
+    found = load_vectors(sources, tokenizer)
+    # each as wide as the other, whatever its own numbers are; what one of them lacks is its mean
+    np.testing.assert_allclose(found.matrix[2:5, :DIM], rescaled(VECTORS[:3]), atol=1e-6)
+    np.testing.assert_allclose(found.matrix[[2, 3, 5], DIM:], rescaled(VECTORS[3:6, :4]), atol=1e-6)
+    assert not found.matrix[5, :DIM].any()
+    assert not found.matrix[4, DIM:].any()
+    assert not found.matrix[0].any()
+    assert found.matrix[6].all()  # drawn at random
+    assert found.coverage == 4 / 6
+    assert f"{first}: 3 of 6" in found.description
+    assert f"{second}: 3 of 6" in found.description
+    both = np.concatenate([found.matrix[2:6]])
+    reduced = load_vectors(sources, tokenizer, embedding_dim=2)
+    expected = PCA(2).fit_transform(both)
+    np.testing.assert_allclose(np.abs(reduced.matrix[2:6]), np.abs(rescaled(expected)), atol=1e-5)
+
+
+def test_several_sources_are_refused_for_the_one_that_is_wrong(write: Callable[[bytes], Path]) -> None:
+    path, tokenizer = str(write(glove())), wordpiece("film", "fine")
+    with pytest.raises(ValueError, match="got an empty list"):
+        load_vectors([], tokenizer)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load_vectors([path, "glove.txt"], tokenizer)
+    with pytest.raises(ValueError, match="expected 1 to 10"):
+        load_vectors([path, path], tokenizer, embedding_dim=11)
+
+
 @pytest.mark.parametrize("dim", [1, 3])
 def test_reduction_is_that_of_scikit_learn(dim: int, write: Callable[[bytes], Path]) -> None:
     found = load_vectors(write(glove()), wordpiece(*WORDS), embedding_dim=dim)

@@ -27,7 +27,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Args:
         kernel_sizes, num_filters, embedding_dim, dropout: The network.
         tokenizer, vocab_size, lowercase, min_frequency: As in TextDataModule.
-        vectors: Initial token vectors: a checkpoint or word-vector file.
+        vectors: Initial token vectors: a checkpoint or word-vector file, or a list of them.
         max_epochs, batch_size, learning_rate, naive_bayes: Of the training.
         class_weight: None, "balanced" or {class: weight}.
         early_stopping: Whether to hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set`
@@ -55,7 +55,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         vocab_size: int = 30_000,
         lowercase: bool = True,
         min_frequency: int = 2,
-        vectors: str | None = None,
+        vectors: list[str] | str | None = None,
         max_epochs: int = 10,
         batch_size: int = 64,
         learning_rate: float = 1e-3,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from safetensors.numpy import save_file
 
 from textcnn.data import DataError, TextDataModule
 from textcnn.tokenization import save_tokenizer
@@ -145,6 +146,22 @@ def test_vectors_bring_their_dimension_and_matrix(write) -> None:
     assert initial.matrix.shape == (data.vocab_size, 4)
     assert data.initial_vectors() is initial
     assert initial.description in data.data_report
+
+
+def test_of_several_vectors_the_first_with_a_tokenizer_lends_it(write, tokenizer: Any, tmp_path: Path) -> None:
+    words = str(write("vectors.txt", *(f"{word} {i} 1.0 -0.5 {i * i}" for i, word in enumerate(WORDS))))
+    checkpoint = tmp_path / "checkpoint"
+    save_tokenizer(tokenizer, checkpoint)
+    matrix = np.random.default_rng(0).normal(size=(len(tokenizer), 3)).astype(np.float32)
+    save_file({"embeddings": matrix}, checkpoint / "model.safetensors")
+    data = TextDataModule(_rows(50), vectors=[words, str(checkpoint)])
+    assert data.tokenizer.get_vocab() == tokenizer.get_vocab()
+    assert data.embedding_dim == 7
+    initial = data.initial_vectors()
+    assert initial is not None
+    assert initial.matrix.shape == (data.vocab_size, 7)
+    assert f"tokenizer: {checkpoint}" in data.data_report
+    assert "wordpiece" in TextDataModule(_rows(50), vectors=[words, words]).data_report
 
 
 def test_cut_and_dropped_rows_are_counted(write) -> None:

@@ -408,6 +408,13 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
         if budget is None:
             matrix = load_vectors(str(read), load_tokenizer(str(read)), None, seed=0).matrix
             np.testing.assert_allclose(student[name].numpy(), matrix, atol=1e-5)
+    words = tmp_path / "words.txt"
+    words.write_text("lovely 1 0\ndull 0 1\nfilm 0.5 0.5\n")
+    run, beside = tmp_path / "beside", ["teacher", str(words)]
+    textcnn.distill(str(tmp_path / "teacher"), str(reviews), None, run, vectors=beside, **options)
+    student = load_file(run / "model.safetensors")
+    assert student[name].shape == (len(written), written.shape[1] + 2)
+    np.testing.assert_allclose(student[name][:, :-2].numpy(), matrix, atol=1e-5)
     with pytest.raises(ValueError, match="negative, positive; expected those of the data, a, b"):
         open_teacher(str(tmp_path / "teacher"), ["a", "b"])
 

@@ -58,7 +58,8 @@ class TextDataModule(LightningDataModule):
         vocab_size: the largest vocabulary of a tokenizer that is trained.
         lowercase: whether a tokenizer that is trained lower-cases.
         min_frequency: how often a word or piece has to occur for a tokenizer that is trained to know it.
-        vectors: initial embeddings: a checkpoint (directory or Hub id) or a word-vector file.
+        vectors: initial embeddings: a checkpoint (directory or Hub id) or a word-vector file, or a list of them,
+            whose vectors stand side by side; the first with a tokenizer lends it.
         max_length: cut texts to this many tokens; default: never.
         batch_size: texts in a training batch.
         eval_batch_size: texts in any other batch.
@@ -91,7 +92,7 @@ class TextDataModule(LightningDataModule):
         vocab_size: int = 30_000,
         lowercase: bool = True,
         min_frequency: int = 2,
-        vectors: str | os.PathLike[str] | None = None,
+        vectors: list[str] | str | os.PathLike[str] | None = None,
         max_length: int | None = None,
         batch_size: int = 64,
         eval_batch_size: int = 256,
@@ -166,7 +167,7 @@ class TextDataModule(LightningDataModule):
 
         source = self.tokenizer_source
         if source is None:
-            source = self.vectors if _has_tokenizer(self.vectors) else "wordpiece"
+            source = self._source_of_tokenizer()
         if not isinstance(source, (str, os.PathLike)):
             return prepare_tokenizer(source)
         if source not in KINDS:
@@ -226,10 +227,16 @@ class TextDataModule(LightningDataModule):
             lines.append(f"vectors: {vectors.description}")
         return "\n".join(lines)
 
+    def _source_of_tokenizer(self) -> str:
+        """The first of the vectors that has a tokenizer, else the kind to train."""
+        from ..vectors import source_names
+
+        return next(filter(_has_tokenizer, source_names(self.vectors)), "wordpiece")
+
     def _tokenizer_name(self) -> str:
         source = self.tokenizer_source
         if source is None:
-            source = self.vectors if _has_tokenizer(self.vectors) else "wordpiece"
+            source = self._source_of_tokenizer()
         return str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
@@ -303,10 +310,8 @@ class TextDataModule(LightningDataModule):
         return length_loader(dataset, options.eval_batch_size, sort=False, num_workers=options.num_workers)
 
 
-def _has_tokenizer(vectors: str | os.PathLike[str] | None) -> bool:
-    """Whether `vectors` is a checkpoint with a tokenizer: a folder that holds one, or a Hub id."""
-    if vectors is None:
-        return False
+def _has_tokenizer(vectors: str) -> bool:
+    """Whether vectors are a checkpoint with a tokenizer: a folder that holds one, or a Hub id."""
     folder = Path(vectors).expanduser()
     if folder.is_dir():
         return any((folder / name).exists() for name in TOKENIZER_FILES)

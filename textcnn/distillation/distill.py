@@ -22,6 +22,7 @@ from ..model import Architecture
 from ..training.distillation import DistillationModule
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import check_type, data_name, make_trainer, quiet_lightning, route, save_run, sizes
+from ..vectors import source_names
 from .labelling import label_texts, teacher_vectors
 from .precision import Precision
 from .sizes import Budget, read_budget, served_bytes
@@ -45,7 +46,7 @@ def distill(
     budget: str | None = None,
     seed: int = 0,
     *,
-    vectors: str | None = None,
+    vectors: list[str] | str | None = None,
     split_documents: bool = True,
     max_unlabelled: int | None = None,
     choose: Literal["random", "near"] = "random",
@@ -69,8 +70,8 @@ def distill(
             texts/s": from text to label, for texts as long as those of the data, measured on one core of the machine
             that this runs on; or both, with a comma between. The best student within that is trained.
         seed: Of everything random.
-        vectors: Initial token vectors, as in `textcnn.train`, or "teacher": what a transformer as teacher makes of
-            each token, or the vectors of a TextCNN.
+        vectors: Initial token vectors, as in `textcnn.train`; "teacher" is what a transformer as teacher makes of each
+            token, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
         max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These, and a text's spans,
             masks and copies with neighbours, are the same for each seed, so that the teacher labels them once.
@@ -121,7 +122,9 @@ def distill(
         for_data["tokenizer"] = "wordpiece"
     for_data.setdefault("vocab_size", wanted.vocab_size)
     lightning.seed_everything(seed, workers=True, verbose=False)
-    datamodule = ReplacedTrainData(data, vectors=None if vectors == "teacher" else vectors, seed=seed, **for_data)
+    sources = source_names(vectors)
+    without_teacher = [source for source in sources if source != "teacher"]
+    datamodule = ReplacedTrainData(data, vectors=without_teacher or None, seed=seed, **for_data)
     labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
 
     texts, known = datamodule.texts_and_targets("train")
@@ -144,8 +147,8 @@ def distill(
         texts = texts + extra
         represented = bool(for_loss.get("representation_weight"))
         logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)
-    if vectors == "teacher":
-        datamodule.vectors = teacher_vectors(opened)
+    if "teacher" in sources:
+        datamodule.vectors = [teacher_vectors(opened) if source == "teacher" else source for source in sources]
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
     logits, representations = logits[:, : len(labels)], logits[:, len(labels) :]
     datamodule.replace_train(texts, np.concatenate([logits, np.concatenate([known, nothing]), representations], axis=1))

@@ -53,7 +53,7 @@ def quiet_lightning() -> None:
 def train(
     data: Any,
     output_dir: str | Path,
-    vectors: str | None = None,
+    vectors: list[str] | str | None = None,
     seed: int = 0,
     **overrides: Any,
 ) -> TextClassifier:
@@ -63,7 +63,8 @@ def train(
         data: A Hub name, a file, a folder with train/validation/test files, a Dataset, a DatasetDict, or
             "python-docstrings", the dataset that needs no download.
         output_dir: Folder of the run: the artifact, its checkpoints and logs.
-        vectors: Initial token vectors: a checkpoint (directory or Hub id) or a word-vector file.
+        vectors: Initial token vectors: a checkpoint (directory or Hub id) or a word-vector file, or a list of them,
+            whose vectors stand side by side.
         seed: Of everything random.
         overrides: Any argument of TextDataModule, Architecture, ClassificationModule or Lightning's Trainer.
 

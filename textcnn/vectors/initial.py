@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from ..vectors.word_file import open_word_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+# one checkpoint or word-vector file, or several whose vectors stand side by side
+VectorSources: TypeAlias = list[str] | str | os.PathLike[str]
 
 # the standard deviation of Kim's random vectors, drawn from U(-0.25, 0.25)
 INITIAL_STD = 0.25 / 3**0.5
@@ -41,99 +44,114 @@ class InitialVectors:
     description: str
 
 
-def vectors_dim(source: str | os.PathLike[str]) -> int:
-    """The dimension of the vectors of a checkpoint or word-vector file, from its first bytes.
+def source_names(sources: VectorSources | None) -> list[str]:
+    """The sources as a list of names: none for None, one for a single source.
 
-    Raises FileNotFoundError, or ValueError if the source is neither.
+    Raises ValueError for an empty list.
+
+    >>> source_names("glove.6B.300d.txt")
+    ['glove.6B.300d.txt']
     """
-    name, file = _resolve(source)
-    return open_word_file(file).dim if file else checkpoint_dim(name)
+    if sources is None:
+        return []
+    if isinstance(sources, (str, os.PathLike)):
+        return [os.fspath(sources)]
+    if not sources:
+        raise ValueError("vectors: got an empty list; expected a checkpoint or word-vector file; or leave it out")
+    return [os.fspath(source) for source in sources]
 
 
-def base_model(source: str | os.PathLike[str] | None) -> str | None:
-    """The Hub id of the checkpoint that vectors come from; None where it is not known.
+def vectors_dim(sources: VectorSources) -> int:
+    """The dimension of the vectors of a checkpoint or word-vector file, or of several, from their first bytes.
+
+    Raises FileNotFoundError, or ValueError if a source is neither.
+    """
+    return sum(_source_dim(*_resolve(name)) for name in source_names(sources))
+
+
+def base_model(sources: VectorSources | None) -> str | None:
+    """The Hub id of the checkpoint that vectors come from, of several the first; None where it is not known.
 
     It is the source itself, or what the model card of a directory names, as `textcnn vectors` writes it.
 
     >>> base_model("sentence-transformers/all-MiniLM-L6-v2")
     'sentence-transformers/all-MiniLM-L6-v2'
     """
-    if source is None:
-        return None
-    name, file = _resolve(source)
-    if file:
-        return None
-    card = Path(name).expanduser() / "README.md"
-    if not card.parent.is_dir():
-        return name
-    if not card.is_file():
-        return None
-    from huggingface_hub import ModelCard
-
-    named = ModelCard.load(card, ignore_metadata_errors=True).data.to_dict().get("base_model")
-    return named if isinstance(named, str) else None
+    return next(filter(None, map(_hub_id, source_names(sources))), None)
 
 
 def load_vectors(
-    source: str | os.PathLike[str],
+    sources: VectorSources,
     tokenizer: PreTrainedTokenizerFast,
     embedding_dim: int | None = None,
     seed: int = 0,
     std: float = INITIAL_STD,
 ) -> InitialVectors:
-    """Initial embeddings from a checkpoint (directory or Hub id) or a word-vector file.
+    """Initial embeddings from a checkpoint (directory or Hub id) or a word-vector file, or several side by side.
 
-    Rows with a vector are centred, reduced to `embedding_dim` by PCA if that is less than the
-    source has, and scaled by one factor to the standard deviation `std`, which keeps the geometry.
-    The other rows are drawn from the uniform distribution with that `std`; the pad row is zero.
+    Each source's rows are centred and scaled by one factor to the standard deviation `std`, which keeps their
+    geometry; where one of several has no vector for a token, its part is zero, which is its mean. Together they are
+    reduced to `embedding_dim` by PCA if that is less than they have, and scaled to `std` again. Tokens that no
+    source has are drawn from the uniform distribution with that `std`; the pad row is zero. (Concatenation is the
+    simplest of the ensembles of Yin and Schütze 2016, https://arxiv.org/abs/1508.04257.)
 
-    Raises FileNotFoundError, or ValueError for a broken source, an `embedding_dim` larger than its
-    own, or one that covers no token at all.
+    Raises FileNotFoundError, or ValueError for a broken source, an `embedding_dim` larger than the
+    sources', or one that covers no token at all.
 
     >>> load_vectors("glove.6B.300d.txt", tokenizer, embedding_dim=100).matrix.shape
     (30000, 100)
     """
-    name, file = _resolve(source)
-    available = open_word_file(file).dim if file else checkpoint_dim(name)
+    opened = [_resolve(name) for name in source_names(sources)]
+    dims = [_source_dim(name, file) for name, file in opened]
+    available = sum(dims)
     wanted = available if embedding_dim is None else embedding_dim
     if not 1 <= wanted <= available:
         raise ValueError(
-            f"got embedding_dim={wanted} for the vectors {name!r}; expected 1 to {available}, the "
-            "dimensions that they have; lower it or leave it out"
+            f"got embedding_dim={wanted} for the vectors {' and '.join(repr(name) for name, _ in opened)}; expected 1 "
+            f"to {available}, the dimensions that they have; lower it or leave it out"
         )
     rows = vocabulary_size(tokenizer)
-    read = read_word_file if file else read_checkpoint
-    vectors, covered, note = read(str(file or name), tokenizer, rows)
     pad = tokenizer.pad_token_id
     real = np.ones(rows, bool)
     if pad is not None:
-        real[pad] = covered[pad] = False
-    if not covered.any():
-        raise ValueError(
-            f"got vectors {name!r}, which cover none of the {real.sum():,} tokens; expected vectors "
-            "of the words of the texts; check their language, or use another tokenizer"
+        real[pad] = False
+    vectors = np.zeros((rows, available), np.float32)
+    covered = np.zeros(rows, bool)
+    lines, begin = [], 0
+    for (name, file), dim in zip(opened, dims, strict=True):
+        read = read_word_file if file else read_checkpoint
+        found, has, note = read(str(file or name), tokenizer, rows)
+        has &= real
+        if not has.any():
+            raise ValueError(
+                f"got vectors {name!r}, which cover none of the {real.sum():,} tokens; expected vectors "
+                "of the words of the texts; check their language, or use another tokenizer"
+            )
+        vectors[has, begin : begin + dim] = _scaled(found[has] - found[has].mean(axis=0), std)
+        covered |= has
+        begin += dim
+        lines.append(
+            f"{name}: {has.sum():,} of {real.sum():,} tokens have a vector ({has.sum() / real.sum():.1%}; {note}), "
+            f"{dim} dimensions"
         )
     known = vectors[covered]
-    known -= known.mean(axis=0)
-    kept = 1.0
     if wanted < available:
         known, kept = principal_components(known, wanted)
-    if (spread := float(known.std())) > 0:
-        known *= std / spread
+        known = _scaled(known, std)
+        lines[-1] += f", reduced to {wanted} by PCA ({kept:.1%} of the variance)"
     # drawn for all rows, so that a row's start does not depend on which others are covered
     limit = std * 3**0.5
     matrix = np.random.default_rng(seed).uniform(-limit, limit, (rows, wanted)).astype(np.float32)
     matrix[covered] = known
     if pad is not None:
         matrix[pad] = 0
-    coverage = float(covered.sum() / real.sum())
-    description = (
-        f"{name}: {covered.sum():,} of {real.sum():,} tokens have a vector ({coverage:.1%}; {note}), "
-        f"{available} dimensions"
-    )
-    if wanted < available:
-        description += f", reduced to {wanted} by PCA ({kept:.1%} of the variance)"
-    return InitialVectors(matrix, coverage, description)
+    return InitialVectors(matrix, float(covered.sum() / real.sum()), "; ".join(lines))
+
+
+def _scaled(vectors: NDArray[np.float32], std: float) -> NDArray[np.float32]:
+    """Centred vectors with the standard deviation `std`."""
+    spread = float(vectors.std())
+    return vectors * np.float32(std / spread) if spread > 0 else vectors
 
 
 def principal_components(vectors: NDArray[np.float32], dim: int) -> tuple[NDArray[np.float32], float]:
@@ -152,9 +170,27 @@ def principal_components(vectors: NDArray[np.float32], dim: int) -> tuple[NDArra
     return vectors @ axes.astype(np.float32), float(kept)
 
 
-def _resolve(source: str | os.PathLike[str]) -> tuple[str, Path | None]:
+def _source_dim(name: str, file: Path | None) -> int:
+    return open_word_file(file).dim if file else checkpoint_dim(name)
+
+
+def _hub_id(source: str) -> str | None:
+    name, file = _resolve(source)
+    if file:
+        return None
+    card = Path(name).expanduser() / "README.md"
+    if not card.parent.is_dir():
+        return name
+    if not card.is_file():
+        return None
+    from huggingface_hub import ModelCard
+
+    named = ModelCard.load(card, ignore_metadata_errors=True).data.to_dict().get("base_model")
+    return named if isinstance(named, str) else None
+
+
+def _resolve(name: str) -> tuple[str, Path | None]:
     """The source's name, and its path if it is a word-vector file."""
-    name = os.fspath(source)
     path = Path(name).expanduser()
     if path.is_file():
         return name, path
