@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from safetensors.torch import load_file
+from sklearn.decomposition import PCA
 from transformers import BertModel
 
 import textcnn
 from textcnn.cli import main
-from textcnn.contextual import contextual_vectors
+from textcnn.contextual import contextual_vectors, write_contextual_vectors
 from textcnn.tokenization import add_words, load_tokenizer
 
 TEXTS = ["a lovely film", "a dull film and a dull plot", "great plot", "a", ""]
@@ -126,6 +129,15 @@ def test_the_verb_writes_what_training_starts_from(
     assert ModelCard.load(tmp_path / "run" / "README.md").data.to_dict()["base_model"] == "me/checkpoint"
     assert classifier.config["embedding_dim"] == 16
     assert classifier.config["vocab_size"] == len(after)
+
+
+def test_principal_components_leave_the_widest_axes(transformer: str, tmp_path: Path) -> None:
+    whole = write_contextual_vectors(transformer, TEXTS, tmp_path / "whole")
+    reduced = write_contextual_vectors(transformer, TEXTS, tmp_path / "reduced", embedding_dim=3)
+    np.testing.assert_allclose(np.abs(reduced.numpy()), np.abs(PCA(3).fit_transform(whole.double().numpy())), atol=1e-4)
+    assert torch.equal(load_file(tmp_path / "reduced" / "model.safetensors")["embeddings"], reduced)
+    with pytest.raises(ValueError, match="embedding_dim: got 17; expected 1 to 16"):
+        write_contextual_vectors(transformer, TEXTS, tmp_path / "wide", embedding_dim=17)
 
 
 def test_a_text_column_that_is_not_there(transformer: str, reviews: Path, capsys: pytest.CaptureFixture[str]) -> None:

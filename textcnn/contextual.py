@@ -115,6 +115,7 @@ def main(verb: str, args: list[str]) -> None:
         "--limit", type=int, metavar="N", help="texts of each file that are read, from its start (default: all)"
     )
     parser.add_argument("--max_length", type=int, default=128, help="tokens of a text that it reads (default: 128)")
+    parser.add_argument("--embedding_dim", type=int, metavar="N", help="dimensions that PCA leaves (default: all)")
     parser.add_argument("--output", required=True, metavar="DIR", help="directory to write")
     options = parser.parse_args(args)
 
@@ -130,6 +131,7 @@ def main(verb: str, args: list[str]) -> None:
         progress=sys.stderr.isatty(),
         words=options.words,
         word_texts=(text for file in files for text in file),
+        embedding_dim=options.embedding_dim,
     )
     print(f"{options.output}: {vectors.shape[0]:,} tokens, {vectors.shape[1]} dimensions, from {len(texts):,} texts")
 
@@ -142,6 +144,7 @@ def write_contextual_vectors(
     progress: bool = False,
     words: int = 0,
     word_texts: Iterable[str] | None = None,
+    embedding_dim: int | None = None,
 ) -> Tensor:
     """Writes `contextual_vectors` and the checkpoint's tokenizer as a directory that `vectors` takes.
 
@@ -150,22 +153,35 @@ def write_contextual_vectors(
         directory: Where they go.
         words: Most words to make tokens of, of those that the checkpoint's tokenizer splits.
         word_texts: Where the words are counted; None takes `texts`.
+        embedding_dim: Dimensions that principal components leave; None keeps all.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
-        ValueError: words are wanted and the checkpoint's tokenizer is not WordPiece.
+        ValueError: words are wanted and the checkpoint's tokenizer is not WordPiece, or more dimensions than there are.
     """
+    import torch
     from safetensors.torch import save_file
+    from transformers import AutoConfig
 
     from .runtime.storage import write_text
     from .tokenization import add_words, load_tokenizer, save_tokenizer
-    from .vectors import base_model
+    from .vectors import base_model, principal_components, vectors_dim
 
+    if embedding_dim is not None:
+        available = vectors_dim(checkpoint) + AutoConfig.from_pretrained(checkpoint).hidden_size
+        if not 1 <= embedding_dim <= available:
+            raise ValueError(
+                f"embedding_dim: got {embedding_dim}; expected 1 to {available}, the dimensions that there are; lower "
+                "it or leave it out"
+            )
     tokenizer = load_tokenizer(checkpoint)
     added: dict[tuple[int, ...], int] = {}
     if words:
         tokenizer, added = add_words(tokenizer, texts if word_texts is None else word_texts, words)
     vectors = contextual_vectors(checkpoint, texts, max_length, progress=progress, words=added)
+    if embedding_dim is not None:
+        centred = vectors - vectors.mean(dim=0)
+        vectors = torch.from_numpy(principal_components(centred.numpy(), embedding_dim)[0])
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     save_tokenizer(tokenizer, directory)

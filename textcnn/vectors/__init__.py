@@ -10,6 +10,7 @@ from ..vectors.initial import (
     VectorSources,
     base_model,
     load_vectors,
+    principal_components,
     source_names,
     vectors_dim,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "VectorSources",
     "base_model",
     "load_vectors",
+    "principal_components",
     "source_names",
     "vectors_dim",
 ]
