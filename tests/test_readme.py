@@ -14,7 +14,10 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 # Word vectors and Hub names that a reader has and a test has not.
-STAND_INS = {"glove.6B.300d.txt": "vectors.txt"}
+STAND_INS = {
+    "glove.6B.300d.txt": "vectors.txt",
+    "[minilm-vectors, glove.6B.100d.txt, reviews.vec]": "[vectors.txt, vectors.txt]",
+}
 QUICK = ["--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false"]
 
 
