@@ -165,9 +165,7 @@ class TextDataModule(LightningDataModule):
         """The tokenizer, loaded, or trained on the train texts."""
         from ..tokenization import KINDS, load_tokenizer, prepare_tokenizer
 
-        source = self.tokenizer_source
-        if source is None:
-            source = self._source_of_tokenizer()
+        source = self._source_of_tokenizer()
         if not isinstance(source, (str, os.PathLike)):
             return prepare_tokenizer(source)
         if source not in KINDS:
@@ -227,16 +225,16 @@ class TextDataModule(LightningDataModule):
             lines.append(f"vectors: {vectors.description}")
         return "\n".join(lines)
 
-    def _source_of_tokenizer(self) -> str:
-        """The first of the vectors that has a tokenizer, else the kind to train."""
+    def _source_of_tokenizer(self) -> str | Any:
+        """What was given, else the first of the vectors that has a tokenizer, else the kind to train."""
+        if self.tokenizer_source is not None:
+            return self.tokenizer_source
         from ..vectors import source_names
 
         return next(filter(_has_tokenizer, source_names(self.vectors)), "wordpiece")
 
     def _tokenizer_name(self) -> str:
-        source = self.tokenizer_source
-        if source is None:
-            source = self._source_of_tokenizer()
+        source = self._source_of_tokenizer()
         return str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:

@@ -7,7 +7,6 @@ rescaled to the spread of a random start, so that one learning rate suits every 
 from ..vectors.initial import (
     INITIAL_STD,
     InitialVectors,
-    VectorSources,
     base_model,
     load_vectors,
     principal_components,
@@ -18,7 +17,6 @@ from ..vectors.initial import (
 __all__ = [
     "INITIAL_STD",
     "InitialVectors",
-    "VectorSources",
     "base_model",
     "load_vectors",
     "principal_components",
