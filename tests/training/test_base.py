@@ -14,6 +14,7 @@ from textcnn.data import TextDataModule
 from textcnn.model import Architecture
 from textcnn.training.base import Batch
 from textcnn.training.classification import ClassificationModule
+from textcnn.training.optimizers import RowAdamW
 from textcnn.training.run import sizes
 
 
@@ -50,3 +51,22 @@ def test_the_loss_is_logged_where_it_is_read(reviews: Path, tmp_path: Path) -> N
     assert float(trainer.callback_metrics["train_loss"]) == pytest.approx(module.losses[-1], rel=1e-5)
     # The logger's, and the first and the last of both epochs.
     assert module.logged.count("train_loss") == len({*range(3, steps, 4), 0, steps // 2 - 1, steps // 2, steps - 1})
+
+
+def test_scoring_after_a_fit_leaves_its_optimizer_alone(
+    reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lightning has moved its state to the CPU by then, where the rows of a network on a GPU are not."""
+    data = TextDataModule(str(reviews), batch_size=8)
+    module = ClassificationModule(**sizes(data), architecture=Architecture(num_filters=4, embedding_dim=8))
+    trainer = lightning.Trainer(
+        default_root_dir=tmp_path, max_epochs=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    settled: list[Any] = []
+    monkeypatch.setattr(RowAdamW, "settle", lambda optimizer: settled.append(optimizer))
+    trainer.fit(module, datamodule=data)
+    assert settled
+    settled.clear()
+    trainer.validate(module, datamodule=data, verbose=False)
+    assert not settled

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
@@ -257,7 +258,8 @@ class TrainingModule(LightningModule):
 
     def _settle(self) -> None:
         """Takes the steps that rows have skipped, before the embedding is read as a whole."""
-        if self._row_embeddings and self.trainer.optimizers:
+        # After a fit there is nothing to take, and its optimizer's state is no longer where the weights are.
+        if self._row_embeddings and self.trainer.state.fn == TrainerFn.FITTING:
             self._row_optimizer.settle()
 
     @property

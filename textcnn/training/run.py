@@ -46,6 +46,8 @@ def quiet_lightning() -> None:
     """Lightning tells of devices, tips and restored states; the progress bar and our own lines say what matters."""
     # A folder of a run that goes on, or that is done again, is not empty.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
+    # The loss of an epoch's last step is logged in any case.
+    warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
