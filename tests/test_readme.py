@@ -49,9 +49,8 @@ def test_shell_blocks(tmp_path, monkeypatch, reviews):
                 assert re.search(rf"^{words[1]}:", makefile, re.MULTILINE), line
             elif words[0] == "python":
                 # Minutes, and another library's; the data are the reader's.
-                assert words[1] == "-c" or words[1:3] == ["-m", "gensim.scripts.word2vec_standalone"]
-                if words[1] == "-c":
-                    compile(words[2], line, "exec")
+                if words[1:3] != ["-m", "gensim.scripts.word2vec_standalone"]:
+                    compile(words[2] if words[1] == "-c" else (ROOT / words[1]).read_text(), line, "exec")
             elif words[0] == "pip":
                 assert words == ["pip", "install", "-c", "constraints.txt", "."]
                 assert (ROOT / "constraints.txt").is_file()
