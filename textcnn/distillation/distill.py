@@ -83,8 +83,8 @@ def distill(
         progress: Whether to show progress.
         overrides: Arguments of TextDataModule, Architecture, the module (learning rates and so on), Lightning's
             Trainer, of DistillationModule (temperature, soft_loss, hard_weight, weigh_by_confidence,
-            representation_weight) and of Augmentation (spans, masks, mixes, neighbours,
-            neighbour_candidates, replacements, mask_share, neighbour_vectors, masked_lm).
+            representation_weight) and of Augmentation (spans, masks, mixes, neighbours, replacements,
+            mask_share, neighbour_vectors, masked_lm).
 
     Returns:
         The student; `distillation.json` in output_dir compares it with its teacher.

@@ -16,20 +16,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-CANDIDATES = 10
+_CANDIDATES = 10  # the nearest words, among which one is drawn
 _CHUNK = 2048
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def replace_by_neighbours(
-    texts: Sequence[str],
-    checkpoint: str,
-    copies: int = 1,
-    share: float = 0.15,
-    seed: int = 0,
-    candidates: int = CANDIDATES,
+    texts: Sequence[str], checkpoint: str, copies: int = 1, share: float = 0.15, seed: int = 0
 ) -> list[str]:
-    """Copies of texts in which a share of the words is replaced by one of those whose vectors are nearest.
+    """Copies of texts in which a share of the words is replaced by one of the ten whose vectors are nearest.
 
     Args:
         texts: The texts. One without a word that has a neighbour gives no copy.
@@ -38,21 +33,17 @@ def replace_by_neighbours(
         copies: Copies of each text.
         share: Share of the words that are replaced, at least one a copy.
         seed: Of what is replaced and drawn.
-        candidates: Nearest words of a word, among which one is drawn.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
-        ValueError: there are no candidates.
 
     Example:
         >>> replace_by_neighbours(["a lovely film"], "sentence-transformers/all-MiniLM-L6-v2")
         ['a lovely movie']
     """
-    if candidates < 1:
-        raise ValueError(f"neighbour_candidates: got {candidates}; expected at least 1; raise it")
     parts = [_WORD.split(text) for text in texts]
     words = [_WORD.findall(text) for text in texts]
-    near = _neighbours({word.lower() for own in words for word in own}, checkpoint, candidates)
+    near = _neighbours({word.lower() for own in words for word in own}, checkpoint)
     made: list[str] = []
     for text, between, own in zip(texts, parts, words, strict=True):
         places = [place for place, word in enumerate(own) if word.lower() in near]
@@ -62,11 +53,11 @@ def replace_by_neighbours(
         for _ in range(copies):
             chosen = rng.random(len(places)) < share
             chosen[rng.integers(len(places))] = True
-            drawn = rng.integers(candidates, size=len(places))
+            drawn = rng.integers(_CANDIDATES, size=len(places))
             new = list(own)
             for place in np.flatnonzero(chosen).tolist():
-                others = near[own[places[place]].lower()]
-                new[places[place]] = others[drawn[place] % len(others)]
+                candidates = near[own[places[place]].lower()]
+                new[places[place]] = candidates[drawn[place] % len(candidates)]
             made.append("".join(part for pair in zip(between, [*new, ""], strict=True) for part in pair))
     return made
 
@@ -76,12 +67,12 @@ def text_generator(text: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
 
 
-def _neighbours(wanted: set[str], checkpoint: str, candidates: int) -> dict[str, list[str]]:
+def _neighbours(wanted: set[str], checkpoint: str) -> dict[str, list[str]]:
     """The nearest words of each wanted word that has a vector, the nearest first."""
     names, vectors = _word_vectors(checkpoint)
     row_of = {name: row for row, name in enumerate(names)}
     present = sorted(wanted & row_of.keys())
-    count = min(candidates, len(names) - 1)
+    count = min(_CANDIDATES, len(names) - 1)
     if count < 1:
         return {}
     near: dict[str, list[str]] = {}

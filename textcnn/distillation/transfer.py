@@ -15,7 +15,7 @@ import numpy as np
 
 from ..data.errors import DataError
 from ..data.prediction import read_texts
-from .neighbours import CANDIDATES, replace_by_neighbours, text_generator
+from .neighbours import replace_by_neighbours, text_generator
 
 # The end of a sentence: its mark, what closes after it, and space before something that can begin one.
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f])|\n+|<br\s*/?>")
@@ -30,8 +30,6 @@ class Augmentation:
         masks: Copies in which words are replaced by `mask_token`.
         mixes: Its first half with the second half of another.
         neighbours: Copies in which some words are replaced by one of like vector.
-        neighbour_candidates: How many of the nearest words one is drawn from. Of few, a copy means what its text did;
-            of many, it asks the teacher about words that no text has.
         replacements: Copies in which `masked_lm` draws some words anew.
         mask_share: Share of the words that a copy loses, or that are replaced or drawn anew.
         neighbour_vectors: Whose vectors: directory or Hub id of a checkpoint, or what `textcnn vectors` wrote; None
@@ -43,7 +41,6 @@ class Augmentation:
     masks: int = 0
     mixes: int = 0
     neighbours: int = 0
-    neighbour_candidates: int = CANDIDATES
     replacements: int = 0
     mask_share: float = 0.15
     neighbour_vectors: str | None = None
@@ -189,9 +186,7 @@ def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", 
                 "neighbours: got no neighbour_vectors and no transformer as teacher; expected a checkpoint whose "
                 "vectors say which words are alike; give neighbour_vectors"
             )
-        made += replace_by_neighbours(
-            texts, how.neighbour_vectors, how.neighbours, how.mask_share, seed, how.neighbour_candidates
-        )
+        made += replace_by_neighbours(texts, how.neighbour_vectors, how.neighbours, how.mask_share, seed)
     if how.replacements and how.masked_lm is not None:
         from .replacement import replace_words
 
