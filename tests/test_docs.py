@@ -65,7 +65,7 @@ def run(words: list[str]) -> None:
         main(words[1:])
 
 
-@pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*", "ignore:The number of training batches")
+@pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
 def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
     """One folder for all pages and one interpreter a page; the README's blocks have their own test."""

@@ -26,7 +26,6 @@ def test_there_are_blocks():
 
 
 @pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
-@pytest.mark.filterwarnings("ignore:The number of training batches")
 def test_python_blocks(tmp_path, monkeypatch, capsys, reviews):
     monkeypatch.chdir(tmp_path)
     names: dict = {}

@@ -48,6 +48,7 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # The loss of an epoch's last step is logged in any case.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # The summary's megabytes are those of float32, whatever the fit computes in.
     warnings.filterwarnings("ignore", message="Precision .* is not supported by the model summary")
     for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
