@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +55,19 @@ def test_everything_but_words_with_a_vector_stays(vectors: Path) -> None:
     assert len(made) == 20
     for copy in made:
         film, dull = copy[3:].split(",")[0], copy.split("-- ")[1].split("!")[0]
+        assert film.islower()
         assert film != "film"
-        assert dull.lower() != "dull"
+        assert dull.isupper()
+        assert dull != "DULL"
         assert copy == f" A {film}, 2 plots -- {dull}!\n"
     # At least one word, and with share 0 no more than one.
     for copy in replace_by_neighbours([text], str(vectors), copies=20, share=0.0):
         assert ("film" in copy) + ("DULL" in copy) == 1
+
+
+def test_new_words_have_the_capitals_of_the_old_ones(vectors: Path) -> None:
+    for copy in replace_by_neighbours(["Great FILM dull"], str(vectors), copies=20, share=1.0):
+        assert re.fullmatch("[A-Z][a-z]+ [A-Z]+ [a-z]+", copy)
 
 
 def test_it_is_seeded_and_part_of_augmentation(vectors: Path) -> None:

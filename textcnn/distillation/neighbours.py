@@ -26,6 +26,8 @@ def replace_by_neighbours(
 ) -> list[str]:
     """Copies of texts in which a share of the words is replaced by one of the ten whose vectors are nearest.
 
+    A new word has the capitals of the one that it replaces.
+
     Args:
         texts: The texts. One without a word that has a neighbour gives no copy.
         checkpoint: Directory or Hub id of a transformer, or what `textcnn vectors` wrote: words that are one of its
@@ -56,8 +58,9 @@ def replace_by_neighbours(
             drawn = rng.integers(_CANDIDATES, size=len(places))
             new = list(own)
             for place in np.flatnonzero(chosen).tolist():
-                candidates = near[own[places[place]].lower()]
-                new[places[place]] = candidates[drawn[place] % len(candidates)]
+                replaced = own[places[place]]
+                candidates = near[replaced.lower()]
+                new[places[place]] = _written_like(replaced, candidates[drawn[place] % len(candidates)])
             made.append("".join(part for pair in zip(between, [*new, ""], strict=True) for part in pair))
     return made
 
@@ -65,6 +68,13 @@ def replace_by_neighbours(
 def text_generator(text: str, seed: int) -> np.random.Generator:
     """Random numbers of a text, the same whatever texts it stands among."""
     return np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
+
+
+def _written_like(replaced: str, word: str) -> str:
+    """A lower-case word with the capitals of the one that it replaces: what knows case reads a like text."""
+    if replaced.isupper():
+        return word.upper()
+    return word.capitalize() if replaced[0].isupper() else word
 
 
 def _neighbours(wanted: set[str], checkpoint: str) -> dict[str, list[str]]:
