@@ -211,6 +211,8 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
 def test_train_refuses_an_unknown_argument(tmp_path):
     with pytest.raises(ValueError, match="unknown argument 'num_filter'; did you mean 'num_filters'"):
         textcnn.train("reviews.csv", tmp_path, num_filter=3)
+    with pytest.raises(ValueError, match="train_split: got None; expected str; give a value of that type"):
+        textcnn.train("reviews.csv", tmp_path, train_split=None)
 
 
 def test_mistakes_are_one_line(trained, capsys, tmp_path):

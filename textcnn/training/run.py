@@ -189,7 +189,7 @@ def route(
 
 
 def check_type(name: str, value: Any, expected: Any) -> None:
-    """Refuses text for an argument that takes none, as a command line may give it.
+    """Refuses text for an argument that takes none, as a command line may give it, and None for one that needs a value.
 
     Args:
         name: The argument's.
@@ -197,11 +197,14 @@ def check_type(name: str, value: Any, expected: Any) -> None:
         expected: The annotation of the parameter.
 
     Raises:
-        ValueError: it is text.
+        ValueError: it is text, or None.
     """
+    if expected is inspect.Parameter.empty:
+        return
     written = inspect.formatannotation(expected) if not isinstance(expected, str) else expected
     takes_text = any(kind in written for kind in ("str", "Any", "Literal", "Path", "Variant", "Padding", "Activation"))
-    if isinstance(value, str) and expected is not inspect.Parameter.empty and not takes_text:
+    takes_none = any(kind in written for kind in ("None", "Optional", "Any"))
+    if (isinstance(value, str) and not takes_text) or (value is None and not takes_none):
         raise ValueError(f"{name}: got {value!r}; expected {written}; give a value of that type")
 
 
