@@ -208,7 +208,7 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
     assert not np.array_equal(weights[0], weights[2])
 
 
-def test_train_refuses_an_unknown_argument(tmp_path):
+def test_train_refuses_unknown_arguments_and_none_for_a_value(tmp_path):
     with pytest.raises(ValueError, match="unknown argument 'num_filter'; did you mean 'num_filters'"):
         textcnn.train("reviews.csv", tmp_path, num_filter=3)
     with pytest.raises(ValueError, match="train_split: got None; expected str; give a value of that type"):

@@ -55,10 +55,8 @@ def test_everything_but_words_with_a_vector_stays(vectors: Path) -> None:
     assert len(made) == 20
     for copy in made:
         film, dull = copy[3:].split(",")[0], copy.split("-- ")[1].split("!")[0]
-        assert film.islower()
         assert film != "film"
-        assert dull.isupper()
-        assert dull != "DULL"
+        assert dull.lower() != "dull"
         assert copy == f" A {film}, 2 plots -- {dull}!\n"
     # At least one word, and with share 0 no more than one.
     for copy in replace_by_neighbours([text], str(vectors), copies=20, share=0.0):
