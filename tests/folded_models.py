@@ -37,6 +37,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "same-even": {"padding": "same", "kernel_sizes": [2, 4]},
     "valid": {"padding": "valid"},
     "multichannel": {"variant": "multichannel"},
+    "members": {"num_members": 3, "num_filters": [5, 1, 17]},
+    "members-multichannel": {"num_members": 2, "variant": "multichannel"},
     "embedding-norm": {"embedding_norm": True},
     "pooled-norm": {"pooled_norm": True},
     "pooled-norm-valid": {"pooled_norm": True, "padding": "valid", "activation": "softplus"},
@@ -90,6 +92,17 @@ def flat(texts: list[list[int]]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     return np.array([i for text in texts for i in text], dtype=np.int32), offsets.astype(np.int64)
 
 
+def dense_weight(convolution: torch.nn.Conv1d) -> torch.Tensor:
+    """[F, M * D, W] weights over the vectors of all members: zeros where a filter reads none of another's."""
+    weight = convolution.weight
+    dense = weight.new_zeros(len(weight), convolution.in_channels, weight.shape[2])
+    filters, components = len(weight) // convolution.groups, weight.shape[1]
+    for member in range(convolution.groups):
+        own = slice(member * filters, (member + 1) * filters)
+        dense[own, member * components : (member + 1) * components] = weight[own]
+    return dense
+
+
 def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) -> NDArray[np.float64]:
     """Logits of one text by torch's own convolution in float64, window by window.
 
@@ -111,7 +124,7 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
             if real and len(ids) + left + right > span:
                 steps = {"stride": config.stride, "dilation": config.dilation}
                 signal = functional.pad(vectors.T[None], (left, right))
-                scores = functional.conv1d(signal, convolution.weight, convolution.bias, **steps)[0]
+                scores = functional.conv1d(signal, dense_weight(convolution), convolution.bias, **steps)[0]
                 tokens = functional.pad(is_token[None, None], (left, right))
                 counts = functional.conv1d(tokens, torch.ones(1, 1, width, dtype=torch.float64), **steps)[0, 0]
                 scores = scores[:, counts > 0]
@@ -123,5 +136,6 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
         features = torch.cat(pooled)
         if network.pooled_norm is not None and windows_found:
             features = network.pooled_norm(features)
-        logits = functional.linear(features, model.head.weight.double(), model.head.bias.double())
+        weight = model.head.weight.double() / config.num_members
+        logits = functional.linear(features, weight, model.head.bias.double())
         return (logits / config.temperature).numpy()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, PAD, VOCAB_SIZE, flat, id_lists, make_model, word_tokenizer
+from folded_models import CONFIGS, PAD, VOCAB_SIZE, dense_weight, flat, id_lists, make_model, word_tokenizer
 from numpy.testing import assert_allclose
 from torch import nn
 from transformers import PreTrainedTokenizerFast
@@ -23,7 +23,7 @@ from textcnn.runtime.layout import Layout
 TEXTS = [f"w{i % 20 + 2} w{i % 7 + 2} w{i % 3 + 2} w4" for i in range(60)]
 
 
-@pytest.mark.parametrize("name", ["default", "multichannel", "embedding-norm", "many-filters"])
+@pytest.mark.parametrize("name", ["default", "multichannel", "embedding-norm", "many-filters", "members"])
 def test_the_table_is_the_convolution_of_each_token_at_each_offset(name: str) -> None:
     model = make_model(**CONFIGS[name])
     folded = fold(model)
@@ -32,7 +32,7 @@ def test_the_table_is_the_convolution_of_each_token_at_each_offset(name: str) ->
         vectors = model.textcnn.embeddings(torch.arange(VOCAB_SIZE))
         for i, convolution in enumerate(model.textcnn.convolution.convs):
             for offset in range(convolution.weight.shape[2]):
-                wanted = vectors @ convolution.weight[:, :, offset].T
+                wanted = vectors @ dense_weight(convolution)[:, :, offset].T
                 got = folded._tensors["table"][:VOCAB_SIZE, layout.columns_of(i, offset)]
                 assert_allclose(got, wanted.numpy(), rtol=1e-5, atol=1e-5)
     assert not folded._tensors["table"][VOCAB_SIZE].any()

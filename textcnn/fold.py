@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -152,24 +152,25 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
     layout = Layout.of(config, np.dtype(np.float32))
     vocab_size = int(config["vocab_size"])
     convolutions = list(network.convolution.convs)
+    members = int(config.get("num_members", 1))
     was_training = model.training
     model.eval()
     try:
         with torch.inference_mode():
-            weight = convolutions[0].weight
-            flat = torch.zeros(weight.shape[1], layout.columns, device=weight.device)
-            for i, convolution in enumerate(convolutions):
-                for offset in range(convolution.weight.shape[2]):
-                    flat[:, layout.columns_of(i, offset)] = convolution.weight[:, :, offset].T.float()
+            device = convolutions[0].weight.device
+            # A member's filters read its own vectors: one matrix product for each member.
+            terms = [list(_terms(convolutions, layout, member, members)) for member in range(members)]
+            weights = [torch.cat([weight for _, weight in own], dim=1) for own in terms]
             # The last row is the zero vector: what lies around a text, and padding inside it.
             table = np.zeros((vocab_size + 1, layout.columns), dtype=np.float32)
             for begin in range(0, vocab_size, _ROWS_AT_A_TIME):
                 end = min(begin + _ROWS_AT_A_TIME, vocab_size)
-                vectors = network.embeddings(torch.arange(begin, end, device=weight.device)).float()
-                if weight.device.type == "cpu":
-                    torch.mm(vectors, flat, out=torch.from_numpy(table[begin:end]))
-                else:
-                    table[begin:end] = (vectors @ flat).cpu().numpy()
+                vectors = network.embeddings(torch.arange(begin, end, device=device)).float()
+                for own, weight, read in zip(terms, weights, vectors.chunk(members, dim=1), strict=True):
+                    made, at = (read @ weight).cpu().numpy(), 0
+                    for columns, filters in own:
+                        table[begin:end, columns] = made[:, at : at + filters.shape[1]]
+                        at += filters.shape[1]
     finally:
         model.train(was_training)
     row_of_id = np.arange(vocab_size, dtype=np.int32)
@@ -179,13 +180,22 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
         "row_of_id": row_of_id,
         "scale": np.ones(layout.features, dtype=np.float32),
         "bias": np.concatenate([_array(convolution.bias) for convolution in convolutions]),
-        "head_weight": _array(model.head.weight),
+        "head_weight": _array(model.head.mean_weight),
         "head_bias": _array(model.head.bias),
     }
     if network.pooled_norm is not None:
         tensors["norm_weight"] = _array(network.pooled_norm.weight)
         tensors["norm_bias"] = _array(network.pooled_norm.bias)
     return tensors
+
+
+def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -> Iterator[tuple[slice, Any]]:
+    """Columns of the table that a member fills, and [D, columns] the weights that make them of its vectors."""
+    for i, convolution in enumerate(convolutions):
+        own = convolution.weight.chunk(members)[member].float()
+        for offset in range(own.shape[2]):
+            start = layout.columns_of(i, offset).start + member * len(own)
+            yield slice(start, start + len(own)), own[:, :, offset].T
 
 
 def _trim(

@@ -121,7 +121,7 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
         windows = graph.add("Sum", *(graph.add("Cast", exists, to=_FLOAT) for exists in found))
         zero = graph.constant(0, np.float32)
         pooled = graph.add("Where", graph.add("Greater", windows, zero), normed, zero)
-    weight = graph.filters("head.weight", _array(model.head.weight) / np.float32(config.temperature))
+    weight = graph.filters("head.weight", _array(model.head.mean_weight) / np.float32(config.temperature))
     bias = graph.weight("head.bias", _array(model.head.bias) / np.float32(config.temperature))
     graph.add("Gemm", pooled, weight, bias, transB=1, name="logits")
     sizes = ["batch", "length"]
@@ -159,12 +159,19 @@ def _vectors(graph: _Graph, embeddings: Any, ids: str, real: str) -> str:
     channels = [
         graph.look_up(f"embeddings.{i}", _array(channel.weight), ids) for i, channel in enumerate(embeddings.channels)
     ]
-    vectors = channels[0] if len(channels) == 1 else graph.add("Concat", *channels, axis=2)
+    vectors = channels[0] if len(channels) == 1 else _side_by_side(graph, channels, embeddings.num_members)
     if embeddings.norm is not None:
         vectors = graph.layer_norm(vectors, "embedding_norm", embeddings.norm)
     inside = graph.add("Unsqueeze", real, graph.constant([2]))
     vectors = graph.add("Where", inside, vectors, graph.constant(0, np.float32))
     return graph.add("Transpose", vectors, perm=[0, 2, 1])
+
+
+def _side_by_side(graph: _Graph, channels: list[str], members: int) -> str:
+    """[B, T, M * K * D] of K channels [B, T, M * D]: of each member all channels."""
+    apart = graph.constant([0, 0, members, -1])
+    merged = graph.add("Concat", *(graph.add("Reshape", channel, apart) for channel in channels), axis=3)
+    return graph.add("Reshape", merged, graph.constant([0, 0, -1]))
 
 
 def _pooled(
@@ -178,7 +185,8 @@ def _pooled(
     room = max(0, span - left - right)
     steps: dict[str, Any] = {"strides": [config.stride], "dilations": [config.dilation], "pads": [left, right + room]}
     weight = graph.filters(f"{name}.weight", _array(convolution.weight))
-    maps = graph.add("Conv", vectors, weight, graph.weight(f"{name}.bias", _array(convolution.bias)), **steps)
+    bias = graph.weight(f"{name}.bias", _array(convolution.bias))
+    maps = graph.add("Conv", vectors, weight, bias, group=config.num_members, **steps)
     tokens = graph.add("Conv", mask, graph.constant(np.ones((1, 1, width)), np.float32), **steps)
     starts = graph.add("Mul", graph.count_up(graph.size(maps, 2)), graph.constant(config.stride))
     ends = graph.add("Add", starts, graph.constant(span - left))

@@ -67,6 +67,9 @@ def test_what_is_given_is_not_chosen() -> None:
     listed = students(1e6, LABELS, 13, {"kernel_sizes": [2, 3], "num_filters": [100, 10]}, 2_000)
     # Ten filters take the room of sixteen.
     assert listed == [StudentSize((2, 3), (100, 10), 2_000)]
+    (members,) = students(None, LABELS, 16, {"kernel_sizes": [2], "num_filters": 100, "num_members": 3}, 2_000)
+    assert members.architecture()["num_members"] == 3
+    assert members.layout.features == 300
     assert listed[0].bytes_of_a_token() == 2 * 100 + 3 * 16 + 4
     assert smallest_bytes(LABELS, 13) < smallest_bytes(LABELS, 13, {"num_filters": 200})
 

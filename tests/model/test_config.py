@@ -34,6 +34,8 @@ def test_defaults_are_kims():
     ("arguments", "message"),
     [
         ({"num_filter": 10}, "did you mean 'num_filters'"),
+        ({"num_members": 0}, "num_members: got 0; expected a whole number of at least 1"),
+        ({"num_members": 2, "pooled_norm": True}, "num_members: got 2 with pooled_norm; expected 1"),
         ({"kernal_sizes": [3]}, "did you mean 'kernel_sizes'"),
         ({"activation": "rellu"}, "did you mean 'relu'"),
         ({"activation": "gelu"}, "expected one of relu, tanh"),

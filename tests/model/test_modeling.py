@@ -27,6 +27,8 @@ AXES = [
     {"variant": "random"},
     {"variant": "static"},
     {"variant": "multichannel"},
+    {"num_members": 3},
+    {"num_members": 2, "num_filters": [3, 5, 1], "variant": "multichannel", "head_max_norm": 0.5},
     {"padding": "same"},
     {"padding": "valid"},
     {"stride": 2},
@@ -68,7 +70,8 @@ def reference_logits(model: TextCNNForSequenceClassification, text: list[int]) -
     config, body = model.config, model.textcnn
     if not text:
         return model.head.bias / config.temperature
-    vectors = torch.cat([channel.weight[text] for channel in body.embeddings.channels], dim=1)
+    channels = [channel.weight[text].view(len(text), config.num_members, -1) for channel in body.embeddings.channels]
+    vectors = torch.cat(channels, dim=2).flatten(1)
     if body.embeddings.norm is not None:
         vectors = body.embeddings.norm(vectors)
     features, windows = [], 0
@@ -80,7 +83,8 @@ def reference_logits(model: TextCNNForSequenceClassification, text: list[int]) -
         if padded.shape[2] <= span:
             features.append(torch.zeros(conv.out_channels))
             continue
-        maps = functional.conv1d(padded, conv.weight, conv.bias, stride=config.stride, dilation=config.dilation)
+        steps = {"stride": config.stride, "dilation": config.dilation, "groups": config.num_members}
+        maps = functional.conv1d(padded, conv.weight, conv.bias, **steps)
         kernel = torch.ones(1, 1, conv.kernel_size[0])
         counts = functional.conv1d(real, kernel, stride=config.stride, dilation=config.dilation)[0, 0] > 0
         windows += int(counts.sum())
@@ -89,7 +93,7 @@ def reference_logits(model: TextCNNForSequenceClassification, text: list[int]) -
     pooled = torch.cat(features)
     if body.pooled_norm is not None:
         pooled = body.pooled_norm(pooled) * (windows > 0)
-    return (model.head.weight @ pooled + model.head.bias) / config.temperature
+    return (model.head.weight @ pooled / config.num_members + model.head.bias) / config.temperature
 
 
 @pytest.mark.parametrize("axes", AXES, ids=str)
@@ -238,6 +242,47 @@ def test_head_max_norm_holds_while_training():
     norms = model.head.weight.norm(dim=1)
     assert norms.max() <= 0.5 + 1e-6
     assert norms.min() > 0.49, "rows are scaled back to the bound, not further"
+
+
+@pytest.mark.parametrize("axes", [{}, {"variant": "multichannel", "head_max_norm": 0.5, "num_filters": [3, 5, 1]}])
+def test_members_are_networks_apart(axes):
+    labels = torch.tensor([0, 2, 1, 1, 0])
+    together = build(num_members=3, dropout=0.0, **axes).train()
+    parts = dict(together.named_parameters())
+    apart = [build(dropout=0.0, **axes).train() for _ in range(3)]
+    counts = apart[0].config.filters
+
+    def of_member(name, values, number):
+        if name == "head.weight":
+            return torch.cat([width.chunk(3, dim=1)[number] for width in values.split([3 * n for n in counts], 1)], 1)
+        if name == "head.bias":
+            return values
+        return values.chunk(3, dim=1 if "channels" in name else 0)[number]
+
+    for number, one in enumerate(apart):
+        with torch.no_grad():
+            for name, parameter in one.named_parameters():
+                parameter.copy_(of_member(name, parts[name], number))
+    ids, mask = pad(TEXTS)
+    outputs = [one(ids, mask, labels=labels) for one in apart]
+    got = together(ids, mask, labels=labels)
+    torch.testing.assert_close(got.logits, torch.stack([output.logits for output in outputs]).mean(dim=0))
+    torch.testing.assert_close(got.loss, torch.stack([output.loss for output in outputs]).mean())
+    got.loss.backward()
+    for number, (one, output) in enumerate(zip(apart, outputs, strict=True)):
+        output.loss.backward()
+        for name, parameter in one.named_parameters():
+            if parameter.requires_grad and name != "head.bias":
+                torch.testing.assert_close(3 * of_member(name, parts[name].grad, number), parameter.grad)
+
+
+def test_members_start_as_wide_as_one_network():
+    def largest(model):
+        return [weight.abs().max() for weight in (model.head.weight, model.textcnn.convolution.convs[0].weight)]
+
+    sizes = {"vocab_size": 10, "embedding_dim": 50, "num_filters": 50}
+    one, five = (TextCNNForSequenceClassification(TextCNNConfig(num_members=n, **sizes)) for n in (1, 5))
+    torch.testing.assert_close(torch.stack(largest(five)), torch.stack(largest(one)), rtol=0.02, atol=0)
 
 
 def test_embedding_dropout_hits_a_token_wherever_it_stands():

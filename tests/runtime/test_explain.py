@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, make_model, reference_logits, word_tokenizer
+from folded_models import CONFIGS, dense_weight, make_model, reference_logits, word_tokenizer
 from rich.console import Console
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
@@ -54,7 +54,7 @@ def windows_of(model: Any, ids: list[int]) -> list[tuple[list[int], np.ndarray]]
                 if not kept:
                     continue
                 columns = padded[:, [p + left for p in read]]
-                values.append((convolution.weight * columns[None]).sum(dim=(1, 2)) + convolution.bias)
+                values.append((dense_weight(convolution) * columns[None]).sum(dim=(1, 2)) + convolution.bias)
                 positions.append(kept)
             stacked = torch.stack(values).numpy() if values else np.zeros((0, len(convolution.bias)))
             found += [(positions, stacked[:, f]) for f in range(stacked.shape[1])]
@@ -82,7 +82,7 @@ def test_each_filter_is_explained_by_its_winning_window(name: str) -> None:
     model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
     folded = fold(model, tokenizer)
     activate = model.textcnn.convolution.activation
-    head = model.head.weight.detach().numpy() / model.config.temperature
+    head = model.head.weight.detach().numpy() / model.config.num_members / model.config.temperature
     for text in TEXTS:
         encoding = tokenizer.encode(text)
         filters = windows_of(model, encoding.ids)

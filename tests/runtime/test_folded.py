@@ -21,6 +21,7 @@ from numpy.testing import assert_allclose
 from textcnn.fold import fold
 from textcnn.runtime import FoldedTextCNN
 from textcnn.runtime.classifier import TextClassifier
+from textcnn.runtime.storage import read_tensors, write_tensors
 
 TEXTS = ["w2 w3 w4", "", "w5", "unheard of", "w9 " * 30, "[PAD] w4 [PAD] w5", "  w6\tw7\n"]
 
@@ -160,6 +161,17 @@ def _root(array: np.ndarray) -> object:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+def test_tables_of_before_there_were_members_open(tmp_path: Path) -> None:
+    folded_model().save(tmp_path)
+    path = tmp_path / "folded.safetensors"
+    tensors, metadata = read_tensors(path)
+    tensors = {name: tensor.copy() for name, tensor in tensors.items()}
+    config = json.loads(metadata["config"])
+    del config["num_members"]
+    write_tensors(path, tensors, metadata | {"config": json.dumps(config)})
+    assert (FoldedTextCNN.load(tmp_path).logits(TEXTS) == folded_model().logits(TEXTS)).all()
 
 
 def test_calibration_after_folding_counts(tmp_path: Path) -> None:

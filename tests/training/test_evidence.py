@@ -47,24 +47,27 @@ def vectors_of(module: Any) -> torch.Tensor:
     return module.model.textcnn.embeddings.channels[0].weight.detach().clone()
 
 
-def module_of(data: TextDataModule, naive_bayes: float) -> ClassificationModule:
+def module_of(data: TextDataModule, naive_bayes: float, members: int = 1) -> ClassificationModule:
     torch.manual_seed(0)
-    architecture = Architecture(num_filters=4, embedding_dim=8)
+    architecture = Architecture(num_filters=4, embedding_dim=8, num_members=members)
     return ClassificationModule(**sizes(data), architecture=architecture, naive_bayes=naive_bayes)
 
 
-def test_vectors_start_with_the_evidence(reviews: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("members", [1, 2])
+def test_vectors_start_with_the_evidence(reviews: Path, tmp_path: Path, members: int) -> None:
     data = TextDataModule(str(reviews))
     start = Start()
     trainer = lightning.Trainer(
         default_root_dir=tmp_path, max_epochs=1, log_every_n_steps=1, limit_val_batches=0, logger=False,
         enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, callbacks=[start],
     )  # fmt: skip
-    trainer.fit(module_of(data, naive_bayes=0.5), datamodule=data)
-    got, random = start.vectors, vectors_of(module_of(data, naive_bayes=0.0))
-    np.testing.assert_allclose(got[1:, :2], 0.5 * log_count_ratios(data.token_counts())[1:], rtol=1e-6)
-    assert torch.equal(got[:, 2:], random[:, 2:])
+    trainer.fit(module_of(data, 0.5, members), datamodule=data)
+    wanted = 0.5 * log_count_ratios(data.token_counts())[1:]
+    got, random = start.vectors, vectors_of(module_of(data, 0.0, members))
     assert not got[0].any(), "the pad token stays zero"
+    for own, own_random in zip(got.chunk(members, dim=1), random.chunk(members, dim=1), strict=True):
+        np.testing.assert_allclose(own[1:, :2], wanted, rtol=1e-6)
+        assert torch.equal(own[:, 2:], own_random[:, 2:])
     lovely, dull = (data.tokenizer.convert_tokens_to_ids(word) for word in ("lovely", "dull"))
     positive = data.labels.index("positive")
     assert got[lovely, positive] > 0 > got[dull, positive]

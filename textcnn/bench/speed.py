@@ -192,7 +192,9 @@ def conv1d_reference(model: Any, ids: np.ndarray, offsets: np.ndarray) -> Callab
                 pooled = []
                 for convolution in network.convolution.convs:
                     width = convolution.weight.shape[2]
-                    windows = functional.conv1d(vectors, convolution.weight, convolution.bias, padding=width - 1)
+                    windows = functional.conv1d(
+                        vectors, convolution.weight, convolution.bias, padding=width - 1, groups=convolution.groups
+                    )
                     # Pads are zero vectors: a window that holds nothing else is left out, as in the model.
                     real = (batch != model.config.pad_token_id).float()[:, None]
                     seen = functional.max_pool1d(functional.pad(real, (width - 1, width - 1)), width, 1) > 0

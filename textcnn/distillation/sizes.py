@@ -31,16 +31,17 @@ SMALLEST_VOCABULARY = 1_000
 
 @dataclass(frozen=True)
 class StudentSize:
-    """Widths and filters of a student, and the most tokens it knows."""
+    """Widths and filters of a student, the most tokens it knows, and its members."""
 
     kernel_sizes: tuple[int, ...]
     num_filters: int | tuple[int, ...]
     vocab_size: int
+    num_members: int = 1
 
     def architecture(self) -> dict[str, Any]:
         """As arguments of Architecture."""
         filters = self.num_filters if isinstance(self.num_filters, int) else list(self.num_filters)
-        return {"kernel_sizes": list(self.kernel_sizes), "num_filters": filters}
+        return {"kernel_sizes": list(self.kernel_sizes), "num_filters": filters, "num_members": self.num_members}
 
     @property
     def layout(self) -> Layout:
@@ -146,14 +147,13 @@ def students(
         most_bytes: That a server may need on its disk; None: any number.
         labels: Names of the classes.
         token_bytes: Of a token in tokenizer.json.
-        fixed: kernel_sizes and num_filters that are not to be chosen, among others.
+        fixed: kernel_sizes, num_filters and num_members that are not to be chosen, among others.
         most_tokens: Largest vocabulary.
         least_tokens: Smallest vocabulary.
     """
     least = max(least_tokens, min(most_tokens, SMALLEST_VOCABULARY))
     fitting = []
-    for kernel_sizes, num_filters in _shapes(fixed or {}):
-        shape = StudentSize(kernel_sizes, num_filters, most_tokens)
+    for shape in _shapes(fixed or {}, most_tokens):
         tokens = most_tokens
         if most_bytes is not None:
             room = most_bytes - shape.fixed_bytes(labels)
@@ -173,7 +173,7 @@ def smallest_bytes(
     """What the smallest of all students needs, with the arguments of `students`."""
     least = max(least_tokens, min(most_tokens, SMALLEST_VOCABULARY))
     vocabulary = math.ceil(least * token_bytes)
-    return min(StudentSize(w, f, least).bytes(labels, vocabulary) for w, f in _shapes(fixed or {}))
+    return min(shape.bytes(labels, vocabulary) for shape in _shapes(fixed or {}, least))
 
 
 def worth(size: StudentSize) -> float:
@@ -196,11 +196,13 @@ def _number(written: str) -> float:
     return float(written.replace(",", ""))
 
 
-def _shapes(fixed: Mapping[str, Any]) -> list[tuple[tuple[int, ...], int | tuple[int, ...]]]:
+def _shapes(fixed: Mapping[str, Any], vocab_size: int) -> list[StudentSize]:
     widths = [tuple(fixed["kernel_sizes"])] if "kernel_sizes" in fixed else _WIDTHS
     given = fixed.get("num_filters")
     filters = _FILTERS if given is None else [given if isinstance(given, int) else tuple(given)]
-    shapes = [(w, f) for w in widths for f in filters if isinstance(f, int) or len(f) == len(w)]
+    members = fixed.get("num_members", 1)
+    fitting = [(w, f) for w in widths for f in filters if isinstance(f, int) or len(f) == len(w)]
+    shapes = [StudentSize(w, f, vocab_size, members) for w, f in fitting]
     if not shapes:
         raise ValueError(
             f"num_filters: got {len(given or ())} numbers under a budget that chooses the widths; expected one number, "

@@ -33,6 +33,9 @@ class Architecture:
             (vectors trained on), multichannel (one channel of each, side by side).
         kernel_sizes: Widths of the convolutions, in tokens.
         num_filters: Filters of each width: one number for all, or one for each width.
+        num_members: Networks of this architecture side by side, whose logits are averaged. Each has its own token
+            vectors, filters and head and learns from its own loss (Lakshminarayanan et al. 2017,
+            https://arxiv.org/abs/1612.01474); all fold into one table.
         stride: Distance between two windows, in tokens.
         dilation: Distance between two tokens of a window.
         padding: wide (every window that touches the text), same (one window for each token at stride 1),
@@ -54,6 +57,7 @@ class Architecture:
     variant: Variant = "non-static"
     kernel_sizes: list[int] = dataclasses.field(default_factory=lambda: [3, 4, 5])
     num_filters: int | list[int] = 100
+    num_members: int = 1
     stride: int = 1
     dilation: int = 1
     padding: Padding = "wide"
@@ -83,6 +87,13 @@ class Architecture:
             raise ValueError(
                 f"num_filters: got {len(self.num_filters)} numbers for {len(self.kernel_sizes)} kernel sizes; "
                 "expected one number, or one for each kernel size"
+            )
+        _at_least_one("num_members", self.num_members)
+        if self.num_members > 1 and (self.embedding_norm or self.pooled_norm):
+            norm = "embedding_norm" if self.embedding_norm else "pooled_norm"
+            raise ValueError(
+                f"num_members: got {self.num_members} with {norm}; expected 1, as a norm would mix the members; "
+                f"set {norm} to false, or num_members to 1"
             )
         _at_least_one("stride", self.stride)
         _at_least_one("dilation", self.dilation)
@@ -153,10 +164,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
 
     @property
     def filters(self) -> list[int]:
-        """Number of filters of each kernel size."""
-        if isinstance(self.num_filters, list):
-            return self.num_filters
-        return [self.num_filters] * len(self.kernel_sizes)
+        """Number of filters of each kernel size, of all members."""
+        count = self.num_filters
+        counts = count if isinstance(count, list) else [count] * len(self.kernel_sizes)
+        return [self.num_members * own for own in counts]
 
     @property
     def hidden_size(self) -> int:

@@ -2,7 +2,8 @@
 
 Kim 2014, "Convolutional Neural Networks for Sentence Classification", https://arxiv.org/abs/1408.5882.
 
-Shapes: `B` texts, `N` tokens of all texts, `U` distinct tokens, `D` vector size, `F` filters of all widths.
+Shapes: `B` texts, `N` tokens of all texts, `U` distinct tokens, `D` vector size, `F` filters of all widths,
+`M` members.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ class ParallelConv(nn.Module):
         super().__init__()
         # The weights live in nn.Conv1d so that they are initialised, named and shaped as everyone expects.
         self.convs = nn.ModuleList(
-            nn.Conv1d(input_dim, filters, width)
+            nn.Conv1d(input_dim, filters, width, groups=config.num_members)
             for width, filters in zip(config.kernel_sizes, config.filters, strict=True)
         )
+        self.num_members = config.num_members
         self.stride = config.stride
         self.dilation = config.dilation
         self.padding = config.padding
@@ -49,15 +51,30 @@ class ParallelConv(nn.Module):
 
         `winners` holds the number of the window that each feature comes from, -1 where there is none.
         """
-        pooled, winners = ngram_max(
-            vectors,
-            index,
-            offsets,
-            [conv.weight for conv in self.convs],
-            [conv.bias for conv in self.convs],
-            stride=self.stride,
-            dilation=self.dilation,
-            padding=self.padding,
-        )
+        weights = [conv.weight.chunk(self.num_members) for conv in self.convs]
+        biases = [conv.bias.chunk(self.num_members) for conv in self.convs]
+        members = [
+            ngram_max(
+                own,
+                index,
+                offsets,
+                [weight[member] for weight in weights],
+                [bias[member] for bias in biases],
+                stride=self.stride,
+                dilation=self.dilation,
+                padding=self.padding,
+            )
+            for member, own in enumerate(vectors.chunk(self.num_members, dim=1))
+        ]
+        counts = [len(bias[0]) for bias in biases]
+        pooled, winners = (_by_width(parts, counts) for parts in zip(*members, strict=True))
         features = self.activation(pooled)
         return torch.where(winners >= 0, features, features.new_zeros(())), winners
+
+
+def _by_width(members: tuple[Tensor, ...], counts: list[int]) -> Tensor:
+    """[B, F / M] of each member, by width -> [B, F]: by width, in it by member."""
+    if len(members) == 1:
+        return members[0]
+    widths = zip(*(member.split(counts, dim=1) for member in members), strict=True)
+    return torch.cat([part for width in widths for part in width], dim=1)

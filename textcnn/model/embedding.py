@@ -2,7 +2,7 @@
 
 Everything here is a function of one token, which is what lets the model fold into tables.
 
-Shapes: `V` vocabulary, `D` embedding_dim, `K` channels (1, or 2 for multichannel).
+Shapes: `V` vocabulary, `D` embedding_dim, `K` channels (1, or 2 for multichannel), `M` members.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .config import TextCNNConfig
 
 
 class TokenEmbedding(nn.Module):
-    """Looks up the vectors of token ids, channels side by side.
+    """Looks up the vectors of token ids, channels side by side, and of each member all channels.
 
     Example:
         >>> embedding = TokenEmbedding(TextCNNConfig(vocab_size=100, embedding_dim=8, variant="multichannel"))
@@ -26,21 +26,24 @@ class TokenEmbedding(nn.Module):
         super().__init__()
         assert config.embedding_dim is not None  # TextCNNConfig has resolved it
         channels = ("static", "non-static") if config.variant == "multichannel" else (config.variant,)
+        self.num_members = config.num_members
+        size = config.num_members * config.embedding_dim
         self.channels = nn.ModuleList(
-            nn.Embedding(config.vocab_size, config.embedding_dim, padding_idx=config.pad_token_id) for _ in channels
+            nn.Embedding(config.vocab_size, size, padding_idx=config.pad_token_id) for _ in channels
         )
         self.static = [name == "static" for name in channels]
         self.freeze_static()
-        self.output_dim = config.embedding_dim * len(channels)
+        self.output_dim = size * len(channels)
         self.norm = nn.LayerNorm(self.output_dim, eps=config.layer_norm_eps) if config.embedding_norm else None
         self.dropout = nn.Dropout(config.embedding_dropout)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """Vectors of token ids: [...] int64 -> [..., K * D]."""
-        return self.transform(torch.cat([channel(input_ids) for channel in self.channels], dim=-1))
+        """Vectors of token ids: [...] int64 -> [..., M * K * D]."""
+        members = [channel(input_ids).unflatten(-1, (self.num_members, -1)) for channel in self.channels]
+        return self.transform(torch.cat(members, dim=-1).flatten(-2))
 
     def transform(self, vectors: Tensor) -> Tensor:
-        """What happens to a looked-up vector: layer norm and dropout, [..., K * D] -> [..., K * D]."""
+        """What happens to a looked-up vector: layer norm and dropout, [..., M * K * D] -> the same."""
         if self.norm is not None:
             vectors = self.norm(vectors)
         return self.dropout(vectors)
@@ -52,16 +55,17 @@ class TokenEmbedding(nn.Module):
 
     @torch.no_grad()
     def set_vectors(self, matrix: Tensor) -> None:
-        """Starts every channel from the rows of a [V, D] matrix.
+        """Starts every channel of every member from the rows of a [V, D] matrix, or of one [V, D] for each, [V, M, D].
 
         Raises:
             ValueError: the matrix has another shape.
         """
-        expected = self.channels[0].weight.shape
-        if matrix.shape != expected:
+        rows, columns = self.channels[0].weight.shape
+        expected = (rows, columns // self.num_members)
+        if tuple(matrix.shape) not in (expected, (rows, self.num_members, expected[1])):
             raise ValueError(
-                f"vectors: got a {tuple(matrix.shape)} matrix; expected {tuple(expected)} (vocab_size, embedding_dim)"
+                f"vectors: got a {tuple(matrix.shape)} matrix; expected {expected} (vocab_size, embedding_dim)"
             )
         for channel in self.channels:
-            channel.weight.copy_(matrix)
+            channel.weight.unflatten(1, (self.num_members, -1)).copy_(matrix if matrix.ndim == 3 else matrix[:, None])
             channel.weight[channel.padding_idx].zero_()

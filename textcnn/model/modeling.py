@@ -3,11 +3,12 @@
 Kim 2014, "Convolutional Neural Networks for Sentence Classification", https://arxiv.org/abs/1408.5882.
 
 Shapes: `B` texts, `T` tokens with padding, `N` tokens without, `U` distinct tokens, `D` vector size,
-`F` features, `C` classes.
+`F` features, `C` classes, `M` members.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,8 @@ class TextCNNPreTrainedModel(PreTrainedModel):
             if not loaded and module.padding_idx is not None:
                 init.zeros_(module.weight[module.padding_idx])
         elif isinstance(module, nn.Conv1d | nn.Linear):
-            init.xavier_uniform_(module.weight)
+            bound = _xavier_bound(module)
+            init.uniform_(module.weight, -bound, bound)
             if module.bias is not None:
                 init.zeros_(module.bias)
         elif isinstance(module, nn.LayerNorm):
@@ -170,7 +172,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         super().__init__(config)
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = LinearHead(config.hidden_size, config.num_labels, max_norm=config.head_max_norm)
+        self.head = LinearHead(config.filters, config.num_labels, config.head_max_norm, config.num_members)
         self.post_init()
 
     def forward(
@@ -183,7 +185,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
-        """Logits [B, C], already divided by the temperature, and the loss where labels are given.
+        """Logits [B, C], already divided by the temperature, and the loss where labels are given: the members' mean.
 
         Args:
             input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
@@ -191,10 +193,15 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             return_dict: False returns a tuple.
         """
         features = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds).pooler_output
-        logits = self.head(self.dropout(features)) / self.config.temperature
-        loss = None if labels is None else self.loss(logits, labels)
+        members = self.member_logits(features)
+        logits = members.mean(dim=0)
+        loss = None if labels is None else torch.stack([self.loss(member, labels) for member in members]).mean()
         output = SequenceClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
+
+    def member_logits(self, features: Tensor) -> Tensor:
+        """Logits of each member, [M, B, C], divided by the temperature, from the encoder's features [B, F]."""
+        return self.head.of_members(self.dropout(features)) / self.config.temperature
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of logits [B, C]: cross-entropy, or binary cross-entropy when the problem is multi-label."""
@@ -213,6 +220,17 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             raise ValueError(f"problem_type: got {config.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}")
         targets = labels.to(logits.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
         return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
+
+
+def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
+    """Largest weight that one member starts with (Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a)."""
+    members = module.num_members if isinstance(module, LinearHead) else getattr(module, "groups", 1)
+    outputs, inputs, width = (*module.weight.shape, 1)[:3]
+    if isinstance(module, LinearHead):
+        inputs //= members
+    else:
+        outputs //= members
+    return math.sqrt(3.0) * math.sqrt(2.0 / (inputs * width + outputs * width))
 
 
 def _text_extents(mask: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:

@@ -33,6 +33,12 @@ _FOLDED_KEYS = (
 )  # fmt: skip
 
 
+def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of config.json a folded table depends on."""
+    # Files of before there were members have one.
+    return {**{key: config.get(key) for key in _FOLDED_KEYS}, "num_members": config.get("num_members", 1)}
+
+
 class FoldedTextCNN(TextClassifier):
     """Labels and probabilities of texts from a folded model; made by `load` or by `textcnn.fold.fold`.
 
@@ -108,7 +114,7 @@ class FoldedTextCNN(TextClassifier):
                 f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; "
                 "delete it, and textcnn.load folds the model again"
             )
-        if json.loads(metadata["config"]) != {key: config.get(key) for key in _FOLDED_KEYS}:
+        if _folded_from(json.loads(metadata["config"])) != _folded_from(config):
             raise ValueError(
                 f"{directory / FOLDED_FILE} was folded from another model than config.json describes; "
                 "delete it, and textcnn.load folds the model again"
@@ -126,8 +132,7 @@ class FoldedTextCNN(TextClassifier):
         directory.mkdir(parents=True, exist_ok=True)
         if self.tokenizer_json is None:
             raise ValueError("save: got a model without a tokenizer; expected one; give it to fold(model, tokenizer)")
-        folded_from = {key: self.config.get(key) for key in _FOLDED_KEYS}
-        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(folded_from)}
+        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(_folded_from(self.config))}
         write_tensors(directory / FOLDED_FILE, self._tensors, metadata)
         if not (directory / "config.json").exists():
             write_text(directory / "config.json", json.dumps(self.config, indent=2, sort_keys=True) + "\n")

@@ -17,9 +17,10 @@ LANES = {"int8": 32, "float32": 8}
 
 
 def filters_of(config: Mapping[str, Any]) -> list[int]:
-    """Number of filters of each kernel size."""
-    count = config["num_filters"]
-    return [int(count)] * len(config["kernel_sizes"]) if isinstance(count, int) else [int(n) for n in count]
+    """Number of filters of each kernel size, of all members."""
+    count, members = config["num_filters"], int(config.get("num_members", 1))
+    counts = [count] * len(config["kernel_sizes"]) if isinstance(count, int) else count
+    return [members * int(n) for n in counts]
 
 
 def margins(width: int, dilation: int, padding: str) -> tuple[int, int]:

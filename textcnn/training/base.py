@@ -140,8 +140,8 @@ class TrainingModule(LightningModule):
             embeddings.set_vectors(torch.from_numpy(vectors.matrix))
         elif self.hparams["naive_bayes"]:
             evidence = self.hparams["naive_bayes"] * log_count_ratios(data.token_counts())
-            matrix = embeddings.channels[0].weight.detach().clone()
-            matrix[:, : evidence.shape[1]] = torch.from_numpy(evidence)
+            matrix = embeddings.channels[0].weight.detach().unflatten(1, (embeddings.num_members, -1)).clone()
+            matrix[:, :, : evidence.shape[1]] = torch.from_numpy(evidence)[:, None]
             embeddings.set_vectors(matrix)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -149,9 +149,13 @@ class TrainingModule(LightningModule):
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self.loss(batch, self(batch))
+        loss = self.mean_loss(batch, self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output)
         self.log_loss(loss, batch_idx)
         return loss
+
+    def mean_loss(self, batch: Batch, features: Tensor) -> Tensor:
+        """The mean of the members' losses, given the encoder's features [B, F]."""
+        return torch.stack([self.loss(batch, logits) for logits in self.model.member_logits(features)]).mean()
 
     def log_loss(self, loss: Tensor, batch_idx: int) -> None:
         """Notes the loss of the steps that a logger asks for, and of the first and the last of an epoch.

@@ -69,10 +69,9 @@ class DistillationModule(TrainingModule):
         if self.projection is None:
             return super().training_step(batch, batch_idx)
         features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
-        logits = self.model.head(self.model.dropout(features)) / self.model.config.temperature
         wanted = batch["labels"][:, -self.representation_dim :]
         distance = representation_distance(self.projection(features), wanted).mean()
-        loss = self.loss(batch, logits) + self.representation_weight * distance
+        loss = self.mean_loss(batch, features) + self.representation_weight * distance
         self.log_loss(loss, batch_idx)
         return loss
 
