@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from textcnn.cli import main
 from textcnn.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.layout import Layout
+from textcnn.runtime.storage import FOLDED_FILE, read_tensors
 
 TEXTS = [f"w{i % 20 + 2} w{i % 7 + 2} w{i % 3 + 2} w4" for i in range(60)]
 
@@ -99,6 +101,51 @@ def test_the_int8_error_is_measured_on_the_texts() -> None:
     assert "int8_error" not in fold(model, tokenizer, int8=True).metadata
 
 
+@pytest.mark.parametrize("name", ["default", "members", "multichannel", "pooled-norm", "many-filters"])
+def test_factored_tables_are_those_of_int8(name: str, tmp_path: Path) -> None:
+    model, texts = make_model(**CONFIGS[name]), TEXTS * 10
+    rounded = fold(model, word_tokenizer(), int8=True, texts=texts)
+    factored = fold(model, word_tokenizer(), int8=True, factored=True, texts=texts)
+    assert factored.is_int8
+    assert factored.table_shape == rounded.table_shape
+    # Two steps of rounding in place of one.
+    difference = np.abs(factored._tensors["table"].astype(int) - rounded._tensors["table"])
+    assert 0 < difference.max() <= 3
+    errors = [json.loads(one.metadata["int8_error"])["mean_probability_difference"] for one in (factored, rounded)]
+    assert errors[0] < 3 * errors[1]
+    # The table is made anew of what is stored.
+    factored.save(tmp_path)
+    tensors, _ = read_tensors(tmp_path / FOLDED_FILE)
+    assert "table" not in tensors
+    assert tensors["vectors"].dtype == np.int8
+    again = FoldedTextCNN.load(tmp_path)
+    assert (again._tensors["table"] == factored._tensors["table"]).all()
+    assert (pickle.loads(pickle.dumps(again)).logits(texts) == factored.logits(texts)).all()
+
+
+def test_factored_tables_that_are_trimmed() -> None:
+    model, tokenizer = make_model(), word_tokenizer()
+    trimmed = fold(model, tokenizer, int8=True, factored=True, texts=TEXTS, trim=True)
+    assert trimmed.table_shape[0] == len(trimmed._tensors["vectors"]) < VOCAB_SIZE
+    exact = fold(model, tokenizer)
+    assert_allclose(trimmed.predict_proba(TEXTS), exact.predict_proba(TEXTS), atol=0.2)
+    assert (trimmed.predict(TEXTS) == exact.predict(TEXTS)).mean() > 0.9
+
+
+def test_factors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="factored: got it without int8"):
+        fold(make_model(), word_tokenizer(), factored=True)
+    factored = fold(make_model(), word_tokenizer(), int8=True, factored=True)
+    tensors = {name: tensor for name, tensor in factored._tensors.items() if name != "table"}
+    for changed, message in (
+        ({"filters": tensors["filters"][1:]}, r"filters: got \(5, \d+\); expected \(6, \d+\), as config.json says"),
+        ({"vectors": None}, "vectors: got none, and no table"),
+    ):
+        left = {name: tensor for name, tensor in {**tensors, **changed}.items() if tensor is not None}
+        with pytest.raises(ValueError, match=message):
+            FoldedTextCNN(factored.config, left, None)
+
+
 def test_int8_of_a_filter_of_zeros() -> None:
     model = make_model()
     model.textcnn.convolution.convs[1].weight.data[2] = 0
@@ -144,6 +191,10 @@ def test_the_verb_makes_the_tables_that_load_opens(artifact: Path, capsys: pytes
     assert error["texts"] == len(TEXTS)
     assert_allclose(error["max_probability_difference"], difference.max())
     assert f"label_agreement {error['label_agreement']:.6g}" in capsys.readouterr().out
+
+    main(["fold", str(artifact), "--int8", "--factored", "--texts", texts])
+    assert "table" not in read_tensors(artifact / FOLDED_FILE)[0]
+    assert (FoldedTextCNN.load(artifact).predict(TEXTS) == rounded.predict(TEXTS)).mean() > 0.9
 
     main(["fold", str(artifact), "--trim-vocabulary", texts, "--texts", texts])
     trimmed = FoldedTextCNN.load(artifact)

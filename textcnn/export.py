@@ -16,7 +16,8 @@ import numpy as np
 
 from .data.errors import nearest
 from .data.padding import pad_right
-from .fold import measure_error, plain_config, tokenizer_json_of
+from .fold import plain_config, tokenizer_json_of
+from .quantize import measure_error
 from .runtime.classifier import Array, TextClassifier
 from .runtime.storage import unfinished
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .runtime.classifier import TextClassifier
+from .quantize import factor, largest_sums, measure_error, quantize
 from .runtime.folded import FoldedTextCNN
 from .runtime.layout import Layout
 from .runtime.storage import FOLDED_FILE
@@ -27,17 +27,15 @@ if TYPE_CHECKING:
 
 # Tokens folded at a time: bounds the memory beside the table itself.
 _ROWS_AT_A_TIME = 8192
-# From so many texts on, the largest sums in them say how large sums become; a little more is left for other texts.
+# From so many texts on, the largest sums in them say how large sums become.
 _ENOUGH_TEXTS = 500
-_MARGIN = 1.1
-# A filter that hardly fires in those texts keeps at least this share of its range.
-_COARSEST = 8
 
 
 def fold(
     model: nn.Module,
     tokenizer: Any = None,
     int8: bool = False,
+    factored: bool = False,
     texts: Iterable[str] | None = None,
     trim: bool = False,
     threads: int = 1,
@@ -50,6 +48,8 @@ def fold(
             tokenizer.json. Without one the folded model takes token ids only and cannot be saved.
         int8: Keep the tables in 8 bits: a quarter of the memory and faster, with an error that is measured on
             `texts` and stored in the artifact's metadata.
+        factored: Store, with int8, the token vectors and the filters that the tables are made of when the model is
+            opened: a smaller file where vectors have fewer components than a table row has values.
         texts: Real texts, for measuring the int8 error and for trimming.
         trim: Keep only the tokens that occur in `texts`; any other token is then read as the unknown token.
         threads: Threads that the folded model works with.
@@ -58,91 +58,36 @@ def fold(
         >>> fold(model, tokenizer, int8=True, texts=validation_texts).save("runs/spam")
 
     Raises:
-        ValueError: `trim` is asked for without texts or tokenizer, or the model is no foldable TextCNN.
+        ValueError: `trim` is asked for without texts or tokenizer, `factored` without int8, or the model is no
+            foldable TextCNN.
     """
     config = plain_config(model)
+    if factored and not int8:
+        raise ValueError("factored: got it without int8; expected both, as float32 tables are no larger than it")
     tokenizer_json = tokenizer_json_of(tokenizer)
     texts = None if texts is None else list(texts)
     tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
+    vectors, weights = _factors(model, config) if factored else (None, None)
     if trim:
         if texts is None or tokenizer_json is None:
             raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
-        metadata["trim"] = json.dumps(_trim(tensors, config, tokenizer_json, texts))
+        rows, metadata["trim"] = _trim(tensors, config, tokenizer_json, texts)
+        vectors = None if vectors is None else vectors[rows]
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
     largest = None
     if texts is not None and tokenizer_json is not None and len(texts) >= _ENOUGH_TEXTS:
         largest = largest_sums(tensors, config, *exact.encode(texts))
-    rounded = FoldedTextCNN(config, quantize(tensors, config, largest), tokenizer_json, metadata, threads)
+    if vectors is None or weights is None:
+        tensors = quantize(tensors, config, largest)
+    else:
+        tensors = factor(tensors, config, vectors, weights, largest)
+    rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
     return rounded
-
-
-def quantize(
-    tensors: dict[str, NDArray[Any]], config: dict[str, Any], largest: NDArray[np.float32] | None = None
-) -> dict[str, NDArray[Any]]:
-    """Rounds a float32 table to int8, with one scale for each filter, such that sums of windows fit int8 as well.
-
-    Args:
-        tensors: As FoldedTextCNN takes them, the table in float32.
-        config: The model's config.json.
-        largest: [F] largest sums that real texts have; larger ones are cut off there. Without them the scale is such
-            that no window of any tokens overflows, which is some two times coarser.
-    """
-    table = tensors["table"]
-    source, target = Layout.of(config, table.dtype), Layout.of(config, np.dtype(np.int8))
-    rounded = np.zeros((len(table), target.columns), dtype=np.int8)
-    scale = np.ones(source.features, dtype=np.float32)
-    for i, width in enumerate(config["kernel_sizes"]):
-        slices = [source.columns_of(i, offset) for offset in range(width)]
-        # The table has a row of zeros, so that neither bound is negative.
-        bound = np.maximum(
-            np.sum([table[:, s].max(axis=0) for s in slices], axis=0),
-            -np.sum([table[:, s].min(axis=0) for s in slices], axis=0),
-        )
-        at = int(source.plan[i, 6])
-        if largest is not None:
-            bound = np.minimum(bound, np.maximum(_MARGIN * largest[at : at + len(bound)], bound / _COARSEST))
-        # Each term may round up by half a step; no window worth using is so wide that the 64 is reached.
-        steps = np.where(bound > 0, bound / max(127 - width / 2, 64), 1).astype(np.float32)
-        scale[at : at + len(steps)] = steps
-        inverse = 1 / steps
-        for offset, columns in enumerate(slices):
-            terms = table[:, columns] * inverse
-            np.rint(terms, out=terms)
-            np.clip(terms, -127, 127, out=terms)
-            rounded[:, target.columns_of(i, offset)] = terms
-    return {**tensors, "table": rounded, "scale": scale}
-
-
-def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any) -> NDArray[Any]:
-    """[F] the largest sum of a window, before bias and activation, in texts given as token ids."""
-    plain = {**config, "activation": "identity", "pooled_norm": False}
-    sums = FoldedTextCNN(plain, {**tensors, "bias": np.zeros_like(tensors["bias"])}, None)
-    largest: NDArray[Any] = sums.features_of_ids(ids, offsets).max(axis=0, initial=0)
-    return largest
-
-
-def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
-    """How far int8 answers lie from float32 ones on real texts."""
-    if not texts:
-        return {"texts": 0}
-    wanted, got = exact.predict_proba(texts), rounded.predict_proba(texts)
-    difference = np.abs(wanted - got)
-    if exact.multi_label:
-        thresholds = np.array([exact.thresholds.get(name, 0.5) for name in exact.labels], dtype=np.float32)
-        same = (wanted >= thresholds) == (got >= thresholds)
-    else:
-        same = wanted.argmax(axis=1) == got.argmax(axis=1)
-    return {
-        "texts": len(texts),
-        "max_probability_difference": float(difference.max()),
-        "mean_probability_difference": float(difference.mean()),
-        "label_agreement": float(same.mean()),
-    }
 
 
 def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]:
@@ -189,6 +134,24 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
     return tensors
 
 
+def _factors(model: Any, config: dict[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Token vectors [V + 1, E], the last of them zero, and weights [E, R] whose product is the table."""
+    import torch
+
+    network, layout, members = model.textcnn, Layout.of(config, np.dtype(np.float32)), int(config.get("num_members", 1))
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode():
+        device = network.convolution.convs[0].weight.device
+        vectors = network.embeddings(torch.arange(int(config["vocab_size"]), device=device))
+        weights = torch.zeros(vectors.shape[1], layout.columns, device=device)
+        for member, own in enumerate(weights.chunk(members)):
+            for columns, weight in _terms(list(network.convolution.convs), layout, member, members):
+                own[:, columns] = weight
+    model.train(was_training)
+    return np.concatenate([_array(vectors), np.zeros((1, len(weights)), np.float32)]), _array(weights)
+
+
 def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -> Iterator[tuple[slice, Any]]:
     """Columns of the table that a member fills, and [D, columns] the weights that make them of its vectors."""
     for i, convolution in enumerate(convolutions):
@@ -200,8 +163,8 @@ def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -
 
 def _trim(
     tensors: dict[str, NDArray[Any]], config: dict[str, Any], tokenizer_json: str, texts: list[str]
-) -> dict[str, float]:
-    """Drops the rows of tokens that do not occur in the texts; returns what that saves and costs."""
+) -> tuple[NDArray[np.int64], str]:
+    """Drops the rows of tokens that do not occur in the texts; returns those kept, and what that saves and costs."""
     from .runtime.tokenizer import compile_tokenizer
 
     tokenizer = compile_tokenizer(tokenizer_json)
@@ -228,15 +191,17 @@ def _trim(
     if unknown_id is not None and unknown_id != pad_id:
         row_of_id[~keep] = row_of_id[unknown_id]
     row_of_id[pad_id] = -1
-    tensors["table"] = table[np.concatenate([kept, blank, [vocab_size]]).astype(np.int64)]
+    rows = np.concatenate([kept, blank, [vocab_size]]).astype(np.int64)
+    tensors["table"] = table[rows]
     tensors["row_of_id"] = row_of_id
-    return {
+    cost = {
         "texts": len(texts),
         "tokens_kept": len(kept),
         "tokens_before": vocab_size,
         # Good 1953: tokens seen once, over all tokens, estimates the share of tokens not seen so far.
         "expected_unseen_share": float((counts == 1).sum() / max(1, counts.sum())),
     }
+    return rows, json.dumps(cost)
 
 
 def plain_config(model: Any) -> dict[str, Any]:
@@ -286,6 +251,9 @@ def main(verb: str, args: list[str]) -> None:
     )
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it; the tables go there")
     parser.add_argument("--int8", action="store_true", help="round to 8 bits: a quarter of the size, faster")
+    parser.add_argument(
+        "--factored", action="store_true", help="with --int8: store vectors and filters, of which the tables are made"
+    )
     parser.add_argument("--texts", metavar="FILE", help="real texts that the error of --int8 is measured on")
     parser.add_argument(
         "--trim-vocabulary", "--trim_vocabulary", metavar="FILE", help="keep only the tokens of these texts"
@@ -303,7 +271,7 @@ def main(verb: str, args: list[str]) -> None:
 
     model, tokenizer = read_artifact(options.directory)
     trim = read(options.trim_vocabulary)
-    folded = fold(model, tokenizer, options.int8, trim or read(options.texts), trim is not None)
+    folded = fold(model, tokenizer, options.int8, options.factored, trim or read(options.texts), trim is not None)
     if trim and options.texts:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)

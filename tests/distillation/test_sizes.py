@@ -62,15 +62,20 @@ def test_students_get_better_with_the_budget_and_fit_it() -> None:
 
 
 def test_what_is_given_is_not_chosen() -> None:
-    fitting = students(1e6, LABELS, 13, {"kernel_sizes": [4], "num_filters": 24, "activation": "relu"}, 2_000)
-    assert fitting == [StudentSize((4,), 24, 2_000)]
-    listed = students(1e6, LABELS, 13, {"kernel_sizes": [2, 3], "num_filters": [100, 10]}, 2_000)
+    def fitting(budget: float | None, **fixed: Any) -> list[StudentSize]:
+        return students(budget, LABELS, 13, fixed, most_tokens=2_000)
+
+    wanted = [StudentSize((4,), 24, 2_000)] + [StudentSize((4,), 24, 2_000, 1, n, True) for n in (32, 64, 128, 256)]
+    assert fitting(1e6, kernel_sizes=[4], num_filters=24, activation="relu") == wanted
+    two_channels = fitting(1e6, kernel_sizes=[2, 3], num_filters=[100, 10], variant="multichannel")
     # Ten filters take the room of sixteen.
-    assert listed == [StudentSize((2, 3), (100, 10), 2_000)]
-    (members,) = students(None, LABELS, 16, {"kernel_sizes": [2], "num_filters": 100, "num_members": 3}, 2_000)
-    assert members.architecture()["num_members"] == 3
-    assert members.layout.features == 300
-    assert listed[0].bytes_of_a_token() == 2 * 100 + 3 * 16 + 4
+    assert two_channels == [StudentSize((2, 3), (100, 10), 2_000)]
+    assert two_channels[0].bytes_of_a_token() == 2 * 100 + 3 * 16 + 4
+    narrow = fitting(None, kernel_sizes=[2], num_filters=100, num_members=3, embedding_dim=50)
+    assert narrow == [StudentSize((2,), 100, 2_000, 3, 50, factored) for factored in (False, True)]
+    assert [size.bytes_of_a_token() for size in narrow] == [3 * 200 + 4, 3 * 50 + 4]
+    assert narrow[0].layout.features == 300
+    assert narrow[1].fixed_bytes(LABELS) == narrow[0].fixed_bytes(LABELS) - 600 + 150 + 2 * 150 * 600
     assert smallest_bytes(LABELS, 13) < smallest_bytes(LABELS, 13, {"num_filters": 200})
 
 
@@ -93,7 +98,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         (150_000, {}),
         (400_000, {}),
-        (400_000, {"tokenizer": "bpe", "num_filters": 48, "kernel_sizes": [3]}),
+        (400_000, {"tokenizer": "bpe", "num_filters": 48, "kernel_sizes": [3], "embedding_dim": 120}),
         (300_000, {"num_filters": [64, 8], "kernel_sizes": [2, 1], "pooled_norm": True}),
     ],
 )
@@ -104,8 +109,8 @@ def test_all_that_a_server_needs_fits_the_budget(
         return np.full((len(texts), 60), 1 / 60)
 
     textcnn.distill(
-        even, str(words), None, tmp_path, f"{limit // 1000}kB", max_epochs=1, embedding_dim=8, log_every_n_steps=1,
-        progress=False, **options,
+        even, str(words), None, tmp_path, f"{limit // 1000}kB", max_epochs=1, log_every_n_steps=1, progress=False,
+        **{"embedding_dim": 32, **options},
     )  # fmt: skip
     taken = sum((tmp_path / name).stat().st_size for name in SERVED)
     assert 0.8 * limit < taken <= limit

@@ -14,7 +14,8 @@ from folded_models import CONFIGS, VOCAB_SIZE, flat, id_lists, make_model, refer
 from llvmlite.binding import get_host_cpu_features
 from numpy.testing import assert_allclose
 
-from textcnn.fold import fold, largest_sums, measure_error, quantize
+from textcnn.fold import fold
+from textcnn.quantize import largest_sums, measure_error, quantize
 from textcnn.runtime import kernels
 from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.layout import Layout

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..artifact import read_artifact
 from ..data import TextDataModule
-from ..fold import fold, measure_error
+from ..fold import fold
+from ..quantize import measure_error
 from .figures import Figures
 from .report import write_figures
 

@@ -136,8 +136,11 @@ def distill(
     extra += augment(texts, Augmentation(**pieces))
     if not texts + extra:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
+    if "teacher" in sources:
+        datamodule.vectors = [teacher_vectors(opened) if source == "teacher" else source for source in sources]
     if isinstance(wanted, Budget):
-        wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network)
+        widest = datamodule.embedding_dim
+        wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network, widest)
     for_network = {**wanted.architecture(), **for_network}
     if opened is None:
         if extra:
@@ -147,8 +150,6 @@ def distill(
         texts = texts + extra
         represented = bool(for_loss.get("representation_weight"))
         logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)
-    if "teacher" in sources:
-        datamodule.vectors = [teacher_vectors(opened) if source == "teacher" else source for source in sources]
     nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
     logits, representations = logits[:, : len(labels)], logits[:, len(labels) :]
     datamodule.replace_train(texts, np.concatenate([logits, np.concatenate([known, nothing]), representations], axis=1))
@@ -166,7 +167,7 @@ def distill(
     finish_run(output_dir)
     save_run(trainer, module, datamodule, output_dir, data_name(data), parameters)
     if budget is not None:
-        fold(module.model, datamodule.tokenizer, int8=True, texts=texts[:20_000]).save(output_dir)
+        fold(module.model, datamodule.tokenizer, True, wanted.factored, texts[:20_000]).save(output_dir)
     student = load(output_dir)
     compare(student, opened, datamodule, Path(output_dir))
     return student

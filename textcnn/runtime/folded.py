@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
+from .factors import table_of_factors
 from .layout import Layout
 from .operands import check_shapes, kernel_operands
 from .startup import collection_paused
@@ -47,7 +48,8 @@ class FoldedTextCNN(TextClassifier):
     Args:
         config: The artifact's config.json.
         tensors: What folded.safetensors holds: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, F],
-            head_bias [C] and, with a pooled norm, norm_weight [F] and norm_bias [F].
+            head_bias [C] and, with a pooled norm, norm_weight [F] and norm_bias [F]; in place of the table may be the
+            vectors and filters that `factors` makes it of.
         tokenizer: Text of a tokenizer.json; None for a model that is only given token ids.
         metadata: What folding measured.
         threads: Threads that work on the texts of one call.
@@ -71,14 +73,16 @@ class FoldedTextCNN(TextClassifier):
         self.metadata = dict(metadata or {})
         self.tokenizer_json = tokenizer
         self._tensors = dict(tensors)
-        self._layout = Layout.of(config, tensors["table"].dtype)
-        check_shapes(config, tensors, self._layout, len(self.labels))
+        if "table" not in tensors:
+            self._tensors["table"] = table_of_factors(config, tensors)
+        self._layout = Layout.of(config, self._tensors["table"].dtype)
+        check_shapes(config, self._tensors, self._layout, len(self.labels))
         with collection_paused():
             # Imported now and not with the module: numba takes a while to import.
             from .kernels import classify
 
             self._kernel = classify
-            self._operands = kernel_operands(config, tensors, self._layout)
+            self._operands = kernel_operands(config, self._tensors, self._layout)
             self._pool = ThreadPool(threads)
             self._tokenizer: Any = None
             if tokenizer is not None:
@@ -133,7 +137,9 @@ class FoldedTextCNN(TextClassifier):
         if self.tokenizer_json is None:
             raise ValueError("save: got a model without a tokenizer; expected one; give it to fold(model, tokenizer)")
         metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(_folded_from(self.config))}
-        write_tensors(directory / FOLDED_FILE, self._tensors, metadata)
+        made = {"table"} if "vectors" in self._tensors else set()
+        stored = {name: tensor for name, tensor in self._tensors.items() if name not in made}
+        write_tensors(directory / FOLDED_FILE, stored, metadata)
         if not (directory / "config.json").exists():
             write_text(directory / "config.json", json.dumps(self.config, indent=2, sort_keys=True) + "\n")
         if not (directory / "tokenizer.json").exists():

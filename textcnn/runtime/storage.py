@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 
 FOLDED_FILE = "folded.safetensors"
 
-_DTYPES = {"F32": np.dtype("<f4"), "I8": np.dtype("i1"), "I32": np.dtype("<i4"), "I64": np.dtype("<i8")}
+_DTYPES = {
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "I8": np.dtype("i1"),
+    "I32": np.dtype("<i4"),
+    "I64": np.dtype("<i8"),
+}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 # Tensors start at multiples of a cache line.
 _ALIGNMENT = 64

@@ -1,0 +1,121 @@
+"""Rounds folded tables to 8 bits, or keeps in their place the two factors that they are made of.
+
+Shapes: `V` table rows, `E` components of a token's vector, of all channels and members, `R` values in a row,
+`F` filters.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .runtime.classifier import TextClassifier
+from .runtime.folded import FoldedTextCNN
+from .runtime.layout import Layout
+
+# Beyond the largest sums in some texts, a little more is left for others.
+_MARGIN = 1.1
+# A filter that hardly fires in those texts keeps at least this share of its range.
+_COARSEST = 8
+
+
+def quantize(
+    tensors: dict[str, NDArray[Any]], config: dict[str, Any], largest: NDArray[np.float32] | None = None
+) -> dict[str, NDArray[Any]]:
+    """Rounds a float32 table to int8, with one scale for each filter, such that sums of windows fit int8 as well.
+
+    Args:
+        tensors: As FoldedTextCNN takes them, the table in float32.
+        config: The model's config.json.
+        largest: [F] largest sums that real texts have; larger ones are cut off there. Without them the scale is such
+            that no window of any tokens overflows, which is some two times coarser.
+    """
+    table = tensors["table"]
+    source, target = Layout.of(config, table.dtype), Layout.of(config, np.dtype(np.int8))
+    rounded = np.zeros((len(table), target.columns), dtype=np.int8)
+    scale = np.ones(source.features, dtype=np.float32)
+    for i, width in enumerate(config["kernel_sizes"]):
+        slices = [source.columns_of(i, offset) for offset in range(width)]
+        # The table has a row of zeros, so that neither bound is negative.
+        bound = np.maximum(
+            np.sum([table[:, s].max(axis=0) for s in slices], axis=0),
+            -np.sum([table[:, s].min(axis=0) for s in slices], axis=0),
+        )
+        at = int(source.plan[i, 6])
+        if largest is not None:
+            bound = np.minimum(bound, np.maximum(_MARGIN * largest[at : at + len(bound)], bound / _COARSEST))
+        # Each term may round up by half a step; no window worth using is so wide that the 64 is reached.
+        steps = np.where(bound > 0, bound / max(127 - width / 2, 64), 1).astype(np.float32)
+        scale[at : at + len(steps)] = steps
+        inverse = 1 / steps
+        for offset, columns in enumerate(slices):
+            terms = table[:, columns] * inverse
+            np.rint(terms, out=terms)
+            np.clip(terms, -127, 127, out=terms)
+            rounded[:, target.columns_of(i, offset)] = terms
+    return {**tensors, "table": rounded, "scale": scale}
+
+
+def factor(
+    tensors: dict[str, NDArray[Any]],
+    config: dict[str, Any],
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    largest: NDArray[np.float32] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Keeps token vectors in 8 bits and filters in 16, of which the runtime makes the int8 table.
+
+    A row of the table takes as many bytes as there are filters times their widths, a vector as it has components: a
+    file is smaller, and may hold more tokens, where vectors are narrow.
+
+    Args:
+        tensors: As FoldedTextCNN takes them, the table in float32.
+        config: The model's config.json.
+        vectors: [V, E] of the table's rows.
+        weights: [E, R] such that vectors @ weights is the table.
+        largest: As of `quantize`.
+    """
+    largest_component = np.abs(vectors).max(axis=0, initial=0)
+    steps = np.where(largest_component > 0, largest_component / 127, 1).astype(np.float32)
+    rounded = np.rint(vectors / steps).astype(np.int8)
+    weights = weights * steps[:, None]
+    # Scales of the sums that the rounded vectors make.
+    scale = quantize({**tensors, "table": rounded @ weights}, config, largest)["scale"]
+    source, target = Layout.of(config, weights.dtype), Layout.of(config, np.dtype(np.int8))
+    filters = np.zeros((len(weights), target.columns), dtype=np.float16)
+    for i, width in enumerate(config["kernel_sizes"]):
+        at = int(source.plan[i, 6])
+        for offset in range(width):
+            own = weights[:, source.columns_of(i, offset)]
+            filters[:, target.columns_of(i, offset)] = own / scale[at : at + own.shape[1]]
+    kept = {name: tensor for name, tensor in tensors.items() if name != "table"}
+    return {**kept, "vectors": rounded, "filters": filters, "scale": scale}
+
+
+def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any) -> NDArray[Any]:
+    """[F] the largest sum of a window, before bias and activation, in texts given as token ids."""
+    plain = {**config, "activation": "identity", "pooled_norm": False}
+    sums = FoldedTextCNN(plain, {**tensors, "bias": np.zeros_like(tensors["bias"])}, None)
+    largest: NDArray[Any] = sums.features_of_ids(ids, offsets).max(axis=0, initial=0)
+    return largest
+
+
+def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
+    """How far int8 answers lie from float32 ones on real texts."""
+    if not texts:
+        return {"texts": 0}
+    wanted, got = exact.predict_proba(texts), rounded.predict_proba(texts)
+    difference = np.abs(wanted - got)
+    if exact.multi_label:
+        thresholds = np.array([exact.thresholds.get(name, 0.5) for name in exact.labels], dtype=np.float32)
+        same = (wanted >= thresholds) == (got >= thresholds)
+    else:
+        same = wanted.argmax(axis=1) == got.argmax(axis=1)
+    return {
+        "texts": len(texts),
+        "max_probability_difference": float(difference.max()),
+        "mean_probability_difference": float(difference.mean()),
+        "label_agreement": float(same.mean()),
+    }
