@@ -109,7 +109,7 @@ PRESETS = {
 }
 
 _WIDTHS: Sequence[tuple[int, ...]] = ((2,), (2, 3), (3, 4, 5))
-_COMPONENTS: Sequence[int] = (32, 64, 128, 256)
+_COMPONENTS: Sequence[int] = (32, 64, 128)
 # A table that is made of vectors may be so many times as large as the budget: outside a CPU's caches, rows take longer.
 _UNPACKED = 4
 # From 17 to 32 filters of a width take the same room.
