@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +36,10 @@ def fold(
     model: nn.Module,
     tokenizer: Any = None,
     int8: bool = False,
-    factored: bool = False,
     texts: Iterable[str] | None = None,
     trim: bool = False,
     threads: int = 1,
+    factored: bool = False,
 ) -> FoldedTextCNN:
     """Makes the torch-free model that gives the same answers.
 
@@ -48,11 +49,11 @@ def fold(
             tokenizer.json. Without one the folded model takes token ids only and cannot be saved.
         int8: Keep the tables in 8 bits: a quarter of the memory and faster, with an error that is measured on
             `texts` and stored in the artifact's metadata.
-        factored: Store, with int8, the token vectors and the filters that the tables are made of when the model is
-            opened: a smaller file where vectors have fewer components than a table row has values.
         texts: Real texts, for measuring the int8 error and for trimming.
         trim: Keep only the tokens that occur in `texts`; any other token is then read as the unknown token.
         threads: Threads that the folded model works with.
+        factored: Store, with int8, the token vectors and the filters that the tables are made of when the model is
+            opened: a smaller file where vectors have fewer components than a table row has values.
 
     Example:
         >>> fold(model, tokenizer, int8=True, texts=validation_texts).save("runs/spam")
@@ -98,26 +99,21 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
     vocab_size = int(config["vocab_size"])
     convolutions = list(network.convolution.convs)
     members = int(config.get("num_members", 1))
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            device = convolutions[0].weight.device
-            # A member's filters read its own vectors: one matrix product for each member.
-            terms = [list(_terms(convolutions, layout, member, members)) for member in range(members)]
-            weights = [torch.cat([weight for _, weight in own], dim=1) for own in terms]
-            # The last row is the zero vector: what lies around a text, and padding inside it.
-            table = np.zeros((vocab_size + 1, layout.columns), dtype=np.float32)
-            for begin in range(0, vocab_size, _ROWS_AT_A_TIME):
-                end = min(begin + _ROWS_AT_A_TIME, vocab_size)
-                vectors = network.embeddings(torch.arange(begin, end, device=device)).float()
-                for own, weight, read in zip(terms, weights, vectors.chunk(members, dim=1), strict=True):
-                    made, at = (read @ weight).cpu().numpy(), 0
-                    for columns, filters in own:
-                        table[begin:end, columns] = made[:, at : at + filters.shape[1]]
-                        at += filters.shape[1]
-    finally:
-        model.train(was_training)
+    with _evaluating(model):
+        device = convolutions[0].weight.device
+        # A member's filters read its own vectors: one matrix product for each member.
+        terms = [list(_terms(convolutions, layout, member, members)) for member in range(members)]
+        weights = [torch.cat([weight for _, weight in own], dim=1) for own in terms]
+        # The last row is the zero vector: what lies around a text, and padding inside it.
+        table = np.zeros((vocab_size + 1, layout.columns), dtype=np.float32)
+        for begin in range(0, vocab_size, _ROWS_AT_A_TIME):
+            end = min(begin + _ROWS_AT_A_TIME, vocab_size)
+            vectors = network.embeddings(torch.arange(begin, end, device=device)).float()
+            for own, weight, read in zip(terms, weights, vectors.chunk(members, dim=1), strict=True):
+                made, at = (read @ weight).cpu().numpy(), 0
+                for columns, filters in own:
+                    table[begin:end, columns] = made[:, at : at + filters.shape[1]]
+                    at += filters.shape[1]
     row_of_id = np.arange(vocab_size, dtype=np.int32)
     row_of_id[config["pad_token_id"]] = -1
     tensors = {
@@ -139,17 +135,28 @@ def _factors(model: Any, config: dict[str, Any]) -> tuple[NDArray[np.float32], N
     import torch
 
     network, layout, members = model.textcnn, Layout.of(config, np.dtype(np.float32)), int(config.get("num_members", 1))
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode():
+    with _evaluating(model):
         device = network.convolution.convs[0].weight.device
         vectors = network.embeddings(torch.arange(int(config["vocab_size"]), device=device))
         weights = torch.zeros(vectors.shape[1], layout.columns, device=device)
         for member, own in enumerate(weights.chunk(members)):
             for columns, weight in _terms(list(network.convolution.convs), layout, member, members):
                 own[:, columns] = weight
-    model.train(was_training)
     return np.concatenate([_array(vectors), np.zeros((1, len(weights)), np.float32)]), _array(weights)
+
+
+@contextmanager
+def _evaluating(model: Any) -> Iterator[None]:
+    """Without dropout and gradients; the model is left as it was."""
+    import torch
+
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(was_training)
 
 
 def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -> Iterator[tuple[slice, Any]]:
@@ -271,7 +278,8 @@ def main(verb: str, args: list[str]) -> None:
 
     model, tokenizer = read_artifact(options.directory)
     trim = read(options.trim_vocabulary)
-    folded = fold(model, tokenizer, options.int8, options.factored, trim or read(options.texts), trim is not None)
+    known = trim or read(options.texts)
+    folded = fold(model, tokenizer, options.int8, known, trim is not None, factored=options.factored)
     if trim and options.texts:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)

@@ -6,6 +6,7 @@ Shapes: `V` table rows, `E` components of a token's vector, of all channels and 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,27 +35,13 @@ def quantize(
     """
     table = tensors["table"]
     source, target = Layout.of(config, table.dtype), Layout.of(config, np.dtype(np.int8))
+    scale = _scales(table, config, largest)
     rounded = np.zeros((len(table), target.columns), dtype=np.int8)
-    scale = np.ones(source.features, dtype=np.float32)
-    for i, width in enumerate(config["kernel_sizes"]):
-        slices = [source.columns_of(i, offset) for offset in range(width)]
-        # The table has a row of zeros, so that neither bound is negative.
-        bound = np.maximum(
-            np.sum([table[:, s].max(axis=0) for s in slices], axis=0),
-            -np.sum([table[:, s].min(axis=0) for s in slices], axis=0),
-        )
-        at = int(source.plan[i, 6])
-        if largest is not None:
-            bound = np.minimum(bound, np.maximum(_MARGIN * largest[at : at + len(bound)], bound / _COARSEST))
-        # Each term may round up by half a step; no window worth using is so wide that the 64 is reached.
-        steps = np.where(bound > 0, bound / max(127 - width / 2, 64), 1).astype(np.float32)
-        scale[at : at + len(steps)] = steps
-        inverse = 1 / steps
-        for offset, columns in enumerate(slices):
-            terms = table[:, columns] * inverse
-            np.rint(terms, out=terms)
-            np.clip(terms, -127, 127, out=terms)
-            rounded[:, target.columns_of(i, offset)] = terms
+    for i, offset, filters in _places(config, source):
+        terms = table[:, source.columns_of(i, offset)] * (1 / scale[filters])
+        np.rint(terms, out=terms)
+        np.clip(terms, -127, 127, out=terms)
+        rounded[:, target.columns_of(i, offset)] = terms
     return {**tensors, "table": rounded, "scale": scale}
 
 
@@ -82,16 +69,42 @@ def factor(
     rounded = np.rint(vectors / steps).astype(np.int8)
     weights = weights * steps[:, None]
     # Scales of the sums that the rounded vectors make.
-    scale = quantize({**tensors, "table": rounded @ weights}, config, largest)["scale"]
+    scale = _scales(rounded @ weights, config, largest)
     source, target = Layout.of(config, weights.dtype), Layout.of(config, np.dtype(np.int8))
     filters = np.zeros((len(weights), target.columns), dtype=np.float16)
-    for i, width in enumerate(config["kernel_sizes"]):
-        at = int(source.plan[i, 6])
-        for offset in range(width):
-            own = weights[:, source.columns_of(i, offset)]
-            filters[:, target.columns_of(i, offset)] = own / scale[at : at + own.shape[1]]
+    for i, offset, own in _places(config, source):
+        filters[:, target.columns_of(i, offset)] = weights[:, source.columns_of(i, offset)] / scale[own]
     kept = {name: tensor for name, tensor in tensors.items() if name != "table"}
     return {**kept, "vectors": rounded, "filters": filters, "scale": scale}
+
+
+def _places(config: dict[str, Any], layout: Layout) -> Iterator[tuple[int, int, slice]]:
+    """Number of the width, offset in its window, and its filters among all, for every place of every window."""
+    for i, width in enumerate(config["kernel_sizes"]):
+        count, first = (int(n) for n in layout.plan[i, 5:7])
+        for offset in range(width):
+            yield i, offset, slice(first, first + count)
+
+
+def _scales(
+    table: NDArray[np.float32], config: dict[str, Any], largest: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    """[F] what one step of 8 bits is worth in each filter, such that sums of windows fit."""
+    layout = Layout.of(config, table.dtype)
+    scale = np.ones(layout.features, dtype=np.float32)
+    for i, width in enumerate(config["kernel_sizes"]):
+        slices = [layout.columns_of(i, offset) for offset in range(width)]
+        # The table has a row of zeros, so that neither bound is negative.
+        bound = np.maximum(
+            np.sum([table[:, s].max(axis=0) for s in slices], axis=0),
+            -np.sum([table[:, s].min(axis=0) for s in slices], axis=0),
+        )
+        at = int(layout.plan[i, 6])
+        if largest is not None:
+            bound = np.minimum(bound, np.maximum(_MARGIN * largest[at : at + len(bound)], bound / _COARSEST))
+        # Each term may round up by half a step; no window worth using is so wide that the 64 is reached.
+        scale[at : at + len(bound)] = np.where(bound > 0, bound / max(127 - width / 2, 64), 1)
+    return scale
 
 
 def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any) -> NDArray[Any]:

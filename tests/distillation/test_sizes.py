@@ -79,6 +79,13 @@ def test_what_is_given_is_not_chosen() -> None:
     assert smallest_bytes(LABELS, 13) < smallest_bytes(LABELS, 13, {"num_filters": 200})
 
 
+@pytest.mark.parametrize("fixed", [{}, {"num_filters": 200, "kernel_sizes": [3, 4, 5]}, {"embedding_dim": 8}])
+def test_the_smallest_student_fits_its_own_budget(fixed: dict[str, Any]) -> None:
+    least = smallest_bytes(LABELS, 13, fixed)
+    assert students(least + 2, LABELS, 13, fixed)
+    assert not students(least * 0.9, LABELS, 13, fixed)
+
+
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1,500 texts with more distinct words than any student here knows, of 60 labels."""

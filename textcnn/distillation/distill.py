@@ -139,8 +139,7 @@ def distill(
     if "teacher" in sources:
         datamodule.vectors = [teacher_vectors(opened) if source == "teacher" else source for source in sources]
     if isinstance(wanted, Budget):
-        widest = datamodule.embedding_dim
-        wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network, widest)
+        wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network)
     for_network = {**wanted.architecture(), **for_network}
     if opened is None:
         if extra:
@@ -167,7 +166,8 @@ def distill(
     finish_run(output_dir)
     save_run(trainer, module, datamodule, output_dir, data_name(data), parameters)
     if budget is not None:
-        fold(module.model, datamodule.tokenizer, True, wanted.factored, texts[:20_000]).save(output_dir)
+        some = texts[:20_000]
+        fold(module.model, datamodule.tokenizer, int8=True, texts=some, factored=wanted.factored).save(output_dir)
     student = load(output_dir)
     compare(student, opened, datamodule, Path(output_dir))
     return student

@@ -66,11 +66,12 @@ class StudentSize:
         return self.bytes_of_a_token() * self.vocab_size + self.fixed_bytes(labels) + vocabulary_bytes
 
     def bytes_of_a_token(self) -> int:
-        """A row of the table, or a vector, and the number of that row."""
-        return self._row + 4
+        """The row, and its number."""
+        return self.row + 4
 
     @property
-    def _row(self) -> int:
+    def row(self) -> int:
+        """Bytes of a row of the table, or of a vector."""
         return self.num_members * (self.embedding_dim or 0) if self.factored else self.layout.columns
 
     def fixed_bytes(self, labels: Sequence[str]) -> int:
@@ -78,8 +79,8 @@ class StudentSize:
         layout, classes = self.layout, len(labels)
         # A label is there twice, as a name and as a key, and may have a weight.
         names = sum(2 * len(json.dumps(label)) for label in labels) + 80 * classes
-        filters = 2 * self._row * layout.columns if self.factored else 0
-        return self._row + filters + 4 * (layout.features * (4 + classes) + classes) + names + _HEADERS
+        filters = 2 * self.row * layout.columns if self.factored else 0
+        return self.row + filters + 4 * (layout.features * (4 + classes) + classes) + names + _HEADERS
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,8 @@ PRESETS = {
 
 _WIDTHS: Sequence[tuple[int, ...]] = ((2,), (2, 3), (3, 4, 5))
 _COMPONENTS: Sequence[int] = (32, 64, 128)
-# A table that is made of vectors may be so many times as large as the budget: outside a CPU's caches, rows take longer.
+# A row of the table may be so many times as long as the vector that it is made of: outside a CPU's caches, rows take
+# longer.
 _UNPACKED = 4
 # From 17 to 32 filters of a width take the same room.
 _FILTERS: Sequence[int] = (16, 32, 40, 48, 64, 80, 100, 128, 160, 200)
@@ -176,8 +178,7 @@ def students(
         if most_bytes is not None:
             room = most_bytes - shape.fixed_bytes(labels)
             tokens = min(tokens, int(room / (shape.bytes_of_a_token() + token_bytes)))
-        in_memory = tokens * shape.layout.columns
-        if tokens >= least and (not shape.factored or most_bytes is None or in_memory <= _UNPACKED * most_bytes):
+        if tokens >= least:
             fitting.append(replace(shape, vocab_size=tokens))
     return fitting
 
@@ -240,4 +241,4 @@ def _shapes(fixed: Mapping[str, Any], vocab_size: int, widest: int | None) -> li
             f"num_filters: got {len(given or ())} numbers under a budget that chooses the widths; expected one number, "
             "or 1 to 3; give kernel_sizes as well"
         )
-    return shapes
+    return [size for size in shapes if size.layout.columns <= _UNPACKED * size.row]

@@ -22,7 +22,6 @@ def choose_student(
     texts: Sequence[str],
     typical: Sequence[str],
     architecture: Mapping[str, Any] | None = None,
-    widest: int | None = None,
 ) -> StudentSize:
     """The best student that keeps to a budget. Its tokenizer is trained on the way and is that of `data` afterwards.
 
@@ -32,14 +31,13 @@ def choose_student(
         texts: What a tokenizer is trained on, unless `data` was given one.
         typical: Texts like those to be answered: the speed is measured on some of them.
         architecture: Arguments of Architecture that are not to be chosen.
-        widest: Components of the initial vectors; None: there are none.
 
     Raises:
         ValueError: no student is that small, or that fast on this machine.
     """
     if data.vocab_size_limit < 1:
         raise ValueError(f"vocab_size: got {data.vocab_size_limit}; expected a positive number")
-    choice = _Choice(budget, data, texts, typical, architecture or {}, widest)
+    choice = _Choice(budget, data, texts, typical, architecture or {})
     return choice.largest() if budget.texts_per_second is None else choice.fast_enough(budget.texts_per_second)
 
 
@@ -51,9 +49,7 @@ class _Choice:
         texts: Sequence[str],
         typical: Sequence[str],
         architecture: Mapping[str, Any],
-        widest: int | None,
     ) -> None:
-        self._widest = widest
         self._budget, self._data, self._texts, self._typical = budget, data, texts, sample(typical)
         self._architecture, self._labels = architecture, data.labels
         self._multi_label = data.problem_type.startswith("multi")
@@ -131,14 +127,19 @@ class _Choice:
         fixed = {**self._architecture, **(shape or {})}
         tokens = {"most_tokens": self._most_tokens, "least_tokens": self._least_tokens}
         found = students(
-            self._budget.bytes, self._labels, self._margin * self._token_bytes, fixed, self._widest, **tokens
+            self._budget.bytes,
+            self._labels,
+            self._margin * self._token_bytes,
+            fixed,
+            self._data.embedding_dim,
+            **tokens,
         )
         if not found and not self._tokenizer:
             # Not before it is known how many tokens the texts have, and of how many letters.
             self._train(min(self._most_tokens, SMALLEST_VOCABULARY))
             return self._fitting(shape)
         if not found:
-            least = smallest_bytes(self._labels, self._token_bytes, fixed, self._widest, **tokens)
+            least = smallest_bytes(self._labels, self._token_bytes, fixed, self._data.embedding_dim, **tokens)
             kilobytes = math.ceil(least / 1e3)
             raise ValueError(
                 f"budget: got {self._budget.written}; expected at least {kilobytes} kB, which the smallest student "

@@ -97,7 +97,7 @@ class FoldedTextCNN(TextClassifier):
 
     @classmethod
     def load(cls, directory: str | Path, threads: int = 1) -> FoldedTextCNN:
-        """Opens an artifact that has been folded; its tables are mapped into memory, not read.
+        """Opens an artifact that has been folded; its tables are mapped into memory, or made of factors.
 
         Raises:
             FileNotFoundError: a file of the artifact is missing.
