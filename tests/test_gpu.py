@@ -9,7 +9,7 @@ import textcnn
 from textcnn.distillation.teach import teach
 from textcnn.distillation.teachers import open_teacher
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
-from textcnn.model.ngram_max import PADDINGS, ngram_max
+from textcnn.model.ngram_max import PADDINGS, _fastest, ngram_max
 from textcnn.training.optimizers import LONGEST_GAP, RowAdamW, clip_gradient_norm
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -26,8 +26,8 @@ def arguments(dtype, device, widths=(1, 3, 4), dim=24, filters=10):
     return index.to(device), offsets.to(device), [leaf.to(device, dtype).requires_grad_() for leaf in leaves]
 
 
-def run(device, dtype=torch.float64, implementation=None, **geometry):
-    index, offsets, leaves = arguments(dtype, device)
+def run(device, dtype=torch.float64, implementation=None, filters=10, **geometry):
+    index, offsets, leaves = arguments(dtype, device, filters=filters)
     pooled, winners = ngram_max(
         leaves[0], index, offsets, leaves[1:4], leaves[4:], implementation=implementation, **geometry
     )
@@ -36,18 +36,44 @@ def run(device, dtype=torch.float64, implementation=None, **geometry):
     return [tensor.detach().cpu() for tensor in (pooled, winners, *(leaf.grad for leaf in leaves))]
 
 
+@pytest.mark.parametrize("implementation", ["triton", "gpu"])
 @pytest.mark.parametrize("padding", PADDINGS)
-@pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 3)])
-def test_the_operator_is_the_reference(padding, stride, dilation):
-    geometry = {"padding": padding, "stride": stride, "dilation": dilation}
+@pytest.mark.parametrize(("stride", "dilation", "filters"), [(1, 1, 10), (2, 1, 10), (1, 3, 10), (1, 1, 300)])
+def test_the_operator_is_the_reference(implementation, padding, stride, dilation, filters):
+    geometry = {"padding": padding, "stride": stride, "dilation": dilation, "filters": filters}
     expected = run("cpu", implementation="reference", **geometry)
-    for ours, theirs in zip(run("cuda", **geometry), expected, strict=True):
+    for ours, theirs in zip(run("cuda", implementation=implementation, **geometry), expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
-def test_the_operator_in_bfloat16():
-    pooled = run("cuda", torch.bfloat16)[0]
+@pytest.mark.parametrize("implementation", ["triton", "gpu"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_the_operator_in_half_precision(implementation, dtype):
+    pooled = run("cuda", dtype, implementation)[0]
     torch.testing.assert_close(pooled.double(), run("cpu")[0], rtol=0.05, atol=0.2)
+
+
+@pytest.mark.parametrize("implementation", ["triton", "gpu"])
+def test_nan_is_above_all_and_nothing_is_no_error(implementation):
+    vectors = torch.tensor([[1.0], [torch.nan], [3.0]], device="cuda")
+    index = torch.tensor([0, 1, 2, 2, 2, -1], device="cuda")
+    weight, bias = torch.ones(1, 1, 1, device="cuda"), torch.zeros(1, device="cuda")
+
+    def winners(offsets):
+        offsets = torch.tensor(offsets, device="cuda")
+        return ngram_max(vectors, index[: offsets[-1]], offsets, [weight], [bias], implementation=implementation)
+
+    pooled, winning = winners([0, 3, 3, 5, 6])
+    assert pooled[0].isnan().all()
+    assert pooled[1:].flatten().tolist() == [0, 3, 0]
+    assert winning.flatten().tolist() == [1, -1, 0, -1]
+    assert winners([0])[0].shape == (0, 1)
+
+
+def test_what_must_be_repeatable_takes_torch_operations(monkeypatch):
+    assert _fastest("cuda") == "triton"
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    assert _fastest("cuda") == "gpu"
 
 
 # torch 2.11 says so although the check is left out by name.

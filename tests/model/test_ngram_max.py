@@ -376,7 +376,7 @@ def test_works_without_numba_as_a_copy_of_the_flat_folder(tmp_path):
     ("changes", "message"),
     [
         ({"padding": "full"}, "padding: got 'full'; expected one of wide, same, valid"),
-        ({"implementation": "numba"}, "implementation: got 'numba'; expected reference, cpu, gpu or None"),
+        ({"implementation": "numba"}, "implementation: got 'numba'; expected reference, cpu, triton, gpu or None"),
         ({"stride": 0}, "got stride 0 and dilation 1; expected whole numbers of at least 1"),
         ({"weights": []}, "got 0 weights and 1 biases; expected one of each per width"),
         ({"weights": [torch.ones(1, 3, 2)]}, r"got vectors \(2, 2\) with a weight \(1, 3, 2\)"),

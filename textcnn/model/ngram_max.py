@@ -56,8 +56,8 @@ def ngram_max(
         dilation: distance between two tokens of a window.
         padding: zero vectors around each text: wide, (W - 1) * dilation on both sides; same, half of that; valid,
             none.
-        implementation: reference (plain torch), cpu (numba), gpu (torch operations on tables, for any device) or
-            None, which takes the fastest that is at hand.
+        implementation: reference (plain torch), cpu (numba), triton (for NVIDIA and AMD GPUs), gpu (torch operations
+            on tables, for any device) or None, which takes the fastest that is at hand.
 
     Returns:
         pooled [B, sum F], 0 where a text has no window; winners [B, sum F], the number of the winning window, -1
@@ -66,7 +66,7 @@ def ngram_max(
 
     Raises:
         ValueError: an argument has a shape, a range or a name that does not fit.
-        ImportError: the cpu implementation is asked for where numba is missing.
+        ImportError: the cpu or triton implementation is asked for where numba or Triton is missing.
 
     Example:
         >>> pooled, winners = ngram_max(
@@ -87,13 +87,16 @@ def ngram_max(
         from .ngram_max_cpu import NgramMax as Operator
 
         compute = torch.promote_types(dtype, torch.float32)
-    elif implementation == "gpu":
-        from .ngram_max_gpu import NgramMax as Operator
+    elif implementation in ("gpu", "triton"):
+        if implementation == "gpu":
+            from .ngram_max_gpu import NgramMax as Operator
+        else:
+            from .ngram_max_triton import NgramMax as Operator
 
         if torch.is_autocast_enabled(vectors.device.type) and dtype != torch.float64:
             dtype = compute = torch.get_autocast_dtype(vectors.device.type)
     else:
-        raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu, gpu or None")
+        raise ValueError(f"implementation: got {implementation!r}; expected reference, cpu, triton, gpu or None")
     paddings = [window_padding(weight.shape[2], dilation, padding) for weight in weights]
     parameters = tuple(parameter.to(compute) for parameter in parameters)
     pooled, winners = Operator.apply(vectors.to(compute), index, offsets, stride, dilation, paddings, *parameters)
@@ -104,14 +107,17 @@ def _fastest(device: str) -> str:
     # What is traced has to consist of torch operations, and of few.
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return "reference"
-    if device == "cpu" and _numba_is_installed():
+    if device == "cpu" and _is_installed("numba"):
         return "cpu"
-    return "gpu" if device == "cuda" else "reference"
+    if device != "cuda":
+        return "reference"
+    # Triton's kernel adds gradients in any order.
+    return "triton" if _is_installed("triton") and not torch.are_deterministic_algorithms_enabled() else "gpu"
 
 
 @functools.cache
-def _numba_is_installed() -> bool:
-    return importlib.util.find_spec("numba") is not None
+def _is_installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 def _check(
