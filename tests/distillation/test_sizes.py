@@ -61,6 +61,14 @@ def test_students_get_better_with_the_budget_and_fit_it() -> None:
     assert max(students(None, LABELS, token_bytes=13), key=worth) == max(students(1e9, LABELS, 13), key=worth)
 
 
+def test_vectors_make_short_rows_unless_the_filters_are_given() -> None:
+    chosen = [size for size in students(3e6, LABELS, 13) if size.factored]
+    assert chosen
+    assert all(size.layout.columns <= 3 * size.row for size in chosen)
+    given = [size for size in students(3e6, LABELS, 13, {"num_filters": 200}) if size.factored]
+    assert any(size.layout.columns > 3 * size.row for size in given)
+
+
 def test_what_is_given_is_not_chosen() -> None:
     def fitting(budget: float | None, **fixed: Any) -> list[StudentSize]:
         return students(budget, LABELS, 13, fixed, most_tokens=2_000)
