@@ -14,10 +14,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import triton
-import triton.language as tl
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+# Outside of try, transformers would refuse to load the code from the Hub where Triton is missing.
+try:
+    import triton
+    import triton.language as tl
+except ImportError:
+    raise
 
 # Filters of a program: four for each thread of its warp. More warps, or fewer filters, were slower on an H100.
 _BLOCK = 128
