@@ -1,6 +1,6 @@
 """A student of two unlike teachers on IMDB: a MiniLM that reads 256 tokens, and a linear classifier of all words.
 
-Wants the folder of the set, the teacher that `textcnn teach` made, and word vectors (README, "Distil"):
+Wants the folder of the set, the teacher that `textcnn teach` made, and word vectors (docs/how-to/distil.md):
 
     python configs/imdb_student.py imdb runs/teacher-imdb WORD2VEC GLOVE
 """

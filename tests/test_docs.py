@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from documented_commands import ROOT, run_command
 
 from textcnn.cli import main
 
-ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -57,14 +55,6 @@ def test_every_section_of_the_readme_has_a_page():
     assert headings - shown == {"How the code runs"}
 
 
-def run(words: list[str]) -> None:
-    assert words[0] == "textcnn"
-    if words[-1] != "--help":
-        return main(words[1:])
-    with pytest.raises(SystemExit, match="0") if len(words) > 2 else contextlib.nullcontext():
-        main(words[1:])
-
-
 @pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
 def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
@@ -89,7 +79,7 @@ def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
             else:
                 assert language == "sh", f"{page}: a block of {language}"
                 for line in block.splitlines():
-                    run(shlex.split(line))
+                    run_command(line)
     assert ran >= 8
     assert "positive" in capsys.readouterr().out
 
