@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,28 @@ def test_a_teacher_reads_no_more_of_a_text_than_it_learnt_from(transformer: str,
     teacher = open_teacher(str(tmp_path), LABELS, False)
     first, second = teacher.logits(["film " * 20, "film " * 20 + "dull"])
     np.testing.assert_allclose(first, second, atol=1e-6)
+
+
+def test_how_many_texts_are_held_out_from_teaching(
+    transformer: str, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, numbers = sys.modules["textcnn.distillation.teach"], []
+    loader = module._loader
+    monkeypatch.setattr(
+        module, "_loader", lambda texts, *rest, **by: numbers.append(len(texts)) or loader(texts, *rest, **by)
+    )
+    arguments = [
+        "--model",
+        transformer,
+        "--data",
+        str(reviews),
+        "--epochs",
+        "1",
+        "--output_dir",
+        str(tmp_path / "teacher"),
+    ]
+    main(["teach", *arguments, "--validation_fraction", "0.3"])
+    assert numbers[:2] == [84, 36]
 
 
 def test_unlabelled_texts_may_be_longer_than_a_file_name(reviews: Path) -> None:

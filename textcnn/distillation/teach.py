@@ -220,6 +220,13 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--text_column", metavar="NAME")
     parser.add_argument("--label_column", metavar="NAME")
     parser.add_argument("--train_split", default="train", metavar="NAME")
+    parser.add_argument(
+        "--validation_fraction",
+        type=float,
+        default=0.1,
+        metavar="SHARE",
+        help="of the train texts, held out to choose the epoch where there is no validation split (default: 0.1)",
+    )
     options = vars(parser.parse_args(args))
     directory = options["output_dir"]
     for name, value in teach(**options).items():
