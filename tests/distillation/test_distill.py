@@ -243,17 +243,8 @@ def test_how_many_texts_are_held_out_from_teaching(
     monkeypatch.setattr(
         module, "_loader", lambda texts, *rest, **by: numbers.append(len(texts)) or loader(texts, *rest, **by)
     )
-    arguments = [
-        "--model",
-        transformer,
-        "--data",
-        str(reviews),
-        "--epochs",
-        "1",
-        "--output_dir",
-        str(tmp_path / "teacher"),
-    ]
-    main(["teach", *arguments, "--validation_fraction", "0.3"])
+    arguments = ["--model", transformer, "--data", str(reviews), "--output_dir", str(tmp_path / "teacher")]
+    main(["teach", *arguments, "--epochs", "1", "--validation_fraction", "0.3"])
     assert numbers[:2] == [84, 36]
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import LengthBatchSampler, ResumableLoader
+from ..data.options import DataOptions
 from ..training.resume import checkpoint_directory, last_checkpoints, unfinished_run
 from ..training.run import quiet_lightning
 from .precision import resolve_precision
@@ -223,9 +224,9 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument(
         "--validation_fraction",
         type=float,
-        default=0.1,
+        default=DataOptions.validation_fraction,
         metavar="SHARE",
-        help="of the train texts, held out to choose the epoch where there is no validation split (default: 0.1)",
+        help="of the train texts, held out to choose the epoch where no split is for validation (default: %(default)s)",
     )
     options = vars(parser.parse_args(args))
     directory = options["output_dir"]
