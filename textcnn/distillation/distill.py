@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import sys
-import time
 from collections.abc import Sequence
 from dataclasses import fields
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import lightning
 import numpy as np
 
-from ..data.errors import DataError, listed, one_line
+from ..data.errors import DataError
 from ..data.replaced import ReplacedTrainData
 from ..fold import fold
 from ..model import Architecture
@@ -23,11 +20,13 @@ from ..training.distillation import DistillationModule
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import check_type, data_name, make_trainer, quiet_lightning, route, save_run, sizes
 from ..vectors import source_names
+from .comparison import compare
 from .labelling import label_texts, teacher_vectors
 from .precision import Precision
-from .sizes import Budget, read_budget, served_bytes
+from .sizes import Budget, read_budget
+from .soft_columns import read_soft_columns
 from .students import choose_student
-from .teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
+from .teachers import Teacher, open_teacher
 from .transfer import Augmentation, augment, named, read_unlabelled
 
 if TYPE_CHECKING:
@@ -99,68 +98,56 @@ def distill(
     from ..classifier import load
 
     quiet_lightning()
-    own = {**signature(DistillationModule).parameters, **signature(Augmentation).parameters}
-    for name in set(OWN_OPTIONS) & set(overrides):
-        check_type(name, overrides[name], own[name].annotation)
-    for_loss = {name: overrides.pop(name) for name in _LOSS if name in overrides}
-    pieces = {f.name: overrides.pop(f.name) for f in fields(Augmentation) if f.name in overrides}
-    for_data, for_network, for_module, for_trainer = route(overrides, [*OWN_OPTIONS, *signature(distill).parameters])
-    # Under a budget the widths are still to be chosen: any that as many numbers of filters would fit.
-    filters = for_network.get("num_filters")
-    Architecture(
-        **{**({"kernel_sizes": [1] * len(filters)} if isinstance(filters, list) else {}), **for_network}
-    ).check()
+    settings = _sort(overrides)
     wanted = read_budget(budget)
     if choose not in ("random", "near"):
         raise ValueError(f"choose: got {choose!r}; expected random or near")
-    if teacher is None and for_loss.get("representation_weight"):
+    if teacher is None and settings.loss.get("representation_weight"):
         raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
     if teacher is None and unlabelled is not None:
         raise ValueError("unlabelled: got texts and no teacher; expected one to label them; leave them out")
-    if "tokenizer" not in for_data and (vectors is None or budget is not None):
+    if "tokenizer" not in settings.data and (vectors is None or budget is not None):
         # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
-        for_data["tokenizer"] = "wordpiece"
-    for_data.setdefault("vocab_size", wanted.vocab_size)
+        settings.data["tokenizer"] = "wordpiece"
+    settings.data.setdefault("vocab_size", wanted.vocab_size)
     lightning.seed_everything(seed, workers=True, verbose=False)
     sources = source_names(vectors)
-    without_teacher = [source for source in sources if source != "teacher"]
-    datamodule = ReplacedTrainData(data, vectors=without_teacher or None, seed=seed, **for_data)
-    labels, multi_label = datamodule.labels, datamodule.problem_type.startswith("multi")
+    data_vectors = [source for source in sources if source != "teacher"] or None
+    datamodule = ReplacedTrainData(data, vectors=data_vectors, seed=seed, **settings.data)
+    multi_label = datamodule.problem_type.startswith("multi")
 
-    texts, known = datamodule.texts_and_targets("train")
-    known = known if multi_label else known[:, None]
-    extra = read_unlabelled(unlabelled, split_documents, max_unlabelled, near=texts if choose == "near" else None)
-    opened = None if teacher is None else open_teacher(teacher, labels, multi_label, teacher_precision)
-    if pieces.get("neighbours") and pieces.get("neighbour_vectors") is None and opened and opened.is_transformer:
-        pieces["neighbour_vectors"] = opened.checkpoint
-    extra += augment(texts, Augmentation(**pieces))
-    if not texts + extra:
+    labelled, known = datamodule.texts_and_targets("train")
+    extra = read_unlabelled(unlabelled, split_documents, max_unlabelled, labelled if choose == "near" else None)
+    opened = None if teacher is None else open_teacher(teacher, datamodule.labels, multi_label, teacher_precision)
+    extra += _made(labelled, settings.made, opened)
+    texts = labelled + extra
+    if not texts:
         raise DataError("nothing to learn from: no train text and no unlabelled one; expected some")
+    if opened is None and extra:
+        raise ValueError("got texts made from others and no teacher; expected one to label them; ask for none")
     if "teacher" in sources:
         datamodule.vectors = [teacher_vectors(opened) if source == "teacher" else source for source in sources]
     if isinstance(wanted, Budget):
-        wanted = choose_student(wanted, datamodule, texts + extra, texts, for_network)
-    for_network = {**wanted.architecture(), **for_network}
-    if opened is None:
-        if extra:
-            raise ValueError("got texts made from others and no teacher; expected one to label them; ask for none")
-        logits = _soft_columns(datamodule, soft_columns, labels, multi_label)
-    else:
-        texts = texts + extra
-        represented = bool(for_loss.get("representation_weight"))
-        logits = label_texts(opened, texts, len(labels), progress=progress, representations=represented)
-    nothing = np.full((len(texts) - len(known), known.shape[1]), -1.0)
-    logits, representations = logits[:, : len(labels)], logits[:, len(labels) :]
-    datamodule.replace_train(texts, np.concatenate([logits, np.concatenate([known, nothing]), representations], axis=1))
+        wanted = choose_student(wanted, datamodule, texts, labelled, settings.network)
+    network = Architecture(**{**wanted.architecture(), **settings.network})
 
-    for_loss["representation_dim"] = representations.shape[1]
-    module = DistillationModule(**sizes(datamodule), architecture=Architecture(**for_network), **for_loss, **for_module)
-    options = {"enable_progress_bar": progress, "enable_model_summary": progress, **for_trainer}
+    if opened is not None:
+        represented = bool(settings.loss.get("representation_weight"))
+        answers = label_texts(opened, texts, len(datamodule.labels), progress=progress, representations=represented)
+    else:
+        answers = read_soft_columns(datamodule, soft_columns, datamodule.labels, multi_label)
+    logits, representations = np.split(answers, [len(datamodule.labels)], axis=1)
+    datamodule.replace_train(texts, np.concatenate([logits, _known(known, len(texts)), representations], axis=1))
+
+    loss = {**settings.loss, "representation_dim": representations.shape[1]}
+    module = DistillationModule(**sizes(datamodule), architecture=network, **loss, **settings.module)
     parameters = {
         "teacher": str(teacher), "data": str(data), "unlabelled": named(unlabelled), "transfer_texts": len(texts),
-        "vectors": vectors, "budget": budget, "seed": seed, **for_loss, **pieces, **overrides,
+        "vectors": vectors, "budget": budget, "seed": seed, **loss, **settings.made, **settings.routed,
     }  # fmt: skip
-    trainer = make_trainer(output_dir, options)
+    trainer = make_trainer(
+        output_dir, {"enable_progress_bar": progress, "enable_model_summary": progress, **settings.trainer}
+    )
     started = unfinished_run(output_dir, {**parameters, "targets": hashlib.sha256(logits.tobytes()).hexdigest()})
     trainer.fit(module, datamodule=datamodule, ckpt_path=started)
     finish_run(output_dir)
@@ -173,71 +160,42 @@ def distill(
     return student
 
 
-def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
-    """Prints teacher and student side by side on the test split and writes it into the run's folder and model card."""
-    from sklearn.metrics import accuracy_score, f1_score
+class _Settings(NamedTuple):
+    """The overrides by owner: the loss, texts made from others, data module, architecture, module, Trainer."""
 
-    role = "test" if data.test_dataloader() else "validation"
-    texts, targets = data.texts_and_targets(role)
-    answers: dict[str, np.ndarray] = {}
-    result: dict[str, Any] = {"split": role, "texts": len(texts)}
-
-    def timed(logits: Any) -> tuple[np.ndarray, float]:
-        started = time.perf_counter()
-        found = logits(texts)
-        return found, len(texts) / (time.perf_counter() - started)
-
-    student.logits(texts[:8])
-    for name, logits in (("teacher", teacher.logits if teacher else None), ("student", student.logits)):
-        if logits is None:
-            continue
-        found, speed = timed(logits)
-        answers[name] = to_probabilities(found, True) >= 0.5 if student.multi_label else found.argmax(axis=1)
-        result[name] = {
-            "accuracy": float(accuracy_score(targets, answers[name])),
-            "macro_f1": float(f1_score(targets, answers[name], average="macro", zero_division=0)),
-            "texts_per_second": speed,
-        }
-    result["student"]["bytes"] = served_bytes(directory)
-    if teacher is not None:
-        result["agreement"] = float((answers["teacher"] == answers["student"]).mean())
-    (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    lines = _table(result)
-    with (directory / "README.md").open("a", encoding="utf-8") as card:
-        card.write("\n## Distillation\n\n" + lines + "\n")
-    print(lines, file=sys.stderr if not sys.stdout.isatty() else sys.stdout)
+    loss: dict[str, Any]
+    made: dict[str, Any]
+    data: dict[str, Any]
+    network: dict[str, Any]
+    module: dict[str, Any]
+    trainer: dict[str, Any]
+    routed: dict[str, Any]  # the last four together, as they were given
 
 
-def _table(result: dict[str, Any]) -> str:
-    lines = [f"| {result['split']} | accuracy | macro-F1 | texts/s | size |", "|---|---|---|---|---|"]
-    for name in ("teacher", "student"):
-        if name in result:
-            row = result[name]
-            size = f"{row['bytes'] / 1e6:.2f} MB" if "bytes" in row else ""
-            speed = f"{row['texts_per_second']:,.0f}"
-            lines.append(f"| {name} | {row['accuracy']:.4f} | {row['macro_f1']:.4f} | {speed} | {size} |")
-    if "agreement" in result:
-        lines.append(f"\nThey agree on {result['agreement']:.1%} of {result['texts']:,} texts.")
-    return "\n".join(lines)
+def _sort(overrides: dict[str, Any]) -> _Settings:
+    annotations = {**signature(DistillationModule).parameters, **signature(Augmentation).parameters}
+    own = {name: overrides[name] for name in OWN_OPTIONS if name in overrides}
+    for name, value in own.items():
+        check_type(name, value, annotations[name].annotation)
+    routed = {name: value for name, value in overrides.items() if name not in own}
+    data, network, module, trainer = route(routed, [*OWN_OPTIONS, *signature(distill).parameters])
+    # Under a budget the widths are still to be chosen: any that as many numbers of filters would fit.
+    filters = network.get("num_filters")
+    widths = {"kernel_sizes": [1] * len(filters)} if isinstance(filters, list) else {}
+    Architecture(**{**widths, **network}).check()
+    loss = {name: value for name, value in own.items() if name in _LOSS}
+    made = {name: value for name, value in own.items() if name not in _LOSS}
+    return _Settings(loss, made, data, network, module, trainer, routed)
 
 
-def _soft_columns(
-    data: ReplacedTrainData, columns: Sequence[str] | None, labels: Sequence[str], multi_label: bool
-) -> np.ndarray:
-    wanted = list(columns) if columns is not None else [f"probability_{label}" for label in labels]
-    if len(wanted) != len(labels):
-        raise ValueError(f"soft_columns: got {len(wanted)}; expected {len(labels)}, one a label: {listed(labels)}")
-    table = data.train_columns(wanted)
-    values = np.stack([_numbers(table[name], name) for name in wanted], axis=1)
-    where = f"columns {', '.join(wanted)}"
-    inside = np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()
-    if not multi_label and not inside and np.isfinite(values).all():
-        return values.astype(np.float32)  # logits, as they stand
-    return to_logits(check_probabilities(values, len(labels), multi_label, where), multi_label)
+def _made(texts: Sequence[str], how: dict[str, Any], teacher: Teacher | None) -> list[str]:
+    """Texts made from others. A transformer as teacher says which words are alike where nothing else is to."""
+    if how.get("neighbours") and how.get("neighbour_vectors") is None and teacher and teacher.is_transformer:
+        how["neighbour_vectors"] = teacher.checkpoint
+    return augment(texts, Augmentation(**how))
 
 
-def _numbers(column: np.ndarray, name: str) -> np.ndarray:
-    try:
-        return np.asarray(column, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"column {name}: {one_line(error)}; expected probabilities or logits; mend it") from error
+def _known(targets: np.ndarray, count: int) -> np.ndarray:
+    """Labels of the texts that have some, which come first, and -1 for those that have none: [count, 1 or C]."""
+    columns = targets if targets.ndim == 2 else targets[:, None]
+    return np.concatenate([columns, np.full((count - len(columns), columns.shape[1]), -1.0)])

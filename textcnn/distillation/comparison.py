@@ -1,0 +1,66 @@
+"""Teacher and student side by side: on the screen, in `distillation.json` and in the model card."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..data.replaced import ReplacedTrainData
+from .sizes import served_bytes
+from .teachers import Teacher, to_probabilities
+
+if TYPE_CHECKING:
+    from ..runtime.classifier import TextClassifier
+
+
+def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
+    """Prints teacher and student side by side on the test split and writes it into the run's folder and model card."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    role = "test" if data.test_dataloader() else "validation"
+    texts, targets = data.texts_and_targets(role)
+    answers: dict[str, np.ndarray] = {}
+    result: dict[str, Any] = {"split": role, "texts": len(texts)}
+
+    def timed(logits: Any) -> tuple[np.ndarray, float]:
+        started = time.perf_counter()
+        found = logits(texts)
+        return found, len(texts) / (time.perf_counter() - started)
+
+    student.logits(texts[:8])
+    for name, logits in (("teacher", teacher.logits if teacher else None), ("student", student.logits)):
+        if logits is None:
+            continue
+        found, speed = timed(logits)
+        answers[name] = to_probabilities(found, True) >= 0.5 if student.multi_label else found.argmax(axis=1)
+        result[name] = {
+            "accuracy": float(accuracy_score(targets, answers[name])),
+            "macro_f1": float(f1_score(targets, answers[name], average="macro", zero_division=0)),
+            "texts_per_second": speed,
+        }
+    result["student"]["bytes"] = served_bytes(directory)
+    if teacher is not None:
+        result["agreement"] = float((answers["teacher"] == answers["student"]).mean())
+    (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    lines = _table(result)
+    with (directory / "README.md").open("a", encoding="utf-8") as card:
+        card.write("\n## Distillation\n\n" + lines + "\n")
+    print(lines, file=sys.stderr if not sys.stdout.isatty() else sys.stdout)
+
+
+def _table(result: dict[str, Any]) -> str:
+    lines = [f"| {result['split']} | accuracy | macro-F1 | texts/s | size |", "|---|---|---|---|---|"]
+    for name in ("teacher", "student"):
+        if name in result:
+            row = result[name]
+            size = f"{row['bytes'] / 1e6:.2f} MB" if "bytes" in row else ""
+            speed = f"{row['texts_per_second']:,.0f}"
+            lines.append(f"| {name} | {row['accuracy']:.4f} | {row['macro_f1']:.4f} | {speed} | {size} |")
+    if "agreement" in result:
+        lines.append(f"\nThey agree on {result['agreement']:.1%} of {result['texts']:,} texts.")
+    return "\n".join(lines)
