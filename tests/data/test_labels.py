@@ -52,6 +52,7 @@ def test_wish_fixes_the_order_and_names_integers() -> None:
     assert _ids(["b", "a"], wish=["b", "a"]) == (["b", "a"], [0, 1])
     assert _ids([0, 1], wish=["negative", "positive"]) == (["negative", "positive"], [0, 1])
     assert _ids([0, 1], wish=["1", "0"]) == (["1", "0"], [1, 0])
+    assert _ids(["a", "a "], wish=["a ", "a"]) == (["a ", "a"], [1, 0])
 
 
 def test_integers_are_names_of_ids_only_where_the_user_gave_names() -> None:
@@ -113,6 +114,7 @@ def test_names_of_features() -> None:
         ([0.5, 1.0], None, None, "real numbers such as 0.5"),
         ([[1, 0, 0], [0, 1, 0]], None, None, "zeros and ones"),
         ([{"a": 1}], None, None, "of type struct"),
+        (["ham", "spam", "ham "], None, None, "the labels 'ham' and 'ham ' differ in white space only"),
     ],
 )
 def test_what_is_no_label_is_one_clear_line(

@@ -26,7 +26,14 @@ from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.precision import resolve_precision
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.teach import teach
-from textcnn.distillation.teachers import Teacher, check_probabilities, open_teacher, to_logits, to_probabilities
+from textcnn.distillation.teachers import (
+    Average,
+    Teacher,
+    check_probabilities,
+    open_teacher,
+    to_logits,
+    to_probabilities,
+)
 from textcnn.distillation.transfer import (
     Augmentation,
     augment,
@@ -150,9 +157,10 @@ def test_classes_of_a_sklearn_teacher_are_matched_by_name() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ([[0.5, 0.6]], "adds up to 1.100"),
+        ([[0.5, 0.6]], "got 0.5, 0.6 in row 0 .* that add up to 1; mend that row$"),
         ([[float("nan"), 1.0]], "finite"),
         ([[1.5, -0.5]], "from 0 to 1"),
+        ([[0.5, 0.5], [90, 10], [80, 20]], r"got 90, 10 in row 1 .* mend that row and 1 more"),
         ([[1.0]], r"shape \(1, 1\)"),
     ],
 )
@@ -206,6 +214,17 @@ def test_a_kill_loses_no_more_than_what_is_under_way(tmp_path: Path, monkeypatch
     other.fingerprint = "another"
     label_texts(other, texts, 2, tmp_path)
     assert len(other.seen) == len(set(texts))
+
+
+def test_each_teacher_of_an_average_is_asked_once(tmp_path: Path) -> None:
+    texts = ["a", "bb", "ccc"]
+    first, second = Counting(), Counting()
+    second.fingerprint = "second"
+    label_texts(first, texts, 2, tmp_path)
+    got = label_texts(Average([first, second], False), texts, 2, tmp_path)
+    assert (first.seen, sorted(second.seen)) == (texts[::-1], texts)
+    np.testing.assert_array_equal(got, Average([Counting(), Counting()], False).logits(texts))
+    np.testing.assert_allclose(to_probabilities(got), to_probabilities(Counting().logits(texts)), atol=1e-6)
 
 
 def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
@@ -353,23 +372,6 @@ def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
     assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS)) == str(tmp_path / "large")
     with pytest.raises(ValueError, match="the teacher has no token vectors"):
         textcnn.distill(sure, str(reviews), None, tmp_path / "no", vectors="teacher")
-
-
-def test_probabilities_in_columns_need_no_teacher(reviews: Path, tmp_path: Path) -> None:
-    table = pd.read_csv(reviews)
-    table[["probability_negative", "probability_positive"]] = sure(list(table["text"]))
-    table.to_csv(tmp_path / "soft.csv", index=False)
-    student = textcnn.distill(None, str(tmp_path / "soft.csv"), None, tmp_path / "run", learning_rate=3e-3, **QUICK)
-    assert student.predict(["a dull film"]) == ["negative"]
-    with pytest.raises(ValueError, match=r"no column 'probability_negativ' \(did you mean 'probability_negative'\?\)"):
-        textcnn.distill(
-            None, str(tmp_path / "soft.csv"), None, tmp_path / "no", soft_columns=["probability_negativ", "text"]
-        )
-    table["probability_negative"] += 0.5
-    table["probability_negative"] = table["probability_negative"].clip(upper=1)
-    table.to_csv(tmp_path / "wrong.csv", index=False)
-    with pytest.raises(ValueError, match="adds up to"):
-        textcnn.distill(None, str(tmp_path / "wrong.csv"), None, tmp_path / "no")
 
 
 @pytest.mark.timeout(600)

@@ -96,8 +96,8 @@ def test_labels_of_both_sides(told: Any, tmp_path: Path, reviews: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (0.9, "row 3 adds up to 1.600; expected 1; give probabilities"),
-        (np.nan, "in row 3; expected finite numbers; mend that row"),
+        (0.9, "got 0.9, 0.7 in row 3 (counted from 0); expected probabilities that add up to 1; mend that row"),
+        (np.nan, "got nan, 0.7 in row 3 (counted from 0); expected finite numbers; mend that row"),
         ("x", "could not convert string to float: 'x'; expected probabilities or logits; mend it"),
     ],
 )
@@ -116,7 +116,9 @@ def test_logits_that_are_no_numbers(reviews: Path, tmp_path: Path) -> None:
     def broken(texts: list[str]) -> np.ndarray:
         return np.full((len(texts), 2), np.nan)
 
-    with pytest.raises(ValueError, match=r"teacher broken: got \[nan, nan\] in row 0; expected finite numbers; mend"):
+    with pytest.raises(
+        ValueError, match=r"teacher broken: got nan, nan in row 0 \(counted from 0\); expected finite numbers; mend"
+    ):
         textcnn.distill(broken, str(reviews), None, tmp_path, progress=False)
 
 
@@ -132,3 +134,5 @@ def test_nothing_to_learn_from(told: Any, tmp_path: Path) -> None:
     assert told("--teacher", "x", "--unlabelled", "nowhere.txt").startswith("there is no file or folder nowhere.txt")
     assert told("--teacher", "x", "--unlabelled", "short.txt", "--max_unlabelled", "-3").startswith("max_unlabelled: ")
     assert read_unlabelled(["hi"], False, None) == ["hi"]
+    with pytest.raises(ValueError, match=r"unlabelled: got DataFrame of 2 dimensions; .* give a single column"):
+        read_unlabelled(pd.DataFrame({"text": ["hi"]}), False, None)

@@ -41,9 +41,24 @@ def test_budgets_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["huge", "1..5MB", "", "400k", "4,00 texts/s", "texts/s", "0MB", "-1MB", "1MB,2MB", "1MB,fast"]
+    "written",
+    [
+        "huge",
+        "1..5MB",
+        "",
+        "400k",
+        "4,00 texts/s",
+        "texts/s",
+        "0MB",
+        "-1MB",
+        "1MB,2MB",
+        "1MB,fast",
+        300_000,
+        3e6,
+        ["1MB"],
+    ],
 )
-def test_a_budget_that_is_none_is_told_both_forms(written: str) -> None:
+def test_a_budget_that_is_none_is_told_both_forms(written: Any) -> None:
     with pytest.raises(ValueError, match=r"budget: got .*expected tiny, small, base.*1MB.*400000 texts/s.*; give"):
         read_budget(written)
 

@@ -124,12 +124,19 @@ def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wi
     """The label set, in the order of the ids: the wish, else the ClassLabel's, else sorted
     (integers by value). present: those that occur in train, where that is known.
 
-    Raises DataError for fewer than two.
+    Raises DataError for fewer than two, or for two of the data's own that only white space tells apart.
     """
     labels = [str(label) for label in wish or names or sort_labels(present or [])]
     twice = sorted({label for label in labels if labels.count(label) > 1})
     if twice:
         raise DataError(f"the label {twice[0]!r} is named more than once; name each label once")
+    trimmed: dict[str, str] = {}
+    for label in [] if wish or names else labels:
+        if (other := trimmed.setdefault(label.strip(), label)) != label:
+            raise DataError(
+                f"the labels {other!r} and {label!r} differ in white space only; expected one name for a label; "
+                "strip the label column"
+            )
     found = labels if present is None else present
     if len(found) < 2 or len(labels) < 2:
         got = f"only the label {(list(found) or labels)[0]!r}" if found or labels else "no label"

@@ -63,10 +63,13 @@ class ReplacedTrainData(TextDataModule):
                     f"the data has no column {name!r}{nearest(name, rows.column_names)}; its columns are "
                     f"{listed(rows.column_names)}; name the columns of the probabilities with soft_columns"
                 )
-        assert isinstance(self._data, InMemoryData)
-        kept = pa.array(self._data.splits["train"].rows)
-        table = rows.select_columns(list(names)).with_format("arrow")[:].take(kept)
+        table = rows.select_columns(list(names)).with_format("arrow")[:].take(pa.array(self.train_rows()))
         return {name: table.column(name).to_numpy() for name in names}
+
+    def train_rows(self) -> np.ndarray:
+        """Which rows of their split, counted from 0, the train rows are [N]: not those held out or without a text."""
+        assert isinstance(self._data, InMemoryData)
+        return self._data.splits["train"].rows
 
     def train_tokenizer(self, texts: Sequence[str], vocab_size: int) -> None:
         """Trains the tokenizer, of the kind that was asked for, on given texts with a vocabulary of at most that size;

@@ -16,7 +16,7 @@ import numpy as np
 from ..data.encoding import cache_folder
 from ..data.errors import listed
 from ..runtime.storage import unfinished
-from .teachers import Array, Teacher
+from .teachers import Array, Average, Teacher
 
 CHUNK = 1024  # texts handed to the teacher at a time
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
@@ -46,6 +46,9 @@ def label_texts(
     """
     from tqdm import tqdm
 
+    if isinstance(teacher, Average) and not representations:
+        # Each has its own cache: another one beside them costs no more than itself.
+        return teacher.average([label_texts(one, texts, classes, cache, progress) for one in teacher.members])
     answer = teacher.represent if representations else teacher.logits
     columns = classes if not representations else answer([""]).shape[1]
     # Equal texts are one.

@@ -131,11 +131,12 @@ def read_budget(budget: str | None) -> StudentSize | Budget:
     """
     if budget is None:
         return PRESETS["base"]
-    if budget in PRESETS:
-        return PRESETS[budget]
+    written = budget.strip().lower() if isinstance(budget, str) else ""  # what is no string is no budget
+    if written in PRESETS:
+        return PRESETS[written]
     limits: dict[str, float] = {}
     # A comma after a digit groups digits.
-    for part in re.split(r"(?<=[a-z])\s*,", budget.strip().lower()):
+    for part in re.split(r"(?<=[a-z])\s*,", written):
         if size := _SIZE.fullmatch(part.strip()):
             name, value = "bytes", _number(size[1]) * _UNITS[size[2]]
         elif speed := _SPEED.fullmatch(part.strip()):

@@ -22,7 +22,8 @@ def read_soft_columns(
 
     Args:
         data: The labelled set.
-        columns: Names of the columns, one a label; None: probability_<label>.
+        columns: Names of the columns, one a label; None: probability_<label>. Columns of other names may hold logits:
+            they do where a value is negative.
         labels: Names of the classes.
         multi_label: Whether a text can have several.
 
@@ -35,11 +36,12 @@ def read_soft_columns(
         raise ValueError(f"soft_columns: got {len(wanted)}; expected {len(labels)}, one a label: {listed(labels)}")
     table = data.train_columns(wanted)
     values = np.stack([_numbers(table[name], name) for name in wanted], axis=1)
-    where = f"columns {', '.join(wanted)}"
-    inside = np.isfinite(values).all() and (values >= 0).all() and (values <= 1).all()
-    if not multi_label and not inside and np.isfinite(values).all():
-        return values.astype(np.float32)  # logits, as they stand
-    return to_logits(check_probabilities(values, len(labels), multi_label, where), multi_label)
+    named_so = any(name.startswith("probability") for name in wanted)
+    if not named_so and np.isfinite(values).all() and (values < 0).any():
+        return values.astype(np.float32)
+    where = f"columns {listed(wanted)}"
+    rows = data.train_rows().tolist()
+    return to_logits(check_probabilities(values, len(labels), multi_label, where, rows), multi_label)
 
 
 def _numbers(column: np.ndarray, name: str) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from collections.abc import Sequence
@@ -12,13 +11,15 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
+from ..arguments import VerbParser
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import LengthBatchSampler, ResumableLoader
 from ..data.options import DataOptions
+from ..training.best_checkpoint import BestCheckpoint
 from ..training.resume import checkpoint_directory, last_checkpoints, unfinished_run
 from ..training.run import quiet_lightning
 from .precision import resolve_precision
@@ -166,9 +167,9 @@ def teach(
         return _loader(texts, targets, tokenizer, batch_size, max_length, shuffle=role == "train", seed=seed)
 
     directory = Path(output_dir)
-    best = ModelCheckpoint(
+    best = BestCheckpoint(
         checkpoint_directory(directory), "best", "val_accuracy", mode="max", save_weights_only=True,
-        enable_version_counter=False,
+        enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
     trainer = lightning.Trainer(
         max_epochs=epochs,
@@ -183,10 +184,11 @@ def teach(
         "model": model, "data": str(data), "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
         "max_length": max_length, "seed": seed, "precision": precision, **options,
     }  # fmt: skip
-    trainer.fit(module, loader("train"), loader("validation"), ckpt_path=unfinished_run(directory, settings))
-    scores: dict[str, Any] = dict(
-        trainer.validate(module, loader("validation"), ckpt_path=best.best_model_path, verbose=False)[0]
-    )
+    texts, held_out = loader("train"), loader("validation") if datamodule.val_dataloader() else None
+    trainer.fit(module, texts, held_out, ckpt_path=unfinished_run(directory, settings))
+    scores: dict[str, Any] = {}
+    if held_out is not None:
+        scores |= trainer.validate(module, held_out, ckpt_path=best.best_model_path, verbose=False)[0]
     if datamodule.test_dataloader():
         scores |= trainer.test(module, loader("test"), verbose=False)[0]
     module.model.save_pretrained(directory)
@@ -201,9 +203,7 @@ def teach(
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn teach`."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("--model", required=True, metavar="CHECKPOINT", help="directory or Hub id of a transformer")
     parser.add_argument("--data", "--data.path", required=True, metavar="DATA", help="as --data.path of `textcnn fit`")
     parser.add_argument("--output_dir", required=True, metavar="DIR", help="where the teacher goes")

@@ -68,7 +68,7 @@ def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False,
     if isinstance(teacher, list | tuple):
         if not teacher:
             raise ValueError("teacher: got an empty list; expected at least one")
-        return _Average([open_teacher(one, labels, multi_label, precision) for one in teacher], multi_label)
+        return Average([open_teacher(one, labels, multi_label, precision) for one in teacher], multi_label)
     if isinstance(teacher, str | Path):
         return _open_directory(str(teacher), labels, precision)
     if hasattr(teacher, "predict_proba"):
@@ -96,8 +96,17 @@ def to_probabilities(logits: Array, multi_label: bool = False) -> Array:
     return sigmoid(logits) if multi_label else softmax(logits)
 
 
-def check_probabilities(values: Any, classes: int, multi_label: bool, where: str) -> Array:
+def check_probabilities(
+    values: Any, classes: int, multi_label: bool, where: str, rows: Sequence[int] | None = None
+) -> Array:
     """`values` as [N, C] float32.
+
+    Args:
+        values: What shall be probabilities.
+        classes: C.
+        multi_label: Whether labels do not exclude each other.
+        where: What gave the values, for messages.
+        rows: How messages number the rows; None counts from 0.
 
     Raises:
         ValueError: another shape, values that are no numbers, or rows that do not add up to 1.
@@ -107,23 +116,28 @@ def check_probabilities(values: Any, classes: int, multi_label: bool, where: str
         raise ValueError(
             f"{where}: got probabilities of shape {array.shape}; expected [N, {classes}]; give one a label"
         )
-    if not np.isfinite(array).all():
-        row = int(np.flatnonzero(~np.isfinite(array).all(axis=1))[0])
-        raise ValueError(f"{where}: got {array[row].tolist()} in row {row}; expected finite numbers; mend that row")
-    if (array < -1e-4).any() or (array > 1 + 1e-4).any():
-        row = int(np.flatnonzero(((array < -1e-4) | (array > 1 + 1e-4)).any(axis=1))[0])
-        raise ValueError(
-            f"{where}: got {array[row].tolist()} in row {row}; expected probabilities from 0 to 1; mend it"
-        )
-    if not multi_label and len(array) and not np.allclose(array.sum(axis=1), 1, atol=1e-2):
-        row = int(np.abs(array.sum(axis=1) - 1).argmax())
-        raise ValueError(f"{where}: row {row} adds up to {array[row].sum():.3f}; expected 1; give probabilities")
+    astray = np.zeros(len(array), bool) if multi_label else np.abs(array.sum(axis=1) - 1) > 1e-2
+    for wrong, expected in (
+        (~np.isfinite(array).all(axis=1), "finite numbers"),
+        (((array < -1e-4) | (array > 1 + 1e-4)).any(axis=1), "probabilities from 0 to 1"),
+        (astray, "probabilities that add up to 1"),
+    ):
+        if wrong.any():
+            row = int(wrong.argmax())
+            got = ", ".join(f"{value:.4g}" for value in array[row].tolist())
+            number = row if rows is None else rows[row]
+            raise ValueError(
+                f"{where}: got {got} in row {number} (counted from 0); expected {expected}; mend that row"
+                + (f" and {wrong.sum() - 1:,} more" if wrong.sum() > 1 else "")
+            )
     return array
 
 
-class _Average(Teacher):
+class Average(Teacher):
+    """Several teachers, whose probabilities are averaged."""
+
     def __init__(self, teachers: list[Teacher], multi_label: bool) -> None:
-        self._teachers, self._multi_label = teachers, multi_label
+        self.members, self._multi_label = teachers, multi_label
         names = [teacher.fingerprint for teacher in teachers]
         self.fingerprint = None if None in names else "+".join(map(str, names))
         # The first that has vectors lends them.
@@ -131,8 +145,13 @@ class _Average(Teacher):
         self.checkpoint, self.is_transformer = lender.checkpoint, lender.is_transformer
 
     def logits(self, texts: list[str]) -> Array:
-        all_of_them = [to_probabilities(teacher.logits(texts), self._multi_label) for teacher in self._teachers]
-        return to_logits(np.mean(all_of_them, axis=0), self._multi_label)
+        return self.average([teacher.logits(texts) for teacher in self.members])
+
+    def average(self, logits: Sequence[Array]) -> Array:
+        """Logits [N, C] of the mean of the probabilities that each member's logits [N, C] are."""
+        return to_logits(
+            np.mean([to_probabilities(one, self._multi_label) for one in logits], axis=0), self._multi_label
+        )
 
 
 class _Function(Teacher):

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..data.errors import DataError
 from ..data.prediction import read_texts
+from ..runtime.text_batches import check_column
 from .neighbours import replace_by_neighbours, text_generator
 
 # The end of a sentence: its mark, what closes after it, and space before something that can begin one.
@@ -117,6 +118,8 @@ def read_unlabelled(
     if source is None:
         return []
     found: list[str] = []
+    if not isinstance(source, str | Path):
+        check_column(source, "unlabelled", DataError)
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
         if isinstance(one, Path) or isinstance(source, str) or _is_file(one):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ..artifact import TrainingRecord, save_artifact
@@ -22,6 +22,7 @@ from ..data import TextDataModule
 from ..model import Architecture
 from ..vectors import base_model
 from .base import TrainingModule
+from .best_checkpoint import BestCheckpoint
 from .classification import ClassificationModule
 from .resume import checkpoint_directory, last_checkpoints
 
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
 
 # Micro-F1 is the accuracy when a text has one label, so one name serves both problem types.
 MONITOR = {"monitor": "val_micro_f1", "mode": "max"}
-EARLY_STOPPING: dict[str, Any] = {**MONITOR, "patience": 5}
-CHECKPOINT: dict[str, Any] = {**MONITOR, "filename": "best", "enable_version_counter": False}
+# Asked after validations only: a run that has none goes on to its last epoch.
+EARLY_STOPPING: dict[str, Any] = {**MONITOR, "patience": 5, "check_on_train_epoch_end": False}
+CHECKPOINT: dict[str, Any] = {
+    **MONITOR, "filename": "best", "enable_version_counter": False, "save_on_train_epoch_end": False,
+}  # fmt: skip
 TRAINER: dict[str, Any] = {"max_epochs": 10, "gradient_clip_val": 5.0, "log_every_n_steps": 20}
 
 
@@ -48,6 +52,10 @@ def quiet_lightning() -> None:
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # The loss of an epoch's last step is logged in any case.
     warnings.filterwarnings("ignore", message="The number of training batches .* is smaller than the logging interval")
+    # A finished run may have been moved or copied.
+    warnings.filterwarnings("ignore", message="The dirpath has changed from")
+    # Nothing is held out where that was asked for.
+    warnings.filterwarnings("ignore", message="Total length of .*list.* across ranks is zero")
     # The summary's megabytes are those of float32, whatever the fit computes in.
     warnings.filterwarnings("ignore", message="Precision .* is not supported by the model summary")
     for name in ("lightning.pytorch", "lightning.fabric"):
@@ -100,7 +108,7 @@ def make_trainer(output_dir: str | Path, options: dict[str, Any]) -> lightning.T
     options = dict(options)
     callbacks: list[Callback] = [
         EarlyStopping(**EARLY_STOPPING),
-        ModelCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
+        BestCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
         *last_checkpoints(output_dir),
         *options.pop("callbacks", []),
     ]
@@ -137,10 +145,12 @@ def save_run(
     scores: dict[str, float] = {}
     # By its path: with a second checkpoint callback, Lightning warns that "best" might mean either.
     best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
-    scores.update(trainer.validate(module, datamodule=data, ckpt_path=best, verbose=False)[0])
-    if data.test_dataloader():
-        # `validate` has just put the best weights back.
-        scores.update(trainer.test(module, datamodule=data, verbose=False)[0])
+    for role, run in (("val", trainer.validate), ("test", trainer.test)):
+        if getattr(data, f"{role}_dataloader")():
+            # Nothing is scored where `limit_val_batches` is 0.
+            for found in run(module, datamodule=data, ckpt_path=best, verbose=False):
+                scores.update(found)
+            best = None  # its weights are the module's now
     if trainer.is_global_zero:
         record = TrainingRecord(
             data=name,
