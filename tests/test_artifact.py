@@ -117,6 +117,20 @@ def test_no_such_directory_names_the_nearest(artifact):
         check_artifact(artifact.parent / "artefact")
 
 
+def test_a_file_is_no_directory(artifact, tmp_path):
+    (tmp_path / "sms.csv").write_text("text,label\n")
+    with pytest.raises(
+        ValueError, match=r"got the file .*sms\.csv; expected the directory of a trained model"
+    ) as error:
+        textcnn.load(tmp_path / "sms.csv")
+    assert "did you mean" not in str(error.value)
+    with pytest.raises(ValueError, match=r"config\.json; expected the directory of .* did you mean .*artifact\?"):
+        textcnn.load(artifact / "config.json")
+    # What is no directory is no suggestion for one.
+    with pytest.raises(FileNotFoundError, match=r"no directory .*sms$"):
+        textcnn.load(tmp_path / "sms")
+
+
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
 def test_missing_file(artifact, name):
     (artifact / name).unlink()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars
 import pytest
 import torch
+from datasets import Dataset
 
 from textcnn.classifier import TorchClassifier
+from textcnn.fold import fold
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.runtime.classifier import CHUNK
 from textcnn.tokenization import train_tokenizer
@@ -73,7 +77,8 @@ def test_any_iterable_of_strings_in_its_order():
         iter(TEXTS),
         (text for text in TEXTS),
         np.array(TEXTS, dtype=object),
-        dict.fromkeys(TEXTS),
+        pd.Series(TEXTS),
+        dict.fromkeys(TEXTS).keys(),
     ):
         np.testing.assert_array_equal(classifier.predict_proba(texts), expected)
     assert classifier.predict([]).shape == (0,)
@@ -96,6 +101,29 @@ def test_any_iterable_of_strings_in_its_order():
 def test_refuses_what_is_no_text(texts, message):
     with pytest.raises(TypeError, match=message):
         build(multi_label=False).predict(texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (pd.DataFrame({"text": TEXTS}), "texts: got DataFrame of 2 dimensions; expected one text a row; give a single"),
+        (polars.DataFrame({"text": TEXTS}), "texts: got DataFrame of 2 dimensions"),
+        (np.array([TEXTS]), "texts: got ndarray of 2 dimensions"),
+        (np.array("joy"), "texts: got ndarray of 0 dimensions"),
+        (Dataset.from_dict({"text": TEXTS}), "texts: got Dataset of 2 dimensions"),
+        ({"text": TEXTS}, r"texts: got dict; expected an iterable of strings; give a single column"),
+    ],
+)
+def test_refuses_a_table_whose_columns_are_no_texts(texts, message):
+    torch_door = build(multi_label=False)
+    folded = fold(torch_door.model, torch_door.tokenizer)
+    for name in ("predict", "predict_proba", "logits", "predict_top_k", "logits_and_fired", "confidence", "answer"):
+        for door in (torch_door, folded):
+            with pytest.raises(TypeError, match=message):
+                getattr(door, name)(texts)
+    for name in ("features", "explain_batch"):
+        with pytest.raises(TypeError, match=message):
+            getattr(folded, name)(texts)
 
 
 def test_top_k_of_none():

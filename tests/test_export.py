@@ -71,7 +71,7 @@ def test_int8_error_is_printed_and_stored(built, tmp_path, capsys):
     folder = save_artifact(*built, tmp_path / "artifact")
     texts = tmp_path / "texts.jsonl"
     texts.write_text("\n".join(json.dumps({"text": text}) for text in TEXTS))
-    exact, rounded = tmp_path / "exact.onnx", tmp_path / "int8.onnx"
+    exact, rounded = tmp_path / "exact.onnx", tmp_path / "new" / "folder" / "int8.onnx"
     main(["export", str(folder), "--format", "onnx", "--output", str(exact)])
     main(["export", str(folder), "--format", "onnx", "--output", str(rounded), "--int8", "--texts", str(texts)])
     printed = capsys.readouterr().out
@@ -102,7 +102,9 @@ def test_a_mistake_is_one_line(built, tmp_path, capsys, options, said):
     assert not (tmp_path / "x.onnx").exists()
 
 
-def test_what_is_no_model(tmp_path):
+def test_what_is_no_model_and_no_text(built, tmp_path):
+    with pytest.raises(TypeError, match=r"texts: got dict; .* give a single column"):
+        export_onnx(*built, tmp_path / "x.onnx", int8=True, texts={"text": ["a"]})
     with pytest.raises(FileNotFoundError, match="no file"):
         OnnxClassifier(tmp_path / "none.onnx")
     (tmp_path / "broken.onnx").write_bytes(b"no protobuf")

@@ -168,6 +168,8 @@ def test_what_cannot_be_folded_is_refused() -> None:
         fold(nn.Linear(2, 2))
     with pytest.raises(TypeError, match="tokenizer: got a int"):
         fold(make_model(), 3)
+    with pytest.raises(TypeError, match=r"texts: got dict; .* give a single column"):
+        fold(make_model(), word_tokenizer(), int8=True, texts={"text": TEXTS})
 
 
 @pytest.fixture

@@ -116,13 +116,19 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
 
     Raises:
         FileNotFoundError: there is no such directory.
-        ValueError: it holds no textcnn model.
+        ValueError: it is a file, or holds no textcnn model.
     """
     directory = Path(directory)
+    if directory.is_file():
+        inside = (directory.parent / "config.json").is_file()
+        raise ValueError(
+            f"got the file {directory}; expected the directory of a trained model; give the one that `textcnn fit` or "
+            "`textcnn.train` wrote" + (f"; did you mean {directory.parent}?" if inside else "")
+        )
     if not directory.is_dir():
-        siblings = [str(path) for path in directory.parent.glob("*")] if directory.parent.is_dir() else []
-        nearest = difflib.get_close_matches(str(directory), siblings, n=1)
-        hint = f"; did you mean {nearest[0]}?" if nearest else ""
+        siblings = [path.name for path in directory.parent.glob("*") if path.is_dir()]
+        nearest = difflib.get_close_matches(directory.name, siblings, n=1)
+        hint = f"; did you mean {directory.parent / nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
     weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
     for name in ("config.json", weights, "tokenizer.json"):

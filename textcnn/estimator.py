@@ -17,8 +17,15 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from .runtime.text_batches import check_column
+
 # What answers need; checkpoints and logs stay behind.
 _ARTIFACT = (".json", ".safetensors", ".md", ".py")
+_SEVERAL = (list, tuple, set, np.ndarray)
+_LISTS_OF_LABELS = (
+    "y: got lists of labels; expected one label a text, or zeros and ones [N, C]; for several labels a text use "
+    "sklearn.preprocessing.MultiLabelBinarizer"
+)
 
 
 class TextCNNClassifier(ClassifierMixin, BaseEstimator):
@@ -224,7 +231,10 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         """Labels as ids [N] or zeros and ones [N, C]; `learn` also sets the classes."""
         if y is None:
             raise ValueError("y: got None; this estimator requires y to be passed, but the target y is None")
-        values = np.asarray(y)
+        from pandas import isna
+
+        # Of a list numpy would make text of a missing label, and refuse uneven lists in its own words.
+        values = np.asarray(y, dtype=None if hasattr(y, "__array__") else object)
         if values.ndim == 2 and values.shape[1] == 1:
             import warnings
 
@@ -234,17 +244,29 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             values = values[:, 0]
         if len(values) != count:
             raise ValueError(f"y: got {len(values)} labels for {count} texts; expected one each")
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError("y: got NaN or infinity; expected a label for every text; drop the texts without one")
+        missing = isna(values)
+        if missing.any():
+            first = np.argwhere(missing)[0]
+            raise ValueError(
+                f"y: got {values[tuple(first)]} at position {first[0]}; expected a label for every text, not None or "
+                "NaN; drop the texts without one"
+            )
         multilabel = values.ndim == 2
+        if values.dtype == object and not multilabel and any(isinstance(label, _SEVERAL) for label in values):
+            raise ValueError(_LISTS_OF_LABELS)
+        values = np.asarray(y) if multilabel else np.asarray(y).ravel()
+        if values.dtype.kind == "f" and np.isinf(values).any():
+            raise ValueError("y: got infinity; expected classes or an indicator matrix")
         if learn:
             kind = type_of_target(values, input_name="y")
+            if kind == "multiclass-multioutput":
+                raise ValueError(_LISTS_OF_LABELS)
             if kind not in ("binary", "multiclass", "multilabel-indicator"):
                 raise ValueError(f"y: got {kind} values; Unknown label type: expected classes or an indicator matrix")
-            self.multilabel_ = multilabel
-            self.classes_ = np.arange(values.shape[1]) if multilabel else np.unique(values)
-            if len(self.classes_) < 2:
-                raise ValueError(f"y: got one class only, {self.classes_[0]!r}; expected at least two classes")
+            classes = np.arange(values.shape[1]) if multilabel else np.unique(values)
+            if len(classes) < 2:
+                raise ValueError(f"y: got one class only, {classes.tolist()[0]!r}; expected at least two classes")
+            self.multilabel_, self.classes_ = multilabel, classes
         if multilabel:
             return values.astype(np.int64)
         found = np.searchsorted(self.classes_, values)
@@ -279,10 +301,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _texts(values: Any) -> list[str]:
-    if isinstance(values, str | bytes):
-        raise ValueError(f"X: got one {type(values).__name__}; expected an iterable of strings; write [text]")
-    if getattr(values, "ndim", 1) != 1:
-        raise ValueError(f"X: got an array of {values.ndim} dimensions; expected one text a row; give a single column")
+    check_column(values, "X", ValueError)
     texts = list(values)
     for position, text in enumerate(texts):
         if not isinstance(text, str):

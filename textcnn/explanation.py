@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
+from .arguments import VerbParser
 from .classifier import load
 
 DESCRIPTION = """\
@@ -17,9 +17,7 @@ Prints the n-grams of a text that made its answer; bias and weights add up to th
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument("text", help="the text")
     parser.add_argument("--label", help="label to explain (default: the most probable)")
@@ -31,7 +29,9 @@ def main(verb: str, args: list[str]) -> None:
     if options.html:
         page = f"<!doctype html><meta charset=utf-8><title>{verb}</title>"
         page += '<meta name=viewport content="width=device-width"><style>:root{color-scheme:light dark}</style>'
-        Path(options.html).write_text(page + explanation.to_html(options.top), encoding="utf-8")
+        written = explanation.to_html(options.top)
+        Path(options.html).parent.mkdir(parents=True, exist_ok=True)
+        Path(options.html).write_text(page + written, encoding="utf-8")
     if options.json:
         print(json.dumps(explanation.to_dict(), ensure_ascii=False))
         return

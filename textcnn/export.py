@@ -5,7 +5,6 @@ Shapes: `N` and `B` texts, `T` tokens with padding, `C` classes.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 from collections.abc import Iterable
@@ -14,12 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import VerbParser
 from .data.errors import nearest
 from .data.padding import pad_right
 from .fold import plain_config, tokenizer_json_of
 from .quantize import measure_error
 from .runtime.classifier import Array, TextClassifier
 from .runtime.storage import unfinished
+from .runtime.text_batches import check_column
 
 DESCRIPTION = """\
 Writes a trained model for a program that has neither Python nor textcnn.
@@ -58,9 +59,12 @@ def export_onnx(
     _need("onnx")
     from .onnx_graph import onnx_graph
 
+    if texts is not None:
+        check_column(texts)
     wanted = None if texts is None else list(texts)
     if int8 and not wanted:
         raise ValueError("int8: got no texts; expected some, to measure its error on; give texts")
+    Path(path).parent.mkdir(parents=True, exist_ok=True)  # where it cannot be made, before the work
     config = plain_config(model)
     metadata = {
         "config": json.dumps(config),
@@ -162,9 +166,7 @@ def _need(package: str) -> None:
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn export`."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument("--format", required=True, metavar="|".join(FORMATS), help="what to write")
     parser.add_argument("--output", required=True, metavar="FILE", help="file to write")

@@ -9,7 +9,6 @@ Shapes: `V` vocabulary, `D` vector size, `R` values in a table row, `F` filters 
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .arguments import VerbParser
 from .quantize import factor, largest_sums, measure_error, quantize
 from .runtime.folded import FoldedTextCNN
 from .runtime.layout import Layout
 from .runtime.storage import FOLDED_FILE
+from .runtime.text_batches import check_column
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,7 +67,9 @@ def fold(
     if factored and not int8:
         raise ValueError("factored: got it without int8; expected both, as float32 tables are no larger than it")
     tokenizer_json = tokenizer_json_of(tokenizer)
-    texts = None if texts is None else list(texts)
+    if texts is not None:
+        check_column(texts)
+        texts = list(texts)
     tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
     vectors, weights = _factors(model, config) if factored else (None, None)
@@ -250,11 +253,10 @@ def _array(tensor: Any) -> NDArray[np.float32]:
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn fold`."""
-    parser = argparse.ArgumentParser(
+    parser = VerbParser(
         f"textcnn {verb}",
         description="Makes folded.safetensors, the look-up tables that an artifact answers from.\n\n"
         "  textcnn fold runs/reviews --int8 --texts reviews.csv",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it; the tables go there")
     parser.add_argument("--int8", action="store_true", help="round to 8 bits: a quarter of the size, faster")

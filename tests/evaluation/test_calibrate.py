@@ -154,6 +154,30 @@ def test_mistakes(changes: Any, arguments: list[str], said: str, tmp_path: Path,
     assert said in capsys.readouterr().err
 
 
+def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
+    folder = artifact(tmp_path / "model", **SINGLE)
+    labels = [None if i < 3 else "abc"[i % 3] for i in range(200)]
+    data = labelled(tmp_path / "data.jsonl", labels)
+    data.write_text(data.read_text() + '\n{"text": null, "label": "a"}\n{"text": null, "label": null}')
+    main(["calibrate", str(folder), "--data", str(data)])
+    said = capsys.readouterr().out
+    assert "from 197 texts" in said
+    assert "dropped: 2 rows without a text, 3 rows without a label\n" in said
+    assert textcnn.calibrate(folder, str(labelled(data, ["abc"[i % 3] for i in range(200)]))).dropped == ""
+
+
+def test_reset_is_asked_for_alone(tmp_path: Path, capsys: Any) -> None:
+    folder = artifact(tmp_path / "model", temperature=3.0, **SINGLE)
+    for more in (["--abstain", "energy:coverage=0.5"], ["--threshold_for", "a:f1"], ["--no_temperature"]):
+        with pytest.raises(SystemExit) as stop:
+            main(["calibrate", str(folder), "--reset", *more])
+        assert stop.value.code == 2
+        assert f"--reset: got {more[0]} as well; expected it alone" in capsys.readouterr().err
+    assert textcnn.load(folder).temperature == 3
+    main(["calibrate", str(folder), "--reset"])
+    assert textcnn.load(folder).temperature == 1
+
+
 def test_labels_and_rows_that_are_missing(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
     for labels, said in ((["aa"] * 200, "did you mean 'a'"), ([None] * 200, "no row of")):

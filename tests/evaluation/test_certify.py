@@ -37,6 +37,17 @@ def test_certified_accuracy(kind: str, tmp_path: Path, capsys: Any) -> None:
         certified = guarantee(model, TEXTS, k).certified
         assert f"{k} replaced: certified accuracy {(right & certified).mean():.4f}" in said
     assert 0 < guarantee(model, TEXTS, 1).certified.mean() < 1
+    with (tmp_path / "data.jsonl").open("a") as file:
+        file.write('\n{"text": null, "label": null}')
+    main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--replaced", "1", "--limit", "1"])
+    assert capsys.readouterr().out.startswith("1 of 40 texts of ")
+    main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--replaced", "1", "--limit", "2"])
+    assert "dropped: 1 rows without a text\n" in capsys.readouterr().out
+    for limit in ("0", "-3"):
+        with pytest.raises(SystemExit) as stop:
+            main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--limit", limit])
+        assert stop.value.code == 2
+        assert f"limit: got {limit}; expected a whole number of at least 1" in capsys.readouterr().err
     main(["certify", str(folder), "--text", TEXTS[3], "--replaced", "1"])
     assert f"never below {guarantee(model, TEXTS[3:4], 1).least[0]:.3f}" in capsys.readouterr().out
     with pytest.raises(SystemExit):

@@ -157,13 +157,28 @@ def test_one_row_and_a_normalised_model(tmp_path: Path) -> None:
     report(folder, write(tmp_path / "data.jsonl", [{"text": "w3", "label": "a", "site": 1}]))
 
 
-def test_the_scores_as_json(tmp_path: Path) -> None:
+def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
-    data, path = write(tmp_path / "data.jsonl", rows_for(folder)), tmp_path / "scores.json"
+    rows = rows_for(folder)
+    rows += [{**rows[5], "label": None}] * 4 + [{**rows[5], "text": None}] * 2
+    data, path = write(tmp_path / "data.jsonl", rows), tmp_path / "scores.json"
+    page = report(folder, data, "--json", str(path))
+    said = capsys.readouterr().out
+    assert said.startswith("160 texts of ")
+    counted = "dropped: 2 rows without a text, 4 rows without a label"
+    assert f"{counted}\n" in said
+    assert counted in page
+    assert json.loads(path.read_text())["dropped"] == {"without_text": 2, "without_label": 4}
+
+
+def test_the_scores_as_json(tmp_path: Path, capsys: Any) -> None:
+    folder = artifact(tmp_path / "model", **SINGLE)
+    data, path = write(tmp_path / "data.jsonl", rows_for(folder)), tmp_path / "new" / "folder" / "scores.json"
     main(["evaluate", str(folder), "--data", data, "--json", str(path), "--resamples", "20"])
     written = json.loads(path.read_text())
     assert written["texts"] == 160
     assert written["scores"]["accuracy"]["low"] <= written["scores"]["accuracy"]["value"]
+    assert "dropped" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -174,6 +189,7 @@ def test_the_scores_as_json(tmp_path: Path) -> None:
         ("a", ["--out_of_scope", "oos"], "no row of"),
         ("a", ["--out_of_scope", "a"], "label that the model knows"),
         ("a", ["--split", "tset"], "no split"),
+        ("a", ["--mistakes", "-1"], "mistakes: got -1; expected a whole number of at least 0"),
         (["a"], [], "lists of labels; expected one label a text"),
     ],
 )

@@ -111,15 +111,28 @@ def test_the_verb_prints_and_writes(tmp_path: Path, capsys: Any) -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
     folder = save_artifact(make_model(**SINGLE), tokenizer, tmp_path / "model")
     (tmp_path / "texts.txt").write_text("\n".join(text for text in TEXTS if text))
-    main(["lexicon", str(folder), "--data", str(tmp_path / "texts.txt"), "--json", str(tmp_path / "l.json")])
-    written = json.loads((tmp_path / "l.json").read_text())
-    assert written["classes"]["a"][0]["text"] in capsys.readouterr().out
+    main(["lexicon", str(folder), "--data", str(tmp_path / "texts.txt"), "--json", str(tmp_path / "new" / "l.json")])
+    written = json.loads((tmp_path / "new" / "l.json").read_text())
+    said = capsys.readouterr().out
+    assert written["classes"]["a"][0]["text"] in said
+    assert "dropped" not in said
+    rows = [{"text": text, "site": 1} for text in [*TEXTS, None]]
+    for label, dropped in (
+        ({}, "1 rows without a text"),
+        ({"label": None}, "1 rows without a text, 1 rows without a label"),
+    ):
+        lines = [json.dumps({**row, **label, **({"label": "a"} if label and i else {})}) for i, row in enumerate(rows)]
+        (tmp_path / "rows.jsonl").write_text("\n".join(lines))
+        main(["lexicon", str(folder), "--data", str(tmp_path / "rows.jsonl"), "--label", "a"])
+        assert f"dropped: {dropped}\n" in capsys.readouterr().out
     main(["lexicon", str(folder), "--data", str(tmp_path / "texts.txt"), "--filter", "2"])
     assert "filter 2, width 3" in capsys.readouterr().out
     for arguments, said in (
         (["--filter", "99"], "from 0 to 11"),
         (["--label", "aa"], "did you mean 'a'"),
         (["--scale", "x"], "expected N=S"),
+        (["--limit", "-1"], "limit: got -1; expected a whole number of at least 1"),
+        (["--top", "-1"], "top: got -1; expected a whole number of at least 0"),
         (["--output", "x"], "give --drop or --scale"),
     ):
         with pytest.raises(SystemExit) as stop:

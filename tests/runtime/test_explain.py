@@ -184,15 +184,30 @@ def artifact(tmp_path: Path) -> Path:
 
 
 def test_the_verb(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    main(["explain", str(artifact), TEXTS[4], "--label", "b", "--html", str(tmp_path / "why.html")])
+    page = tmp_path / "new" / "folder" / "why.html"
+    main(["explain", str(artifact), TEXTS[4], "--label", "b", "--html", str(page)])
     said = capsys.readouterr().out
     why = fold(make_model(), word_tokenizer()).explain(TEXTS[4], "b")
     assert f"logit {why.logit:.3f}" in said
     assert why.contributions[0].text in said
-    assert why.contributions[0].text in (tmp_path / "why.html").read_text()
+    assert why.contributions[0].text in page.read_text()
     main(["explain", str(artifact), TEXTS[4], "--label", "b", "--json"])
     written = json.loads(capsys.readouterr().out)
     assert written["contributions"][0]["weight"] == pytest.approx(why.contributions[0].weight)
+
+
+@pytest.mark.parametrize("more", [[], ["--html", "why.html"]])
+def test_a_negative_number_of_ngrams_is_refused(
+    artifact: Path, more: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main(["explain", str(artifact), TEXTS[4], "--top", "-2", *more])
+    assert stop.value.code == 2
+    assert "top: got -2; expected a whole number of at least 0" in capsys.readouterr().err
+    assert not (tmp_path / "why.html").exists()
+    main(["explain", str(artifact), TEXTS[4], "--top", "0"])
+    assert "0.000 of these" in capsys.readouterr().out
 
 
 def test_rich_prints_an_explanation() -> None:

@@ -156,7 +156,13 @@ def _groups(outcome: Outcome, names: Sequence[str], order: Sequence[str]) -> lis
 
 
 def confident_mistakes(outcome: Outcome, limit: int) -> NDArray[np.int64]:
-    """Positions of the texts with a wrong label, the surest first; those without any label are none of them."""
+    """Positions of the texts with a wrong label, the surest first; those without any label are none of them.
+
+    Raises:
+        ValueError: the limit is less than 0.
+    """
+    if limit < 0:
+        raise ValueError(f"mistakes: got {limit}; expected a whole number of at least 0")
     wrong = ~outcome.correct
     if not outcome.multi_label:
         wrong &= outcome.predicted != NOTHING

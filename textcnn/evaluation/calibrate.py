@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import VerbParser
 from ..artifact import CALIBRATION, check_artifact, write_calibration
 from ..classifier import load
 from ..data.errors import nearest
@@ -46,7 +46,8 @@ class Calibration:
     """What calibration found, and the expected calibration error before and after on the texts it was found on.
 
     temperature: Divides the logits. thresholds: Label to threshold. abstention: When to give no label. texts: Number of
-    texts. Each pair is (before, after): ece, over 15 bins; nll, the mean negative log-likelihood.
+    texts. Each pair is (before, after): ece, over 15 bins; nll, the mean negative log-likelihood. dropped: Rows that
+    were left out, in words.
     """
 
     temperature: float
@@ -57,6 +58,7 @@ class Calibration:
     nll: tuple[float, float]
     coverage: float = 1.0
     accuracy_of_covered: float | None = None
+    dropped: str = ""
 
 
 def calibrate(
@@ -148,6 +150,7 @@ def _fit(
         nll=(negative_log_likelihood(logits, targets), negative_log_likelihood(calibrated, targets)),
         coverage=coverage,
         accuracy_of_covered=accuracy,
+        dropped=rows.dropped,
     )
 
 
@@ -213,9 +216,7 @@ def _share(what: str, value: str) -> float:
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument("--data", metavar="DATA", help="labelled texts (default: what the run held out)")
     parser.add_argument("--split", metavar="NAME", help="their split (default: validation)")
@@ -233,6 +234,12 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--reset", action="store_true", help="undo every calibration")
     options = parser.parse_args(args)
     if options.reset:
+        others = [name for name, value in vars(options).items() if value and name not in ("directory", "reset")]
+        if others:
+            raise ValueError(
+                f"--reset: got --{others[0]} as well; expected it alone; leave out --reset, as each call sets all "
+                "three anew"
+            )
         write_calibration(options.directory)
         said = ", ".join(f"{name} {value}" for name, value in CALIBRATION.items())
         print(f"{options.directory}: {said}")
@@ -242,6 +249,8 @@ def main(verb: str, args: list[str]) -> None:
         options.text_column, options.label_column, not options.no_temperature,
     )  # fmt: skip
     print(f"temperature {found.temperature:.4f}, from {found.texts:,} texts")
+    if found.dropped:
+        print(found.dropped)
     print(f"calibration error (15 bins, these texts) {found.ece[0]:.4f} -> {found.ece[1]:.4f}")
     print(f"negative log-likelihood {found.nll[0]:.4f} -> {found.nll[1]:.4f}")
     for label, threshold in found.thresholds.items():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import numpy as np
 
+from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
 from ..runtime.bounds import guarantee
 from ..runtime.folded import FoldedTextCNN
-from .labelled import read_labelled
+from .labelled import read_labelled, spread
 
 DESCRIPTION = """\
 Says of each text whether its label would stay the same whatever k of its tokens were replaced by, any tokens by any
@@ -26,9 +26,7 @@ LIMIT = 1000
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it; its tables in float32")
     parser.add_argument("--data", metavar="DATA", help="labelled texts: a file, a folder, a Hub name")
     parser.add_argument("--text", help="one text, in place of data")
@@ -56,9 +54,11 @@ def main(verb: str, args: list[str]) -> None:
             )
         return
     rows = read_labelled(options.data, model, options.split, options.text_column, options.label_column)
-    chosen = np.unique(np.linspace(0, len(rows) - 1, min(options.limit, len(rows))).astype(int))
+    chosen = spread(len(rows), options.limit)
     texts, targets = [rows.texts[i] for i in chosen], rows.targets[chosen]
     print(f"{len(texts):,} of {len(rows):,} texts of {rows.where}")
+    if rows.dropped:
+        print(rows.dropped)
     standing = np.arange(len(texts))
     right = np.zeros(len(texts), dtype=bool)
     for k in sorted(options.replaced):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
 
+from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
 from .labelled import read_labelled
@@ -25,9 +25,7 @@ The report is one HTML file that needs no network."""
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument("--data", required=True, metavar="DATA", help="labelled texts: a file, a folder, a Hub name")
     parser.add_argument("--split", metavar="NAME", help="their split (default: test, or the only one)")
@@ -53,9 +51,13 @@ def main(verb: str, args: list[str]) -> None:
     rows = read_labelled(
         options.data, classifier, options.split, options.text_column, options.label_column, options.out_of_scope
     )
+    for file in filter(None, (options.json, options.report)):
+        Path(file).parent.mkdir(parents=True, exist_ok=True)  # where it cannot be made, before the work
     outcome = ask(classifier, rows)
     found, scope = scores(outcome, options.resamples), out_of_scope(outcome)
     print(f"{len(outcome.inside):,} texts of {rows.where}, {len(outcome.labels)} classes; {LEVEL:.0%} intervals")
+    if rows.dropped:
+        print(rows.dropped)
     for name, score in found.items():
         print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
     for one in scope:
@@ -65,6 +67,7 @@ def main(verb: str, args: list[str]) -> None:
         written = {
             "data": rows.where,
             "texts": len(outcome.inside),
+            "dropped": {"without_text": rows.without_text, "without_label": rows.without_label},
             "scores": {name: asdict(score) for name, score in found.items()},
             "out_of_scope": [asdict(one) for one in scope],
         }

@@ -31,8 +31,8 @@ class Labelled:
     """Rows with a text and a label.
 
     texts: N texts. targets: label ids [N], or zeros and ones [N, C]. where: what they were read from. columns: every
-    other column, N values each. outside: [N] rows that belong to no class of the model, whose target is -1. dropped:
-    rows that were left out for want of a text or label.
+    other column, N values each. outside: [N] rows that belong to no class of the model, whose target is -1.
+    without_text, without_label: rows that were left out for want of it.
     """
 
     texts: list[str]
@@ -40,10 +40,39 @@ class Labelled:
     where: str
     outside: NDArray[np.bool_]
     columns: dict[str, list[Any]] = field(default_factory=dict)
-    dropped: int = 0
+    without_text: int = 0
+    without_label: int = 0
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def dropped(self) -> str:
+        """The rows that were left out, in words; "" where there is none."""
+        return dropped_rows(self.without_text, self.without_label)
+
+
+def dropped_rows(without_text: int, without_label: int = 0) -> str:
+    """What every verb says of rows that it leaves out; "" of none.
+
+    Example:
+        >>> dropped_rows(20, 40)
+        'dropped: 20 rows without a text, 40 rows without a label'
+    """
+    counts = {"text": without_text, "label": without_label}
+    said = ", ".join(f"{count:,} rows without a {what}" for what, count in counts.items() if count)
+    return f"dropped: {said}" if said else ""
+
+
+def spread(count: int, limit: int) -> NDArray[np.int64]:
+    """Positions of at most `limit` of so many texts, evenly from the first to the last.
+
+    Raises:
+        ValueError: the limit is less than 1.
+    """
+    if limit < 1:
+        raise ValueError(f"limit: got {limit}; expected a whole number of at least 1")
+    return np.unique(np.linspace(0, count - 1, min(limit, count)).astype(np.int64))
 
 
 def read_labelled(
@@ -110,7 +139,8 @@ def read_labelled(
         where=where,
         outside=outside,
         columns={name: pc.take(table.column(name), kept).to_pylist() for name in others},
-        dropped=len(table) - len(examples.rows),
+        without_text=examples.without_text,
+        without_label=examples.without_label,
     )
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
 from ..data.errors import DataError, nearest
 from ..data.prediction import open_rows, texts_of
 from ..runtime.folded import FoldedTextCNN
-from .labelled import read_labelled
+from .labelled import dropped_rows, read_labelled, spread
 from .lexicon import Lexicon, check_filters, lexicon, save_scaled, scale_filters
 from .scores import ask, scores
 
@@ -32,9 +30,7 @@ LIMIT = 20_000
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument("--data", required=True, metavar="DATA", help="texts; with labels, to measure --drop by")
     parser.add_argument("--split", metavar="NAME", help="their split (default: test, or the only one)")
@@ -63,18 +59,22 @@ def main(verb: str, args: list[str]) -> None:
     rows = None
     try:
         rows = read_labelled(options.data, model, options.split, options.text_column, options.label_column)
-        texts = rows.texts
+        texts, dropped = rows.texts, rows.dropped
     except DataError:
         if factors or options.label_column:
             raise
         # The lexicon itself needs no labels.
         column = texts_of(open_rows(options.data), options.text_column, None, options.data)
         texts = [text for text in column.to_pylist() if text is not None]
-    spread = np.unique(np.linspace(0, len(texts) - 1, min(options.limit, len(texts))).astype(int))
+        dropped = dropped_rows(column.null_count)
+    chosen = spread(len(texts), options.limit)
+    if dropped:
+        print(dropped)
     if not factors:
-        found = lexicon(model, [texts[i] for i in spread], options.top)
+        found = lexicon(model, [texts[i] for i in chosen], options.top)
         _print(found, options.label or model.labels, options.filter)
         if options.json:
+            Path(options.json).parent.mkdir(parents=True, exist_ok=True)
             written = {"texts": found.texts, "dead": found.dead, **asdict(found)}
             Path(options.json).write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         return

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
+from .text_batches import check_column
 
 # Texts answered at a time, so that an iterator of any length needs no more memory than this many texts.
 CHUNK = 4096
@@ -52,7 +53,7 @@ class TextClassifier:
         """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
 
         Raises:
-            TypeError: `texts` is one string, or holds something that is no string.
+            TypeError: `texts` is one string or a table, or holds something that is no string.
         """
         parts = [self._logits(chunk) for chunk in _chunks(texts)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
@@ -61,7 +62,7 @@ class TextClassifier:
         """Probabilities of any iterable of strings, classes in the order of `labels`: [N, C] float32.
 
         Raises:
-            TypeError: `texts` is one string, or holds something that is no string.
+            TypeError: `texts` is one string or a table, or holds something that is no string.
         """
         return self._probabilities(self.logits(texts))
 
@@ -117,7 +118,7 @@ class TextClassifier:
             array(['spam'], dtype='<U4')
 
         Raises:
-            TypeError: `texts` is one string, or holds something that is no string.
+            TypeError: `texts` is one string or a table, or holds something that is no string.
         """
         if self.abstention is not None and abstain:
             return self.decide(self.answer(texts))
@@ -174,8 +175,7 @@ class TextClassifier:
 
 
 def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"texts: got one {type(texts).__name__}; expected an iterable of strings; write [text]")
+    check_column(texts)
     start = 0
     iterator = iter(texts)
     while chunk := list(islice(iterator, CHUNK)):

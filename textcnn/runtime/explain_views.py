@@ -27,7 +27,7 @@ def table(explanation: Explanation, top: int = 12) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    shown = explanation.contributions[:top]
+    shown = _first(explanation, top)
     largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
     rows = Table(box=None, padding=(0, 2, 0, 0))
     for name, justify in (
@@ -58,7 +58,7 @@ def html(explanation: Explanation, top: int = 12) -> str:
 
 def ngrams(explanation: Explanation, top: int = 12) -> str:
     """The table of n-grams alone, in HTML; STYLE is for it."""
-    shown = explanation.contributions[:top]
+    shown = _first(explanation, top)
     largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
     rows = "".join(
         f'<tr><td>{escape(" ".join(c.text.split()))}</td><td class="number">{c.weight:+.3f}</td><td>'
@@ -71,6 +71,12 @@ def ngrams(explanation: Explanation, top: int = 12) -> str:
         '<th class="number">if deleted</th></tr>'
         f"{rows}</table><p><small>{escape(_footing(explanation, shown))}</small></p>"
     )
+
+
+def _first(explanation: Explanation, top: int) -> tuple[Contribution, ...]:
+    if top < 0:
+        raise ValueError(f"top: got {top}; expected a whole number of at least 0")
+    return explanation.contributions[:top]
 
 
 def coloured(explanation: Explanation) -> str:

@@ -170,7 +170,7 @@ class FoldedTextCNN(TextClassifier):
         """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
 
         Raises:
-            TypeError: `texts` is one string, or holds something that is no string.
+            TypeError: `texts` is one string or a table, or holds something that is no string.
             ValueError: a text holds half of a surrogate pair, which no tokenizer can read.
         """
         if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):

@@ -1,8 +1,8 @@
-"""Texts in batches for the tokenizer and the kernels, and the error for what is no text."""
+"""Texts in batches for the tokenizer and the kernels, and the errors for what is no text and no column of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
@@ -11,10 +11,28 @@ BATCH_TEXTS = 512
 BATCH_CHARACTERS = 1 << 18
 
 
+def check_column(texts: Any, name: str = "texts", error: type[Exception] = TypeError) -> None:
+    """Refuses what has no text in each place: one text, whose parts are characters, and a table, whose parts are the
+    names of its columns. Looks at no text, so that it takes the same time for any number of them.
+
+    Args:
+        texts: What should be an iterable of strings.
+        name: How the caller calls it.
+        error: What to raise.
+    """
+    kind = type(texts).__name__
+    if isinstance(texts, str | bytes):
+        raise error(f"{name}: got one {kind}; expected an iterable of strings; write [text]")
+    if isinstance(texts, Mapping):
+        raise error(f"{name}: got {kind}; expected an iterable of strings; give a single column")
+    dimensions = len(getattr(texts, "shape", (0,)))
+    if dimensions != 1:
+        raise error(f"{name}: got {kind} of {dimensions} dimensions; expected one text a row; give a single column")
+
+
 def text_batches(texts: Iterable[str]) -> Iterator[list[str]]:
     """Lists of texts of at most BATCH_TEXTS texts and, unless one text is longer, BATCH_CHARACTERS."""
-    if isinstance(texts, str | bytes):
-        raise TypeError(f"texts: got one {type(texts).__name__}; expected an iterable of strings; write [text]")
+    check_column(texts)
     iterator = iter(texts)
     done = 0
     while batch := list(islice(iterator, BATCH_TEXTS)):

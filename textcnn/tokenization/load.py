@@ -52,8 +52,8 @@ def load_tokenizer(name_or_directory: str | os.PathLike[str], revision: str | No
         )
     except OSError as error:
         raise FileNotFoundError(
-            f"got tokenizer {name!r}; expected a local directory or a Hub id that can be reached; "
-            f"check the spelling and the network ({first_line(error)})"
+            f"got tokenizer {name!r} (lent by the vectors, where no tokenizer is named); expected a local directory or "
+            f"a Hub id that can be reached; check the spelling and the network ({first_line(error)})"
         ) from error
     except Exception as error:  # whatever a broken file provokes in tokenizers or transformers
         raise ValueError(

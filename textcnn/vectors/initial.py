@@ -47,7 +47,7 @@ class InitialVectors:
 def source_names(sources: VectorSources | None) -> list[str]:
     """The sources as a list of names: none for None, one for a single source.
 
-    Raises ValueError for an empty list.
+    Raises ValueError for an empty list, and FileNotFoundError for a file or directory that is not there.
 
     >>> source_names("glove.6B.300d.txt")
     ['glove.6B.300d.txt']
@@ -55,10 +55,13 @@ def source_names(sources: VectorSources | None) -> list[str]:
     if sources is None:
         return []
     if isinstance(sources, (str, os.PathLike)):
-        return [os.fspath(sources)]
+        sources = [os.fspath(sources)]
     if not sources:
         raise ValueError("vectors: got an empty list; expected a checkpoint or word-vector file; or leave it out")
-    return [os.fspath(source) for source in sources]
+    names = [os.fspath(source) for source in sources]
+    for name in names:
+        _resolve(name)
+    return names
 
 
 def vectors_dim(sources: VectorSources) -> int:
