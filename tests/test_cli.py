@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -151,10 +152,10 @@ def test_validate_and_test_score_a_run(trained, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
-def test_predict_writes_beside_the_rows(trained, tmp_path, suffix):
+def test_predict_writes_beside_the_rows(trained, tmp_path, capsys, suffix):
     folder, _ = trained
     new = tmp_path / "new.csv"
-    new.write_text('id,text\n7,"a lovely film"\n8,""\n9,"awful, awful"\n', encoding="utf-8")
+    new.write_text('id,text\n007,"a lovely film"\n008," "\n009,"awful, awful"\n010,\n', encoding="utf-8")
     output = tmp_path / f"out{suffix}"
     run("predict", "--config", str(folder / "config.yaml"), "--data.predict_path", str(new), "--output", str(output))
     if suffix == ".parquet":
@@ -164,9 +165,11 @@ def test_predict_writes_beside_the_rows(trained, tmp_path, suffix):
             rows = list(csv.DictReader(file))
     else:
         rows = [json.loads(line) for line in output.read_text().splitlines()]
-    assert [int(row["id"]) for row in rows] == [7, 8, 9]
+    assert [row["id"] for row in rows] == ["007", "008", "009", "010"]
+    assert "1 row without a text, kept without a label" in capsys.readouterr().err
+    assert not rows.pop()["predicted_label"]
     classifier = textcnn.load(folder)
-    texts = ["a lovely film", "", "awful, awful"]
+    texts = ["a lovely film", " ", "awful, awful"]
     assert [row["predicted_label"] for row in rows] == classifier.predict(texts).tolist()
     columns = [f"probability_{label}" for label in classifier.labels]
     given = np.array([[float(row[column]) for column in columns] for row in rows])
@@ -234,6 +237,45 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     config = ["--config", str(folder / "config.yaml"), "--data.predict_path", f"{data}/test.csv"]
     assert "expected a name that ends in .parquet" in mistake(capsys, "predict", *config, "--output", "out.xlsx")
     assert "did you mean 'accuracy'?" in mistake(capsys, "bench", "acuracy")
+    assert "--data: got" in (line := mistake(capsys, "fit", "--data", f"{data}/test.csv"))
+    assert "for one setting, --data.path reviews.csv" in line
+    line = mistake(capsys, "fit", "--data.path", data, "--model.architecture.num_filter", "3")
+    assert "did you mean 'model.architecture.num_filters'?" in line
+    assert "devices" in mistake(capsys, "fit", "--data.path", data, "--trainer.devices", "0", "--output_dir", "none")
+
+
+@pytest.mark.parametrize(
+    ("verb", "given", "meant"),
+    [
+        ("score", ["run", "new.csv", "--outptu", "x"], "--output"),
+        ("explain", ["run", "a film", "--lable=x"], "--label"),
+        ("export", ["run", "--formta", "onnx"], "--format"),
+        ("fold", ["run", "--in8"], "--int8"),
+        ("vectors", ["bert", "--texst", "a.txt"], "--texts"),
+        ("teach", ["--modle", "bert"], "--model"),
+        ("calibrate", ["run", "--abstian", "x"], "--abstain"),
+        ("certify", ["run", "--dtaa", "x"], "--data"),
+        ("evaluate", ["run", "--dtaa", "x"], "--data"),
+        ("lexicon", ["run", "--dtaa", "x"], "--data"),
+        ("bench", ["speed", "--modle", "run"], "--model"),
+    ],
+)
+def test_a_mistyped_option_names_the_nearest(capsys, verb, given, meant):
+    assert f"did you mean '{meant}'?" in mistake(capsys, verb, *given)
+
+
+def test_a_missing_option_says_where_to_look(capsys):
+    line = mistake(capsys, "score")
+    assert "directory, FILE" in line
+    assert "textcnn score --help" in line
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly():
+    command = [sys.executable, "-m", "textcnn", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141  # as a shell counts SIGPIPE
 
 
 def test_vectors_may_be_a_list(capsys, tmp_path, reviews):
@@ -245,7 +287,12 @@ def test_vectors_may_be_a_list(capsys, tmp_path, reviews):
         run = str(tmp_path / f"run{number}")
         main(["fit", "--data.path", str(reviews), "--data.vectors", given, *QUICK, "--output_dir", run])
         assert textcnn.load(run).config["embedding_dim"] == dim
-    assert "no.txt" in mistake(capsys, "fit", "--data.path", str(reviews), "--data.vectors", f"[{files[0]}, no.txt]")
+    for given in (f"[{files[0]}, no.txt]", "no.txt", "./no"):
+        name = "./no" if given == "./no" else "no.txt"
+        line = mistake(capsys, "fit", "--data.path", str(reviews), "--data.vectors", given)
+        assert f"got vectors '{name}'; expected a word-vector file or a checkpoint; no such file" in line
+    line = mistake(capsys, "fit", "--data.path", str(reviews), "--data.vectors", "no-such-vectors")
+    assert "(lent by the vectors, where no tokenizer is named)" in line
 
 
 def test_unknown_key_in_a_config_file(capsys, tmp_path, reviews):
@@ -293,3 +340,41 @@ def test_bench_accuracy(trained, tmp_path, capsys):
 
 def test_a_mistyped_verb_names_the_nearest(capsys):
     assert "did you mean 'score'?" in mistake(capsys, "scroe")
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--data.validation_fraction", "0"), ("--trainer.max_steps", "2"), ("--trainer.limit_val_batches", "0")],
+)
+def test_a_run_without_a_validation_keeps_its_last_weights(reviews, tmp_path, option, capsys):
+    config = str(tmp_path / "run" / "config.yaml")
+    run("fit", "--data.path", str(reviews), "--output_dir", str(tmp_path / "run"), *QUICK, *option)
+    import torch
+
+    last = torch.load(tmp_path / "run" / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    saved = read_artifact(tmp_path / "run")[0].head.weight.detach()
+    torch.testing.assert_close(saved, last["model.head.weight"], rtol=0, atol=0)
+    run("predict", "--config", config, "--data.predict_path", str(reviews))
+    if option[0].startswith("--data"):
+        line = mistake(capsys, "validate", "--config", config)
+        assert "reviews.csv has no validation split; expected one; name it with --data.validation_split" in line
+
+
+def test_a_copied_run_is_asked_with_what_lies_in_its_folder(trained, tmp_path, monkeypatch):
+    folder, data = trained
+    shutil.copytree(folder, tmp_path / "copy")
+    run("calibrate", str(tmp_path / "copy"), "--data", str(data / "test.csv"))
+    monkeypatch.chdir(tmp_path)
+
+    def predicted(*options):
+        run("predict", "--config", "copy/config.yaml", *options, "--data.predict_path", str(data / "test.csv"),
+            "--output", "out.parquet")  # fmt: skip
+        return pq.read_table("out.parquet")
+
+    found = predicted()
+    texts = found.column("text").to_pylist()
+    copied, first = (textcnn.load(one).predict_proba(texts).max(axis=1) for one in (tmp_path / "copy", folder))
+    assert np.abs(copied - first).max() > 1e-3
+    np.testing.assert_allclose(found.column("probability"), copied, atol=1e-5)
+    # A folder that is named is the one that is asked.
+    np.testing.assert_allclose(predicted("--output_dir", str(folder)).column("probability"), first, atol=1e-5)

@@ -43,7 +43,18 @@ examples:
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; a user's mistake is one line on standard error and exit code 2."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        try:
+            _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            sys.stdout.flush()  # on the way out of Python it could only complain
+    except BrokenPipeError:
+        # What reads the output has enough, as `head` has: the end, as for any tool that SIGPIPE ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + 13)
+
+
+def _run(arguments: list[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_help())
         return
@@ -59,6 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         fail(f"got the verb {verb!r}; expected one of {', '.join(VERBS)}{hint}")
     try:
         importlib.import_module(VERBS[verb][0]).main(verb, rest)
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         # What a user can mend is raised as one of these, in one line.
         if os.environ.get("TEXTCNN_DEBUG"):

@@ -9,11 +9,12 @@ Shapes: `V` vocabulary, `E` size of its token vectors, `D` of the outputs of the
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .arguments import VerbParser
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,9 +99,7 @@ def contextual_vectors(
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn vectors`."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("checkpoint", help="a transformer: directory or Hub id")
     parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="what it reads; no labels needed")
     parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")

@@ -41,6 +41,14 @@ def test_sizes_are_there_after_init() -> None:
     assert sum(data.class_counts) == 90
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("labels", [["007", "010"], [str(number) for number in range(11)]])
+def test_labels_of_a_csv_file_are_called_as_they_are_written(write, labels: list[str], streaming: bool) -> None:
+    path = write("train.csv", "text,label", *(f"text {i},{label}" for i in range(9) for label in reversed(labels)))
+    data = TextDataModule(str(path), tokenizer="byte", streaming=streaming, validation_fraction=0)
+    assert data.labels == labels
+
+
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_tokens_are_counted_by_label(multi_label: bool) -> None:
     rows = _rows(60, classes=3)

@@ -60,15 +60,25 @@ def test_a_cell_may_go_on_in_the_next_block(write, monkeypatch: pytest.MonkeyPat
     assert read_file(write("a.csv", "text,label", *(f'"{t}",x' for t in texts)))["text"].to_pylist() == texts
 
 
-def test_csv_cells_are_null_only_where_empty_and_unquoted(write) -> None:
+def test_csv_cells_are_null_only_where_empty(write) -> None:
     table = read_file(write("a.csv", "text,label", "NA,1", '"",2', ",3", "null,"))
-    assert table.to_pydict() == {"text": ["NA", "", None, "null"], "label": [1, 2, 3, None]}
+    assert table.to_pydict() == {"text": ["NA", None, None, "null"], "label": [1, 2, 3, None]}
 
 
 def test_a_column_is_numeric_only_where_every_cell_is(write) -> None:
     lines = [f"{number},{number / 4},{number}" for number in range(5)]
     table = read_file(write("a.csv", "whole,real,mixed", *lines, "7,1.5,seven"))
     assert [str(kind) for kind in table.schema.types] == ["int64", "double", "string"]
+
+
+@pytest.mark.parametrize("cells", [["007", "010"], ["+5", "6"], ["0x10", "1"], ["01.5", "2"], ["1" * 20, "2"]])
+def test_cells_that_numbers_would_change_stay_text(write, cells: list[str]) -> None:
+    assert read_file(write("a.csv", "code,text", *(f"{cell},a" for cell in cells)))["code"].to_pylist() == cells
+
+
+def test_cells_as_they_are_written(write) -> None:
+    table = read_file(write("a.csv", "id,price,text", "7,1.50,a"), as_written=True)
+    assert table.to_pydict() == {"id": ["7"], "price": ["1.50"], "text": ["a"]}
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
@@ -120,7 +130,7 @@ def test_extension() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", b"text,label\n\xff\xfe,x\n", "cannot be read as csv"),
+        ("a.csv", b"text,label\n\xff\xfe,x\n", "not UTF-8 .*; save it as UTF-8"),
         ("a.csv", b"", "is empty"),
         ("a.csv", b"text,label\n", "is empty"),
         ("a.csv", b"text,label\na,b,c\n", "cannot be read as csv"),

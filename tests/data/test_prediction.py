@@ -50,6 +50,14 @@ def test_the_column_of_the_train_split_comes_first(write) -> None:
     assert _texts(_module(write("c.txt", "one", "", "two"))) == ["one", "", "two"]
 
 
+def test_cells_of_a_csv_file_are_as_written(write) -> None:
+    data = _module(write("a.csv", "id,price,text", "007,1.50,one", "8,2,two"))
+    assert data.predict_rows["id"][:] == ["007", "8"]
+    assert data.predict_rows["price"][:] == ["1.50", "2"]
+    # Numbers are no texts, although they are read as they are written.
+    assert _texts(_module(write("b.csv", "id,words", "1234567890,one", "2345678901,two"))) == ["one", "two"]
+
+
 def test_all_null_texts_and_max_length() -> None:
     assert _texts(_module(Dataset.from_dict({"review": [None, None]}))) == ["", ""]
     assert _texts(_module(Dataset.from_dict({"review": ["abc"]}), max_length=2)) == ["ab"]

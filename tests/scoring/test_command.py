@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -96,6 +97,9 @@ def test_every_format_in_and_out(artifact: Path, tmp_path: Path, start: str, end
     assert [row["text"] for row in got] == texts
     if not start.startswith("txt"):
         assert [int(row["number"]) for row in got] == list(range(len(TEXTS)))
+    if start.startswith(("csv", "tsv")):  # an empty cell is no text
+        assert not got[1]["predicted_label"]
+        got, texts = [row for row in got if row["text"]], [text for text in texts if text]
     assert [row["predicted_label"] for row in got] == classifier.predict(texts).tolist()
     probabilities = np.array([[float(row[f"probability_{label}"]) for label in classifier.labels] for row in got])
     np.testing.assert_allclose(probabilities, classifier.predict_proba(texts), atol=1e-6)
@@ -123,24 +127,97 @@ def test_standard_input_to_standard_output(artifact: Path) -> None:
     assert [row["predicted_label"] for row in rows] == textcnn.load(artifact).predict(["w3 w4", "w5"]).tolist()
 
 
+def test_a_reader_that_has_enough_ends_it_quietly(artifact: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", [{"text": "w3 w4"}] * 20_000)
+    command = [sys.executable, "-m", "textcnn", "score", str(artifact), str(source)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141  # as a shell counts SIGPIPE
+
+
 def test_a_row_without_a_text_is_kept_and_counted(artifact: Path, tmp_path: Path, capsys: Any) -> None:
     source = write(tmp_path / "in.jsonl", [{"text": "w3"}, {"text": None}, {"other": 1}, {"text": "w4"}])
     main(["score", str(artifact), str(source), "--output", str(tmp_path / "out.jsonl")])
     got = rows_of(tmp_path / "out.jsonl")
     assert [row["predicted_label"] is None for row in got] == [False, True, True, False]
     assert got[2]["other"] == 1
-    assert "2 rows have no text" in capsys.readouterr().err
+    assert "2 rows without a text, kept without a label" in capsys.readouterr().err
     wanted = textcnn.load(artifact).predict(["w3", "w4"]).tolist()
     assert [got[0]["predicted_label"], got[3]["predicted_label"]] == wanted
 
 
-def test_bytes_that_are_no_utf8_come_out_as_they_came_in(artifact: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mark", [",", "\t"])
+def test_an_empty_cell_is_no_text_with_or_without_quotes(
+    artifact: Path, tmp_path: Path, capsys: Any, mark: str
+) -> None:
+    source = tmp_path / ("in.csv" if mark == "," else "in.tsv")
+    source.write_text("".join(f"{text}{mark}{i}\n" for i, text in enumerate(["text", "w3", "", '""', " "])))
+    main(["score", str(artifact), str(source), "--output", str(tmp_path / "out.jsonl")])
+    got = rows_of(tmp_path / "out.jsonl")
+    assert [row["predicted_label"] is None for row in got] == [False, True, True, False]
+    assert [row["probability"] is None for row in got] == [False, True, True, False]
+    assert "2 rows without a text" in capsys.readouterr().err
+
+
+def test_rows_that_the_model_abstains_from_are_counted_apart(artifact: Path, tmp_path: Path, capsys: Any) -> None:
+    cautious = tmp_path / "model"
+    shutil.copytree(artifact, cautious)
+    config = json.loads((cautious / "config.json").read_text())
+    config["abstention"] = {"score": "probability", "threshold": 1.1}
+    (cautious / "config.json").write_text(json.dumps(config))
+    source = write(tmp_path / "in.jsonl", [{"text": "w3"}, {"text": None}, {"text": "w4"}])
+    main(["score", str(cautious), str(source), "--output", str(tmp_path / "out.jsonl")])
+    said = capsys.readouterr().err
+    assert "1 row without a text, kept without a label" in said
+    assert "the model abstains from 2 rows, kept without a label" in said
+    assert [row["probability"] is None for row in rows_of(tmp_path / "out.jsonl")] == [False, True, False]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_columns_that_answers_replace_are_named(artifact: Path, tmp_path: Path, capsys: Any, ending: str) -> None:
+    rows = [{"text": "w3", "probability": "mine", "predicted_label": "no"}]
+    source = write(tmp_path / f"in.{ending}", rows)
+    main(["score", str(artifact), str(source), "--output", str(tmp_path / f"out.{ending}"), "--label_only"])
+    said = [line for line in capsys.readouterr().err.splitlines() if "replace" in line]
+    assert len(said) == 1
+    assert "probability, predicted_label" in said[0]
+    assert rows_of(tmp_path / f"out.{ending}")[0]["predicted_label"] == textcnn.load(artifact).predict(["w3"])[0]
+
+
+def test_parquet_whose_first_rows_have_no_text(artifact: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(readers, "CHUNK", 2)
+    source = write(tmp_path / "in.jsonl", [{"text": "w3" if i > 2 else None} for i in range(4)])
+    main(["score", str(artifact), str(source), "--output", str(tmp_path / "out.parquet")])
+    assert [row["predicted_label"] is None for row in rows_of(tmp_path / "out.parquet")] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("mark", [";", "\t", "|"])
+@pytest.mark.parametrize("standard_input", [False, True])
+def test_the_delimiter_of_a_csv_file_is_found(
+    artifact: Path, tmp_path: Path, monkeypatch: Any, mark: str, standard_input: bool
+) -> None:
+    content = f"phone{mark}text\n0044{mark}w3, w4\n"
+    (tmp_path / "in.csv").write_text(content)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode()))))
+    source = ["-", "--input_format", "csv"] if standard_input else [str(tmp_path / "in.csv")]
+    main(["score", str(artifact), *source, "--output", str(tmp_path / "out.csv")])
+    got = rows_of(tmp_path / "out.csv")
+    assert [(row["phone"], row["text"]) for row in got] == [("0044", "w3, w4")]
+
+
+def test_bytes_that_are_no_utf8_come_out_as_they_came_in(artifact: Path, tmp_path: Path, capsys: Any) -> None:
     source = tmp_path / "in.csv"
     source.write_bytes(b"text,id\nw3 \xff\xe9,1\nw4,2\n")
     main(["score", str(artifact), str(source), "--output", str(tmp_path / "out.csv")])
     lines = (tmp_path / "out.csv").read_bytes().splitlines()
     assert lines[1].startswith(b"w3 \xff\xe9,1,")
     assert len(lines) == 3
+    assert "1 line of" in (said := capsys.readouterr().err)
+    assert "no UTF-8" in said
 
 
 def test_half_a_surrogate_pair_in_json_is_kept_as_an_escape(artifact: Path, tmp_path: Path) -> None:
@@ -205,6 +282,11 @@ def test_an_empty_file_gives_an_empty_file(artifact: Path, tmp_path: Path) -> No
         (["in.csv", "--output", "out.xls"], "out.xls"),
         (["in.csv", "--output_format", "parquet"], "give --output"),
         (["odd.dat"], "--input_format"),
+        (["records.json"], "save it as .jsonl"),
+        (["wide.csv", "--output", "out.csv"], "not UTF-8"),
+        (["wide.txt.zst", "--output", "out.csv"], "save it as UTF-8"),
+        (["in.csv", "--outptu", "out.csv"], "did you mean '--output'"),
+        (["in.csv", "--threads", "two"], "--threads"),
         (["ragged.csv", "--output", "out.csv"], "line 3"),
         (["numbers.jsonl", "--output", "out.csv"], "row 2"),
         (["two.csv", "--output", "out.csv"], "--text_column"),
@@ -218,6 +300,9 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     Path("in.csv").write_text("text,id\nw3,1\n")
     Path("odd.dat").write_text("w3\n")
+    Path("records.json").write_text('[{"text": "w3"}]')
+    Path("wide.csv").write_text("text,id\nw3,1\n", encoding="utf-16")
+    Path("wide.txt.zst").write_bytes(zstandard.ZstdCompressor().compress("w3\n".encode("utf-16")))
     Path("ragged.csv").write_text("text,id\nw3,1\nw4,2,3\n")
     Path("numbers.jsonl").write_text('{"text": "w3"}\n{"text": 3}\n')
     Path("two.csv").write_text("a,b\nw3,1\n")

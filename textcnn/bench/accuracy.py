@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from ..arguments import VerbParser
 from ..training.command import TextCNNCLI
 from ..training.run import quiet_lightning
 from .report import write_figures
@@ -27,9 +27,7 @@ Options after these are those of `textcnn fit`: --config, --data.path, --model.l
 
 def main(args: list[str]) -> None:
     """`textcnn bench accuracy`."""
-    parser = argparse.ArgumentParser(
-        "textcnn bench accuracy", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser("textcnn bench accuracy", description=DESCRIPTION)
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0 (default: 3)")
     parser.add_argument("--folds", type=int, help="cross-validate the train split in this many folds")
     parser.add_argument("--output", help="JSON file to write")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arguments import VerbParser
 from ..artifact import read_artifact
 from ..data.prediction import open_rows, texts_of
 from ..fold import fold
@@ -35,9 +35,7 @@ TIMED = 512
 
 def main(args: list[str]) -> None:
     """`textcnn bench explain`."""
-    parser = argparse.ArgumentParser(
-        "textcnn bench explain", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser("textcnn bench explain", description=DESCRIPTION)
     parser.add_argument("--model", required=True, metavar="DIR", help="the artifact")
     parser.add_argument("--data", required=True, metavar="FILE", help="texts to explain")
     parser.add_argument("--sums", nargs="*", default=[], metavar="FILE", help="more texts for sum_error, all of them")

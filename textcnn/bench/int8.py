@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 
+from ..arguments import VerbParser
 from ..artifact import read_artifact
 from ..data import TextDataModule
 from ..fold import fold
@@ -21,9 +20,7 @@ Folds a model to int8, with the scale that its train texts give, and compares it
 
 def main(args: list[str]) -> None:
     """`textcnn bench int8`."""
-    parser = argparse.ArgumentParser(
-        "textcnn bench int8", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser("textcnn bench int8", description=DESCRIPTION)
     parser.add_argument("--model", required=True, metavar="DIR", help="the artifact")
     parser.add_argument("--data", required=True, metavar="DATA", help="labelled texts, as --data.path of `textcnn fit`")
     parser.add_argument("--train_split", default="train", metavar="NAME")

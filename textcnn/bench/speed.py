@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import VerbParser
 from ..artifact import read_artifact
 from ..data.prediction import read_texts
 from ..fold import fold
@@ -34,9 +34,7 @@ FEW, VERY_FEW = 1024, 128
 
 def main(args: list[str]) -> None:
     """`textcnn bench speed`."""
-    parser = argparse.ArgumentParser(
-        "textcnn bench speed", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser("textcnn bench speed", description=DESCRIPTION)
     parser.add_argument("--model", required=True, metavar="DIR", help="the artifact to time")
     parser.add_argument("--data", required=True, metavar="FILE", help="texts to label")
     parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")

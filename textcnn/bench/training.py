@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
+from ..arguments import VerbParser
 from ..data import TextDataModule
 from ..model import Architecture, TextCNNConfig
 from ..model.convolution import ParallelConv
@@ -56,9 +56,7 @@ print(peak_memory() - before)"""
 
 def main(args: list[str]) -> None:
     """`textcnn bench train`."""
-    parser = argparse.ArgumentParser(
-        "textcnn bench train", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser("textcnn bench train", description=DESCRIPTION)
     parser.add_argument("--data", required=True, metavar="DATA", help="labelled texts, as --data.path of `textcnn fit`")
     parser.add_argument("--label_column", metavar="NAME", help="column of the labels (default: found by its name)")
     parser.add_argument("--peers", default="", metavar="fasttext", help="also train fastText, to compare whole fits")

@@ -297,12 +297,16 @@ class TextDataModule(LightningDataModule):
         """The rows of `predict_path`, all of them, in their order."""
         return open_rows(self.predict_path)
 
+    @cached_property
+    def predict_texts(self) -> Any:
+        """The texts of `predict_rows`, a ChunkedArray; null where a row has none."""
+        where = str(self.predict_path) if isinstance(self.predict_path, (str, Path)) else "the data"
+        return texts_of(self.predict_rows, self.options.text_column, self._data.columns.text, where)
+
     def predict_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of `predict_rows` in their order, without labels; a null text is an empty one."""
-        where = str(self.predict_path) if isinstance(self.predict_path, (str, Path)) else "the data"
         options = self.options
-        texts = texts_of(self.predict_rows, options.text_column, self._data.columns.text, where)
-        encoded = encode_texts(texts, self.tokenizer, options.max_length)
+        encoded = encode_texts(self.predict_texts, self.tokenizer, options.max_length)
         rows = np.arange(len(encoded))
         dataset = BatchDataset(encoded, rows, None, self.num_labels, self.collator)
         return length_loader(dataset, options.eval_batch_size, sort=False, num_workers=options.num_workers)

@@ -1,8 +1,8 @@
 """Reads csv, tsv, json, jsonl, parquet and txt files (plain or .gz) as arrow tables.
 
 Every cell of a csv file is read as it stands in the file: a column is numeric only where each of
-its cells is a number, and a cell is null only where it is empty and without quotes ("NA", "null"
-and "None" are texts like any other).
+its cells is a number that nobody would miss a digit of ("007" is a name), and a cell is null only
+where it is empty ("NA", "null" and "None" are texts like any other).
 """
 
 from __future__ import annotations
@@ -15,16 +15,19 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from .errors import DataError, one_line
-from .names import has_literal_quotes
+from .names import delimiter_of, has_literal_quotes
 
 EXTENSIONS = ("csv", "tsv", "json", "jsonl", "parquet", "txt")
 FASTTEXT = "__label__"  # the prefix of labels in fastText's files
 BATCH_ROWS = 10_000
 BLOCK_BYTES = 1 << 24  # of a csv file; no row may be longer
+# What a real number would change: leading zeros, a plus sign, more digits than it holds.
+_NO_REAL_NUMBER = r"^-?0[0-9]|^\+|^-?[0-9]{16,}$"
 
 
 def extension(path: Path) -> str | None:
@@ -35,8 +38,11 @@ def extension(path: Path) -> str | None:
     return ending if ending in EXTENSIONS else None
 
 
-def read_file(path: Path) -> pa.Table:
-    """All rows of a file. Raises DataError, in one line, where it cannot be read."""
+def read_file(path: Path, as_written: bool = False) -> pa.Table:
+    """All rows of a file. Raises DataError, in one line, where it cannot be read.
+
+    as_written: keep the cells of a csv file as strings, to be written again.
+    """
     kind = extension(path)
     tables = [pa.Table.from_batches([batch]) for batch in iter_file(path)]
     if not tables:
@@ -48,9 +54,8 @@ def read_file(path: Path) -> pa.Table:
             f"{path} has a column of more than one type ({one_line(error)}); expected one type a "
             "column; correct the file"
         ) from None
-    if kind in ("csv", "tsv"):
-        for index, name in enumerate(table.column_names):
-            table = table.set_column(index, name, infer_numbers(table.column(index)))
+    if kind in ("csv", "tsv") and not as_written:
+        table = with_numbers(table)
     if kind == "txt":
         table = _single_labels(table)
     return table
@@ -64,6 +69,8 @@ def iter_file(path: Path) -> Iterator[pa.RecordBatch]:
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not UTF-8 ({one_line(error)}); save it as UTF-8") from None
     except (pa.ArrowException, EOFError, gzip.BadGzipFile) as error:
+        if "invalid UTF8" in str(error):
+            raise DataError(f"{path} is not UTF-8 ({one_line(error)}); save it as UTF-8") from None
         raise DataError(f"{path} cannot be read as {extension(path)}: {one_line(error)}; correct the file") from None
 
 
@@ -83,12 +90,10 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
     header = next(_lines(path), "")
     if not header:
         return
-    delimiter = "\t" if extension(path) == "tsv" else ","
-    if delimiter == "," and "," not in header:
-        delimiter = max(";\t|", key=header.count) if any(c in header for c in ";\t|") else ","
-    literal = extension(path) == "tsv" and has_literal_quotes(_lines(path))
+    tabs = extension(path) == "tsv"
+    literal = tabs and has_literal_quotes(_lines(path))
     parse = pa_csv.ParseOptions(
-        delimiter=delimiter, quote_char=False if literal else '"', newlines_in_values=not literal
+        delimiter=delimiter_of(header, tabs), quote_char=False if literal else '"', newlines_in_values=not literal
     )
     with _open(path) as file:
         names = pa_csv.open_csv(pa.BufferReader((header + "\n").encode()), parse_options=parse).schema.names
@@ -103,20 +108,35 @@ def _csv(path: Path) -> Iterator[pa.RecordBatch]:
                 column_types={name: pa.string() for name in names},
                 null_values=[""],
                 strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
+                quoted_strings_can_be_null=True,  # writers differ in whether they quote nothing
             ),
         )
         yield from reader
 
 
+def with_numbers(table: pa.Table) -> pa.Table:
+    """A table whose columns of strings are numbers where they can be."""
+    for index, name in enumerate(table.column_names):
+        if pa.types.is_string(table.column(index).type):
+            table = table.set_column(index, name, infer_numbers(table.column(index)))
+    return table
+
+
 def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Strings as integers or real numbers, where each of them is one."""
-    for kind in (pa.int64(), pa.float64()):
-        try:
-            return column.cast(kind) if column.null_count < len(column) else column
-        except pa.ArrowInvalid:
-            continue
-    return column
+    """Strings as integers or real numbers, where each of them is one and none is a name such as "007"."""
+    if column.null_count == len(column):
+        return column
+    try:
+        whole = column.cast(pa.int64())
+        if whole.cast(column.type).equals(column):
+            return whole
+    except pa.ArrowInvalid:
+        pass
+    try:
+        real = column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return column
+    return column if pc.any(pc.match_substring_regex(column, _NO_REAL_NUMBER)).as_py() else real
 
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:

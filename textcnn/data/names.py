@@ -1,4 +1,4 @@
-"""The usual names of columns that hold texts and labels, and how a tsv file quotes; standard library only."""
+"""The usual names of columns that hold texts and labels, and the marks of csv and tsv files; standard library only."""
 
 from __future__ import annotations
 
@@ -20,6 +20,21 @@ def by_name(known: Sequence[str], names: Sequence[str]) -> list[str]:
     """Those of `names` that are known, in the order of `known`, whatever their case."""
     by_lower = {name.lower().strip(): name for name in reversed(names)}
     return [by_lower[name] for name in known if name in by_lower]
+
+
+def delimiter_of(header: str, tabs: bool = False) -> str:
+    """What stands between the cells of a file with this first line: a comma, or where it has none, what it has.
+
+    >>> delimiter_of("text;label")
+    ';'
+
+    Args:
+        header: The first line.
+        tabs: Whether it is a tsv file.
+    """
+    if tabs or "," in header:
+        return "\t" if tabs else ","
+    return max(",;\t|", key=header.count)
 
 
 def has_literal_quotes(lines: Iterable[str]) -> bool:

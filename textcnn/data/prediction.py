@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from .columns import find_text_column
 from .errors import DataError, listed
+from .files import with_numbers
+from .names import TEXT_NAMES, by_name
 from .sources import ALIASES, open_source
 
 if TYPE_CHECKING:
@@ -15,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def open_rows(path: Any) -> Dataset:
-    """The only split of `path`, or the one called predict or test."""
+    """The only split of `path`, or the one called predict or test; cells of a csv file as they are written."""
     from datasets import Dataset
 
     if path is None:
         raise DataError("got no rows to predict; expected a file or data set; give predict_path")
-    source = open_source(path)
+    source = open_source(path, as_written=True)
     named = [name for name in source.names if name.lower() in ("predict", *ALIASES["test"])]
     if len(source.names) > 1 and not named:
         raise DataError(
@@ -41,6 +43,8 @@ def texts_of(rows: Dataset, wanted: str | None, trained_on: str | None, where: s
     head = rows.select(range(min(1_000, len(rows)))).with_format("arrow")[:]
     if wanted is None and trained_on in head.column_names:
         wanted = trained_on
+    if wanted is None and not by_name(TEXT_NAMES, head.column_names) and len(head.column_names) > 1:
+        head = with_numbers(head)  # a number that is read as it is written is no text
     name = find_text_column(head, wanted, where)
     texts = rows.select_columns([name]).with_format("arrow")[:].column(name)
     return texts.cast(pa.string()) if pa.types.is_null(texts.type) else texts

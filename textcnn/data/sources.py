@@ -64,9 +64,15 @@ class Source:
 
 
 def open_source(
-    path: Any, config_name: str | None = None, revision: str | None = None, streaming: bool = False
+    path: Any,
+    config_name: str | None = None,
+    revision: str | None = None,
+    streaming: bool = False,
+    as_written: bool = False,
 ) -> Source:
     """The splits behind a Hub name, a file, a folder, a data set in memory or the embedded set.
+
+    as_written: keep the cells of csv files as strings, to be written again.
 
     Raises FileNotFoundError for a path that is not there and DataError for what cannot be read.
     """
@@ -76,13 +82,13 @@ def open_source(
         return _docstrings()
     local = Path(path).expanduser()
     if local.is_dir() and str(path):
-        return _folder(local, streaming)
+        return _folder(local, streaming, as_written)
     if local.is_file():
         if extension(local) is None:
             raise DataError(
                 f"{path} has an unknown ending; expected one of {listed(EXTENSIONS)} (also .gz); convert the file"
             )
-        return Source(str(path), {"train": _file_loader([local], streaming)})
+        return Source(str(path), {"train": _file_loader([local], streaming, as_written)})
     name = str(path)
     if isinstance(path, os.PathLike) or extension(local) or not _HUB_NAME.fullmatch(name):
         siblings = [other.name for other in local.parent.iterdir()] if local.parent.is_dir() else []
@@ -127,7 +133,7 @@ def _docstrings() -> Source:
     return Source(DOCSTRINGS, {name: loader(name) for name in ("train", "validation", "test")})
 
 
-def _folder(folder: Path, streaming: bool) -> Source:
+def _folder(folder: Path, streaming: bool, as_written: bool) -> Source:
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         from datasets import load_from_disk
 
@@ -140,24 +146,24 @@ def _folder(folder: Path, streaming: bool) -> Source:
                 continue
             splits.setdefault(_SHARD.sub("", stem), []).append(file)
     if not splits and (folder / "data").is_dir():
-        return _folder(folder / "data", streaming)
+        return _folder(folder / "data", streaming, as_written)
     if not splits:
         raise DataError(
             f"the folder {folder} has no data file; expected files such as train.csv, "
             f"validation.csv and test.csv ({listed(EXTENSIONS)})"
         )
-    return Source(str(folder), {name: _file_loader(files, streaming) for name, files in splits.items()})
+    return Source(str(folder), {name: _file_loader(files, streaming, as_written) for name, files in splits.items()})
 
 
-def _file_loader(files: list[Path], streaming: bool) -> Callable[[], Any]:
-    return (lambda: _stream_files(files)) if streaming else (lambda: _load_files(files))
+def _file_loader(files: list[Path], streaming: bool, as_written: bool) -> Callable[[], Any]:
+    return partial(_stream_files, files) if streaming else partial(_load_files, files, as_written)
 
 
-def _load_files(files: list[Path]) -> Dataset:
+def _load_files(files: list[Path], as_written: bool) -> Dataset:
     import pyarrow as pa
     from datasets import Dataset
 
-    tables = [read_file(file) for file in files]
+    tables = [read_file(file, as_written) for file in files]
     try:
         return Dataset(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:

@@ -23,7 +23,7 @@ from .collator import TextCollator
 from .encoding import EncodedTexts, encode_chunk, encode_texts, encoder
 from .errors import DataError, one_line
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
-from .files import infer_numbers
+from .files import with_numbers
 from .labels import Targets, choose_labels, encode_labels
 from .options import DataOptions
 from .sources import Source
@@ -81,10 +81,7 @@ class StreamedData:
         return f"the {role} split of {self.description}"
 
     def _find_columns(self, head: pa.Table) -> Columns:
-        for index, name in enumerate(head.column_names):  # a csv stream has only strings
-            if pa.types.is_string(head.column(index).type):
-                head = head.set_column(index, name, infer_numbers(head.column(index)))
-        options = self.options
+        head, options = with_numbers(head), self.options  # a csv stream has only strings
         return find_columns(head, options.text_column, options.label_column, self._where("train"))
 
     def _leave_out_unlabelled(self) -> None:

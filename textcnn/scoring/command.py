@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ..arguments import VerbParser
 from ..classifier import load
+from ..data.answers import AnswerColumns
 from ..data.names import TEXT_NAMES, by_name
+from ..data.writers import FORMATS as OUTPUT_FORMATS
+from ..data.writers import Row, open_writer
 from ..runtime.classifier import TextClassifier
-from .readers import FORMATS, Reader, Row, parquet_schema
-from .writers import FORMATS as OUTPUT_FORMATS
-from .writers import open_writer, output_format
+from .readers import FORMATS, Reader, format_of, parquet_schema
 
 DESCRIPTION = """\
 Writes the rows of files with predicted_label, probability and probability_<label> beside them.
@@ -25,17 +26,16 @@ Writes the rows of files with predicted_label, probability and probability_<labe
   zcat crawl.txt.gz | textcnn score runs/reviews - > labelled.jsonl
 
 csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst. Rows keep their order. A row without a
-text is kept, without a label, and so is one that the model abstains from. The output appears under its name only when
-it is complete."""
+text (null, or an empty cell of csv or tsv) is kept, without a label, and so is one that the model abstains from; both
+are counted. Bytes that are no UTF-8 are written as they came. The output appears under its name only when it is
+complete."""
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def main(verb: str, args: list[str]) -> None:
     """Runs the verb."""
-    parser = argparse.ArgumentParser(
-        f"textcnn {verb}", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="files to read, one after the other; - is standard input"
@@ -51,39 +51,40 @@ def main(verb: str, args: list[str]) -> None:
     readers = [Reader(path, options.input_format) for path in options.files]
     format = output_format(options.output, options.output_format, str(readers[0].format))
     classifier = load(options.directory, options.threads)
-    schema = parquet_schema(readers[0].path) if format == "parquet" and readers[0].format == "parquet" else None
+    answers = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not options.label_only)
+    schema = None
+    if format == "parquet":
+        schema = answers.schema(parquet_schema(readers[0].path) if readers[0].format == "parquet" else None)
     started = time.perf_counter()
-    count = missing = 0
+    count = 0
     with open_writer(options.output, format, schema) as writer, _Progress(readers) as progress:
         for reader in readers:
-            for rows in score(
-                classifier, reader, options.text_column, format in ("csv", "tsv"), not options.label_only
-            ):
+            for rows in score(classifier, reader, answers, options.text_column):
                 writer.write(rows)
                 count += len(rows)
-                missing += sum(row["predicted_label"] is None for row in rows)
                 progress.update(reader, count)
     seconds = time.perf_counter() - started
     print(f"{count:,} rows in {seconds:.1f} s, {count / seconds:,.0f} rows/s", file=sys.stderr)
-    if missing:
-        print(f"{missing:,} rows have no text; they are written without a label", file=sys.stderr)
+    notes = [
+        f"{reader.not_utf8:,} line{'s' * (reader.not_utf8 > 1)} of {reader.name} with bytes that are no UTF-8, written "
+        "as they came and read as U+FFFD; save the file as UTF-8"
+        for reader in readers
+        if reader.not_utf8
+    ]
+    for note in [*notes, *answers.notes()]:
+        print(note, file=sys.stderr)
 
 
 def score(
-    classifier: TextClassifier,
-    reader: Reader,
-    text_column: str | None = None,
-    joined: bool = False,
-    every_class: bool = True,
+    classifier: TextClassifier, reader: Reader, answers: AnswerColumns, text_column: str | None = None
 ) -> Iterator[list[Row]]:
     """The rows of a reader with their labels and probabilities, some thousands at a time.
 
     Args:
         classifier: What labels them.
         reader: Where the rows come from.
+        answers: What puts labels and probabilities into rows, and counts the rows that have none.
         text_column: The column of the texts; None finds it by its name.
-        joined: Several labels of a text as one string.
-        every_class: Whether to give the probability of each class.
 
     Raises:
         ValueError: there is no such column, or a text is no string.
@@ -94,20 +95,30 @@ def score(
         if name is None:
             name = find_text(rows[0], text_column, reader.name)
         texts = [row.get(name) for row in rows]
+        if reader.format in ("csv", "tsv"):  # an empty cell is no text, as it is for `fit`
+            texts = [text or None for text in texts]
         kept = [i for i, text in enumerate(texts) if text is not None]
-        columns = classifier.columns(
-            classifier.answer(_readable(texts, kept, name, reader.name, done)), joined, every_class
-        )
-        names = list(columns)
-        values: Iterable[tuple[Any, ...]] = zip(*columns.values(), strict=True)
-        if len(kept) < len(rows):
-            nothing: tuple[Any, ...] = (None,) * len(names)
-            found = dict(zip(kept, values, strict=True))
-            values = (found.get(i, nothing) for i in range(len(rows)))
-        for row, new in zip(rows, values, strict=True):
-            row.update(zip(names, new, strict=True))
+        answers.add(rows, texts, classifier.answer(_readable(texts, kept, name, reader.name, done)))
         done += len(rows)
         yield rows
+
+
+def output_format(path: str | None, format: str | None, reader_format: str) -> str:
+    """The format to write: as asked for, as the file's name tells, else the input's (of plain texts, jsonl).
+
+    Raises:
+        ValueError: the name tells none, or the format cannot go to standard output.
+    """
+    if format is None:
+        format = format_of(path) if path else {"txt": "jsonl", "parquet": "jsonl"}.get(reader_format, reader_format)
+    if format not in OUTPUT_FORMATS:
+        raise ValueError(
+            f"output: got {path}; expected a name that ends in .{', .'.join(OUTPUT_FORMATS)} (and .gz or .zst); "
+            "or give --output_format"
+        )
+    if path is None and format == "parquet":
+        raise ValueError("output: got parquet for standard output; expected a file; give --output")
+    return format
 
 
 def find_text(row: Row, wanted: str | None, where: str) -> str:

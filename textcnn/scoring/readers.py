@@ -6,23 +6,26 @@ Cells stay what they are in the file: strings in csv and tsv, JSON's types in js
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from ..data.names import has_literal_quotes
+from ..data.names import delimiter_of, has_literal_quotes
+from ..data.writers import Row, pyarrow, zstandard
 
 FORMATS = ("csv", "tsv", "jsonl", "txt", "parquet")
 CHUNK = 8192  # rows held at a time
 
-Row = dict[str, Any]
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # a byte, as `surrogateescape` reads it
 
 
 def format_of(path: str) -> str | None:
@@ -53,6 +56,11 @@ class Reader:
             if not Path(path).is_file():
                 raise FileNotFoundError(f"no file {path}")
             self.size = Path(path).stat().st_size
+        if self.format is None and ".json" in Path(path).suffixes:
+            raise ValueError(
+                f"{path}: got .json, which is not read a row at a time; expected one object a line; save it as .jsonl, "
+                "or give --input_format jsonl where it has one object a line"
+            )
         if self.format is None:
             raise ValueError(
                 f"{path}: got a name that does not tell the format; expected one that ends in .{', .'.join(FORMATS)} "
@@ -60,6 +68,7 @@ class Reader:
             )
         if path == "-" and self.format == "parquet":
             raise ValueError("standard input: got parquet, which cannot be read as a stream; give the file's name")
+        self.not_utf8 = 0  # lines so far that hold such bytes
         self._raw: IO[bytes] | None = None
 
     @property
@@ -89,7 +98,7 @@ class Reader:
             raise ValueError(f"{self.name} is damaged ({error}); expected a complete file; copy it again") from error
 
     @contextmanager
-    def _open(self, newline: str = "") -> Iterator[IO[str]]:
+    def _open(self, newline: str = "") -> Iterator[Iterator[str]]:
         with ExitStack() as opened:
             raw: IO[bytes] = sys.stdin.buffer
             if self.path != "-":
@@ -100,11 +109,20 @@ class Reader:
                 content = opened.enter_context(gzip.open(raw))
             elif self.path.endswith(".zst"):
                 content = zstandard().ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+                content = io.BufferedReader(content)
+            if content.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+                raise ValueError(f"{self.name} is not UTF-8 (it starts as UTF-16 does); save it as UTF-8")
             # A byte that is no UTF-8 comes back out as it was: one of them must not stop a week of reading.
             text = io.TextIOWrapper(content, encoding="utf-8-sig", errors="surrogateescape", newline=newline)
-            yield text
+            yield self._lines(text)
             if self.path == "-":
                 text.detach()  # standard input stays open
+
+    def _lines(self, file: IO[str]) -> Iterator[str]:
+        for line in file:
+            if not line.isascii() and _NOT_UTF8.search(line):
+                self.not_utf8 += 1
+            yield line
 
     def _txt(self) -> Iterator[Row]:
         with self._open(newline="\n") as file:
@@ -129,8 +147,11 @@ class Reader:
         with self._open() as file:
             tabs = self.format == "tsv"
             literal = tabs and self._has_literal_quotes()
+            header = next(file, "")
             reader = csv.reader(
-                file, delimiter="\t" if tabs else ",", quoting=csv.QUOTE_NONE if literal else csv.QUOTE_MINIMAL
+                chain([header] if header else [], file),
+                delimiter=delimiter_of(header, tabs),
+                quoting=csv.QUOTE_NONE if literal else csv.QUOTE_MINIMAL,
             )
             names = next(reader, None)
             if names is None:
@@ -169,20 +190,3 @@ class Reader:
 def parquet_schema(path: str) -> Any:
     """The arrow schema of a parquet file: what is written from it keeps its types."""
     return pyarrow().parquet.read_schema(path)
-
-
-def pyarrow() -> Any:
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError("parquet files need pyarrow; expected it to be installed; pip install pyarrow") from None
-    return arrow
-
-
-def zstandard() -> Any:
-    try:
-        import zstandard as library
-    except ImportError:
-        raise ValueError(".zst files need zstandard; expected it to be installed; pip install zstandard") from None
-    return library

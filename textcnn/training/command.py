@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import difflib
 import json
 import re
@@ -9,12 +10,15 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from ..artifact import CALIBRATION
 from ..data import TextDataModule
+from ..data.errors import DataError
 from .base import TrainingModule
+from .best_checkpoint import BestCheckpoint
 from .classification import ClassificationModule
 from .predictions import PredictionWriter
 from .resume import checkpoint_directory, last_checkpoints
@@ -31,7 +35,8 @@ DESCRIPTIONS = {
     "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",
     "validate": "Scores a run's best checkpoint on its validation split.",
     "test": "Scores a run's best checkpoint on its test split.",
-    "predict": "Writes label, probability and all class probabilities beside the rows of --data.predict_path.",
+    "predict": "Writes label, probability and all class probabilities beside the rows of --data.predict_path. A row "
+    "without a text (null, or an empty cell of a csv file) is kept, without a label.",
 }
 # What the module learns of the data: attribute of the data module to argument of the training module.
 LINKS = {
@@ -53,11 +58,16 @@ class OneLineParser(LightningArgumentParser):
     def _explain(self, message: str) -> str:
         line = " ".join(message.split()).replace("required: fit.", "required: --")
         unknown = re.search(
-            r"(?:[Kk]ey|does not accept option) ['\"]([\w.]+)['\"]|[Uu]nrecognized arguments?: (?:--)?([\w.]+)", line
+            r"(?:[Kk]ey|does not accept option) ['\"]([\w.]+)['\"]|(?:[Uu]nrecognized arguments?|ambiguous option): "
+            r"(?:--)?([\w.]+)",
+            line,
         )
         if unknown is None:
             return line
         name = unknown.group(1) or unknown.group(2)
+        if no_config := re.search("Unable to load config (['\"].*?['\"])", line):
+            example = "--data.path reviews.csv" if name == "data" else f"--{name}.NAME VALUE"
+            return f"--{name}: got {no_config.group(1)}; expected a YAML file of settings; for one setting, {example}"
         keys = self._keys()
         if name in keys:  # the key is known; what is wrong is its value
             return line
@@ -140,7 +150,7 @@ class TextCNNCLI(LightningCLI):
         parser.add_argument(
             "--output_dir", default="runs/latest", help="Folder of the run: artifact, checkpoints, logs."
         )
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults({f"checkpoint.{name}": value for name, value in CHECKPOINT.items()})
         parser.set_defaults({f"early_stopping.{name}": value for name, value in EARLY_STOPPING.items()})
@@ -221,15 +231,24 @@ class TextCNNCLI(LightningCLI):
 
     def before_validate(self) -> None:
         """A run that was calibrated is asked with its calibration."""
+        self._refuse_nothing_to_score("validation", self.datamodule.val_dataloader())
         self._take_calibration()
 
     def before_test(self) -> None:
         """As `before_validate`."""
+        self._refuse_nothing_to_score("test", self.datamodule.test_dataloader())
         self._take_calibration()
 
     def before_predict(self) -> None:
         """As `before_validate`."""
         self._take_calibration()
+
+    def _refuse_nothing_to_score(self, role: str, loader: Any) -> None:
+        if not loader:
+            raise DataError(
+                f"{self.config_init[self.subcommand].data.path} has no {role} split; expected one; name it with "
+                f"--data.{role}_split, or score other labelled texts: textcnn evaluate RUN --data FILE"
+            )
 
     def _take_calibration(self) -> None:
         # It belongs to the weights that were saved, the best: a checkpoint knows nothing of it.
@@ -246,7 +265,9 @@ class TextCNNCLI(LightningCLI):
         """Says where the predictions are."""
         for callback in self.trainer.callbacks:
             if isinstance(callback, PredictionWriter):
-                print(f"predictions of {callback.rows:,} texts: {callback.path}")
+                print(f"predictions of {callback.rows:,} rows: {callback.path}")
+                for note in callback.notes:
+                    print(note, file=sys.stderr)
 
 
 def _settings(config: Any) -> dict[str, Any]:
@@ -260,4 +281,18 @@ def _settings(config: Any) -> dict[str, Any]:
 def main(verb: str, args: list[str]) -> None:
     """Runs one verb of the command line."""
     quiet_lightning()
-    TextCNNCLI([verb, *args])
+    try:
+        TextCNNCLI([verb, *args, *_folder_of_the_run(verb, args)])
+    except MisconfigurationException as error:  # a setting of the trainer that does not go with this machine
+        raise ValueError(str(error)) from error
+
+
+def _folder_of_the_run(verb: str, args: list[str]) -> list[str]:
+    """A finished run's settings speak for the folder that they lie in, wherever that was moved or copied to."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--output_dir")
+    given, _ = parser.parse_known_args(args)
+    if verb == "fit" or given.output_dir or given.config is None or not (given.config.parent / "config.json").is_file():
+        return []
+    return ["--output_dir", str(given.config.parent)]

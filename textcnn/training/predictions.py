@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from ..data.answers import AnswerColumns
+from ..data.writers import open_writer
 from ..runtime.classifier import TextClassifier
-from ..runtime.storage import unfinished
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 FORMATS = (".parquet", ".csv", ".jsonl")
+CHUNK = 8192  # rows that are Python objects at a time
 
 
 class PredictionWriter(Callback):
     """Writes label, probability and all class probabilities when `trainer.predict` ends.
+
+    Then `rows` is how many rows there are, and `notes` what has to be said of them.
 
     Args:
         path: File to write; its ending says how: .parquet, .csv or .jsonl.
@@ -32,6 +34,7 @@ class PredictionWriter(Callback):
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.rows = 0
+        self.notes: list[str] = []
         self._batches: list[tuple[Tensor, Tensor | None]] = []
         if self.path.suffix not in FORMATS:
             raise ValueError(f"output: got {self.path}; expected a name that ends in {', '.join(FORMATS)}")
@@ -51,20 +54,19 @@ class PredictionWriter(Callback):
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         logits = torch.cat([logits for logits, _ in self._batches]).numpy()
         counts = [fired for _, fired in self._batches if fired is not None]
+        fired = torch.cat(counts).numpy() if counts else None
         classifier = TextClassifier(pl_module.model.config.to_dict())
-        answers = classifier.answer_of(logits, torch.cat(counts).numpy() if counts else None)
-        rows: Dataset = trainer.datamodule.predict_rows
-        columns = classifier.columns(answers, joined=self.path.suffix == ".csv")
-        for name, values in columns.items():
-            if name in rows.column_names:
-                rows = rows.remove_columns(name)
-            rows = rows.add_column(name, values)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(self.path) as temporary:
-            if self.path.suffix == ".parquet":
-                rows.to_parquet(str(temporary))
-            elif self.path.suffix == ".csv":
-                rows.to_csv(str(temporary), index=False)
-            else:
-                rows.to_json(str(temporary), lines=True, force_ascii=False)
+        answers = AnswerColumns(classifier, joined=self.path.suffix == ".csv")
+        rows, texts = trainer.datamodule.predict_rows, trainer.datamodule.predict_texts
         self.rows = len(rows)
+        schema = answers.schema(rows.features.arrow_schema)
+        tables = rows.with_format("arrow")
+        with open_writer(str(self.path), self.path.suffix[1:], schema) as writer:
+            for start in range(0, self.rows, CHUNK):
+                chunk = slice(start, start + CHUNK)
+                table, here = tables[chunk].to_pylist(), texts[chunk].to_pylist()
+                there = start + np.flatnonzero([text is not None for text in here])
+                found = classifier.answer_of(logits[there], None if fired is None else fired[there])
+                answers.add(table, here, found)
+                writer.write(table)
+        self.notes = answers.notes()

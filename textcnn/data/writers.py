@@ -1,4 +1,7 @@
-"""Rows as csv, tsv, jsonl or parquet; a file appears under its name once it is complete."""
+"""Rows as csv, tsv, jsonl or parquet; a file appears under its name once it is complete.
+
+Only the standard library is needed; parquet and .zst bring their own.
+"""
 
 from __future__ import annotations
 
@@ -14,33 +17,16 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from ..runtime.storage import unfinished
-from .readers import Row, format_of, pyarrow, zstandard
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
+
+Row = dict[str, Any]
 
 
 class Writer(Protocol):
     """Takes rows that all have the columns of the first."""
 
     def write(self, rows: Sequence[Row]) -> None: ...
-
-
-def output_format(path: str | None, format: str | None, reader_format: str) -> str:
-    """The format to write: as asked for, as the file's name tells, else the input's (of plain texts, jsonl).
-
-    Raises:
-        ValueError: the name tells none, or the format cannot go to standard output.
-    """
-    if format is None:
-        format = format_of(path) if path else {"txt": "jsonl", "parquet": "jsonl"}.get(reader_format, reader_format)
-    if format not in FORMATS:
-        raise ValueError(
-            f"output: got {path}; expected a name that ends in .{', .'.join(FORMATS)} (and .gz or .zst); "
-            "or give --output_format"
-        )
-    if path is None and format == "parquet":
-        raise ValueError("output: got parquet for standard output; expected a file; give --output")
-    return format
 
 
 @contextmanager
@@ -50,7 +36,7 @@ def open_writer(path: str | None, format: str, schema: Any = None) -> Iterator[W
     Args:
         path: File to write, also .gz or .zst; None for standard output.
         format: One of FORMATS.
-        schema: Arrow schema of the columns that come from the input, where it is known.
+        schema: For parquet, the arrow schema of those columns whose types are known.
     """
     if path is None:
         out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="surrogateescape", newline="")
@@ -118,7 +104,7 @@ class DelimitedWriter:
 
 
 class ParquetWriter:
-    """Parquet, whose schema is the input's where that is parquet too, else that of the first rows."""
+    """Parquet, whose columns have the types of the schema and, where that has none, those of the first rows."""
 
     def __init__(self, path: Path, schema: Any) -> None:
         self._path, self._schema = path, schema
@@ -130,7 +116,10 @@ class ParquetWriter:
             if self._writer is None:
                 found = arrow.Table.from_pylist(list(rows)).schema
                 known = {} if self._schema is None else {field.name: field for field in self._schema}
-                self._schema = arrow.schema([known.get(field.name, field) for field in found])
+                metadata = None if self._schema is None else self._schema.metadata
+                # What is empty in the first rows can only be guessed: most such columns are texts.
+                found = [f.with_type(arrow.string()) if arrow.types.is_null(f.type) else f for f in found]
+                self._schema = arrow.schema([known.get(field.name, field) for field in found], metadata)
                 self._writer = arrow.parquet.ParquetWriter(self._path, self._schema)
             self._writer.write_table(arrow.Table.from_pylist(list(rows), schema=self._schema))
         except (arrow.ArrowException, UnicodeEncodeError) as error:
@@ -150,6 +139,23 @@ _SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 def _writable(text: str) -> str:
     """The text with half surrogate pairs, which no encoding can write, as JSON's escapes."""
     return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
+
+
+def pyarrow() -> Any:
+    try:
+        import pyarrow as arrow
+        import pyarrow.parquet
+    except ImportError:
+        raise ValueError("parquet files need pyarrow; expected it to be installed; pip install pyarrow") from None
+    return arrow
+
+
+def zstandard() -> Any:
+    try:
+        import zstandard as library
+    except ImportError:
+        raise ValueError(".zst files need zstandard; expected it to be installed; pip install zstandard") from None
+    return library
 
 
 def _cell(value: Any) -> Any:

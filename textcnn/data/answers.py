@@ -1,0 +1,81 @@
+"""Answers beside the rows that they are for, in the columns and words that every verb has for them.
+
+Needs numpy only, so that a server can label files with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..runtime.classifier import TextClassifier
+from ..runtime.decisions import Answers
+from .writers import Row, pyarrow
+
+
+class AnswerColumns:
+    """Adds predicted_label, probability and probability_<label> to rows, and counts the rows that get no label.
+
+    A row without a text is kept, with None in each of these columns. A row that the model abstains from has None for
+    its label. A column of the input that has one of these names is replaced.
+
+    Args:
+        classifier: What answers; gives the columns.
+        joined: Several labels of a text as one string, for files without lists.
+        every_class: Whether to give the probability of each class.
+    """
+
+    def __init__(self, classifier: TextClassifier, joined: bool = False, every_class: bool = True) -> None:
+        self._classifier, self._joined, self._every_class = classifier, joined, every_class
+        self._names = list(self._columns(Answers(np.zeros((0, len(classifier.labels)), dtype=np.float32))))
+        self._without_text = self._abstained = 0
+        self._replaced: dict[str, None] = {}
+
+    def _columns(self, answers: Answers) -> dict[str, list[Any]]:
+        return self._classifier.columns(answers, self._joined, self._every_class)
+
+    def add(self, rows: Sequence[Row], texts: Sequence[str | None], answers: Answers) -> None:
+        """Puts answers into rows.
+
+        Args:
+            rows: The rows, which are changed.
+            texts: The text of each, None where there is none.
+            answers: Those to the texts that are there, in their order.
+        """
+        columns = self._columns(answers)
+        new = set(columns)
+        nothing = (None,) * len(columns)
+        values = zip(*columns.values(), strict=True)
+        for row, text in zip(rows, texts, strict=True):
+            if not new.isdisjoint(row):
+                self._replaced.update(dict.fromkeys(name for name in row if name in new))
+            row.update(zip(columns, nothing if text is None else next(values), strict=True))
+        self._without_text += texts.count(None)
+        self._abstained += columns["predicted_label"].count(None)
+
+    def schema(self, of_rows: Any = None) -> Any:
+        """The arrow schema of rows that have answers, from that of the rows without, as far as it is known."""
+        arrow = pyarrow()
+        several = self._classifier.multi_label and not self._joined
+        types = dict.fromkeys(self._names, arrow.float64())
+        types["predicted_label"] = arrow.list_(arrow.string()) if several else arrow.string()
+        others = [field for field in of_rows or () if field.name not in types]
+        return arrow.schema([*others, *types.items()], metadata=None if of_rows is None else of_rows.metadata)
+
+    def notes(self) -> list[str]:
+        """A line for each thing that whoever reads the output should know of it."""
+        notes = []
+        if self._replaced:
+            names = ", ".join(self._replaced)
+            notes.append(f"the input has the columns {names}; the answers replace them; rename them to keep both")
+        if self._without_text:
+            notes.append(f"{_rows(self._without_text)} without a text, kept without a label")
+        if self._abstained:
+            notes.append(f"the model abstains from {_rows(self._abstained)}, kept without a label")
+        return notes
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
