@@ -36,7 +36,8 @@ DESCRIPTIONS = {
     "validate": "Scores a run's best checkpoint on its validation split.",
     "test": "Scores a run's best checkpoint on its test split.",
     "predict": "Writes label, probability and all class probabilities beside the rows of --data.predict_path. A row "
-    "without a text (null, or an empty cell of a csv file) is kept, without a label.",
+    "without a text (null, or an empty cell of a csv file) is kept, without a label. The run's training data has "
+    "to be where it was; `textcnn score` needs the run's folder only.",
 }
 # What the module learns of the data: attribute of the data module to argument of the training module.
 LINKS = {
