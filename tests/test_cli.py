@@ -344,7 +344,7 @@ def test_a_mistyped_verb_names_the_nearest(capsys):
 
 @pytest.mark.parametrize(
     "option",
-    [("--data.validation_fraction", "0"), ("--trainer.max_steps", "2"), ("--trainer.limit_val_batches", "0")],
+    [("--data.validation_fraction", "0"), ("--trainer.max_steps", "1"), ("--trainer.limit_val_batches", "0")],
 )
 def test_a_run_without_a_validation_keeps_its_last_weights(reviews, tmp_path, option, capsys):
     config = str(tmp_path / "run" / "config.yaml")
