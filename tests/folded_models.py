@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from tokenizers import models, pre_tokenizers
 from torch.nn import functional
+from transformers import PreTrainedTokenizerFast
 
+from textcnn.artifact import save_artifact
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 
 VOCAB_SIZE = 50
@@ -139,3 +142,9 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
         weight = model.head.weight.double() / config.num_members
         logits = functional.linear(features, weight, model.head.bias.double())
         return (logits / config.temperature).numpy()
+
+
+def write_artifact(directory: Path) -> Path:
+    """The artifact of a small model, with the tokenizer of words."""
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    return save_artifact(make_model(), tokenizer, directory)

@@ -9,7 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, PAD, VOCAB_SIZE, dense_weight, flat, id_lists, make_model, word_tokenizer
+from folded_models import (
+    CONFIGS,
+    PAD,
+    VOCAB_SIZE,
+    dense_weight,
+    flat,
+    id_lists,
+    make_model,
+    word_tokenizer,
+    write_artifact,
+)
 from numpy.testing import assert_allclose
 from torch import nn
 from transformers import PreTrainedTokenizerFast
@@ -174,8 +184,7 @@ def test_what_cannot_be_folded_is_refused() -> None:
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    directory = save_artifact(make_model(), tokenizer, tmp_path / "model")
+    directory = write_artifact(tmp_path / "model")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS), encoding="utf-8")
     return directory
 

@@ -16,7 +16,7 @@ class VerbParser(argparse.ArgumentParser):
     def __init__(self, prog: str, **settings: Any) -> None:
         super().__init__(prog, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
 
-    def parse_args(self, args: Sequence[str], namespace: Any = None) -> Any:  # type: ignore[override]
+    def read(self, args: Sequence[str]) -> argparse.Namespace:
         """The options of a verb; one that it does not have comes before one that is missing because of it."""
         known = [option for action in self._actions for option in action.option_strings if option.startswith("--")]
         for given in takewhile(lambda arg: arg != "--", args):
@@ -24,7 +24,7 @@ class VerbParser(argparse.ArgumentParser):
             # The start of an option stands for it, and what has a space in it is a text.
             if name.startswith("--") and " " not in given and not any(option.startswith(name) for option in known):
                 raise ValueError(f"got the option {name}; expected one of {listed(known)}{nearest(name, known)}")
-        return super().parse_args(args, namespace)
+        return self.parse_args(args)
 
     def error(self, message: str) -> NoReturn:
         """Where argparse would print its usage and end the program."""

@@ -116,7 +116,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--max_length", type=int, default=128, help="tokens of a text that it reads (default: 128)")
     parser.add_argument("--embedding_dim", type=int, metavar="N", help="dimensions that PCA leaves (default: all)")
     parser.add_argument("--output", required=True, metavar="DIR", help="directory to write")
-    options = parser.parse_args(args)
+    options = parser.read(args)
 
     from .data.prediction import read_texts
 

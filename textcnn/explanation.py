@@ -24,7 +24,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--top", type=int, default=12, metavar="N", help="n-grams to show (default: 12)")
     parser.add_argument("--json", action="store_true", help="print JSON, with everything")
     parser.add_argument("--html", metavar="FILE", help="also write a page to open in a browser")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     explanation = load(options.directory).explain(options.text, options.label)
     if options.html:
         page = f"<!doctype html><meta charset=utf-8><title>{verb}</title>"

@@ -173,7 +173,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--int8", action="store_true", help="weights in 8 bits: a quarter of the size")
     parser.add_argument("--texts", metavar="FILE", help="real texts that the error of --int8 is measured on")
     parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     if options.format not in FORMATS:
         hint = nearest(options.format, FORMATS)
         raise ValueError(f"--format: got {options.format!r}; expected one of {', '.join(FORMATS)}{hint}")

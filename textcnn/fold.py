@@ -268,7 +268,7 @@ def main(verb: str, args: list[str]) -> None:
         "--trim-vocabulary", "--trim_vocabulary", metavar="FILE", help="keep only the tokens of these texts"
     )
     parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     if options.int8 and not (options.texts or options.trim_vocabulary):
         raise ValueError("--int8: got no texts; expected some, to measure its error on; give --texts FILE")
 

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from folded_models import make_model, reference_logits, word_tokenizer
-from transformers import PreTrainedTokenizerFast
+from folded_models import make_model, reference_logits, word_tokenizer, write_artifact
 
-from textcnn.artifact import save_artifact
 from textcnn.bench import explanations, timing
 from textcnn.cli import main
 from textcnn.fold import fold
@@ -57,8 +55,7 @@ def test_an_error_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bench_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(timing, "SECONDS", 0.001)
     monkeypatch.setattr(timing.per_call, "__defaults__", (0.001,))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    folder = save_artifact(make_model(), tokenizer, tmp_path / "model")
+    folder = write_artifact(tmp_path / "model")
     texts, output = tmp_path / "texts.txt", tmp_path / "explain.json"
     texts.write_text("\n".join(TEXTS))
     main(

@@ -9,11 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from folded_models import flat, id_lists, make_model, word_tokenizer
-from transformers import PreTrainedTokenizerFast
+from folded_models import flat, id_lists, make_model, write_artifact
 
 import textcnn
-from textcnn.artifact import save_artifact
 from textcnn.bench import peers, processes, speed, timing, training
 from textcnn.bench.figures import Figures
 from textcnn.cli import main
@@ -32,9 +30,8 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
     (tmp_path / "texts.txt").write_text("\n".join(TEXTS))
-    return save_artifact(make_model(), tokenizer, tmp_path / "model")
+    return write_artifact(tmp_path / "model")
 
 
 def test_the_reference_computes_what_the_tables_hold() -> None:

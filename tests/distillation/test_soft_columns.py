@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from textcnn.data.replaced import ReplacedTrainData
 from textcnn.distillation.soft_columns import read_soft_columns
 from textcnn.distillation.teachers import to_logits
 
+QUICK: dict[str, Any] = {"num_filters": 16, "log_every_n_steps": 1, "progress": False, "learning_rate": 3e-3}
 COLUMNS = ["probability_negative", "probability_positive"]
 
 
@@ -32,11 +35,23 @@ def read(rows: pd.DataFrame, folder: Path, columns: list[str] | None = None, hel
 
 def test_probabilities_need_no_teacher(table: pd.DataFrame, tmp_path: Path) -> None:
     table.to_csv(tmp_path / "soft.csv", index=False)
-    options = {"max_epochs": 2, "num_filters": 16, "log_every_n_steps": 1, "progress": False, "learning_rate": 3e-3}
-    student = textcnn.distill(None, str(tmp_path / "soft.csv"), None, tmp_path / "run", **options)
+    student = textcnn.distill(None, str(tmp_path / "soft.csv"), None, tmp_path / "run", **QUICK, max_epochs=2)
     assert student.predict(["a dull film"]) == ["negative"]
     with pytest.raises(ValueError, match=r"no column 'probability_negativ' \(did you mean 'probability_negative'\?\)"):
         read(table, tmp_path, ["probability_negativ", "text"])
+
+
+def test_a_student_of_all_texts_is_compared_with_nothing(
+    table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table.to_csv(tmp_path / "soft.csv", index=False)
+    textcnn.distill(
+        None, str(tmp_path / "soft.csv"), None, tmp_path / "run", **QUICK, max_epochs=1, validation_fraction=0.0
+    )
+    assert "no text was held out and there is no test split" in capsys.readouterr().err
+    written = json.loads((tmp_path / "run" / "distillation.json").read_text())
+    assert written["split"] is None
+    assert written["student"]["bytes"] > 10_000
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, dense_weight, make_model, reference_logits, word_tokenizer
+from folded_models import CONFIGS, dense_weight, make_model, reference_logits, word_tokenizer, write_artifact
 from rich.console import Console
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from textcnn.artifact import save_artifact
 from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
 from textcnn.fold import fold
@@ -179,8 +178,7 @@ def test_characters_carry_the_whole_weight() -> None:
 
 @pytest.fixture
 def artifact(tmp_path: Path) -> Path:
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    return save_artifact(make_model(), tokenizer, tmp_path / "model")
+    return write_artifact(tmp_path / "model")
 
 
 def test_the_verb(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,11 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from folded_models import make_model, word_tokenizer
-from transformers import PreTrainedTokenizerFast
+from folded_models import write_artifact
 
 import textcnn
-from textcnn.artifact import save_artifact
 from textcnn.cli import main
 from textcnn.scoring import readers
 from textcnn.scoring.readers import Reader
@@ -34,8 +32,7 @@ TEXTS = ["w3 w4 w5", "", 'w6, "w7"', "w8\tw9", "w10\nw11", "é w12 日本", "w13
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("scoring") / "model"
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    save_artifact(make_model(), tokenizer, directory)
+    write_artifact(directory)
     textcnn.load(directory)
     return directory
 

@@ -12,11 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from datasets import Dataset
-from folded_models import make_model, word_tokenizer
-from transformers import PreTrainedTokenizerFast
+from folded_models import write_artifact
 
 import textcnn
-from textcnn.artifact import save_artifact
 from textcnn.cli import main
 from textcnn.data import TextDataModule
 from textcnn.training.predictions import PredictionWriter
@@ -27,8 +25,7 @@ TRAIN = Dataset.from_dict({"text": [f"w{i}" for i in range(30)], "label": ["a", 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("predictions") / "model"
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    save_artifact(make_model(), tokenizer, directory)
+    write_artifact(directory)
     textcnn.load(directory)
     return directory
 
@@ -41,8 +38,9 @@ def predict(artifact: Path, path: Any, output: Path) -> list[str]:
     model = SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(to_dict=lambda: config)))
     writer = PredictionWriter(output)
     logits = textcnn.load(artifact).logits([text or "" for text in data.predict_texts.to_pylist()])
-    writer.on_predict_batch_end(None, None, (torch.tensor(logits), None), None, 0)  # type: ignore[arg-type]
-    writer.on_predict_end(SimpleNamespace(datamodule=data), model)  # type: ignore[arg-type]
+    trainer = SimpleNamespace(datamodule=data)
+    writer.on_predict_batch_end(trainer, model, (torch.tensor(logits), None), None, 0)
+    writer.on_predict_end(trainer, model)
     return writer.notes
 
 

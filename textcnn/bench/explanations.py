@@ -42,7 +42,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
     parser.add_argument("--texts", type=int, default=500, metavar="N", help="texts to delete n-grams of (default: 500)")
     parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     network, tokenizer = read_artifact(options.model)
     model = fold(network, tokenizer)
     texts = _read(options.data, options.text_column)

@@ -26,7 +26,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--train_split", default="train", metavar="NAME")
     parser.add_argument("--label_column", metavar="NAME")
     parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     model, tokenizer = read_artifact(options.model)
     exact = fold(model, tokenizer)
     if exact.multi_label:

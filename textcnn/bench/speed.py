@@ -46,7 +46,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of threads_N_vs_1 (default: 2)")
     parser.add_argument("--resident", action="store_true", help="also measure memory, on files of 100 MB and 1 GB")
     parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     wanted = [name for name in options.peers.split(",") if name]
     if unknown := sorted(set(wanted) - set(peers.PEERS)):
         raise ValueError(f"--peers: got {unknown[0]!r}; expected some of {', '.join(peers.PEERS)}")

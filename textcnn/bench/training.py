@@ -63,7 +63,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--epochs", type=int, default=2, help="epochs of the fit that fastText is compared with")
     parser.add_argument("--skip_fit", action="store_true", help="time the operator only")
     parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     if options.peers not in ("", "fasttext"):
         raise ValueError(f"--peers: got {options.peers!r}; expected fasttext")
 

@@ -126,17 +126,20 @@ def infer_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Strings as integers or real numbers, where each of them is one and none is a name such as "007"."""
     if column.null_count == len(column):
         return column
-    try:
-        whole = column.cast(pa.int64())
-        if whole.cast(column.type).equals(column):
-            return whole
-    except pa.ArrowInvalid:
-        pass
-    try:
-        real = column.cast(pa.float64())
-    except pa.ArrowInvalid:
+    whole = _cast(column, pa.int64())
+    if whole is not None and whole.cast(column.type).equals(column):
+        return whole
+    real = _cast(column, pa.float64())
+    if real is None or pc.any(pc.match_substring_regex(column, _NO_REAL_NUMBER)).as_py():
         return column
-    return column if pc.any(pc.match_substring_regex(column, _NO_REAL_NUMBER)).as_py() else real
+    return real
+
+
+def _cast(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray | None:
+    try:
+        return column.cast(kind)
+    except pa.ArrowInvalid:
+        return None
 
 
 def _parquet(path: Path) -> Iterator[pa.RecordBatch]:

@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 
 def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
-    """Prints teacher and student side by side on the test split and writes it into the run's folder and model card."""
+    """Prints teacher and student side by side on the test split, or on what was held out, and writes it into the run's
+    folder and model card; without either there is only the student's size to tell.
+    """
     from sklearn.metrics import accuracy_score, f1_score
 
-    role = "test" if data.test_dataloader() else "validation"
+    loaders = {"test": data.test_dataloader(), "validation": data.val_dataloader()}
+    role = next((role for role, loader in loaders.items() if loader), None)
+    if role is None:
+        _write({"split": None, "student": {"bytes": served_bytes(directory)}}, directory)
+        print("no text was held out and there is no test split: teacher and student are not compared", file=sys.stderr)
+        return
     texts, targets = data.texts_and_targets(role)
     answers: dict[str, np.ndarray] = {}
     result: dict[str, Any] = {"split": role, "texts": len(texts)}
@@ -46,11 +53,15 @@ def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrai
     result["student"]["bytes"] = served_bytes(directory)
     if teacher is not None:
         result["agreement"] = float((answers["teacher"] == answers["student"]).mean())
-    (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    _write(result, directory)
     lines = _table(result)
     with (directory / "README.md").open("a", encoding="utf-8") as card:
         card.write("\n## Distillation\n\n" + lines + "\n")
     print(lines, file=sys.stderr if not sys.stdout.isatty() else sys.stdout)
+
+
+def _write(result: dict[str, Any], directory: Path) -> None:
+    (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _table(result: dict[str, Any]) -> str:

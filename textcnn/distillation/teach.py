@@ -228,7 +228,7 @@ def main(verb: str, args: list[str]) -> None:
         metavar="SHARE",
         help="of the train texts, held out to choose the epoch where no split is for validation (default: %(default)s)",
     )
-    options = vars(parser.parse_args(args))
+    options = vars(parser.read(args))
     directory = options["output_dir"]
     for name, value in teach(**options).items():
         print(f"{name:<16}{value:.4f}")

@@ -232,7 +232,7 @@ def main(verb: str, args: list[str]) -> None:
     )  # fmt: skip
     parser.add_argument("--no_temperature", action="store_true", help="leave the temperature at 1")
     parser.add_argument("--reset", action="store_true", help="undo every calibration")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     if options.reset:
         others = [name for name, value in vars(options).items() if value and name not in ("directory", "reset")]
         if others:

@@ -37,7 +37,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument(
         "--limit", type=int, default=LIMIT, metavar="N", help=f"texts, spread evenly (default: {LIMIT})"
     )
-    options = parser.parse_args(args)
+    options = parser.read(args)
     if (options.data is None) == (options.text is None):
         raise ValueError("got both or neither of --data and --text; expected one of them")
     model = load(check_artifact(options.directory))

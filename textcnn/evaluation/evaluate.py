@@ -42,7 +42,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument(
         "--resamples", type=int, default=RESAMPLES, metavar="N", help="bootstrap resamples (default: 1000)"
     )
-    options = parser.parse_args(args)
+    options = parser.read(args)
     if options.report:
         from .plots import load_matplotlib
 

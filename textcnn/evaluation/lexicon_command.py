@@ -46,7 +46,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--scale", nargs="+", default=[], metavar="N=S", help="filters to multiply")
     parser.add_argument("--output", metavar="DIR", help="write the model with --drop and --scale there")
     parser.add_argument("--json", metavar="FILE", help="write all of it to a JSON file")
-    options = parser.parse_args(args)
+    options = parser.read(args)
     factors = {**dict.fromkeys(options.drop, 0.0), **dict(map(_factor, options.scale))}
     if options.output and not factors:
         raise ValueError("--output: got no filter to change; expected some; give --drop or --scale")

@@ -46,7 +46,7 @@ def main(verb: str, args: list[str]) -> None:
     parser.add_argument("--label_only", action="store_true", help="leave out the columns probability_<label>")
     parser.add_argument("--input_format", choices=FORMATS, help="format of all inputs (default: by their names)")
     parser.add_argument("--output_format", choices=OUTPUT_FORMATS, help="format to write (default: by its name)")
-    options = parser.parse_args(args)
+    options = parser.read(args)
 
     readers = [Reader(path, options.input_format) for path in options.files]
     format = output_format(options.output, options.output_format, str(readers[0].format))
