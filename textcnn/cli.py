@@ -14,6 +14,7 @@ VERBS = {
     "validate": ("textcnn.training.command", "score a run on its validation split"),
     "test": ("textcnn.training.command", "score a run on its test split"),
     "predict": ("textcnn.training.command", "write labels and probabilities beside the rows of a file"),
+    "adapt": ("textcnn.distillation.adapt", "let a transformer read texts without labels, before it is taught"),
     "teach": ("textcnn.distillation.teach", "fine-tune a transformer, to label texts for a student"),
     "distill": ("textcnn.distillation.command", "train a small classifier on what a teacher says of texts"),
     "vectors": ("textcnn.contextual", "make initial token vectors from a transformer and texts without labels"),

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer, BertForMaskedLM
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 import textcnn
 from textcnn.cli import main
@@ -24,7 +24,6 @@ from textcnn.contextual import contextual_vectors
 from textcnn.distillation import labelling
 from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.precision import resolve_precision
-from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.teach import teach
 from textcnn.distillation.teachers import (
     Average,
@@ -289,30 +288,6 @@ def test_the_nearest_sentences_are_those_of_the_task() -> None:
     chosen = nearest_sentences([*other, *films], ["a lovely film", "dull acting", "the plot of the film"] * 9, 50)
     assert chosen == films
     assert nearest_sentences(films, ["x"], 60) == films
-
-
-def test_words_are_replaced_by_a_masked_language_model(transformer: str, tmp_path: Path) -> None:
-    config = AutoConfig.from_pretrained(transformer)
-    torch.manual_seed(0)
-    BertForMaskedLM(config).save_pretrained(tmp_path)
-    tokenizer = AutoTokenizer.from_pretrained(transformer)
-    tokenizer.mask_token = "[UNK]"
-    tokenizer.save_pretrained(tmp_path)
-    texts = ["a lovely film", "great acting and plot"] * 4
-    made = replace_words(texts, str(tmp_path), copies=2, share=0.0)
-    assert made == replace_words(texts, str(tmp_path), copies=2, share=0.0)
-    assert made != replace_words(texts, str(tmp_path), copies=2, share=0.0, seed=1)
-    assert len(made) == 16
-    ids = [tokenizer(text)["input_ids"] for text in [*sorted(texts * 2, key=len), *made]]
-    # One token of each is drawn anew; a piece of a word may then be written as one with its neighbour.
-    pairs = [(old, new) for old, new in zip(ids[:16], ids[16:], strict=True) if len(old) == len(new)]
-    changed = [sum(a != b for a, b in zip(old, new, strict=True)) for old, new in pairs]
-    assert len(changed) > 8
-    assert max(changed) == 1
-    with pytest.raises(ValueError, match="no trained head"):
-        replace_words(texts, transformer)
-    with pytest.raises(ValueError, match="got no masked_lm"):
-        Augmentation(replacements=1)
 
 
 def test_augmentation_is_seeded_and_off_by_default() -> None:

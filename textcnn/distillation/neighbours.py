@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 _CANDIDATES = 10  # the nearest words, among which one is drawn
 _CHUNK = 2048
-_WORD = re.compile(r"[^\W\d_]{2,}")
+WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def replace_by_neighbours(
@@ -43,8 +43,8 @@ def replace_by_neighbours(
         >>> replace_by_neighbours(["a lovely film"], "sentence-transformers/all-MiniLM-L6-v2")
         ['a lovely movie']
     """
-    parts = [_WORD.split(text) for text in texts]
-    words = [_WORD.findall(text) for text in texts]
+    parts = [WORD.split(text) for text in texts]
+    words = [WORD.findall(text) for text in texts]
     near = _neighbours({word.lower() for own in words for word in own}, checkpoint)
     made: list[str] = []
     for text, between, own in zip(texts, parts, words, strict=True):
@@ -60,7 +60,7 @@ def replace_by_neighbours(
             for place in np.flatnonzero(chosen).tolist():
                 replaced = own[places[place]]
                 candidates = near[replaced.lower()]
-                new[places[place]] = _written_like(replaced, candidates[drawn[place] % len(candidates)])
+                new[places[place]] = written_like(replaced, candidates[drawn[place] % len(candidates)])
             made.append("".join(part for pair in zip(between, [*new, ""], strict=True) for part in pair))
     return made
 
@@ -70,7 +70,7 @@ def text_generator(text: str, seed: int) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
 
 
-def _written_like(replaced: str, word: str) -> str:
+def written_like(replaced: str, word: str) -> str:
     """A lower-case word with the capitals of the one that it replaces: what knows case reads a like text."""
     if replaced.isupper():
         return word.upper()
@@ -106,7 +106,7 @@ def _word_vectors(checkpoint: str) -> tuple[list[str], NDArray[np.float32]]:
     tokenizer = load_tokenizer(checkpoint)
     row_of: dict[str, int] = {}
     for token_id, token in sorted(token_texts(tokenizer).items()):
-        if token.starts_word and _WORD.fullmatch(token.text):
+        if token.starts_word and WORD.fullmatch(token.text):
             row_of.setdefault(token.text.lower(), token_id)
     vectors = load_vectors(checkpoint, tokenizer).matrix[list(row_of.values())]
     return list(row_of), vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

@@ -1,28 +1,37 @@
 """New texts from old ones: some words replaced by what a masked language model would put there.
 
-Shapes: `B` texts, `T` tokens, `V` vocabulary.
+Shapes: `B` texts, `T` tokens, `H` hidden words, `V` vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-_BATCH = 64
-_CANDIDATES = 10  # the most probable tokens, among which one is drawn
+import numpy as np
+
+from .neighbours import WORD, text_generator, written_like
+
+_BATCH = {"cpu": 64, "cuda": 512}
+_CANDIDATES = 10  # the most probable words, among which one is drawn
 
 
 def replace_words(
     texts: Sequence[str], checkpoint: str, copies: int = 1, share: float = 0.15, seed: int = 0, max_length: int = 128
 ) -> list[str]:
-    """Copies of texts in which a share of the tokens is drawn anew by a masked language model.
+    """Copies of texts in which a share of the words is hidden, and others drawn in their place by a masked language
+    model, as it thinks them probable there (TinyBERT's augmentation, Jiao 2020,
+    https://aclanthology.org/2020.findings-emnlp.372/).
+
+    A new word has the capitals of the one that it replaces; all else of a text stays as it is written.
 
     Args:
-        texts: The texts; empty ones are left out.
-        checkpoint: Directory or Hub id of a masked language model.
+        texts: The texts. One without a word gives no copy.
+        checkpoint: Directory or Hub id of a masked language model. The words that are one of its tokens are drawn.
         copies: Copies of each text.
-        share: Share of the tokens that are hidden from the model, at least one a text.
+        share: Share of the words that are hidden, at least one a copy.
         seed: Of what is hidden and drawn.
-        max_length: Tokens of a text that are read; the rest is cut off.
+        max_length: Tokens of a text that are read; words behind them stay.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
@@ -33,47 +42,95 @@ def replace_words(
         ['a lovely story']
     """
     import torch
-    from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-    from ..artifact import quiet_transformers
+    from .masked_lm import hidden_logits, open_masked_lm
 
-    try:
-        with quiet_transformers():
-            model, report = AutoModelForMaskedLM.from_pretrained(checkpoint, output_loading_info=True)
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    except OSError as error:
-        raise FileNotFoundError(f"masked_lm: got {checkpoint!r}; {' '.join(str(error).split())}") from error
-    if report["missing_keys"] or tokenizer.mask_token_id is None:
-        raise ValueError(
-            f"masked_lm: {checkpoint} has no trained head for masked words; expected a masked language model, such as "
-            "google-bert/bert-base-uncased"
-        )
+    model, tokenizer = open_masked_lm(checkpoint, "masked_lm")
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.eval().to(device)
-    generator = torch.Generator().manual_seed(seed)
+    words = _whole_words(tokenizer)
+    places_of: dict[str, list[int]] = {}
+    for place, (_, word) in enumerate(words):
+        places_of.setdefault(word, []).append(place)
+    token_ids = torch.tensor([token_id for token_id, _ in words], device=device)
+    planned = list(_plan(texts, copies, share, seed, tokenizer.mask_token))
+    made = [copy.text for copy in planned]
     # Texts of like length together: a batch costs what its longest text costs.
-    ordered = sorted([text for text in texts for _ in range(copies) if text.strip()], key=len)
-    made: list[str] = []
-    for start in range(0, len(ordered), _BATCH):
+    order = sorted(range(len(planned)), key=lambda i: len(planned[i].text))
+    for start in range(0, len(order), _BATCH[device]):
+        rows = order[start : start + _BATCH[device]]
         batch = tokenizer(
-            ordered[start : start + _BATCH],
+            [planned[row].masked(tokenizer.mask_token) for row in rows],
             padding=True,
             truncation=True,
             max_length=max_length,
             return_tensors="pt",
-            return_special_tokens_mask=True,
-        )
-        words = ~batch.pop("special_tokens_mask").bool() & batch["attention_mask"].bool()
-        chance = torch.rand(words.shape, generator=generator).masked_fill(~words, 2.0)
-        # The token with the lowest chance is always hidden, so that no copy is the text itself by default.
-        hidden = ((chance < share) | (chance == chance.min(dim=1, keepdim=True).values)) & words
-        ids = batch["input_ids"].masked_fill(hidden, tokenizer.mask_token_id)
-        inputs = {name: tensor.to(device) for name, tensor in {**batch, "input_ids": ids}.items()}
-        with torch.no_grad():
-            logits = model(**inputs).logits
-        logits[:, :, tokenizer.all_special_ids] = -torch.inf
-        best = logits[hidden.to(device)].float().cpu().topk(min(_CANDIDATES, logits.shape[-1]), dim=-1)
-        drawn = torch.multinomial(best.values.softmax(dim=-1), 1, generator=generator)
-        batch["input_ids"][hidden] = best.indices.gather(1, drawn)[:, 0]
-        made += tokenizer.batch_decode(batch["input_ids"], skip_special_tokens=True)
+        ).to(device)
+        hidden = batch["input_ids"] == tokenizer.mask_token_id
+        read = hidden.sum(dim=1).tolist()
+        old = [word for row, count in zip(rows, read, strict=True) for word in planned[row].hidden_words()[:count]]
+        # The word that was there is no other one.
+        same = [(place, known) for place, word in enumerate(old) for known in places_of.get(word.lower(), [])]
+        with torch.inference_mode():
+            logits = hidden_logits(model, dict(batch), hidden)[:, token_ids].float()
+            logits[tuple(np.array(same, np.int64).reshape(-1, 2).T)] = -torch.inf
+        best = logits.topk(min(_CANDIDATES, logits.shape[-1]), dim=-1)
+        shares = best.values.softmax(dim=-1).cumsum(dim=-1).cpu().numpy()
+        candidates = best.indices.cpu().numpy()
+        place = 0
+        for row, count in zip(rows, read, strict=True):
+            mine = slice(place, place + count)
+            place += count
+            chosen = (planned[row].draws[:count, None] > shares[mine]).sum(axis=1).clip(max=shares.shape[1] - 1)
+            new = [words[int(one[k])][1] for one, k in zip(candidates[mine], chosen, strict=True)]
+            made[row] = planned[row].filled(new)
     return made
+
+
+class _Copy(NamedTuple):
+    """A text, where its hidden words stand, and the random numbers [H] that will choose others for them."""
+
+    text: str
+    spans: list[tuple[int, int]]
+    draws: np.ndarray
+
+    def hidden_words(self) -> list[str]:
+        return [self.text[start:end] for start, end in self.spans]
+
+    def masked(self, mask_token: str) -> str:
+        return self._with([mask_token] * len(self.spans))
+
+    def filled(self, words: Sequence[str]) -> str:
+        """The first hidden words replaced by these."""
+        return self._with([written_like(old, word) for old, word in zip(self.hidden_words(), words, strict=False)])
+
+    def _with(self, words: Sequence[str]) -> str:
+        parts, done = [], 0
+        for (start, end), word in zip(self.spans, words, strict=False):
+            parts += [self.text[done:start], word]
+            done = end
+        return "".join([*parts, self.text[done:]])
+
+
+def _plan(texts: Sequence[str], copies: int, share: float, seed: int, mask_token: str) -> Iterator[_Copy]:
+    for text in texts:
+        places = [match.span() for match in WORD.finditer(text)]
+        if not places or mask_token in text:
+            continue
+        rng = text_generator(text, seed)
+        for _ in range(copies):
+            chosen = rng.random(len(places)) < share
+            chosen[rng.integers(len(places))] = True
+            spans = [places[place] for place in np.flatnonzero(chosen).tolist()]
+            yield _Copy(text, spans, rng.random(len(spans)))
+
+
+def _whole_words(tokenizer: Any) -> list[tuple[int, str]]:
+    """Tokens that are words of their own: ids and words in lower case."""
+    from ..vectors.notation import token_texts
+
+    return [
+        (token_id, token.text.lower())
+        for token_id, token in sorted(token_texts(tokenizer).items())
+        if token.starts_word and WORD.fullmatch(token.text)
+    ]

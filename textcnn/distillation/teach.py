@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,17 +9,24 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import RichProgressBar
 from torch import Tensor
 
 from ..arguments import VerbParser
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
-from ..data.batches import LengthBatchSampler, ResumableLoader
+from ..data.batches import ResumableLoader
 from ..data.options import DataOptions
 from ..training.best_checkpoint import BestCheckpoint
-from ..training.resume import checkpoint_directory, last_checkpoints, unfinished_run
+from ..training.resume import checkpoint_directory, unfinished_run
 from ..training.run import quiet_lightning
+from .fine_tuning import (
+    FineTuning,
+    add_fine_tuning_options,
+    fine_tuning_loader,
+    fine_tuning_trainer,
+    quick_attention,
+    save_fine_tuned,
+)
 from .precision import resolve_precision
 from .teachers import readable_length
 
@@ -31,8 +36,8 @@ Fine-tunes a transformer on labelled texts and keeps the epoch that is best on v
   textcnn teach --model sentence-transformers/all-MiniLM-L6-v2 --data reviews --output_dir runs/teacher"""
 
 
-class TeacherModule(lightning.LightningModule):
-    """A transformers classifier, trained with AdamW, warm-up and linear decay.
+class TeacherModule(FineTuning):
+    """A transformers classifier that is fine-tuned.
 
     Args:
         model: A directory or Hub id.
@@ -45,20 +50,13 @@ class TeacherModule(lightning.LightningModule):
     def __init__(
         self, model: str, labels: Sequence[str], problem_type: str, learning_rate: float, precision: str = "32-true"
     ) -> None:
-        super().__init__()
-        from transformers import AutoConfig, AutoModelForSequenceClassification
+        super().__init__(learning_rate, precision)
+        from transformers import AutoModelForSequenceClassification
 
-        # On CPUs drawing the numbers of attention's dropout takes longer than attention (256 tokens: half a step), and
-        # without it the fused kernel, whose backward pass is the slower one, would be chosen.
-        names = ("attention_probs_dropout_prob", "attention_dropout")
-        config = AutoConfig.from_pretrained(model)
-        quick: dict[str, Any] = {name: 0.0 for name in names if isinstance(getattr(config, name, None), float)}
-        if not torch.cuda.is_available():
-            quick["attn_implementation"] = "eager"
         with quiet_transformers():
             self.model = AutoModelForSequenceClassification.from_pretrained(
                 model,
-                **quick,
+                **quick_attention(model),
                 num_labels=len(labels),
                 id2label=dict(enumerate(labels)),
                 label2id={label: i for i, label in enumerate(labels)},
@@ -68,8 +66,6 @@ class TeacherModule(lightning.LightningModule):
         # from_pretrained leaves dropout off, and Lightning leaves modes as they are.
         self.model.train()
         self.multi_label = problem_type.startswith("multi")
-        self.learning_rate = learning_rate
-        self.halved = precision == "bf16-mixed"
         self._right: list[Tensor] = []
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
@@ -89,19 +85,8 @@ class TeacherModule(lightning.LightningModule):
     def on_test_epoch_end(self) -> None:
         self.log("test_accuracy", self._accuracy())
 
-    def configure_optimizers(self) -> Any:
-        # Fused: a step over all weights costs an eighth of the plain one on a CPU.
-        optimizer = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=0.01, fused=True)
-        steps = int(self.trainer.estimated_stepping_batches)
-        warmup = max(1, steps // 10)
-        schedule = torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
     def _read(self, batch: dict[str, Tensor]) -> Any:
-        # Here and not as the trainer's precision, which refuses to clip the gradients of a fused optimizer.
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved):
+        with self.computing():
             return self.model(**batch)
 
     def _answers_right(self, batch: dict[str, Tensor]) -> Tensor:
@@ -171,15 +156,7 @@ def teach(
         checkpoint_directory(directory), "best", "val_accuracy", mode="max", save_weights_only=True,
         enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
-    trainer = lightning.Trainer(
-        max_epochs=epochs,
-        gradient_clip_val=1.0,
-        logger=False,
-        enable_model_summary=False,
-        enable_progress_bar=progress,
-        callbacks=[best, *last_checkpoints(directory), *([RichProgressBar()] if progress else [])],
-        num_sanity_val_steps=0,
-    )
+    trainer = fine_tuning_trainer(directory, epochs, progress, best)
     settings = {
         "model": model, "data": str(data), "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
         "max_length": max_length, "seed": seed, "precision": precision, **options,
@@ -191,33 +168,14 @@ def teach(
         scores |= trainer.validate(module, held_out, ckpt_path=best.best_model_path, verbose=False)[0]
     if datamodule.test_dataloader():
         scores |= trainer.test(module, loader("test"), verbose=False)[0]
-    module.model.save_pretrained(directory)
-    # Whoever opens the teacher has it read no more of a text than it learnt from.
-    tokenizer.model_max_length = max_length
-    tokenizer.save_pretrained(directory)
-    (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    # Many times the size of the teacher, and of no use without a run to go on with.
-    shutil.rmtree(checkpoint_directory(directory))
-    return {name: float(value) for name, value in scores.items()}
+    return save_fine_tuned(module.model, tokenizer, max_length, scores, directory)
 
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn teach`."""
     parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("--model", required=True, metavar="CHECKPOINT", help="directory or Hub id of a transformer")
     parser.add_argument("--data", "--data.path", required=True, metavar="DATA", help="as --data.path of `textcnn fit`")
-    parser.add_argument("--output_dir", required=True, metavar="DIR", help="where the teacher goes")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--batch_size", type=int, default=32)
-    parser.add_argument("--learning_rate", type=float, default=5e-5)
-    parser.add_argument("--max_length", type=int, default=256, help="tokens of a text that it reads (default: 256)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--precision",
-        choices=("auto", "32-true", "bf16-mixed"),
-        default="auto",
-        help="bfloat16 halves the time on processors made for it, where auto takes it (default: auto)",
-    )
+    add_fine_tuning_options(parser, "teacher", epochs=3, learning_rate=5e-5, max_length=256)
     parser.add_argument("--text_column", metavar="NAME")
     parser.add_argument("--label_column", metavar="NAME")
     parser.add_argument("--train_split", default="train", metavar="NAME")
@@ -238,8 +196,6 @@ def main(verb: str, args: list[str]) -> None:
 def _loader(
     texts: list[str], targets: np.ndarray, tokenizer: Any, batch_size: int, max_length: int, shuffle: bool, seed: int
 ) -> ResumableLoader:
-    sampler = LengthBatchSampler(np.array([len(text) for text in texts]), batch_size, shuffle=shuffle, seed=seed)
-
     def collate(positions: Any) -> dict[str, Tensor]:
         batch = dict(
             tokenizer(
@@ -249,11 +205,4 @@ def _loader(
         batch["labels"] = torch.from_numpy(targets[positions])
         return batch
 
-    return ResumableLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
-
-
-class _Positions(torch.utils.data.Dataset[Any]):
-    """Gives back the positions it is asked for: the batch is made of them at once."""
-
-    def __getitem__(self, positions: Any) -> Any:
-        return positions
+    return fine_tuning_loader(np.array([len(text) for text in texts]), collate, batch_size, shuffle, seed)

@@ -1,0 +1,134 @@
+"""What every fine-tuning of a transformer has in common: AdamW, warm-up, bfloat16, batches of texts of like length."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, RichProgressBar
+from torch import Tensor
+
+from ..arguments import VerbParser
+from ..artifact import quiet_transformers
+from ..data.batches import LengthBatchSampler, ResumableLoader
+from ..training.resume import checkpoint_directory, last_checkpoints
+
+
+class FineTuning(lightning.LightningModule):
+    """A transformer, trained with AdamW, warm-up and linear decay; `model` is the subclass's.
+
+    Args:
+        learning_rate: Highest learning rate.
+        precision: 32-true or bf16-mixed.
+    """
+
+    model: Any
+
+    def __init__(self, learning_rate: float, precision: str) -> None:
+        super().__init__()
+        self.learning_rate = learning_rate
+        self.halved = precision == "bf16-mixed"
+
+    def configure_optimizers(self) -> Any:
+        # Fused: a step over all weights costs an eighth of the plain one on a CPU.
+        optimizer = torch.optim.AdamW(self.parameters(), self.learning_rate, weight_decay=0.01, fused=True)
+        steps = int(self.trainer.estimated_stepping_batches)
+        warmup = max(1, steps // 10)
+        schedule = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: min((step + 1) / warmup, max(0.0, (steps - step) / max(1, steps - warmup)))
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def computing(self) -> torch.autocast:
+        """The precision, around the model.
+
+        Here and not as the trainer's, which refuses to clip the gradients of a fused optimizer.
+        """
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
+
+
+def quick_attention(model: str) -> dict[str, Any]:
+    """Settings of a checkpoint with which its attention trains fastest.
+
+    On CPUs drawing the numbers of attention's dropout takes longer than attention (256 tokens: half a step), and
+    without it the fused kernel, whose backward pass is the slower one, would be chosen.
+    """
+    from transformers import AutoConfig
+
+    names = ("attention_probs_dropout_prob", "attention_dropout")
+    config = AutoConfig.from_pretrained(model)
+    quick: dict[str, Any] = {name: 0.0 for name in names if isinstance(getattr(config, name, None), float)}
+    if not torch.cuda.is_available():
+        quick["attn_implementation"] = "eager"
+    return quick
+
+
+def fine_tuning_trainer(output_dir: str | Path, epochs: int, progress: bool, *callbacks: Callback) -> lightning.Trainer:
+    """A Trainer whose run can be taken up again, to the minute."""
+    return lightning.Trainer(
+        max_epochs=epochs,
+        gradient_clip_val=1.0,
+        logger=False,
+        enable_model_summary=False,
+        enable_progress_bar=progress,
+        callbacks=[*callbacks, *last_checkpoints(output_dir), *([RichProgressBar()] if progress else [])],
+        num_sanity_val_steps=0,
+    )
+
+
+def fine_tuning_loader(
+    lengths: np.ndarray, collate: Callable[[Any], dict[str, Tensor]], batch_size: int, shuffle: bool, seed: int
+) -> ResumableLoader:
+    """Batches of texts of like length; `collate` makes one of their positions."""
+    sampler = LengthBatchSampler(lengths, batch_size, shuffle=shuffle, seed=seed)
+    return ResumableLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
+
+
+def save_fine_tuned(
+    model: Any, tokenizer: Any, max_length: int, scores: dict[str, Any], directory: Path
+) -> dict[str, float]:
+    """Writes a fine-tuned model as transformers does, with its scores.json, and takes the run's checkpoints away."""
+    with quiet_transformers():
+        model.save_pretrained(directory)
+    # Whoever opens the model has it read no more of a text than it learnt from.
+    tokenizer.model_max_length = max_length
+    tokenizer.save_pretrained(directory)
+    scores = {name: float(value) for name, value in scores.items()}
+    (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
+    # Many times the size of the model, and of no use without a run to go on with.
+    shutil.rmtree(checkpoint_directory(directory))
+    return scores
+
+
+def add_fine_tuning_options(
+    parser: VerbParser, what: str, *, epochs: int, learning_rate: float, max_length: int
+) -> None:
+    """Options that every fine-tuning has; `what` it makes goes into --output_dir."""
+    parser.add_argument("--model", required=True, metavar="CHECKPOINT", help="directory or Hub id of a transformer")
+    parser.add_argument("--output_dir", required=True, metavar="DIR", help=f"where the {what} goes")
+    parser.add_argument("--epochs", type=int, default=epochs, help="(default: %(default)s)")
+    parser.add_argument("--batch_size", type=int, default=32, help="(default: %(default)s)")
+    parser.add_argument("--learning_rate", type=float, default=learning_rate, help="(default: %(default)s)")
+    parser.add_argument(
+        "--max_length", type=int, default=max_length, help="tokens of a text that it reads (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "32-true", "bf16-mixed"),
+        default="auto",
+        help="bfloat16 halves the time on processors made for it, where auto takes it (default: auto)",
+    )
+
+
+class _Positions(torch.utils.data.Dataset[Any]):
+    """Gives back the positions it is asked for: the batch is made of them at once."""
+
+    def __getitem__(self, positions: Any) -> Any:
+        return positions

@@ -1,0 +1,66 @@
+"""A masked language model: opened from a checkpoint, and asked what stands in the place of hidden tokens.
+
+Shapes: `B` texts, `T` tokens, `H` hidden tokens of them all, `V` vocabulary.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from .fine_tuning import quick_attention
+
+
+def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tuple[Any, Any]:
+    """The model and the tokenizer of a checkpoint.
+
+    Args:
+        checkpoint: Directory or Hub id.
+        option: Whose value it is, for messages.
+        to_train: Whether it is to be trained: its head may be new then, and its attention is set to train fast.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+        ValueError: it has no head for masked words and needs one, or can have none.
+    """
+    from transformers import AutoModelForMaskedLM, AutoTokenizer
+
+    from ..artifact import quiet_transformers
+
+    try:
+        settings = quick_attention(checkpoint) if to_train else {}
+        with quiet_transformers():
+            model, report = AutoModelForMaskedLM.from_pretrained(checkpoint, output_loading_info=True, **settings)
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+    except OSError as error:
+        raise FileNotFoundError(f"{option}: got {checkpoint!r}; {' '.join(str(error).split())}") from error
+    if not to_train and report["missing_keys"]:
+        raise ValueError(
+            f"{option}: {checkpoint} has no trained head for masked words; expected a masked language model, such as "
+            "google-bert/bert-base-uncased, or what `textcnn adapt` makes of this one"
+        )
+    if tokenizer.mask_token_id is None:
+        raise ValueError(
+            f"{option}: {checkpoint} has no token for hidden words; expected a masked language model, such as "
+            "google-bert/bert-base-uncased"
+        )
+    return model, tokenizer
+
+
+def hidden_logits(model: Any, inputs: dict[str, Tensor], hidden: Tensor) -> Tensor:
+    """What the model expects in the hidden places: [H, V] of hidden [B, T].
+
+    Only they go through the head, which costs a small model as much as all its layers do.
+    """
+
+    def keep_hidden(_module: Any, _args: Any, output: Any) -> Any:
+        output.last_hidden_state = output.last_hidden_state[hidden][None]
+        return output
+
+    handle = model.base_model.register_forward_hook(keep_hidden)
+    try:
+        logits: Tensor = model(**inputs).logits[0]
+    finally:
+        handle.remove()
+    return logits
