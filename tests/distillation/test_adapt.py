@@ -22,7 +22,7 @@ from textcnn.distillation.adapt import MaskedLMModule, adapt
 from textcnn.distillation.masked_lm import hidden_logits
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.teach import teach
-from textcnn.distillation.transfer import Augmentation
+from textcnn.distillation.transfer import Augmentation, read_unlabelled
 from textcnn.training import resume
 
 QUICK = {"batch_size": 16, "learning_rate": 0.01, "precision": "32-true", "progress": False}
@@ -127,6 +127,20 @@ def test_long_texts_are_read_in_pieces(masked: str) -> None:
     assert read == [*tokenizer(text, add_special_tokens=False)["input_ids"], *tokenizer("dull")["input_ids"][1:-1]]
 
 
+def test_of_a_labelled_set_the_train_split_is_read(masked: str, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    for split, text in (("test", "awful"), ("train", "lovely"), ("validation", "dull")):
+        pd.DataFrame({"text": [text] * 3, "label": [0, 1, 0]}).to_csv(folder / f"{split}.csv", index=False)
+    assert read_unlabelled(folder, split_documents=False, limit=None) == ["lovely"] * 3
+    pd.DataFrame({"text": ["great"]}).to_csv(folder / "unsupervised.csv", index=False)
+    assert read_unlabelled(folder, split_documents=False, limit=None) == ["great"]
+    (folder / "unsupervised.csv").unlink()
+    (folder / "train.csv").unlink()
+    with pytest.raises(ValueError, match="expected one, or one called 'unsupervised' or 'unlabelled'"):
+        read_unlabelled(folder, split_documents=False, limit=None)
+
+
 def test_what_is_hidden_is_a_share_of_the_words(masked: str) -> None:
     model, tokenizer = AutoModelForMaskedLM.from_pretrained(masked), AutoTokenizer.from_pretrained(masked)
     learner = MaskedLMModule(model, tokenizer, 1e-3, "32-true", mask_share=0.3, seed=0)
@@ -188,7 +202,7 @@ def test_words_behind_the_length_that_is_read_stay(masked: str) -> None:
         assert words[10:] == text.split()[10:]
 
 
-def test_mistakes_are_named(transformer: str, headless: str, masked: str, tmp_path: Path) -> None:
+def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, masked: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"masked_lm: .*headless has no trained head .*what `textcnn adapt` makes"):
         replace_words(["a lovely film"], headless)
     with pytest.raises(ValueError, match="has no token for hidden words"):
@@ -197,6 +211,21 @@ def test_mistakes_are_named(transformer: str, headless: str, masked: str, tmp_pa
         adapt(str(tmp_path / "nowhere"), ["a lovely film"] * 5, tmp_path / "run")
     with pytest.raises(ValueError, match=r"mask_share: got 1.5; expected a share between 0 and 1"):
         adapt(masked, ["a lovely film"] * 5, tmp_path / "run", mask_share=1.5)
+    textcnn.train(str(reviews), tmp_path / "student", max_epochs=1, enable_progress_bar=False)
+    with pytest.raises(ValueError, match=r"model: got .*student, which is not to be read as a masked language model"):
+        adapt(str(tmp_path / "student"), ["a lovely film"] * 5, tmp_path / "run")
+    for name, value, said in (
+        ("epochs", 0, "expected at least 1"),
+        ("batch_size", 0, "expected at least 1"),
+        ("max_length", 2, "expected at least 3, a token between"),
+        ("learning_rate", -1.0, "expected a number between 0 and 1"),
+        ("max_texts", 0, "expected at least 1; leave it out to take all"),
+    ):
+        with pytest.raises(ValueError, match=f"{name}: got {value}; {said}"):
+            adapt(masked, ["a lovely film"] * 5, tmp_path / "run", **{name: value})
+        if name != "max_texts":
+            with pytest.raises(ValueError, match=f"{name}: got {value}; {said}"):
+                teach(masked, "nowhere", tmp_path / "run", **{name: value})
     with pytest.raises(ValueError, match="texts: got 1 with a word in it; expected two at least"):
         adapt(masked, ["a lovely film"], tmp_path / "run")
     with pytest.raises(ValueError, match="got no masked_lm"):

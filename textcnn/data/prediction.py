@@ -16,18 +16,24 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 
-def open_rows(path: Any) -> Dataset:
-    """The only split of `path`, or the one called predict or test; cells of a csv file as they are written."""
+# Splits that are taken where there are several: to be answered, and to be learnt from. A test split is no text to learn
+# from, labels or not.
+_TO_ANSWER = ("predict", *ALIASES["test"])
+_TO_READ = ("unsupervised", "unlabelled", "unlabeled", "train", "training")
+
+
+def open_rows(path: Any, splits: tuple[str, ...] = _TO_ANSWER) -> Dataset:
+    """The only split of `path`, or the first of `splits` that it has; cells of a csv file as they are written."""
     from datasets import Dataset
 
     if path is None:
         raise DataError("got no rows to predict; expected a file or data set; give predict_path")
     source = open_source(path, as_written=True)
-    named = [name for name in source.names if name.lower() in ("predict", *ALIASES["test"])]
+    named = [name for split in splits for name in source.names if name.lower() == split]
     if len(source.names) > 1 and not named:
         raise DataError(
-            f"{source.description} has the splits {listed(source.names)}; expected one, or one "
-            "called 'predict' or 'test'; give predict_path a single file"
+            f"{source.description} has the splits {listed(source.names)}; expected one, or one called "
+            f"{' or '.join(map(repr, splits[:2]))}; give a single file"
         )
     rows = source.load((named or source.names)[0])
     if not isinstance(rows, Dataset):
@@ -51,5 +57,8 @@ def texts_of(rows: Dataset, wanted: str | None, trained_on: str | None, where: s
 
 
 def read_texts(path: Any, wanted: str | None = None) -> list[str]:
-    """The texts of a file or data set, without rows that have none."""
-    return [text for text in texts_of(open_rows(path), wanted, None, str(path)).to_pylist() if text]
+    """The texts of a file or data set to learn from, labels or not, without rows that have none.
+
+    Of several splits the one called unsupervised or unlabelled, or the train split.
+    """
+    return [text for text in texts_of(open_rows(path, _TO_READ), wanted, None, str(path)).to_pylist() if text]

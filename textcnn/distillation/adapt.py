@@ -18,6 +18,7 @@ from ..training.run import quiet_lightning
 from .fine_tuning import (
     FineTuning,
     add_fine_tuning_options,
+    check_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
     save_fine_tuned,
@@ -99,7 +100,7 @@ def adapt(
 
     Args:
         model: Directory or Hub id; one that was no masked language model gets a new head.
-        texts: As `unlabelled` of `textcnn.distill`.
+        texts: As `unlabelled` of `textcnn.distill`; the train split of a labelled set, too.
         output_dir: Where the model goes.
         epochs, batch_size, learning_rate: Of the training.
         max_length: Tokens of a piece; a longer text is read in several.
@@ -114,11 +115,12 @@ def adapt(
         ValueError: the model cannot be one of masked words, there are too few texts, or a share is none.
     """
     quiet_lightning()
+    check_fine_tuning(epochs, batch_size, learning_rate, max_length)
     precision = resolve_precision(precision)
     if not 0 < mask_share < 1:
         raise ValueError(f"mask_share: got {mask_share}; expected a share between 0 and 1, such as 0.3")
     lightning.seed_everything(seed, workers=True, verbose=False)
-    read = read_unlabelled(texts, split_documents=False, limit=max_texts)
+    read = read_unlabelled(texts, split_documents=False, limit=max_texts, option="texts")
     opened, tokenizer = open_masked_lm(model, "model", to_train=True)
     max_length = readable_length(max_length, tokenizer, opened.config)
     pieces = _pieces(read, tokenizer, max_length)

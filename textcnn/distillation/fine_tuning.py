@@ -53,6 +53,16 @@ class FineTuning(lightning.LightningModule):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
 
 
+def check_fine_tuning(epochs: int, batch_size: int, learning_rate: float, max_length: int) -> None:
+    """Raises ValueError for a number with which nothing would be learnt."""
+    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("max_length", max_length, 3)):
+        if value < least:
+            why = "" if least == 1 else ", a token between the two that begin and end a text"
+            raise ValueError(f"{name}: got {value}; expected at least {least}{why}")
+    if not 0 < learning_rate < 1:
+        raise ValueError(f"learning_rate: got {learning_rate}; expected a number between 0 and 1, such as 1e-4")
+
+
 def quick_attention(model: str) -> dict[str, Any]:
     """Settings of a checkpoint with which its attention trains fastest.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..data.errors import one_line
 from .fine_tuning import quick_attention
 
 
@@ -35,6 +36,11 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
         tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     except OSError as error:
         raise FileNotFoundError(f"{option}: got {checkpoint!r}; {' '.join(str(error).split())}") from error
+    except Exception as error:  # another kind of model, or whatever a broken file provokes in transformers
+        raise ValueError(
+            f"{option}: got {checkpoint}, which is not to be read as a masked language model ({one_line(error, 100)}); "
+            "expected a transformer that can be one, such as sentence-transformers/all-MiniLM-L6-v2"
+        ) from error
     if not to_train and report["missing_keys"]:
         raise ValueError(
             f"{option}: {checkpoint} has no trained head for masked words; expected a masked language model, such as "

@@ -22,6 +22,7 @@ from ..training.run import quiet_lightning
 from .fine_tuning import (
     FineTuning,
     add_fine_tuning_options,
+    check_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
     quick_attention,
@@ -136,6 +137,7 @@ def teach(
     from transformers import AutoTokenizer
 
     quiet_lightning()
+    check_fine_tuning(epochs, batch_size, learning_rate, max_length)
     precision = resolve_precision(precision)
     lightning.seed_everything(seed, workers=True, verbose=False)
     datamodule = TextDataModule(data, seed=seed, **options)

@@ -102,7 +102,11 @@ def nearest_sentences(sentences: Sequence[str], texts: Sequence[str], limit: int
 
 
 def read_unlabelled(
-    source: Any, split_documents: bool, limit: int | None, near: Sequence[str] | None = None
+    source: Any,
+    split_documents: bool,
+    limit: int | None,
+    near: Sequence[str] | None = None,
+    option: str = "unlabelled",
 ) -> list[str]:
     """Texts without labels: those of files, Hub data sets and lists, as sentences or as they are, at most `limit`.
 
@@ -111,6 +115,7 @@ def read_unlabelled(
         split_documents: Whether texts are cut into sentences.
         limit: How many are drawn; None takes all.
         near: Takes those most like these texts in place of random ones.
+        option: Whose value `source` is, for messages; `limit` is that of max_<option>.
 
     Raises:
         DataError: nothing is left, or `limit` is below 1.
@@ -119,7 +124,7 @@ def read_unlabelled(
         return []
     found: list[str] = []
     if not isinstance(source, str | Path):
-        check_column(source, "unlabelled", DataError)
+        check_column(source, option, DataError)
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
         if isinstance(one, Path) or isinstance(source, str) or _is_file(one):
@@ -127,16 +132,14 @@ def read_unlabelled(
         else:
             found.append(str(one))
     if not found:
-        raise DataError(
-            f"unlabelled: got {named(source):.200} without a text; expected some; leave it out or give others"
-        )
+        raise DataError(f"{option}: got {named(source):.200} without a text; expected some; give others")
     if limit is not None and limit < 1:
-        raise DataError(f"max_unlabelled: got {limit}; expected at least 1; leave unlabelled out to have none")
+        raise DataError(f"max_{option}: got {limit}; expected at least 1; leave it out to take all")
     if split_documents:
         whole, found = len(found), sample_sentences(found, None if near is not None else limit)
         if not found:
             raise DataError(
-                f"unlabelled: got {whole} texts and no sentence of three words in them; expected some; give "
+                f"{option}: got {whole} texts and no sentence of three words in them; expected some; give "
                 "split_documents false to take the texts as they are"
             )
     if near is not None and limit is not None:
