@@ -38,7 +38,7 @@ def run_command(line: str, further: Mapping[str, Sequence[str]] | None = None) -
         if words[-1] == "--help":
             with pytest.raises(SystemExit, match="0") if len(words) > 2 else contextlib.nullcontext():
                 main(words[1:])
-        elif "bench" in words or "distill" in words or any("sentence-transformers/" in word for word in words):
+        elif words[1] in ("adapt", "bench", "distill", "teach") or any("sentence-transformers/" in w for w in words):
             # Minutes, and a download; the data, the checkpoint and the teacher are the reader's.
             assert words[1] in VERBS
         else:

@@ -252,6 +252,7 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
         ("export", ["run", "--formta", "onnx"], "--format"),
         ("fold", ["run", "--in8"], "--int8"),
         ("vectors", ["bert", "--texst", "a.txt"], "--texts"),
+        ("adapt", ["--modle", "bert"], "--model"),
         ("teach", ["--modle", "bert"], "--model"),
         ("calibrate", ["run", "--abstian", "x"], "--abstain"),
         ("certify", ["run", "--dtaa", "x"], "--data"),
