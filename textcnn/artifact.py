@@ -61,14 +61,20 @@ def save_artifact(
     directory.mkdir(parents=True, exist_ok=True)
     # Tables folded from other weights would go on answering for them.
     (directory / FOLDED_FILE).unlink(missing_ok=True)
-    with quiet_transformers():
-        model.save_pretrained(directory)
-    # safetensors makes files that only their owner may read; a model is for whoever may read the folder.
-    weights = directory / "model.safetensors"
-    weights.chmod((directory / "config.json").stat().st_mode)
+    save_weights(model, directory)
     save_tokenizer(tokenizer, directory)
     (directory / "README.md").write_text(model_card(model, record or TrainingRecord(data="")), encoding="utf-8")
     return directory
+
+
+def save_weights(model: Any, directory: Path) -> None:
+    """Writes a model of transformers: its settings and weights."""
+    with quiet_transformers():
+        model.save_pretrained(directory)
+    # safetensors makes files that only their owner may read; a model is for whoever may read the folder.
+    mode = (directory / "config.json").stat().st_mode
+    for weights in directory.glob("model*.safetensors"):
+        weights.chmod(mode)
 
 
 def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassification, PreTrainedTokenizerFast]:

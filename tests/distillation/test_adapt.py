@@ -23,6 +23,7 @@ from textcnn.distillation.masked_lm import hidden_logits
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.teach import teach
 from textcnn.distillation.transfer import Augmentation, read_unlabelled
+from textcnn.tokenization import train_tokenizer
 from textcnn.training import resume
 
 QUICK = {"batch_size": 16, "learning_rate": 0.01, "precision": "32-true", "progress": False}
@@ -65,7 +66,10 @@ def test_a_transformer_learns_the_hidden_words_and_is_taught_afterwards(
     assert after < 0.75 * before
     _, report = AutoModelForMaskedLM.from_pretrained(adapted, output_loading_info=True)
     assert not report["missing_keys"]
-    assert AutoTokenizer.from_pretrained(adapted).model_max_length == 16
+    # Pieces of 16 tokens are no limit of what a teacher made from it may read.
+    length = AutoTokenizer.from_pretrained(headless).model_max_length
+    assert AutoTokenizer.from_pretrained(adapted).model_max_length == length
+    assert (adapted / "model.safetensors").stat().st_mode == (adapted / "config.json").stat().st_mode
     assert not (adapted / "checkpoints").exists()
     scores = teach(str(adapted), str(reviews), tmp_path / "teacher", epochs=6, **QUICK)
     assert scores["val_accuracy"] > 0.8
@@ -102,6 +106,19 @@ def test_an_adaptation_goes_on_where_it_was(headless: str, tmp_path: Path, monke
     again = run("killed")
     for name, tensor in whole.items():
         torch.testing.assert_close(again[name], tensor, atol=1e-6, rtol=1e-5)
+    # Other texts are another run, as many as they may be.
+    with monkeypatch.context() as down:
+        down.setattr(module, "save_fine_tuned", lambda *_: {})
+        run_unsaved = adapt(headless, texts, tmp_path / "other", epochs=2, **QUICK)
+    assert run_unsaved == {}
+    steps: list[int] = []
+    monkeypatch.setattr(
+        MaskedLMModule,
+        "training_step",
+        lambda self, batch, i: steps.append(self.global_step) or step(self, batch, i),
+    )
+    adapt(headless, [text.replace("plot", "film") for text in texts], tmp_path / "other", epochs=2, **QUICK)
+    assert steps[:2] == [0, 1]
 
 
 def test_only_the_hidden_tokens_go_through_the_head(masked: str) -> None:
@@ -120,10 +137,12 @@ def test_only_the_hidden_tokens_go_through_the_head(masked: str) -> None:
 def test_long_texts_are_read_in_pieces(masked: str) -> None:
     tokenizer = AutoTokenizer.from_pretrained(masked)
     text = "a lovely film and a dull plot " * 9
-    pieces = module._pieces([text, "", "dull"], tokenizer, max_length=10)
-    assert max(map(len, pieces)) == 10
+    # What has no word, or none that the model knows, is left out: there is nothing to guess in it.
+    found = module._pieces([text, "", "dull", "\U0001f600 [MASK]", "bad \ud800 film"], tokenizer, max_length=10)
+    assert list(map(len, found)) == [len(found[0]), 1, 1]
+    assert max(map(len, found[0])) == 10
     special = {tokenizer.cls_token_id, tokenizer.sep_token_id}
-    read = [token for piece in pieces for token in piece.tolist() if token not in special]
+    read = [token for pieces in found[:2] for piece in pieces for token in piece.tolist() if token not in special]
     assert read == [*tokenizer(text, add_special_tokens=False)["input_ids"], *tokenizer("dull")["input_ids"][1:-1]]
 
 
@@ -137,7 +156,7 @@ def test_of_a_labelled_set_the_train_split_is_read(masked: str, tmp_path: Path) 
     assert read_unlabelled(folder, split_documents=False, limit=None) == ["great"]
     (folder / "unsupervised.csv").unlink()
     (folder / "train.csv").unlink()
-    with pytest.raises(ValueError, match="expected one, or one called 'unsupervised' or 'unlabelled'"):
+    with pytest.raises(ValueError, match="expected one, or one of the names unsupervised, unlabelled, "):
         read_unlabelled(folder, split_documents=False, limit=None)
 
 
@@ -193,6 +212,32 @@ def test_everything_but_the_replaced_words_stays(masked: str) -> None:
     assert replace_words(texts, masked, copies=20, share=1.0, seed=1) != made
 
 
+def test_parts_of_words_are_no_words(masked: str) -> None:
+    # Of what is written without spaces, with vowel signs or with numbers, no part is replaced.
+    chinese, hindi = "\u8fd9\u90e8\u7535\u5f71\u5f88\u597d\u770b", "\u0905\u091a\u094d\u091b\u0940"
+    texts = [chinese, hindi, "mp3 2nd e\u0301te\u0301 a_film"]
+    assert replace_words(texts, masked, share=1.0) == []
+    mixed = f"{texts[0]} {texts[1]} film {texts[2]}"
+    [made] = replace_words([mixed], masked, share=1.0)
+    assert re.fullmatch(f"{texts[0]} {texts[1]} [a-z]+ {texts[2]}", made)
+    assert made != mixed
+
+
+def test_a_short_model_reads_what_it_has_places_for(masked: str) -> None:
+    [made] = replace_words(["lovely " * 60], masked, share=1.0)  # it has 32
+    words = made.split()
+    assert "lovely" not in words[:30]
+    assert words[30:] == ["lovely"] * 30
+
+
+def test_a_checkpoint_in_half_precision_is_trained_in_float32(headless: str, tmp_path: Path) -> None:
+    model = BertModel.from_pretrained(headless)
+    model.to(torch.bfloat16).save_pretrained(tmp_path / "half")
+    AutoTokenizer.from_pretrained(headless).save_pretrained(tmp_path / "half")
+    adapt(str(tmp_path / "half"), ["a lovely film"] * 9, tmp_path / "run", epochs=1, **QUICK)
+    assert {weight.dtype for weight in load_file(tmp_path / "run" / "model.safetensors").values()} == {torch.float32}
+
+
 def test_words_behind_the_length_that_is_read_stay(masked: str) -> None:
     text = "lovely " * 30 + "film"
     for copy in replace_words([text], masked, copies=3, share=1.0, max_length=12):
@@ -205,14 +250,26 @@ def test_words_behind_the_length_that_is_read_stay(masked: str) -> None:
 def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, masked: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"masked_lm: .*headless has no trained head .*what `textcnn adapt` makes"):
         replace_words(["a lovely film"], headless)
-    with pytest.raises(ValueError, match="has no token for hidden words"):
+    with pytest.raises(ValueError, match="whose tokenizer has no mask token; expected a transformer"):
         adapt(transformer, ["a lovely film"] * 5, tmp_path / "run")
-    with pytest.raises(FileNotFoundError, match=r"model: got '.*nowhere'"):
-        adapt(str(tmp_path / "nowhere"), ["a lovely film"] * 5, tmp_path / "run")
+    for open_it in (adapt, teach):
+        with pytest.raises(FileNotFoundError, match=r"model: got '.*headles'; .* \(did you mean '.*headless'\?\)"):
+            open_it(str(tmp_path / "headles"), str(reviews), tmp_path / "run")
+    bare = tmp_path / "bare"
+    BertForMaskedLM(AutoConfig.from_pretrained(masked)).save_pretrained(bare)
+    with pytest.raises(ValueError, match=r"model: got .*bare, which cannot be read \(.*without tokenizer files"):
+        adapt(str(bare), ["a lovely film"] * 5, tmp_path / "run")
+    with pytest.raises(ValueError, match="texts: got 0 with a word that the model knows"):
+        adapt(masked, ["\U0001f600"] * 9, tmp_path / "run")
+    tokenizer = train_tokenizer(["a b c d"] * 9, "wordpiece", vocab_size=30)
+    tokenizer.add_special_tokens({"mask_token": "[MASK]"})
+    tokenizer.save_pretrained(bare)
+    with pytest.raises(ValueError, match=r"masked_lm: got .*bare, none of whose tokens is a word; .*; take another"):
+        replace_words(["a lovely film"], str(bare))
     with pytest.raises(ValueError, match=r"mask_share: got 1.5; expected a share between 0 and 1"):
         adapt(masked, ["a lovely film"] * 5, tmp_path / "run", mask_share=1.5)
     textcnn.train(str(reviews), tmp_path / "student", max_epochs=1, enable_progress_bar=False)
-    with pytest.raises(ValueError, match=r"model: got .*student, which is not to be read as a masked language model"):
+    with pytest.raises(ValueError, match=r"model: got .*student, which cannot be read \(Unrecognized"):
         adapt(str(tmp_path / "student"), ["a lovely film"] * 5, tmp_path / "run")
     for name, value, said in (
         ("epochs", 0, "expected at least 1"),
@@ -226,7 +283,7 @@ def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, mask
         if name != "max_texts":
             with pytest.raises(ValueError, match=f"{name}: got {value}; {said}"):
                 teach(masked, "nowhere", tmp_path / "run", **{name: value})
-    with pytest.raises(ValueError, match="texts: got 1 with a word in it; expected two at least"):
+    with pytest.raises(ValueError, match="texts: got 1 with a word that the model knows; expected two at least"):
         adapt(masked, ["a lovely film"], tmp_path / "run")
     with pytest.raises(ValueError, match="got no masked_lm"):
         Augmentation(replacements=1)

@@ -32,8 +32,8 @@ def open_rows(path: Any, splits: tuple[str, ...] = _TO_ANSWER) -> Dataset:
     named = [name for split in splits for name in source.names if name.lower() == split]
     if len(source.names) > 1 and not named:
         raise DataError(
-            f"{source.description} has the splits {listed(source.names)}; expected one, or one called "
-            f"{' or '.join(map(repr, splits[:2]))}; give a single file"
+            f"{source.description} has the splits {listed(source.names)}; expected one, or one of the names "
+            f"{listed(splits)}; give a single file"
         )
     rows = source.load((named or source.names)[0])
     if not isinstance(rows, Dataset):

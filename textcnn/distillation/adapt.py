@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from torch import Tensor
 
 from ..arguments import VerbParser
 from ..data.errors import DataError
+from ..runtime.text_batches import text_batches
+from ..tokenization import replace_surrogates
 from ..training.resume import unfinished_run
 from ..training.run import quiet_lightning
 from .fine_tuning import (
@@ -105,14 +108,14 @@ def adapt(
         epochs, batch_size, learning_rate: Of the training.
         max_length: Tokens of a piece; a longer text is read in several.
         mask_share: Share of the tokens that are hidden.
-        max_texts: Texts drawn; None takes all.
-        seed: Of everything random.
+        max_texts: Texts drawn, the same for each seed; None takes all.
+        seed: Of all else that is random.
         precision: 32-true, bf16-mixed, or auto: the latter where the processor is made for it.
         progress: Whether to show a bar.
 
     Raises:
         FileNotFoundError: there is no such checkpoint or file.
-        ValueError: the model cannot be one of masked words, there are too few texts, or a share is none.
+        ValueError: the model cannot be one of masked words, there are too few texts, or nothing would be learnt.
     """
     quiet_lightning()
     check_fine_tuning(epochs, batch_size, learning_rate, max_length)
@@ -122,24 +125,27 @@ def adapt(
     lightning.seed_everything(seed, workers=True, verbose=False)
     read = read_unlabelled(texts, split_documents=False, limit=max_texts, option="texts")
     opened, tokenizer = open_masked_lm(model, "model", to_train=True)
-    max_length = readable_length(max_length, tokenizer, opened.config)
-    pieces = _pieces(read, tokenizer, max_length)
-    if len(pieces) < 2:
-        raise DataError(f"texts: got {len(pieces)} with a word in it; expected two at least, one of them held out")
-    order = np.random.default_rng(seed).permutation(len(pieces))
-    held_out = max(1, round(_HELD_OUT * len(pieces)))
+    pieces_of = _pieces(read, tokenizer, readable_length(max_length, tokenizer, opened.config))
+    if len(pieces_of) < 2:
+        raise DataError(
+            f"texts: got {len(pieces_of)} with a word that the model knows; expected two at least, one of them held "
+            "out; give more"
+        )
+    order = np.random.default_rng(seed).permutation(len(pieces_of))
+    held_out = max(1, round(_HELD_OUT * len(order)))
 
-    def loader(rows: np.ndarray, shuffle: bool) -> Any:
+    def loader(texts: np.ndarray, shuffle: bool) -> Any:
+        pieces = [piece for text in texts.tolist() for piece in pieces_of[text]]
+
         def collate(positions: np.ndarray) -> dict[str, Tensor]:
-            return _padded([pieces[row] for row in rows[positions]], tokenizer.pad_token_id)
+            return _padded([pieces[position] for position in positions], tokenizer.pad_token_id)
 
-        lengths = np.array([len(pieces[row]) for row in rows])
-        return fine_tuning_loader(lengths, collate, batch_size, shuffle, seed)
+        return fine_tuning_loader(np.array([len(piece) for piece in pieces]), collate, batch_size, shuffle, seed)
 
     directory = Path(output_dir)
     trainer = fine_tuning_trainer(directory, epochs, progress)
     settings = {
-        "model": model, "texts": str(texts), "count": len(pieces), "epochs": epochs, "batch_size": batch_size,
+        "model": model, "texts": _digest(pieces_of), "epochs": epochs, "batch_size": batch_size,
         "learning_rate": learning_rate, "max_length": max_length, "mask_share": mask_share, "seed": seed,
         "precision": precision,
     }  # fmt: skip
@@ -148,14 +154,21 @@ def adapt(
     train = loader(order[held_out:], shuffle=True)
     trainer.fit(module, train, validation, ckpt_path=unfinished_run(directory, settings))
     scores = dict(trainer.validate(module, validation, verbose=False)[0])
-    return save_fine_tuned(opened, tokenizer, max_length, scores, directory)
+    return save_fine_tuned(opened, tokenizer, scores, directory)
 
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn adapt`."""
     parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="files or Hub data sets of texts")
-    add_fine_tuning_options(parser, "model", epochs=3, learning_rate=2e-4, max_length=128)
+    add_fine_tuning_options(
+        parser,
+        "model",
+        epochs=3,
+        learning_rate=2e-4,
+        max_length=128,
+        length_help="tokens of a piece; longer texts are read in several",
+    )
     parser.add_argument("--mask_share", type=float, default=0.3, help="of the tokens, hidden (default: %(default)s)")
     parser.add_argument("--max_texts", type=int, metavar="N", help="texts drawn at random (default: all)")
     options = vars(parser.read(args))
@@ -165,15 +178,27 @@ def main(verb: str, args: list[str]) -> None:
     print(f"The masked language model is in {directory}")
 
 
-def _pieces(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[np.ndarray]:
-    """The tokens of texts, long ones in several pieces; what has no word is left out."""
-    special = len(tokenizer("")["input_ids"])
-    pieces: list[np.ndarray] = []
-    for start in range(0, len(texts), 10_000):
-        some = list(texts[start : start + 10_000])
-        found = tokenizer(some, truncation=True, max_length=max_length, return_overflowing_tokens=True)["input_ids"]
-        pieces += [np.array(ids, np.int32) for ids in found if len(ids) > special]
-    return pieces
+def _pieces(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[list[np.ndarray]]:
+    """The tokens of each text, of a long one in several pieces; what has no word that the model knows is left out."""
+    special = tokenizer.all_special_ids
+    found: list[list[np.ndarray]] = []
+    for batch in text_batches(replace_surrogates(text) for text in texts):
+        encoded = tokenizer(batch, truncation=True, max_length=max_length, return_overflowing_tokens=True)
+        pieces: list[list[np.ndarray]] = [[] for _ in batch]
+        for text, ids in zip(encoded["overflow_to_sample_mapping"], encoded["input_ids"], strict=True):
+            piece = np.array(ids, np.int32)
+            if not np.isin(piece, special).all():
+                pieces[text].append(piece)
+        found += [one for one in pieces if one]
+    return found
+
+
+def _digest(pieces_of: list[list[np.ndarray]]) -> str:
+    digest = hashlib.sha256()
+    for pieces in pieces_of:
+        for piece in pieces:
+            digest.update(piece.tobytes())
+    return digest.hexdigest()
 
 
 def _padded(pieces: Sequence[np.ndarray], pad_token_id: int) -> dict[str, Tensor]:

@@ -73,7 +73,7 @@ def distill(
             token, or the vectors of a TextCNN.
         split_documents: Whether unlabelled texts are cut into sentences.
         max_unlabelled: Sentences (or texts) drawn from the unlabelled ones; None takes all. These, and a text's spans,
-            masks and copies with neighbours, are the same for each seed, so that the teacher labels them once.
+            masks and copies, are the same for each seed, so that the teacher labels them once.
         choose: Draws them at random, or takes those most like the labelled texts.
         soft_columns: With teacher None, the columns of the probabilities, one a class in the order of the labels;
             default: probability_<label>.

@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback, RichProgressBar
 from torch import Tensor
 
 from ..arguments import VerbParser
-from ..artifact import quiet_transformers
+from ..artifact import save_weights
 from ..data.batches import LengthBatchSampler, ResumableLoader
 from ..training.resume import checkpoint_directory, last_checkpoints
 
@@ -63,8 +63,8 @@ def check_fine_tuning(epochs: int, batch_size: int, learning_rate: float, max_le
         raise ValueError(f"learning_rate: got {learning_rate}; expected a number between 0 and 1, such as 1e-4")
 
 
-def quick_attention(model: str) -> dict[str, Any]:
-    """Settings of a checkpoint with which its attention trains fastest.
+def training_settings(model: str) -> dict[str, Any]:
+    """Settings with which a checkpoint trains fastest, and in float32 whatever it was saved in.
 
     On CPUs drawing the numbers of attention's dropout takes longer than attention (256 tokens: half a step), and
     without it the fused kernel, whose backward pass is the slower one, would be chosen.
@@ -74,15 +74,17 @@ def quick_attention(model: str) -> dict[str, Any]:
     names = ("attention_probs_dropout_prob", "attention_dropout")
     config = AutoConfig.from_pretrained(model)
     quick: dict[str, Any] = {name: 0.0 for name in names if isinstance(getattr(config, name, None), float)}
+    quick["dtype"] = torch.float32
     if not torch.cuda.is_available():
         quick["attn_implementation"] = "eager"
     return quick
 
 
 def fine_tuning_trainer(output_dir: str | Path, epochs: int, progress: bool, *callbacks: Callback) -> lightning.Trainer:
-    """A Trainer whose run can be taken up again, to the minute."""
+    """A Trainer whose run can be taken up again, to the minute; for one process, as the batches are."""
     return lightning.Trainer(
         max_epochs=epochs,
+        devices=1,
         gradient_clip_val=1.0,
         logger=False,
         enable_model_summary=False,
@@ -100,14 +102,9 @@ def fine_tuning_loader(
     return ResumableLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
 
 
-def save_fine_tuned(
-    model: Any, tokenizer: Any, max_length: int, scores: dict[str, Any], directory: Path
-) -> dict[str, float]:
+def save_fine_tuned(model: Any, tokenizer: Any, scores: dict[str, Any], directory: Path) -> dict[str, float]:
     """Writes a fine-tuned model as transformers does, with its scores.json, and takes the run's checkpoints away."""
-    with quiet_transformers():
-        model.save_pretrained(directory)
-    # Whoever opens the model has it read no more of a text than it learnt from.
-    tokenizer.model_max_length = max_length
+    save_weights(model, directory)
     tokenizer.save_pretrained(directory)
     scores = {name: float(value) for name, value in scores.items()}
     (directory / "scores.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
@@ -117,7 +114,7 @@ def save_fine_tuned(
 
 
 def add_fine_tuning_options(
-    parser: VerbParser, what: str, *, epochs: int, learning_rate: float, max_length: int
+    parser: VerbParser, what: str, *, epochs: int, learning_rate: float, max_length: int, length_help: str
 ) -> None:
     """Options that every fine-tuning has; `what` it makes goes into --output_dir."""
     parser.add_argument("--model", required=True, metavar="CHECKPOINT", help="directory or Hub id of a transformer")
@@ -125,9 +122,7 @@ def add_fine_tuning_options(
     parser.add_argument("--epochs", type=int, default=epochs, help="(default: %(default)s)")
     parser.add_argument("--batch_size", type=int, default=32, help="(default: %(default)s)")
     parser.add_argument("--learning_rate", type=float, default=learning_rate, help="(default: %(default)s)")
-    parser.add_argument(
-        "--max_length", type=int, default=max_length, help="tokens of a text that it reads (default: %(default)s)"
-    )
+    parser.add_argument("--max_length", type=int, default=max_length, help=f"{length_help} (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     parser.add_argument(
         "--precision",

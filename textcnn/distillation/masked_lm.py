@@ -9,8 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..data.errors import one_line
-from .fine_tuning import quick_attention
+from ..tokenization import load_tokenizer
+from .fine_tuning import training_settings
+from .teachers import unreadable
+
+_EXPECTED = "a transformer that can guess hidden words, such as sentence-transformers/all-MiniLM-L6-v2"
 
 
 def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tuple[Any, Any]:
@@ -30,27 +33,21 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
     from ..artifact import quiet_transformers
 
     try:
-        settings = quick_attention(checkpoint) if to_train else {}
+        settings = training_settings(checkpoint) if to_train else {}
         with quiet_transformers():
             model, report = AutoModelForMaskedLM.from_pretrained(checkpoint, output_loading_info=True, **settings)
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
-    except OSError as error:
-        raise FileNotFoundError(f"{option}: got {checkpoint!r}; {' '.join(str(error).split())}") from error
+        load_tokenizer(checkpoint)  # says what is wrong with one that is missing, broken or not fast
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint, truncation_side="right")
     except Exception as error:  # another kind of model, or whatever a broken file provokes in transformers
-        raise ValueError(
-            f"{option}: got {checkpoint}, which is not to be read as a masked language model ({one_line(error, 100)}); "
-            "expected a transformer that can be one, such as sentence-transformers/all-MiniLM-L6-v2"
-        ) from error
+        raise unreadable(option, checkpoint, _EXPECTED, error) from error
     if not to_train and report["missing_keys"]:
         raise ValueError(
             f"{option}: {checkpoint} has no trained head for masked words; expected a masked language model, such as "
             "google-bert/bert-base-uncased, or what `textcnn adapt` makes of this one"
         )
-    if tokenizer.mask_token_id is None:
-        raise ValueError(
-            f"{option}: {checkpoint} has no token for hidden words; expected a masked language model, such as "
-            "google-bert/bert-base-uncased"
-        )
+    for name in ("mask", "pad"):
+        if getattr(tokenizer, f"{name}_token_id") is None:
+            raise ValueError(f"{option}: got {checkpoint}, whose tokenizer has no {name} token; expected {_EXPECTED}")
     return model, tokenizer
 
 

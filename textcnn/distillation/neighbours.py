@@ -10,6 +10,7 @@ Shapes: `N` words of the vocabulary, `D` size of a vector.
 from __future__ import annotations
 
 import re
+import unicodedata
 import zlib
 from collections.abc import Sequence
 
@@ -18,7 +19,12 @@ from numpy.typing import NDArray
 
 _CANDIDATES = 10  # the nearest words, among which one is drawn
 _CHUNK = 2048
-WORD = re.compile(r"[^\W\d_]{2,}")
+# Not part of a name with a number in it, such as mp3.
+_WORD = re.compile(r"(?<!\w)[^\W\d_]{2,}(?!\w)")
+# Thai to Lao, Burmese, Khmer, Chinese and Japanese are written without spaces: a run of letters is no word there.
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
 
 
 def replace_by_neighbours(
@@ -43,12 +49,12 @@ def replace_by_neighbours(
         >>> replace_by_neighbours(["a lovely film"], "sentence-transformers/all-MiniLM-L6-v2")
         ['a lovely movie']
     """
-    parts = [WORD.split(text) for text in texts]
-    words = [WORD.findall(text) for text in texts]
-    near = _neighbours({word.lower() for own in words for word in own}, checkpoint)
+    spans = [word_spans(text) for text in texts]
+    words = {text[start:end].lower() for text, own in zip(texts, spans, strict=True) for start, end in own}
+    near = _neighbours(words, checkpoint)
     made: list[str] = []
-    for text, between, own in zip(texts, parts, words, strict=True):
-        places = [place for place, word in enumerate(own) if word.lower() in near]
+    for text, own in zip(texts, spans, strict=True):
+        places = [span for span in own if text[slice(*span)].lower() in near]
         if not places:
             continue
         rng = text_generator(text, seed)
@@ -56,18 +62,48 @@ def replace_by_neighbours(
             chosen = rng.random(len(places)) < share
             chosen[rng.integers(len(places))] = True
             drawn = rng.integers(_CANDIDATES, size=len(places))
-            new = list(own)
-            for place in np.flatnonzero(chosen).tolist():
-                replaced = own[places[place]]
-                candidates = near[replaced.lower()]
-                new[places[place]] = written_like(replaced, candidates[drawn[place] % len(candidates)])
-            made.append("".join(part for pair in zip(between, [*new, ""], strict=True) for part in pair))
+            replaced = [places[place] for place in np.flatnonzero(chosen).tolist()]
+            old = [text[start:end] for start, end in replaced]
+            new = []
+            for word, number in zip(old, drawn[chosen].tolist(), strict=True):
+                candidates = near[word.lower()]
+                new.append(written_like(word, candidates[number % len(candidates)]))
+            made.append(with_words(text, replaced, new))
     return made
 
 
-def text_generator(text: str, seed: int) -> np.random.Generator:
+def text_generator(text: str, *seeds: int) -> np.random.Generator:
     """Random numbers of a text, the same whatever texts it stands among."""
-    return np.random.default_rng([seed, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
+    return np.random.default_rng([*seeds, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Where the words of two letters and more begin and end.
+
+    Example:
+        >>> word_spans("An mp3 of Édith.")
+        [(0, 2), (7, 9), (10, 15)]
+    """
+    return [
+        (start, end)
+        for start, end in (match.span() for match in _WORD.finditer(text))
+        # What follows a letter and belongs to it, such as a vowel sign, is no letter.
+        if not _is_mark(text[start - 1 : start]) and not _is_mark(text[end : end + 1])
+        if not _WITHOUT_SPACES.search(text, start, end)
+    ]
+
+
+def with_words(text: str, spans: Sequence[tuple[int, int]], words: Sequence[str]) -> str:
+    """The text with other words in the spans."""
+    parts, done = [], 0
+    for (start, end), word in zip(spans, words, strict=True):
+        parts += [text[done:start], word]
+        done = end
+    return "".join([*parts, text[done:]])
+
+
+def _is_mark(character: str) -> bool:
+    return character != "" and unicodedata.category(character).startswith("M")
 
 
 def written_like(replaced: str, word: str) -> str:
@@ -106,7 +142,7 @@ def _word_vectors(checkpoint: str) -> tuple[list[str], NDArray[np.float32]]:
     tokenizer = load_tokenizer(checkpoint)
     row_of: dict[str, int] = {}
     for token_id, token in sorted(token_texts(tokenizer).items()):
-        if token.starts_word and WORD.fullmatch(token.text):
+        if token.starts_word and word_spans(token.text) == [(0, len(token.text))]:
             row_of.setdefault(token.text.lower(), token_id)
     vectors = load_vectors(checkpoint, tokenizer).matrix[list(row_of.values())]
     return list(row_of), vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

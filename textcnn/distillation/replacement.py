@@ -5,14 +5,15 @@ Shapes: `B` texts, `T` tokens, `H` hidden words, `V` vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .neighbours import WORD, text_generator, written_like
+from ..tokenization import replace_surrogates
+from .neighbours import text_generator, with_words, word_spans, written_like
 
-_BATCH = {"cpu": 64, "cuda": 512}
+_BATCH = {"cpu": 64, "cuda": 128}
 _CANDIDATES = 10  # the most probable words, among which one is drawn
 
 
@@ -31,11 +32,11 @@ def replace_words(
         copies: Copies of each text.
         share: Share of the words that are hidden, at least one a copy.
         seed: Of what is hidden and drawn.
-        max_length: Tokens of a text that are read; words behind them stay.
+        max_length: Tokens of a text that are read at most; words behind them stay.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
-        ValueError: the checkpoint has no head for masked words.
+        ValueError: the checkpoint has no head for masked words, or no token that is a word.
 
     Example:
         >>> replace_words(["a lovely film"], "google-bert/bert-base-uncased")
@@ -44,23 +45,32 @@ def replace_words(
     import torch
 
     from .masked_lm import hidden_logits, open_masked_lm
+    from .teachers import readable_length
 
     model, tokenizer = open_masked_lm(checkpoint, "masked_lm")
+    words = _whole_words(tokenizer, model.get_output_embeddings().weight.shape[0])
+    if not words:
+        raise ValueError(
+            f"masked_lm: got {checkpoint}, none of whose tokens is a word; expected a model of texts with spaces "
+            "between their words; take another, or neighbours"
+        )
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.eval().to(device)
-    words = _whole_words(tokenizer)
+    max_length = readable_length(max_length, tokenizer, model.config)
     places_of: dict[str, list[int]] = {}
     for place, (_, word) in enumerate(words):
         places_of.setdefault(word, []).append(place)
     token_ids = torch.tensor([token_id for token_id, _ in words], device=device)
-    planned = list(_plan(texts, copies, share, seed, tokenizer.mask_token))
-    made = [copy.text for copy in planned]
+    cleaned = [replace_surrogates(text) for text in texts]
+    # A mask of the text's own would be taken for one of ours.
+    made = [text for text in cleaned if tokenizer.mask_token not in text and word_spans(text) for _ in range(copies)]
     # Texts of like length together: a batch costs what its longest text costs.
-    order = sorted(range(len(planned)), key=lambda i: len(planned[i].text))
+    order = sorted(range(len(made)), key=lambda i: len(made[i]))
     for start in range(0, len(order), _BATCH[device]):
         rows = order[start : start + _BATCH[device]]
+        planned = [_plan(made[row], row % copies, share, seed) for row in rows]
         batch = tokenizer(
-            [planned[row].masked(tokenizer.mask_token) for row in rows],
+            [copy.masked(tokenizer.mask_token) for copy in planned],
             padding=True,
             truncation=True,
             max_length=max_length,
@@ -68,7 +78,7 @@ def replace_words(
         ).to(device)
         hidden = batch["input_ids"] == tokenizer.mask_token_id
         read = hidden.sum(dim=1).tolist()
-        old = [word for row, count in zip(rows, read, strict=True) for word in planned[row].hidden_words()[:count]]
+        old = [word for copy, count in zip(planned, read, strict=True) for word in copy.hidden_words()[:count]]
         # The word that was there is no other one.
         same = [(place, known) for place, word in enumerate(old) for known in places_of.get(word.lower(), [])]
         with torch.inference_mode():
@@ -78,12 +88,11 @@ def replace_words(
         shares = best.values.softmax(dim=-1).cumsum(dim=-1).cpu().numpy()
         candidates = best.indices.cpu().numpy()
         place = 0
-        for row, count in zip(rows, read, strict=True):
+        for row, copy, count in zip(rows, planned, read, strict=True):
             mine = slice(place, place + count)
             place += count
-            chosen = (planned[row].draws[:count, None] > shares[mine]).sum(axis=1).clip(max=shares.shape[1] - 1)
-            new = [words[int(one[k])][1] for one, k in zip(candidates[mine], chosen, strict=True)]
-            made[row] = planned[row].filled(new)
+            chosen = (copy.draws[:count, None] > shares[mine]).sum(axis=1).clip(max=shares.shape[1] - 1)
+            made[row] = copy.filled([words[int(one[k])][1] for one, k in zip(candidates[mine], chosen, strict=True)])
     return made
 
 
@@ -98,39 +107,30 @@ class _Copy(NamedTuple):
         return [self.text[start:end] for start, end in self.spans]
 
     def masked(self, mask_token: str) -> str:
-        return self._with([mask_token] * len(self.spans))
+        return with_words(self.text, self.spans, [mask_token] * len(self.spans))
 
     def filled(self, words: Sequence[str]) -> str:
-        """The first hidden words replaced by these."""
-        return self._with([written_like(old, word) for old, word in zip(self.hidden_words(), words, strict=False)])
-
-    def _with(self, words: Sequence[str]) -> str:
-        parts, done = [], 0
-        for (start, end), word in zip(self.spans, words, strict=False):
-            parts += [self.text[done:start], word]
-            done = end
-        return "".join([*parts, self.text[done:]])
+        """The first hidden words replaced by these; those behind the length that was read stay."""
+        new = [written_like(old, word) for old, word in zip(self.hidden_words(), words, strict=False)]
+        return with_words(self.text, self.spans[: len(new)], new)
 
 
-def _plan(texts: Sequence[str], copies: int, share: float, seed: int, mask_token: str) -> Iterator[_Copy]:
-    for text in texts:
-        places = [match.span() for match in WORD.finditer(text)]
-        if not places or mask_token in text:
-            continue
-        rng = text_generator(text, seed)
-        for _ in range(copies):
-            chosen = rng.random(len(places)) < share
-            chosen[rng.integers(len(places))] = True
-            spans = [places[place] for place in np.flatnonzero(chosen).tolist()]
-            yield _Copy(text, spans, rng.random(len(spans)))
+def _plan(text: str, number: int, share: float, seed: int) -> _Copy:
+    """What is hidden in one of the copies of a text."""
+    places = word_spans(text)
+    rng = text_generator(text, seed, number)
+    chosen = rng.random(len(places)) < share
+    chosen[rng.integers(len(places))] = True
+    spans = [places[place] for place in np.flatnonzero(chosen).tolist()]
+    return _Copy(text, spans, rng.random(len(spans)))
 
 
-def _whole_words(tokenizer: Any) -> list[tuple[int, str]]:
-    """Tokens that are words of their own: ids and words in lower case."""
+def _whole_words(tokenizer: Any, vocabulary: int) -> list[tuple[int, str]]:
+    """Tokens of the model that are words of their own: ids and words in lower case."""
     from ..vectors.notation import token_texts
 
     return [
         (token_id, token.text.lower())
         for token_id, token in sorted(token_texts(tokenizer).items())
-        if token.starts_word and WORD.fullmatch(token.text)
+        if token_id < vocabulary and token.starts_word and word_spans(token.text) == [(0, len(token.text))]
     ]

@@ -25,11 +25,11 @@ from .fine_tuning import (
     check_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
-    quick_attention,
     save_fine_tuned,
+    training_settings,
 )
 from .precision import resolve_precision
-from .teachers import readable_length
+from .teachers import readable_length, unreadable
 
 DESCRIPTION = """\
 Fine-tunes a transformer on labelled texts and keeps the epoch that is best on validation.
@@ -57,7 +57,7 @@ class TeacherModule(FineTuning):
         with quiet_transformers():
             self.model = AutoModelForSequenceClassification.from_pretrained(
                 model,
-                **quick_attention(model),
+                **training_settings(model),
                 num_labels=len(labels),
                 id2label=dict(enumerate(labels)),
                 label2id={label: i for i, label in enumerate(labels)},
@@ -141,11 +141,12 @@ def teach(
     precision = resolve_precision(precision)
     lightning.seed_everything(seed, workers=True, verbose=False)
     datamodule = TextDataModule(data, seed=seed, **options)
+    labels, problem_type = datamodule.labels, datamodule.problem_type
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
-        module = TeacherModule(model, datamodule.labels, datamodule.problem_type, learning_rate, precision)
-    except OSError as error:
-        raise FileNotFoundError(f"model: got {model!r}; {' '.join(str(error).split())}") from error
+        module = TeacherModule(model, labels, problem_type, learning_rate, precision)
+    except Exception as error:  # another kind of model, or whatever a broken file provokes in transformers
+        raise unreadable("model", model, "a transformer that transformers can make a classifier of", error) from error
 
     max_length = readable_length(max_length, tokenizer, module.model.config)
 
@@ -170,14 +171,18 @@ def teach(
         scores |= trainer.validate(module, held_out, ckpt_path=best.best_model_path, verbose=False)[0]
     if datamodule.test_dataloader():
         scores |= trainer.test(module, loader("test"), verbose=False)[0]
-    return save_fine_tuned(module.model, tokenizer, max_length, scores, directory)
+    # Whoever opens the teacher has it read no more of a text than it learnt from.
+    tokenizer.model_max_length = max_length
+    return save_fine_tuned(module.model, tokenizer, scores, directory)
 
 
 def main(verb: str, args: list[str]) -> None:
     """`textcnn teach`."""
     parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("--data", "--data.path", required=True, metavar="DATA", help="as --data.path of `textcnn fit`")
-    add_fine_tuning_options(parser, "teacher", epochs=3, learning_rate=5e-5, max_length=256)
+    add_fine_tuning_options(
+        parser, "teacher", epochs=3, learning_rate=5e-5, max_length=256, length_help="tokens of a text that it reads"
+    )
     parser.add_argument("--text_column", metavar="NAME")
     parser.add_argument("--label_column", metavar="NAME")
     parser.add_argument("--train_split", default="train", metavar="NAME")

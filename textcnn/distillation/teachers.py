@@ -204,15 +204,7 @@ class _Transformer(Teacher):
                 model = AutoModelForSequenceClassification.from_pretrained(name)
             tokenizer = AutoTokenizer.from_pretrained(name)
         except Exception as error:  # whatever a broken file provokes in transformers
-            if not Path(name).is_dir():
-                raise FileNotFoundError(
-                    f"teacher: got {name!r}; expected the directory of a saved classifier, or a Hub id that can be "
-                    f"reached{_nearest_path(name)}; check the spelling and the network ({one_line(error, 100)})"
-                ) from error
-            raise ValueError(
-                f"teacher: got {name}, which cannot be read ({one_line(error)}); expected a saved transformers "
-                "classifier with its tokenizer; save or copy it again"
-            ) from error
+            raise unreadable("teacher", name, "a saved classifier", error) from error
         self._model = model.eval().to(self._device)
         self._tokenizer = tokenizer
         self._max_length = readable_length(max_length, self._tokenizer, model.config)
@@ -274,6 +266,18 @@ def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher
         if kind == "textcnn":
             return _TextCNN(name, labels)
     return _Transformer(name, labels, precision)
+
+
+def unreadable(option: str, name: str, expected: str, error: Exception) -> Exception:
+    """What to raise where transformers could not open a checkpoint, which was to be what is `expected`."""
+    if not Path(name).is_dir():
+        return FileNotFoundError(
+            f"{option}: got {name!r}; expected the directory of {expected}, or a Hub id that can be reached"
+            f"{_nearest_path(name)}; check the spelling and the network ({one_line(error, 100)})"
+        )
+    return ValueError(
+        f"{option}: got {name}, which cannot be read ({one_line(error)}); expected {expected}; save or copy it again"
+    )
 
 
 def _nearest_path(name: str) -> str:

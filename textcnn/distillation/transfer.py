@@ -166,8 +166,8 @@ def _is_file(name: Any) -> bool:
 def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
     """New texts made from `texts`; none where `how` asks for none.
 
-    Spans, masks and copies with neighbours of a text do not depend on the other texts: what a teacher said of them can
-    be used again when the texts are others in part.
+    All but mixes of a text do not depend on the other texts: what a teacher said of them can be used again when the
+    texts are others in part.
     """
     words = [text.split() for text in texts]
     made = []
