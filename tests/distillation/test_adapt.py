@@ -128,10 +128,31 @@ def test_only_the_hidden_tokens_go_through_the_head(masked: str) -> None:
     seen: list[int] = []
     model.get_output_embeddings().register_forward_hook(lambda _, args, __: seen.append(args[0].shape[-2]))
     with torch.no_grad():
-        found = hidden_logits(model, inputs, hidden)
+        found = hidden_logits(model, inputs, hidden.flatten().nonzero()[:, 0])
         expected = model(**inputs).logits[hidden]
     torch.testing.assert_close(found, expected)
     assert seen == [int(hidden.sum()), inputs["input_ids"].shape[1]]
+
+
+def test_batches_have_few_sizes_and_the_loss_is_that_of_the_hidden_tokens(masked: str) -> None:
+    model, tokenizer = AutoModelForMaskedLM.from_pretrained(masked).eval(), AutoTokenizer.from_pretrained(masked)
+    pieces = [np.array(tokenizer(text)["input_ids"], np.int32) for text in ("a lovely film", "dull", "and plot")]
+    longest = max(map(len, pieces))
+    batch = module._padded(pieces, tokenizer.pad_token_id, 32)
+    assert batch["input_ids"].shape == (3, -(-longest // 8) * 8)
+    assert module._padded(pieces, tokenizer.pad_token_id, longest)["input_ids"].shape == (3, longest)
+    assert batch["attention_mask"].sum(dim=1).tolist() == [len(piece) for piece in pieces]
+    learner = MaskedLMModule(model, tokenizer, 1e-3, "32-true", mask_share=0.5, seed=0).eval()
+    read: list[torch.Tensor] = []
+    model.get_output_embeddings().register_forward_hook(lambda _, args, __: read.append(args[0]))
+    model.base_model.register_forward_pre_hook(
+        lambda _, args, given: read.append([*args, *given.values()][0].clone()), with_kwargs=True
+    )
+    loss = learner._loss(batch, 0)
+    assert read[1].shape[-2] == 64
+    hidden = read[0] == tokenizer.mask_token_id
+    logits = model(read[0], attention_mask=batch["attention_mask"]).logits[hidden]
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, batch["input_ids"][hidden]))
 
 
 def test_long_texts_are_read_in_pieces(masked: str) -> None:

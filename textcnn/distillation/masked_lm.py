@@ -51,14 +51,14 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
     return model, tokenizer
 
 
-def hidden_logits(model: Any, inputs: dict[str, Tensor], hidden: Tensor) -> Tensor:
-    """What the model expects in the hidden places: [H, V] of hidden [B, T].
+def hidden_logits(model: Any, inputs: dict[str, Tensor], places: Tensor) -> Tensor:
+    """What the model expects in hidden places: [H, V], of places [H] in the flattened [B, T].
 
     Only they go through the head, which costs a small model as much as all its layers do.
     """
 
     def keep_hidden(_module: Any, _args: Any, output: Any) -> Any:
-        output.last_hidden_state = output.last_hidden_state[hidden][None]
+        output.last_hidden_state = output.last_hidden_state.flatten(0, 1)[places][None]
         return output
 
     handle = model.base_model.register_forward_hook(keep_hidden)

@@ -82,7 +82,7 @@ def replace_words(
         # The word that was there is no other one.
         same = [(place, known) for place, word in enumerate(old) for known in places_of.get(word.lower(), [])]
         with torch.inference_mode():
-            logits = hidden_logits(model, dict(batch), hidden)[:, token_ids].float()
+            logits = hidden_logits(model, dict(batch), hidden.flatten().nonzero()[:, 0])[:, token_ids].float()
             logits[tuple(np.array(same, np.int64).reshape(-1, 2).T)] = -torch.inf
         best = logits.topk(min(_CANDIDATES, logits.shape[-1]), dim=-1)
         shares = best.values.softmax(dim=-1).cumsum(dim=-1).cpu().numpy()
