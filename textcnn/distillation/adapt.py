@@ -19,6 +19,7 @@ from ..tokenization import replace_surrogates
 from ..training.resume import unfinished_run
 from ..training.run import quiet_lightning
 from .fine_tuning import (
+    WIDTH,
     FineTuning,
     add_fine_tuning_options,
     check_fine_tuning,
@@ -40,7 +41,7 @@ a task learns the task better, and can write copies of them for a student (maske
   textcnn distill --teacher runs/teacher --data reviews --options.masked_lm runs/adapted --options.replacements 2"""
 
 _HELD_OUT = 0.02  # share of the texts, on which the loss is reported
-_TOKENS, _PLACES = 8, 64  # what a batch is filled up to a multiple of
+_PLACES = 64  # what the hidden tokens of a batch are filled up to a multiple of, as its tokens are to WIDTH
 
 
 class MaskedLMModule(FineTuning):
@@ -80,7 +81,7 @@ class MaskedLMModule(FineTuning):
         inputs = {**batch, "input_ids": ids.masked_fill(hidden, self.mask_token_id)}
         places = hidden.flatten().nonzero()[:, 0]
         wanted = ids.flatten()[places]
-        # Filled up with places that count for nothing: see _padded.
+        # Filled up with places that count for nothing: see WIDTH.
         more = -len(places) % _PLACES
         places = torch.nn.functional.pad(places, (0, more))
         wanted = torch.nn.functional.pad(wanted, (0, more), value=-100)
@@ -210,14 +211,10 @@ def _digest(pieces_of: list[list[np.ndarray]]) -> str:
 
 
 def _padded(pieces: Sequence[np.ndarray], pad_token_id: int, longest: int) -> dict[str, Tensor]:
-    """A batch, as wide as its longest piece and a little more, at most `longest` tokens.
-
-    With tensors of any size, one a batch, what the C library keeps of freed memory grows without end: to 7 GB in 3,500
-    steps of MiniLM, where those of a few sizes stayed at 2.
-    """
+    """A batch, as wide as its longest piece or a little wider, at most `longest` tokens."""
     rows = [torch.from_numpy(piece.astype(np.int64)) for piece in pieces]
     lengths = torch.tensor([len(row) for row in rows])
-    width = min(-(-int(lengths.max()) // _TOKENS) * _TOKENS, longest)
+    width = min(-(-int(lengths.max()) // WIDTH) * WIDTH, longest)
     ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=pad_token_id)
     ids = torch.nn.functional.pad(ids, (0, width - ids.shape[1]), value=pad_token_id)
     return {"input_ids": ids, "attention_mask": (torch.arange(ids.shape[1]) < lengths[:, None]).long()}

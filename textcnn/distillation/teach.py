@@ -20,6 +20,7 @@ from ..training.best_checkpoint import BestCheckpoint
 from ..training.resume import checkpoint_directory, unfinished_run
 from ..training.run import quiet_lightning
 from .fine_tuning import (
+    WIDTH,
     FineTuning,
     add_fine_tuning_options,
     check_fine_tuning,
@@ -203,10 +204,18 @@ def main(verb: str, args: list[str]) -> None:
 def _loader(
     texts: list[str], targets: np.ndarray, tokenizer: Any, batch_size: int, max_length: int, shuffle: bool, seed: int
 ) -> ResumableLoader:
+    width = WIDTH if max_length % WIDTH == 0 else None
+
     def collate(positions: Any) -> dict[str, Tensor]:
+        some = [texts[position] for position in positions]
         batch = dict(
             tokenizer(
-                [texts[i] for i in positions], padding=True, truncation=True, max_length=max_length, return_tensors="pt"
+                some,
+                padding=True,
+                pad_to_multiple_of=width,
+                truncation=True,
+                max_length=max_length,
+                return_tensors="pt",
             )
         )
         batch["labels"] = torch.from_numpy(targets[positions])
