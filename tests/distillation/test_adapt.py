@@ -266,6 +266,13 @@ def test_words_behind_the_length_that_is_read_stay(masked: str) -> None:
         assert len(words) == 31
         assert "lovely" not in words[:10]
         assert words[10:] == text.split()[10:]
+    # The first words are read, whichever end the tokenizer cuts off.
+    text = "great dull " * 4 + "film plot " * 9
+    made = replace_words([text], masked, copies=9, share=0.5, max_length=12)
+    settings = Path(masked) / "tokenizer_config.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "truncation_side": "left"}))
+    assert AutoTokenizer.from_pretrained(masked).truncation_side == "left"
+    assert replace_words([text], masked, copies=9, share=0.5, max_length=12) == made
 
 
 def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, masked: str, tmp_path: Path) -> None:

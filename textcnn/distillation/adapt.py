@@ -124,6 +124,10 @@ def adapt(
     Raises:
         FileNotFoundError: there is no such checkpoint or file.
         ValueError: the model cannot be one of masked words, there are too few texts, or nothing would be learnt.
+
+    Example:
+        >>> adapt("sentence-transformers/all-MiniLM-L6-v2", "crawl.txt", "runs/adapted", epochs=10)
+        {'val_loss': 3.5264}
     """
     quiet_lightning()
     check_fine_tuning(epochs, batch_size, learning_rate, max_length)
@@ -143,8 +147,8 @@ def adapt(
     order = np.random.default_rng(seed).permutation(len(pieces_of))
     held_out = max(1, round(_HELD_OUT * len(order)))
 
-    def loader(texts: np.ndarray, shuffle: bool) -> Any:
-        pieces = [piece for text in texts.tolist() for piece in pieces_of[text]]
+    def loader(rows: np.ndarray, shuffle: bool) -> Any:
+        pieces = [piece for row in rows.tolist() for piece in pieces_of[row]]
 
         def collate(positions: np.ndarray) -> dict[str, Tensor]:
             return _padded([pieces[position] for position in positions], tokenizer.pad_token_id, longest)

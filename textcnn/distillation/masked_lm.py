@@ -37,7 +37,7 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
         with quiet_transformers():
             model, report = AutoModelForMaskedLM.from_pretrained(checkpoint, output_loading_info=True, **settings)
         load_tokenizer(checkpoint)  # says what is wrong with one that is missing, broken or not fast
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint, truncation_side="right")
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     except Exception as error:  # another kind of model, or whatever a broken file provokes in transformers
         raise unreadable(option, checkpoint, _EXPECTED, error) from error
     if not to_train and report["missing_keys"]:

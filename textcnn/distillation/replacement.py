@@ -48,6 +48,7 @@ def replace_words(
     from .teachers import readable_length
 
     model, tokenizer = open_masked_lm(checkpoint, "masked_lm")
+    tokenizer.truncation_side = "right"  # the words that are read are the first ones
     words = _whole_words(tokenizer, model.get_output_embeddings().weight.shape[0])
     if not words:
         raise ValueError(
