@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,18 +16,16 @@ from ..data.errors import DataError
 from ..runtime.text_batches import text_batches
 from ..tokenization import replace_surrogates
 from ..training.resume import unfinished_run
-from ..training.run import quiet_lightning
 from .fine_tuning import (
     WIDTH,
     FineTuning,
     add_fine_tuning_options,
-    check_fine_tuning,
+    begin_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
     save_fine_tuned,
 )
 from .masked_lm import hidden_logits, open_masked_lm
-from .precision import resolve_precision
 from .teachers import readable_length
 from .transfer import read_unlabelled
 
@@ -129,12 +126,9 @@ def adapt(
         >>> adapt("sentence-transformers/all-MiniLM-L6-v2", "crawl.txt", "runs/adapted", epochs=10)
         {'val_loss': 3.5264}
     """
-    quiet_lightning()
-    check_fine_tuning(epochs, batch_size, learning_rate, max_length)
-    precision = resolve_precision(precision)
+    precision = begin_fine_tuning(epochs, batch_size, learning_rate, max_length, seed, precision)
     if not 0 < mask_share < 1:
         raise ValueError(f"mask_share: got {mask_share}; expected a share between 0 and 1, such as 0.3")
-    lightning.seed_everything(seed, workers=True, verbose=False)
     read = read_unlabelled(texts, split_documents=False, limit=max_texts, option="texts")
     opened, tokenizer = open_masked_lm(model, "model", to_train=True)
     longest = readable_length(max_length, tokenizer, opened.config)

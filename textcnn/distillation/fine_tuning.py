@@ -18,6 +18,8 @@ from ..arguments import VerbParser
 from ..artifact import save_weights
 from ..data.batches import LengthBatchSampler, ResumableLoader
 from ..training.resume import checkpoint_directory, last_checkpoints
+from ..training.run import quiet_lightning
+from .precision import resolve_precision
 
 # Tokens that batches are a multiple of. With tensors of any size, one a batch, what the C library keeps of freed memory
 # grows without end: to 7 GB in 3,500 steps of MiniLM, where those of a few sizes stay at 2.
@@ -57,14 +59,23 @@ class FineTuning(lightning.LightningModule):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
 
 
-def check_fine_tuning(epochs: int, batch_size: int, learning_rate: float, max_length: int) -> None:
-    """Raises ValueError for a number with which nothing would be learnt."""
+def begin_fine_tuning(
+    epochs: int, batch_size: int, learning_rate: float, max_length: int, seed: int, precision: str
+) -> str:
+    """Seeds whatever is random; returns the precision, auto resolved.
+
+    Raises:
+        ValueError: with such numbers nothing would be learnt.
+    """
     for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("max_length", max_length, 3)):
         if value < least:
             why = "" if least == 1 else ", a token between the two that begin and end a text"
             raise ValueError(f"{name}: got {value}; expected at least {least}{why}")
     if not 0 < learning_rate < 1:
         raise ValueError(f"learning_rate: got {learning_rate}; expected a number between 0 and 1, such as 1e-4")
+    quiet_lightning()
+    lightning.seed_everything(seed, workers=True, verbose=False)
+    return resolve_precision(precision)
 
 
 def training_settings(model: str) -> dict[str, Any]:

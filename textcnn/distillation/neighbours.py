@@ -9,22 +9,15 @@ Shapes: `N` words of the vocabulary, `D` size of a vector.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-import zlib
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .words import choose, text_generator, with_words, word_spans, word_tokens
+
 _CANDIDATES = 10  # the nearest words, among which one is drawn
 _CHUNK = 2048
-# Not part of a name with a number in it, such as mp3.
-_WORD = re.compile(r"(?<!\w)[^\W\d_]{2,}(?!\w)")
-# Thai to Lao, Burmese, Khmer, Chinese and Japanese are written without spaces: a run of letters is no word there.
-_WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
 
 
 def replace_by_neighbours(
@@ -59,58 +52,15 @@ def replace_by_neighbours(
             continue
         rng = text_generator(text, seed)
         for _ in range(copies):
-            chosen = rng.random(len(places)) < share
-            chosen[rng.integers(len(places))] = True
+            chosen = choose(len(places), share, rng)
             drawn = rng.integers(_CANDIDATES, size=len(places))
-            replaced = [places[place] for place in np.flatnonzero(chosen).tolist()]
-            old = [text[start:end] for start, end in replaced]
+            replaced = [places[place] for place in chosen.tolist()]
             new = []
-            for word, number in zip(old, drawn[chosen].tolist(), strict=True):
-                candidates = near[word.lower()]
-                new.append(written_like(word, candidates[number % len(candidates)]))
+            for (start, end), number in zip(replaced, drawn[chosen].tolist(), strict=True):
+                candidates = near[text[start:end].lower()]
+                new.append(candidates[number % len(candidates)])
             made.append(with_words(text, replaced, new))
     return made
-
-
-def text_generator(text: str, *seeds: int) -> np.random.Generator:
-    """Random numbers of a text, the same whatever texts it stands among."""
-    return np.random.default_rng([*seeds, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
-
-
-def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where the words of two letters and more begin and end.
-
-    Example:
-        >>> word_spans("An mp3 of Édith.")
-        [(0, 2), (7, 9), (10, 15)]
-    """
-    return [
-        (start, end)
-        for start, end in (match.span() for match in _WORD.finditer(text))
-        # What follows a letter and belongs to it, such as a vowel sign, is no letter.
-        if not _is_mark(text[start - 1 : start]) and not _is_mark(text[end : end + 1])
-        if not _WITHOUT_SPACES.search(text, start, end)
-    ]
-
-
-def with_words(text: str, spans: Sequence[tuple[int, int]], words: Sequence[str]) -> str:
-    """The text with other words in the spans."""
-    parts, done = [], 0
-    for (start, end), word in zip(spans, words, strict=True):
-        parts += [text[done:start], word]
-        done = end
-    return "".join([*parts, text[done:]])
-
-
-def _is_mark(character: str) -> bool:
-    return character != "" and unicodedata.category(character).startswith("M")
-
-
-def written_like(replaced: str, word: str) -> str:
-    """A lower-case word with the capitals of the one that it replaces: what knows case reads a like text."""
-    if replaced.isupper():
-        return word.upper()
-    return word.capitalize() if replaced[0].isupper() else word
 
 
 def _neighbours(wanted: set[str], checkpoint: str) -> dict[str, list[str]]:
@@ -137,12 +87,10 @@ def _word_vectors(checkpoint: str) -> tuple[list[str], NDArray[np.float32]]:
     """The words [N] that are tokens of a checkpoint, in lower case, and their vectors [N, D], all of length 1."""
     from ..tokenization import load_tokenizer
     from ..vectors import load_vectors
-    from ..vectors.notation import token_texts
 
     tokenizer = load_tokenizer(checkpoint)
     row_of: dict[str, int] = {}
-    for token_id, token in sorted(token_texts(tokenizer).items()):
-        if token.starts_word and word_spans(token.text) == [(0, len(token.text))]:
-            row_of.setdefault(token.text.lower(), token_id)
+    for token_id, word in word_tokens(tokenizer):
+        row_of.setdefault(word, token_id)
     vectors = load_vectors(checkpoint, tokenizer).matrix[list(row_of.values())]
     return list(row_of), vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

@@ -6,12 +6,12 @@ Shapes: `B` texts, `T` tokens, `H` hidden words, `V` vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..tokenization import replace_surrogates
-from .neighbours import text_generator, with_words, word_spans, written_like
+from .words import choose, replace_spans, text_generator, with_words, word_spans, word_tokens
 
 _BATCH = {"cpu": 64, "cuda": 128}
 _CANDIDATES = 10  # the most probable words, among which one is drawn
@@ -49,7 +49,8 @@ def replace_words(
 
     model, tokenizer = open_masked_lm(checkpoint, "masked_lm")
     tokenizer.truncation_side = "right"  # the words that are read are the first ones
-    words = _whole_words(tokenizer, model.get_output_embeddings().weight.shape[0])
+    known = model.get_output_embeddings().weight.shape[0]
+    words = [(token_id, word) for token_id, word in word_tokens(tokenizer) if token_id < known]
     if not words:
         raise ValueError(
             f"masked_lm: got {checkpoint}, none of whose tokens is a word; expected a model of texts with spaces "
@@ -81,7 +82,7 @@ def replace_words(
         read = hidden.sum(dim=1).tolist()
         old = [word for copy, count in zip(planned, read, strict=True) for word in copy.hidden_words()[:count]]
         # The word that was there is no other one.
-        same = [(place, known) for place, word in enumerate(old) for known in places_of.get(word.lower(), [])]
+        same = [(place, other) for place, word in enumerate(old) for other in places_of.get(word.lower(), [])]
         with torch.inference_mode():
             logits = hidden_logits(model, dict(batch), hidden.flatten().nonzero()[:, 0])[:, token_ids].float()
             logits[tuple(np.array(same, np.int64).reshape(-1, 2).T)] = -torch.inf
@@ -108,30 +109,16 @@ class _Copy(NamedTuple):
         return [self.text[start:end] for start, end in self.spans]
 
     def masked(self, mask_token: str) -> str:
-        return with_words(self.text, self.spans, [mask_token] * len(self.spans))
+        return replace_spans(self.text, self.spans, [mask_token] * len(self.spans))
 
     def filled(self, words: Sequence[str]) -> str:
         """The first hidden words replaced by these; those behind the length that was read stay."""
-        new = [written_like(old, word) for old, word in zip(self.hidden_words(), words, strict=False)]
-        return with_words(self.text, self.spans[: len(new)], new)
+        return with_words(self.text, self.spans[: len(words)], words)
 
 
 def _plan(text: str, number: int, share: float, seed: int) -> _Copy:
     """What is hidden in one of the copies of a text."""
     places = word_spans(text)
     rng = text_generator(text, seed, number)
-    chosen = rng.random(len(places)) < share
-    chosen[rng.integers(len(places))] = True
-    spans = [places[place] for place in np.flatnonzero(chosen).tolist()]
+    spans = [places[place] for place in choose(len(places), share, rng).tolist()]
     return _Copy(text, spans, rng.random(len(spans)))
-
-
-def _whole_words(tokenizer: Any, vocabulary: int) -> list[tuple[int, str]]:
-    """Tokens of the model that are words of their own: ids and words in lower case."""
-    from ..vectors.notation import token_texts
-
-    return [
-        (token_id, token.text.lower())
-        for token_id, token in sorted(token_texts(tokenizer).items())
-        if token_id < vocabulary and token.starts_word and word_spans(token.text) == [(0, len(token.text))]
-    ]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import lightning
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,18 +17,16 @@ from ..data.batches import ResumableLoader
 from ..data.options import DataOptions
 from ..training.best_checkpoint import BestCheckpoint
 from ..training.resume import checkpoint_directory, unfinished_run
-from ..training.run import quiet_lightning
 from .fine_tuning import (
     WIDTH,
     FineTuning,
     add_fine_tuning_options,
-    check_fine_tuning,
+    begin_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
     save_fine_tuned,
     training_settings,
 )
-from .precision import resolve_precision
 from .teachers import readable_length, unreadable
 
 DESCRIPTION = """\
@@ -137,10 +134,7 @@ def teach(
     """
     from transformers import AutoTokenizer
 
-    quiet_lightning()
-    check_fine_tuning(epochs, batch_size, learning_rate, max_length)
-    precision = resolve_precision(precision)
-    lightning.seed_everything(seed, workers=True, verbose=False)
+    precision = begin_fine_tuning(epochs, batch_size, learning_rate, max_length, seed, precision)
     datamodule = TextDataModule(data, seed=seed, **options)
     labels, problem_type = datamodule.labels, datamodule.problem_type
     try:

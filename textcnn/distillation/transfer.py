@@ -16,7 +16,8 @@ import numpy as np
 from ..data.errors import DataError
 from ..data.prediction import read_texts
 from ..runtime.text_batches import check_column
-from .neighbours import replace_by_neighbours, text_generator
+from .neighbours import replace_by_neighbours
+from .words import choose, text_generator
 
 # The end of a sentence: its mark, what closes after it, and space before something that can begin one.
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f])|\n+|<br\s*/?>")
@@ -180,9 +181,8 @@ def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", 
             start = int(rng.integers(0, len(own) - length + 1))
             made.append(" ".join(own[start : start + length]))
         for _ in range(how.masks):
-            hidden = rng.random(len(own)) < how.mask_share
-            hidden[rng.integers(len(own))] = True
-            made.append(" ".join(mask_token if h else word for word, h in zip(own, hidden, strict=True)))
+            hidden = set(choose(len(own), how.mask_share, rng).tolist())
+            made.append(" ".join(mask_token if place in hidden else word for place, word in enumerate(own)))
         for _ in range(how.mixes):
             other = words[int(rng.integers(len(words)))]
             made.append(" ".join(own[: len(own) // 2] + other[len(other) // 2 :]))
