@@ -1,0 +1,122 @@
+/* The C interface of textcnn's compiled core.
+ *
+ * Plain pointers and sizes. A function that can fail returns a code (0 or a count for success, a negative number for
+ * an error) or a pointer (NULL for an error); `textcnn_error` then returns the message. Nothing throws or aborts
+ * across this interface. Any number of threads may use one handle at once, and handles survive a fork.
+ *
+ * Shapes: N texts, T tokens, V vocabulary, F filters of all widths, C classes, I widths.
+ */
+#ifndef TEXTCNN_H
+#define TEXTCNN_H
+
+#include <stdint.h>
+#include <stddef.h>
+
+#if defined(_WIN32)
+#define TEXTCNN_API __declspec(dllexport)
+#else
+#define TEXTCNN_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- The library ------------------------------------------------------------------------------------------- */
+
+/* Version of this interface: a caller that was written for another one must not go on. */
+#define TEXTCNN_ABI 1
+TEXTCNN_API int32_t textcnn_abi(void);
+
+/* The message of the last error on this thread. */
+TEXTCNN_API const char *textcnn_error(void);
+
+/* Instructions in use: "avx512", "avx2", "sse2", "neon", "wasm128" or "plain". `textcnn_use_instructions` chooses
+ * them by name; 0, or -1 where this machine lacks them. */
+TEXTCNN_API const char *textcnn_instructions(void);
+TEXTCNN_API int32_t textcnn_use_instructions(const char *name);
+
+/* ---- A model that is read from its directory ------------------------------------------------------------------ */
+
+typedef struct textcnn_model textcnn_model;
+
+/* Open a folded artifact: config.json, tokenizer.json and folded.safetensors. */
+TEXTCNN_API textcnn_model *textcnn_open(const char *directory);
+TEXTCNN_API void textcnn_close(textcnn_model *model);
+TEXTCNN_API int64_t textcnn_classes(const textcnn_model *model);
+TEXTCNN_API const char *textcnn_label(const textcnn_model *model, int64_t index);
+
+/* Write the probabilities [C] of one UTF-8 text; return the number of its most probable class. */
+TEXTCNN_API int64_t textcnn_classify(const textcnn_model *model, const char *text, size_t bytes,
+                                     float *probabilities);
+
+/* ---- Tables ----------------------------------------------------------------------------------------------------- */
+
+typedef struct textcnn_tables textcnn_tables;
+
+/* What folded.safetensors and config.json hold. Pointers must stay valid as long as the handle does. */
+typedef struct {
+  int64_t vocab_size;         /* V */
+  int64_t rows;               /* rows of the table; the last is the zero vector */
+  int64_t columns;            /* values in a row */
+  const void *table;          /* [rows, columns] float32 or int8 */
+  const int32_t *row_of_id;   /* [V] row of each token; -1 is padding */
+  const int64_t *kernel_sizes; /* [I] */
+  const int64_t *num_filters; /* [I] */
+  const float *scale;         /* [F] */
+  const float *bias;          /* [F] */
+  const float *norm_weight;   /* [F], or NULL without a pooled norm */
+  const float *norm_bias;     /* [F], or NULL */
+  const float *head_weight;   /* [C, F], divided by the temperature */
+  const float *head_bias;     /* [C], divided by the temperature */
+  double norm_epsilon;
+  int64_t widths;             /* I */
+  int64_t features;           /* F */
+  int64_t classes;            /* C */
+  int64_t stride;
+  int64_t dilation;
+  int32_t is_int8;
+  int32_t padding;            /* 0 wide, 1 same, 2 valid */
+  int32_t activation;         /* 0 relu, 1 tanh, 2 identity, 3 sigmoid, 4 elu, 5 leaky_relu, 6 softplus */
+} textcnn_tables_spec;
+
+TEXTCNN_API textcnn_tables *textcnn_tables_open(const textcnn_tables_spec *spec);
+TEXTCNN_API void textcnn_tables_close(textcnn_tables *tables);
+
+/* Logits [N, C] and, unless NULL, pooled features [N, F] of token ids: text n is ids[offsets[n] .. offsets[n + 1]]. */
+TEXTCNN_API int32_t textcnn_logits_of_ids(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
+                                          int64_t texts, int32_t threads, float *features, float *logits);
+
+/* The window that wins each filter, [N, F] each: pooled values, those of the next best window, sums with the bias
+ * before activation, the token that the window begins at, and the first and the last token that it reads (-1 where
+ * there is none). Texts begin and end with a token that is no padding. */
+TEXTCNN_API int32_t textcnn_winners(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
+                                    int64_t texts, float *features, float *without, float *sums, int32_t *start,
+                                    int32_t *first, int32_t *last);
+
+/* The n-grams of one text: what filters contribute through the same tokens, added up and shared among them. Inputs are
+ * the text's token ids [T], its winners [F] and the head's weights [F] of a label. Outputs, G n-grams in the order of
+ * the text: ends [G, 2] first and last token, weights [G], losses [G], filters [F], filter_begins [G + 1],
+ * shares [F * widest window], share_begins [G + 1]; G is at most F, and is returned. */
+TEXTCNN_API int64_t textcnn_ngrams(const textcnn_tables *tables, const int32_t *ids, int64_t tokens,
+                                   const float *features, const float *without, const float *sums,
+                                   const int32_t *start, const int32_t *first, const int32_t *last,
+                                   const double *weight, int64_t *ends, double *weights, double *losses,
+                                   int64_t *filters, int64_t *filter_begins, double *shares, int64_t *share_begins);
+
+/* For each position [T] and linear function of the features [K, F], the least value over the tokens that could stand
+ * there: least [T, K]. vocabulary: rows of the float32 table to try. base [T, F]: maxima of the windows without the
+ * position. rest [T, columns]: sums of the windows with it but for its own term, -inf for none. replaceable [T]. */
+TEXTCNN_API int32_t textcnn_least_of_tokens(const textcnn_tables *tables, const int64_t *vocabulary, int64_t count,
+                                            int64_t tokens, const float *base, const float *rest,
+                                            const uint8_t *replaceable, const float *functions, int64_t function_count,
+                                            int32_t activation, float *least);
+
+/* The activation of `count` values, in place. */
+TEXTCNN_API int32_t textcnn_activate(float *values, int64_t count, int32_t activation);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
