@@ -16,11 +16,9 @@ from numpy.typing import NDArray
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
 from .factors import table_of_factors
-from .layout import Layout
-from .operands import check_shapes, kernel_operands
-from .startup import collection_paused
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
-from .text_batches import BATCH_CHARACTERS, text_batches
+from .tables import Tables
+from .text_batches import text_batches
 from .threads import ThreadPool
 
 if TYPE_CHECKING:
@@ -75,20 +73,13 @@ class FoldedTextCNN(TextClassifier):
         self._tensors = dict(tensors)
         if "table" not in tensors:
             self._tensors["table"] = table_of_factors(config, tensors)
-        self._layout = Layout.of(config, self._tensors["table"].dtype)
-        check_shapes(config, self._tensors, self._layout, len(self.labels))
-        with collection_paused():
-            # Imported now and not with the module: numba takes a while to import.
-            from .kernels import classify
+        self.tables = Tables(config, self._tensors, len(self.labels))
+        self._pool = ThreadPool(threads)
+        self._tokenizer: Any = None
+        if tokenizer is not None:
+            from .tokenizer import compile_tokenizer
 
-            self._kernel = classify
-            self._operands = kernel_operands(config, self._tensors, self._layout)
-            self._pool = ThreadPool(threads)
-            self._tokenizer: Any = None
-            if tokenizer is not None:
-                from .tokenizer import compile_tokenizer
-
-                self._tokenizer = compile_tokenizer(tokenizer)
+            self._tokenizer = compile_tokenizer(tokenizer)
         if self._tokenizer is not None and self._tokenizer.vocab_size > len(tensors["row_of_id"]):
             raise ValueError(
                 f"tokenizer: got {self._tokenizer.vocab_size} tokens; expected at most the model's "
@@ -149,12 +140,12 @@ class FoldedTextCNN(TextClassifier):
     @property
     def is_int8(self) -> bool:
         """Whether the tables are int8: answers then differ from the model's by the error in `metadata`."""
-        return self._tensors["table"].dtype == np.int8
+        return self.tables.is_int8
 
     @property
     def table_shape(self) -> tuple[int, int]:
         """Rows of the table, tokens and the zero vector, and values in a row."""
-        rows, columns = self._tensors["table"].shape
+        rows, columns = self.tables.table.shape
         return rows, columns
 
     @property
@@ -196,7 +187,7 @@ class FoldedTextCNN(TextClassifier):
     def features(self, texts: Iterable[str]) -> Array:
         """Pooled features, what the head reads: [N, F] float32."""
         parts = [self.features_of_ids(*self.encode(batch)) for batch in text_batches(texts)]
-        return np.concatenate(parts) if parts else np.zeros((0, self._layout.features), dtype=np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, self.tables.layout.features), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids of texts, and where each begins and ends: text n is ids[offsets[n]:offsets[n + 1]].
@@ -211,13 +202,11 @@ class FoldedTextCNN(TextClassifier):
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
-        features = np.empty((len(offsets) - 1, self._layout.features), dtype=np.float32)
-        self._classify(ids, offsets, features)
-        return features
+        return self.tables.features(ids, offsets)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
-        return self._classify(ids, offsets, np.empty((1, self._layout.features), dtype=np.float32))
+        return self.tables.logits(ids, offsets)
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """The n-grams of a text that made a logit, and how much of it each made.
@@ -251,8 +240,6 @@ class FoldedTextCNN(TextClassifier):
         return FoldedTextCNN, arguments
 
     def _logits(self, texts: list[str]) -> Array:
-        if len(texts) == 1 and len(texts[0]) > BATCH_CHARACTERS:
-            return self._logits_of_long_text(texts[0])
         return self.logits_of_ids(*self.encode(texts))
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
@@ -262,34 +249,6 @@ class FoldedTextCNN(TextClassifier):
                 "pooled_norm False; use the score 'probability' or 'energy'"
             )
         ids, offsets = self.encode(texts)
-        features = np.empty((len(texts), self._layout.features), dtype=np.float32)
-        logits = self._classify(ids, offsets, features)
+        features = np.empty((len(texts), self.tables.layout.features), dtype=np.float32)
+        logits = self.tables.logits(ids, offsets, features=features)
         return logits, count_fired(features, self.config.get("activation", "relu"))
-
-    def _logits_of_long_text(self, text: str) -> Array:
-        """Logits [1, C] of a text that is tokenized and pooled piece by piece, in constant memory."""
-        from . import kernels
-
-        row_of_id, table, plan, dilation, stride, *_ = self._operands
-        hole = (len(table) - 1) * table.strides[0]
-        state = kernels.new_state(plan, dilation, table)
-        kernels.begin_text(state, plan, hole)
-        if self._tokenizer is None:
-            self.encode([text])
-        for ids in self._tokenizer.encode_pieces(text, BATCH_CHARACTERS):
-            kernels.push_tokens(ids, 0, len(ids), row_of_id, table, state, plan, dilation, stride, hole)
-        kernels.end_text(table, state, plan, dilation, stride, hole)
-        _, _, _, _, _, scale, bias, activation, norm_weight, norm_bias, epsilon, head_weight, head_bias = self._operands
-        _, _, found, maxima, _ = state
-        features = np.empty((1, self._layout.features), dtype=np.float32)
-        kernels.finish_features(
-            found, maxima, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, features, 0
-        )  # fmt: skip
-        logits = np.empty((1, len(self.labels)), dtype=np.float32)
-        kernels.apply_head(features, 0, head_weight, head_bias, logits, 0)
-        return logits
-
-    def _classify(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], features: Array) -> Array:
-        logits = np.empty((len(offsets) - 1, len(self.labels)), dtype=np.float32)
-        self._kernel(ids, offsets, *self._operands, features, logits)
-        return logits
