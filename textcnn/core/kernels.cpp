@@ -18,9 +18,12 @@ namespace {
 
 #include "features.hpp"
 
+#include "ascii_words.hpp"
+
 }  // namespace
 
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
-const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head};
+const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head,
+                                                         scan_ascii};
 
 }  // namespace textcnn

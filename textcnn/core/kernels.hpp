@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "ascii_scan.hpp"
 #include "tables.hpp"
 
 namespace textcnn {
@@ -19,6 +20,8 @@ struct Kernels {
   void (*scale_maxima)(const Tables& tables, const Width& width, const void* maxima, float* features);
   // logits [C] = head_weight [C, F] @ features [F] + head_bias [C].
   void (*apply_head)(const Tables& tables, const float* features, float* logits);
+  // Ids of the words of ASCII text; see ascii_words.hpp.
+  ScanStop (*scan_ascii)(AsciiScan& scan);
 };
 
 // The kernels in use.

@@ -46,6 +46,14 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),
     "textcnn_activate": (_I, (_P, _N, _I)),
+    "textcnn_tokenizer_open": (_P, (c_char_p, c_size_t, POINTER(_I))),
+    "textcnn_tokenizer_close": (None, (_P,)),
+    "textcnn_tokenizer_vocab_size": (_N, (_P,)),
+    "textcnn_byte_ends": (_I, (_P, _P, _N, _N, _P)),
+    "textcnn_encode": (_N, (_P, _P, _P, _N, _I, _P, POINTER(_P))),
+    "textcnn_spans": (_N, (_P, _P, c_size_t, POINTER(_P), POINTER(_P))),
+    "textcnn_free": (None, (_P,)),
+    "textcnn_logits_of_texts": (_I, (_P, _P, _P, _P, _N, _I, _P, _P)),
 }
 
 
@@ -121,6 +129,15 @@ def instructions_of(name: str) -> Iterator[None]:
         yield
     finally:
         check(library().textcnn_use_instructions(before.encode()))
+
+
+def taken(memory: c_void_p, count: int, dtype: Any) -> NDArray[Any]:
+    """Return a copy of an array that the core has made, and free it."""
+    kind = np.dtype(dtype)
+    array = np.empty(count, dtype=kind)
+    ctypes.memmove(array.ctypes.data, memory, count * kind.itemsize)
+    library().textcnn_free(memory)
+    return array
 
 
 def contiguous(array: Any, dtype: Any) -> NDArray[Any]:

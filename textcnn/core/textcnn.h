@@ -115,6 +115,37 @@ TEXTCNN_API int32_t textcnn_least_of_tokens(const textcnn_tables *tables, const 
 /* The activation of `count` values, in place. */
 TEXTCNN_API int32_t textcnn_activate(float *values, int64_t count, int32_t activation);
 
+/* ---- Tokenizers ---------------------------------------------------------------------------------------------------
+ *
+ * Texts lie one after the other in UTF-8: text n ends at byte ends[n], where the next begins. */
+
+typedef struct textcnn_tokenizer textcnn_tokenizer;
+
+/* Read the text of a tokenizer.json. NULL with *compiled 0: the tables cannot give exactly its ids, and `textcnn_error`
+ * says why; NULL with *compiled 1: it is broken. */
+TEXTCNN_API textcnn_tokenizer *textcnn_tokenizer_open(const char *json, size_t bytes, int32_t *compiled);
+TEXTCNN_API void textcnn_tokenizer_close(textcnn_tokenizer *tokenizer);
+TEXTCNN_API int64_t textcnn_tokenizer_vocab_size(const textcnn_tokenizer *tokenizer);
+
+/* ends [N] of texts whose lengths in characters are known. */
+TEXTCNN_API int32_t textcnn_byte_ends(const char *data, const int64_t *lengths, int64_t texts, int64_t bytes,
+                                      int64_t *ends);
+
+/* Ids of texts: writes offsets [N + 1] and sets *ids to memory that the caller frees with `textcnn_free`; returns the
+ * number of ids. */
+TEXTCNN_API int64_t textcnn_encode(const textcnn_tokenizer *tokenizer, const char *data, const int64_t *ends,
+                                   int64_t texts, int32_t threads, int64_t *offsets, int32_t **ids);
+
+/* The same of one text, with the first and last character of each token, [T, 2]. */
+TEXTCNN_API int64_t textcnn_spans(const textcnn_tokenizer *tokenizer, const char *text, size_t bytes, int32_t **ids,
+                                  int64_t **spans);
+TEXTCNN_API void textcnn_free(void *memory);
+
+/* Logits [N, C] and, unless NULL, pooled features [N, F] of texts, without arrays in between. */
+TEXTCNN_API int32_t textcnn_logits_of_texts(const textcnn_tables *tables, const textcnn_tokenizer *tokenizer,
+                                            const char *data, const int64_t *ends, int64_t texts, int32_t threads,
+                                            float *features, float *logits);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,120 @@
+// A tokenizer.json as tables that give exactly the ids of the library `tokenizers`, or the reason why they cannot.
+//
+//     text -> added tokens cut out -> words, while characters are normalised -> ids of each word
+//
+// Words end where the class of a character says so (word_splitter.cpp), or as GPT-2's regular expression has it
+// (byte_level.cpp). Most words are one token and found in one look; what a model had to split is remembered.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "added_tokens.hpp"
+#include "characters.hpp"
+#include "normalizer.hpp"
+#include "word_map.hpp"
+#include "word_model.hpp"
+
+namespace textcnn {
+
+// ASCII characters by what the fast scan does with them: nibble tables for each of the three kinds. A character that
+// is of no kind stops the scan.
+struct AsciiTables {
+  std::array<uint8_t, 16> letter{}, separator{}, isolated{};
+  bool lowers = false;  // A-Z become a-z
+  bool usable = false;
+  bool is_letter(uint8_t byte) const { return byte < 128 && (letter[byte & 15] >> (byte >> 4) & 1) != 0; }
+  bool is_any(uint8_t byte) const {
+    return byte < 128 && ((letter[byte & 15] | separator[byte & 15] | isolated[byte & 15]) >> (byte >> 4) & 1) != 0;
+  }
+};
+
+// Ids that are written one after the other.
+struct Ids {
+  std::vector<int32_t> values;
+  int64_t count = 0;
+
+  void reserve(int64_t more) {
+    if (count + more > static_cast<int64_t>(values.size())) values.resize(static_cast<size_t>(2 * (count + more)));
+  }
+  void add(int32_t id) {
+    reserve(1);
+    values[static_cast<size_t>(count++)] = id;
+  }
+  int32_t* end() { return values.data() + count; }
+};
+
+// First and last character of each token, as numbers of characters of the text.
+struct Spans {
+  std::vector<int64_t> begins, ends;
+};
+
+// What one call at a time may write to: the words met so far, and buffers.
+struct Workspace {
+  Workspace();
+  WordMap memory;
+  WordTokens tokens;
+  std::vector<char> word;
+  std::vector<int64_t> origins;  // of the bytes of a word, where spans are wanted
+  std::vector<uint8_t> kinds;
+  std::vector<int64_t> starts;
+  std::vector<int64_t> unit_origins;
+  std::string text;
+  Ids ids;
+};
+
+class Tokenizer {
+ public:
+  // Reads the text of a tokenizer.json; throws NotCompiled or Error.
+  explicit Tokenizer(std::string_view json);
+  ~Tokenizer();
+
+  // Appends the ids of one UTF-8 text, and unless null where its tokens stand.
+  void encode(std::string_view text, Workspace& workspace, Ids& out, Spans* spans = nullptr) const;
+
+  // A workspace that no other call uses, and back again.
+  std::unique_ptr<Workspace> take_workspace() const;
+  void give_back(std::unique_ptr<Workspace> workspace) const;
+
+  int64_t vocab_size() const { return vocab_size_; }
+  // Ids that any text begins and ends with.
+  int64_t added_ids() const { return static_cast<int64_t>(prefix_.size() + suffix_.size()); }
+
+ private:
+  friend class WordSplitter;
+  friend class ByteLevelSplitter;
+  void read_splitting(const Json& part);
+  void read_post_processor(const Json& part);
+  void read_truncation(const Json& part);
+  void make_ascii_tables();
+  void encode_part(std::string_view text, int64_t begin, int64_t end, int64_t first_character, Workspace& workspace,
+                   Ids& out, Spans* spans) const;
+  void trim_spans(std::string_view text, size_t first, Spans& spans) const;
+
+  Splitting splitting_ = Splitting::bert;
+  Normalizer normalizer_;
+  std::unique_ptr<WordModel> model_;
+  Characters characters_, normalized_characters_;
+  AddedTokens added_;
+  AsciiTables ascii_;
+  std::array<uint8_t, 256> ascii_kinds_{};  // classes of single bytes, for byte-level splitting
+  std::vector<int32_t> prefix_, suffix_;
+  int64_t limit_ = -1;        // most ids beside those; -1 for any number
+  std::string replacement_;   // Metaspace: what stands for a space
+  bool prepends_ = false, prepends_first_only_ = false;
+  bool add_prefix_space_ = false;
+  bool trims_spans_ = false, trims_prefix_space_ = false;
+  int64_t vocab_size_ = 0;
+  mutable std::array<std::atomic<Workspace*>, 64> workspaces_{};
+};
+
+}  // namespace textcnn
+
+struct textcnn_tokenizer : textcnn::Tokenizer {
+  using textcnn::Tokenizer::Tokenizer;
+};
