@@ -1,5 +1,7 @@
 // GPT-2's regular expression as a loop (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"):
 //     's|'t|'re|'ve|'m|'ll|'d| ?[letters]+| ?[numbers]+| ?[others]+|\s+(?!\S)|\s+
+#include <algorithm>
+
 #include "utf8.hpp"
 #include "word_splitter.hpp"
 
@@ -60,10 +62,23 @@ void ByteLevelSplitter::emit(const char* word, int64_t length, const int64_t* or
   for (size_t i = 0; i < workspace_.tokens.ids.size(); ++i) {
     const int64_t end = workspace_.tokens.ends[i];
     out_.add(workspace_.tokens.ids[i]);
-    spans_->begins.push_back(origins[begin]);
-    spans_->ends.push_back(origins[end - 1] + 1);
+    int64_t first = origins[begin], last = origins[end - 1] + 1;
+    if (tokenizer_.trims_spans_) trim(word + begin, end - begin, first, last);
+    spans_->begins.push_back(first);
+    spans_->ends.push_back(last);
     begin = end;
   }
+}
+
+// The post-processor of byte-level tokenizers leaves the spaces of a token out of its place, but for the one that it takes
+// for its own at the beginning of a text.
+void ByteLevelSplitter::trim(const char* token, int64_t length, int64_t& first, int64_t& last) const {
+  int64_t leading = 0, trailing = 0;
+  while (leading < length && token[leading] == ' ') ++leading;
+  while (trailing < length && token[length - 1 - trailing] == ' ') ++trailing;
+  if (leading > 0 && first == 0 && tokenizer_.trims_prefix_space_) --leading;
+  first = std::min(first + leading, last);
+  if (last >= trailing) last = std::max(last - trailing, first);
 }
 
 // Text whose characters are single bytes that normalise to themselves.

@@ -36,3 +36,18 @@ void apply_head(const Tables& tables, const float* features, float* logits) {
     logits[c] = lanes[0] + tables.head_bias[c];
   }
 }
+
+// Components are added in their order, so that every machine makes the same table.
+void row_of_factors(const int8_t* vector, const float* __restrict filters, int64_t components, int64_t columns,
+                    float* __restrict sums, int8_t* __restrict row) {
+  for (int64_t c = 0; c < columns; ++c) sums[c] = 0;
+  for (int64_t k = 0; k < components; ++k) {
+    const float value = vector[k];
+    const float* filter = filters + k * columns;
+    for (int64_t c = 0; c < columns; ++c) sums[c] += value * filter[c];
+  }
+  for (int64_t c = 0; c < columns; ++c) {
+    const float rounded = __builtin_rintf(sums[c]);
+    row[c] = static_cast<int8_t>(rounded > 127 ? 127 : rounded < -127 ? -127 : rounded);
+  }
+}

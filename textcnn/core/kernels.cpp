@@ -24,6 +24,6 @@ namespace {
 
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
 const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head,
-                                                         scan_ascii};
+                                                         row_of_factors, scan_ascii};
 
 }  // namespace textcnn

@@ -20,6 +20,9 @@ struct Kernels {
   void (*scale_maxima)(const Tables& tables, const Width& width, const void* maxima, float* features);
   // logits [C] = head_weight [C, F] @ features [F] + head_bias [C].
   void (*apply_head)(const Tables& tables, const float* features, float* logits);
+  // A row [columns] of a table: the rounded product of a vector [components] and filters [components, columns].
+  void (*row_of_factors)(const int8_t* vector, const float* filters, int64_t components, int64_t columns, float* sums,
+                         int8_t* row);
   // Ids of the words of ASCII text; see ascii_words.hpp.
   ScanStop (*scan_ascii)(AsciiScan& scan);
 };

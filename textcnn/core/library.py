@@ -45,6 +45,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),
+    "textcnn_table_of_factors": (_I, (_P, _P, _N, _N, _N, _P)),
     "textcnn_activate": (_I, (_P, _N, _I)),
     "textcnn_tokenizer_open": (_P, (c_char_p, c_size_t, POINTER(_I))),
     "textcnn_tokenizer_close": (None, (_P,)),
@@ -141,5 +142,5 @@ def taken(memory: c_void_p, count: int, dtype: Any) -> NDArray[Any]:
 
 
 def contiguous(array: Any, dtype: Any) -> NDArray[Any]:
-    """Return an array as the core reads it: contiguous and of that type; copied only where it is not."""
-    return np.ascontiguousarray(array, dtype=dtype)
+    """Return an array as the core reads it: contiguous, aligned and of that type; copied only where it is not."""
+    return np.require(array, dtype=dtype, requirements=["C_CONTIGUOUS", "ALIGNED"])

@@ -16,8 +16,8 @@ void collapse(OriginText& text) {
   const size_t count = text.points.size();
   for (size_t i = 0; i < count; ++i) {
     const bool space = has(text.points[i], kRegexSpace);
-    // A run of white space becomes one space, which stands where the run begins.
-    if (space && i > 0 && has(text.points[i - 1], kRegexSpace)) continue;
+    // A run of white space becomes one space, which stands where the run ends.
+    if (space && i + 1 < count && has(text.points[i + 1], kRegexSpace)) continue;
     out.points += space ? U' ' : text.points[i];
     out.origins.push_back(text.origins[i]);
   }

@@ -24,6 +24,11 @@ void check_pointer(const void* pointer, const char* name) {
   if (pointer == nullptr) fail(std::string(name) + ": got none; expected a tensor; fold the model again");
 }
 
+void check_aligned(const void* pointer, size_t size, const char* name) {
+  if (reinterpret_cast<uintptr_t>(pointer) % size != 0)
+    fail(std::string(name) + ": got an address that is no multiple of " + text_of(static_cast<int64_t>(size)) + "; copy the tensor");
+}
+
 void check_finite(const float* values, int64_t count, const char* name) {
   for (int64_t i = 0; i < count; ++i)
     if (!std::isfinite(values[i]))
@@ -50,6 +55,10 @@ Tables::Tables(const textcnn_tables_spec& spec) {
   check_pointer(spec.bias, "bias");
   check_pointer(spec.head_weight, "head_weight");
   check_pointer(spec.head_bias, "head_bias");
+  check_aligned(spec.table, spec.is_int8 ? 1 : 4, "table");
+  check_aligned(spec.row_of_id, 4, "row_of_id");
+  for (const float* floats : {spec.scale, spec.bias, spec.norm_weight, spec.norm_bias, spec.head_weight, spec.head_bias})
+    check_aligned(floats, 4, "a tensor of float32");
   if ((spec.norm_weight == nullptr) != (spec.norm_bias == nullptr))
     fail("norm_weight: got one of norm_weight and norm_bias; expected both or none; fold the model again");
 

@@ -42,6 +42,9 @@ typedef struct textcnn_model textcnn_model;
 
 /* Open a folded artifact: config.json, tokenizer.json and folded.safetensors. */
 TEXTCNN_API textcnn_model *textcnn_open(const char *directory);
+/* The same from the contents of the three files, of which the last must stay as it is. */
+TEXTCNN_API textcnn_model *textcnn_open_memory(const char *config, size_t config_bytes, const char *tokenizer,
+                                               size_t tokenizer_bytes, const char *tables, size_t tables_bytes);
 TEXTCNN_API void textcnn_close(textcnn_model *model);
 TEXTCNN_API int64_t textcnn_classes(const textcnn_model *model);
 TEXTCNN_API const char *textcnn_label(const textcnn_model *model, int64_t index);
@@ -86,6 +89,11 @@ TEXTCNN_API void textcnn_tables_close(textcnn_tables *tables);
 /* Logits [N, C] and, unless NULL, pooled features [N, F] of token ids: text n is ids[offsets[n] .. offsets[n + 1]]. */
 TEXTCNN_API int32_t textcnn_logits_of_ids(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
                                           int64_t texts, int32_t threads, float *features, float *logits);
+
+/* The rounded product [rows, columns] of vectors [rows, components] and filters [components, columns], float16: the int8
+ * table of a model that is stored as these two. */
+TEXTCNN_API int32_t textcnn_table_of_factors(const int8_t *vectors, const uint16_t *filters, int64_t rows,
+                                             int64_t components, int64_t columns, int8_t *table);
 
 /* The window that wins each filter, [N, F] each: pooled values, those of the next best window, sums with the bias
  * before activation, the token that the window begins at, and the first and the last token that it reads (-1 where

@@ -79,7 +79,20 @@ void Tokenizer::encode(std::string_view text, Workspace& workspace, Ids& out, Sp
     }
   }
   add_around(suffix_);
-  if (spans != nullptr && trims_spans_) trim_spans(text, first_span, *spans);
+}
+
+// A place from `from` on at which a text without added tokens can be cut: a single space between two words begins the
+// second or neither; where every character is a word, between two letters. The end of the text if there is none.
+int64_t Tokenizer::place_to_cut(std::string_view text, int64_t from) const {
+  const auto size = static_cast<int64_t>(text.size());
+  const bool letters = splitting_ == Splitting::characters || splitting_ == Splitting::bytes;
+  const auto plain = [&](int64_t at) {
+    const char byte = text[static_cast<size_t>(at)];
+    return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9');
+  };
+  for (int64_t at = std::max<int64_t>(1, from); at + 1 < size; ++at)
+    if (plain(at - 1) && (letters ? plain(at) : text[static_cast<size_t>(at)] == ' ' && plain(at + 1))) return at;
+  return size;
 }
 
 void Tokenizer::encode_part(std::string_view text, int64_t begin, int64_t end, int64_t first_character,
@@ -104,21 +117,6 @@ void Tokenizer::encode_part(std::string_view text, int64_t begin, int64_t end, i
   std::string normalized;
   for (const char32_t point : whole.points) append_utf8(point, normalized);
   run(normalized_characters_, {normalized.data(), 0, static_cast<int64_t>(normalized.size()), 0, whole.origins.data()});
-}
-
-// The post-processor of byte-level tokenizers leaves spaces out of the places of tokens, but not the one that it takes for
-// its own at the beginning of a text.
-void Tokenizer::trim_spans(std::string_view text, size_t first, Spans& spans) const {
-  const std::u32string points = utf8_points(text);
-  for (size_t i = first; i < spans.begins.size(); ++i) {
-    int64_t &begin = spans.begins[i], &end = spans.ends[i];
-    int64_t leading = 0, trailing = 0;
-    while (begin + leading < end && points[static_cast<size_t>(begin + leading)] == U' ') ++leading;
-    while (trailing < end - begin && points[static_cast<size_t>(end - 1 - trailing)] == U' ') ++trailing;
-    if (leading > 0 && begin == 0 && trims_prefix_space_) --leading;
-    begin += leading;
-    end = std::max(end - trailing, begin);
-  }
 }
 
 }  // namespace textcnn

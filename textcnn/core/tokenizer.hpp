@@ -70,12 +70,37 @@ struct Workspace {
 
 class Tokenizer {
  public:
+  // Longer texts are tokenized and pooled in pieces of about so many bytes.
+  static constexpr int64_t kPieceBytes = 1 << 16;
+
   // Reads the text of a tokenizer.json; throws NotCompiled or Error.
   explicit Tokenizer(std::string_view json);
   ~Tokenizer();
 
   // Appends the ids of one UTF-8 text, and unless null where its tokens stand.
   void encode(std::string_view text, Workspace& workspace, Ids& out, Spans* spans = nullptr) const;
+
+  // Passes the ids of a text of any length to `sink` piece by piece, where it can be cut without changing its ids.
+  template <class Sink>
+  void encode_pieces(std::string_view text, Workspace& workspace, Ids& ids, Sink&& sink) const {
+    const auto size = static_cast<int64_t>(text.size());
+    if (limit_ >= 0 || size <= kPieceBytes || added_.may_hold(text.data(), 0, size)) {
+      ids.count = 0;
+      encode(text, workspace, ids);
+      return sink(ids);
+    }
+    ids.count = 0;
+    for (const int32_t id : prefix_) ids.add(id);
+    for (int64_t begin = 0; begin < size;) {
+      const int64_t end = place_to_cut(text, begin + kPieceBytes);
+      encode_part(text, begin, end, 0, workspace, ids, nullptr);
+      sink(ids);
+      ids.count = 0;
+      begin = end;
+    }
+    for (const int32_t id : suffix_) ids.add(id);
+    sink(ids);
+  }
 
   // A workspace that no other call uses, and back again.
   std::unique_ptr<Workspace> take_workspace() const;
@@ -92,9 +117,9 @@ class Tokenizer {
   void read_post_processor(const Json& part);
   void read_truncation(const Json& part);
   void make_ascii_tables();
+  int64_t place_to_cut(std::string_view text, int64_t from) const;
   void encode_part(std::string_view text, int64_t begin, int64_t end, int64_t first_character, Workspace& workspace,
                    Ids& out, Spans* spans) const;
-  void trim_spans(std::string_view text, size_t first, Spans& spans) const;
 
   Splitting splitting_ = Splitting::bert;
   Normalizer normalizer_;

@@ -150,10 +150,17 @@ int32_t textcnn_logits_of_texts(const textcnn_tables* tables, const textcnn_toke
       std::vector<float> own(static_cast<size_t>(features == nullptr ? tables->features : 0));
       Ids& ids = workspace->ids;
       for (int64_t n = begin; n < end; ++n) {
-        ids.count = 0;
-        tokenizer->encode(text_at(data, ends, n), *workspace, ids);
+        const std::string_view text = text_at(data, ends, n);
         float* row = features == nullptr ? own.data() : features + n * tables->features;
-        pooling.pool(ids.values.data(), ids.count, row);
+        if (text.size() <= Tokenizer::kPieceBytes) {
+          ids.count = 0;
+          tokenizer->encode(text, *workspace, ids);
+          pooling.pool(ids.values.data(), ids.count, row);
+        } else {
+          pooling.begin();
+          tokenizer->encode_pieces(text, *workspace, ids, [&](const Ids& piece) { pooling.push(piece.values.data(), piece.count); });
+          pooling.finish(row);
+        }
         kernels().apply_head(*tables, row, logits + n * tables->classes);
       }
     });

@@ -149,7 +149,7 @@ bool WordSplitter::split(const SplitText& source, bool begins_text) {
         continue;
       }
       if (kind == Class::space_run) {
-        if (!space_pending) space_origin = origin;
+        space_origin = origin;  // of the last of a run, as the library has it
         space_pending = any_word;
         continue;
       }

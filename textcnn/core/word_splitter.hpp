@@ -53,6 +53,7 @@ class ByteLevelSplitter {
  private:
   bool split_ascii(const SplitText& source);
   void emit(const char* word, int64_t length, const int64_t* origins);
+  void trim(const char* token, int64_t length, int64_t& first, int64_t& last) const;
 
   const Tokenizer& tokenizer_;
   const Characters& characters_;

@@ -18,8 +18,8 @@ from .decisions import Array, count_fired
 from .factors import table_of_factors
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .tables import Tables
-from .text_batches import text_batches
-from .threads import ThreadPool
+from .text_batches import check_threads, text_batches
+from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -74,12 +74,8 @@ class FoldedTextCNN(TextClassifier):
         if "table" not in tensors:
             self._tensors["table"] = table_of_factors(config, tensors)
         self.tables = Tables(config, self._tensors, len(self.labels))
-        self._pool = ThreadPool(threads)
-        self._tokenizer: Any = None
-        if tokenizer is not None:
-            from .tokenizer import compile_tokenizer
-
-            self._tokenizer = compile_tokenizer(tokenizer)
+        self._threads = check_threads(threads)
+        self._tokenizer = None if tokenizer is None else compile_tokenizer(tokenizer)
         if self._tokenizer is not None and self._tokenizer.vocab_size > len(tensors["row_of_id"]):
             raise ValueError(
                 f"tokenizer: got {self._tokenizer.vocab_size} tokens; expected at most the model's "
@@ -151,14 +147,14 @@ class FoldedTextCNN(TextClassifier):
     @property
     def threads(self) -> int:
         """Threads that work on the texts of one call; may be set at any time."""
-        return self._pool.threads
+        return self._threads
 
     @threads.setter
     def threads(self, threads: int) -> None:
-        self._pool = ThreadPool(threads)
+        self._threads = check_threads(threads)
 
     def logits(self, texts: Iterable[str]) -> Array:
-        """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
+        """Return the logits of any iterable of strings, divided by the temperature: [N, C] float32.
 
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
@@ -167,18 +163,18 @@ class FoldedTextCNN(TextClassifier):
         if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
             # One text needs none of the machinery below, which would take longer than the text itself.
             return self._logits(texts)
-        parts = list(self._pool.map(self._logits, text_batches(texts)))
+        parts = [self._logits(batch) for batch in text_batches(texts, self.threads)]
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
     def logits_and_fired(self, texts: Iterable[str]) -> tuple[Array, NDArray[np.int64]]:
-        """Logits [N, C], divided by the temperature, and how many filters fired in each text [N].
+        """Return the logits [N, C], divided by the temperature, and how many filters fired in each text [N].
 
         Raises:
             ValueError: the model normalises its pooled features.
         """
-        parts = list(self._pool.map(self._logits_and_fired, text_batches(texts)))
+        parts = [self._logits_and_fired(batch) for batch in text_batches(texts, self.threads)]
         if not parts:
             return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
@@ -186,7 +182,10 @@ class FoldedTextCNN(TextClassifier):
 
     def features(self, texts: Iterable[str]) -> Array:
         """Pooled features, what the head reads: [N, F] float32."""
-        parts = [self.features_of_ids(*self.encode(batch)) for batch in text_batches(texts)]
+        parts = []
+        for batch in text_batches(texts, self.threads):
+            parts.append(np.empty((len(batch), self.tables.layout.features), dtype=np.float32))
+            self._logits(batch, parts[-1])
         return np.concatenate(parts) if parts else np.zeros((0, self.tables.layout.features), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -195,18 +194,27 @@ class FoldedTextCNN(TextClassifier):
         Raises:
             ValueError: the model was folded without a tokenizer.
         """
+        ids, offsets = self.tokenizer.encode_batch(texts, self.threads)
+        return ids, offsets
+
+    @property
+    def tokenizer(self) -> ReferenceTokenizer:
+        """The tokenizer of the artifact.
+
+        Raises:
+            ValueError: the model was folded without one.
+        """
         if self._tokenizer is None:
             raise ValueError("texts: this model was folded without a tokenizer; give one to fold(model, tokenizer)")
-        ids, offsets = self._tokenizer.encode_batch(texts)
-        return ids, offsets
+        return self._tokenizer
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
-        return self.tables.features(ids, offsets)
+        return self.tables.features(ids, offsets, self.threads)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
-        return self.tables.logits(ids, offsets)
+        return self.tables.logits(ids, offsets, self.threads)
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """The n-grams of a text that made a logit, and how much of it each made.
@@ -239,8 +247,11 @@ class FoldedTextCNN(TextClassifier):
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
         return FoldedTextCNN, arguments
 
-    def _logits(self, texts: list[str]) -> Array:
-        return self.logits_of_ids(*self.encode(texts))
+    def _logits(self, texts: list[str], features: Array | None = None) -> Array:
+        tokenizer = self.tokenizer
+        if isinstance(tokenizer, CompiledTokenizer):
+            return self.tables.logits_of_texts(tokenizer, texts, self.threads, features)
+        return self.tables.logits(*tokenizer.encode_batch(texts), self.threads, features)
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
         if self.config.get("pooled_norm"):
@@ -248,7 +259,6 @@ class FoldedTextCNN(TextClassifier):
                 "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
                 "pooled_norm False; use the score 'probability' or 'energy'"
             )
-        ids, offsets = self.encode(texts)
         features = np.empty((len(texts), self.tables.layout.features), dtype=np.float32)
-        logits = self.tables.logits(ids, offsets, features=features)
+        logits = self._logits(texts, features)
         return logits, count_fired(features, self.config.get("activation", "relu"))

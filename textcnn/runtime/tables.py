@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..core.library import TablesSpec, address, check, contiguous, last_error, library
 from .layout import ACTIVATIONS, PADDINGS, Layout
+from .tokenizer import CompiledTokenizer, Utf8Texts
 
 Floats = NDArray[np.float32]
 
@@ -129,6 +130,25 @@ class Tables:
         code = library().textcnn_logits_of_ids(
             self.handle, address(ids), address(offsets), len(offsets) - 1, threads, address(features, np.float32),
             address(logits),
+        )  # fmt: skip
+        check(code)
+        return logits
+
+    def logits_of_texts(
+        self, tokenizer: CompiledTokenizer, texts: Sequence[str], threads: int = 1, features: Floats | None = None
+    ) -> Floats:
+        """Return the logits [N, C] of texts, tokenized and answered in one call; arguments as of `logits`.
+
+        Raises:
+            ValueError: a text holds half of a surrogate pair, or the tokenizer has more tokens than the tables.
+        """
+        logits = np.empty((len(texts), self.classes), dtype=np.float32)
+        if not len(texts):
+            return logits
+        encoded = Utf8Texts.of(texts)
+        code = library().textcnn_logits_of_texts(
+            self.handle, tokenizer.handle, encoded.address, address(encoded.ends), len(texts), threads,
+            address(features, np.float32), address(logits),
         )  # fmt: skip
         check(code)
         return logits

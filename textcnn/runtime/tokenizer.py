@@ -30,10 +30,16 @@ class NotCompiled(Exception):
     """The pipeline does something that the tables cannot give exactly; the message says what."""
 
 
+# The UTF-8 of a longer text that is ASCII is read where it lies.
+_LONG_TEXT = 1 << 18
+_utf8_of = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
+_utf8_of.restype, _utf8_of.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_void_p)
+
+
 class Utf8Texts(NamedTuple):
     """Texts one after the other in UTF-8: text n ends at byte ends[n]."""
 
-    data: bytes
+    data: bytes | str
     ends: NDArray[np.int64]
 
     @classmethod
@@ -45,6 +51,8 @@ class Utf8Texts(NamedTuple):
         """
         try:
             joined = texts[0] if len(texts) == 1 else "".join(texts)
+            if len(texts) == 1 and len(joined) > _LONG_TEXT and joined.isascii():
+                return cls(joined, np.array((len(joined),), dtype=np.int64))
             data = joined.encode()
         except UnicodeEncodeError:
             for position, text in enumerate(texts):
@@ -58,15 +66,15 @@ class Utf8Texts(NamedTuple):
         ends = np.empty_like(lengths)
         check(
             library().textcnn_byte_ends(
-                ctypes.cast(data, ctypes.c_void_p), address(lengths), len(texts), len(data), address(ends)
+                data, address(lengths), len(texts), len(data), address(ends)
             )
         )
         return cls(data, ends)
 
     @property
-    def address(self) -> ctypes.c_void_p:
+    def address(self) -> Any:
         """Address of the bytes, for the core."""
-        return ctypes.cast(self.data, ctypes.c_void_p)
+        return self.data if isinstance(self.data, bytes) else _utf8_of(self.data, None)
 
 
 class ReferenceTokenizer:
