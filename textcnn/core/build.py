@@ -89,6 +89,25 @@ def build(target: Path = LIBRARY, flags: Sequence[str] = (), link: Sequence[str]
     return target
 
 
+def build_program(source: Path, target: Path, flags: Sequence[str] = ()) -> Path:
+    """Compile a C++ program together with the core; for the core's own tests.
+
+    Args:
+        source: The program.
+        target: Where to write it.
+        flags: Further flags of the compiler and the linker.
+
+    Raises:
+        RuntimeError: there is no compiler, or it fails.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise RuntimeError("the compiled core: got no C++ compiler")
+    objects = compile_objects(compiler, (*FLAGS, *flags))
+    _run([*compiler, *FLAGS, *flags, f"-I{FOLDER}", str(source), *map(str, objects), "-o", str(target), *_threads()])
+    return target
+
+
 def compile_objects(compiler: Sequence[str], flags: Sequence[str]) -> list[Path]:
     """Compile every source, as many at a time as there are cores; return the object files."""
     headers = b"".join(path.read_bytes() for path in sorted([*FOLDER.glob("*.hpp"), FOLDER / "textcnn.h"]))
