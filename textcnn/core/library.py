@@ -54,6 +54,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_encode": (_N, (_P, _P, _P, _N, _I, _P, POINTER(_P))),
     "textcnn_spans": (_N, (_P, _P, c_size_t, POINTER(_P), POINTER(_P))),
     "textcnn_free": (None, (_P,)),
+    "textcnn_label_of_text": (_N, (_P, _P, c_char_p, c_size_t)),
     "textcnn_logits_of_texts": (_I, (_P, _P, _P, _P, _N, _I, _P, _P)),
 }
 
@@ -109,7 +110,8 @@ def address(array: NDArray[Any] | None, dtype: Any = None) -> int | None:
         return None
     if not array.flags.c_contiguous or (dtype is not None and array.dtype != dtype):
         raise ValueError(f"got an array of {array.dtype}, contiguous: {array.flags.c_contiguous}; expected {dtype}")
-    return array.ctypes.data
+    # A third of the time of `array.ctypes.data`.
+    return int(array.__array_interface__["data"][0])
 
 
 def instructions() -> str:

@@ -162,14 +162,13 @@ std::unique_ptr<textcnn_model> Model::open(const std::string& directory) {
 
 int64_t Model::classify(std::string_view text, float* probabilities) const {
   if (const int64_t at = first_invalid_utf8(text); at >= 0) fail("text: got a byte that is not UTF-8 at " + text_of(at));
-  std::unique_ptr<Workspace> workspace = tokenizer_->take_workspace();
-  Pooling pooling(*tables_);
+  const auto workspace = tokenizer_->workspace();
+  const auto pooling = tables_->pooling();
   std::vector<float> features(static_cast<size_t>(tables_->features));
-  pooling.begin();
+  pooling->begin();
   tokenizer_->encode_pieces(text, *workspace, workspace->ids,
-                            [&](const Ids& piece) { pooling.push(piece.values.data(), piece.count); });
-  pooling.finish(features.data());
-  tokenizer_->give_back(std::move(workspace));
+                            [&](const Ids& piece) { pooling->push(piece.values.data(), piece.count); });
+  pooling->finish(features.data());
   kernels().apply_head(*tables_, features.data(), probabilities);
   const auto count = static_cast<int64_t>(labels_.size());
   const int64_t best = std::max_element(probabilities, probabilities + count) - probabilities;

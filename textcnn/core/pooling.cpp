@@ -31,7 +31,6 @@ float activate(float value, Activation activation) {
 
 Pooling::Pooling(const Tables& tables)
     : tables_(tables),
-      kernels_(kernels()),
       capacity_(kBufferRows + 2 * tables.span),
       rows_(kBufferRows + 3 * tables.span + kSpare),
       next_start_(tables.widths.size()),
@@ -76,7 +75,7 @@ bool Pooling::pool_at_once(const int32_t* ids, int64_t count) {
       const int64_t room = filled + width.right - (start + (width.width - 1) * tables_.dilation);
       if (room <= 0) continue;
       const int64_t windows = std::min(kStretch, (room + tables_.stride - 1) / tables_.stride);
-      kernels_.add_windows(tables_, width, rows, start, windows, maxima_.data());
+      kernels().add_windows(tables_, width, rows, start, windows, maxima_.data());
     }
   return true;
 }
@@ -155,7 +154,7 @@ void Pooling::slide(bool check, bool at_end) {
       next_start_[i] = start + count * tables_.stride;
       if (check && !has_token(start, width)) continue;
       found_[i] = true;
-      kernels_.add_windows(tables_, width, rows_.data(), start, count, maxima_.data());
+      kernels().add_windows(tables_, width, rows_.data(), start, count, maxima_.data());
     }
   }
 }
@@ -183,7 +182,7 @@ void Pooling::write_features(float* features) {
       continue;
     }
     any_window = true;
-    kernels_.scale_maxima(tables_, width, maxima_.data(), features);
+    kernels().scale_maxima(tables_, width, maxima_.data(), features);
     if (activation != Activation::relu && activation != Activation::identity)
       for (int64_t f = 0; f < width.filters; ++f) own[f] = activate(own[f], activation);
   }

@@ -30,7 +30,6 @@ class Pooling {
   void write_features(float* features);
 
   const Tables& tables_;
-  const Kernels& kernels_;
   int64_t capacity_;                 // rows that the buffer holds before it is worked off
   std::vector<int64_t> rows_;        // bytes of the table, with spare entries that a prefetch may read
   std::vector<int64_t> next_start_;  // next window of each width

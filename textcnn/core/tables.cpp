@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "error.hpp"
+#include "pooling.hpp"
 
 namespace textcnn {
 namespace {
@@ -36,6 +37,12 @@ void check_finite(const float* values, int64_t count, const char* name) {
 }
 
 }  // namespace
+
+Tables::~Tables() = default;
+
+Borrowed<Pooling> Tables::pooling() const {
+  return {spare, [this] { return std::make_unique<Pooling>(*this); }};
+}
 
 Tables::Tables(const textcnn_tables_spec& spec) {
   check(spec.vocab_size >= 1 && spec.vocab_size < kMostRows, "vocab_size", spec.vocab_size, "1 or more");

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "spare.hpp"
 #include "textcnn.h"
 
 namespace textcnn {
@@ -30,7 +31,10 @@ struct Width {
   int64_t left, right;   // positions that a window may hang over the two ends of a text
 };
 
+class Pooling;
+
 struct Tables {
+  ~Tables();
   explicit Tables(const textcnn_tables_spec& spec);  // throws Error where a size, an index or a setting does not fit
 
   bool int8;
@@ -45,6 +49,10 @@ struct Tables {
   const char* table;
   const float *scale, *bias, *norm_weight, *norm_bias, *head_weight, *head_bias;
   double norm_epsilon;
+
+  // A text in progress that no other call works on.
+  Borrowed<Pooling> pooling() const;
+  mutable Spare<Pooling> spare;
 
   int64_t element_bytes() const { return int8 ? 1 : 4; }
 };

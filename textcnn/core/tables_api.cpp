@@ -36,11 +36,11 @@ int32_t textcnn_logits_of_ids(const textcnn_tables* tables, const int32_t* ids, 
   return guarded<int32_t>(-1, [&] {
     check_ids(*tables, ids, offsets, texts);
     parallel(texts, kStretchTexts, threads, [&](int64_t begin, int64_t end) {
-      Pooling pooling(*tables);
+      const auto pooling = tables->pooling();
       std::vector<float> own(features == nullptr ? tables->features : 0);
       for (int64_t n = begin; n < end; ++n) {
         float* row = features == nullptr ? own.data() : features + n * tables->features;
-        pooling.pool(ids + offsets[n], offsets[n + 1] - offsets[n], row);
+        pooling->pool(ids + offsets[n], offsets[n + 1] - offsets[n], row);
         kernels().apply_head(*tables, row, logits + n * tables->classes);
       }
     });

@@ -154,6 +154,10 @@ TEXTCNN_API int32_t textcnn_logits_of_texts(const textcnn_tables *tables, const 
                                             const char *data, const int64_t *ends, int64_t texts, int32_t threads,
                                             float *features, float *logits);
 
+/* The class with the largest logit of one text; -1 for an error. */
+TEXTCNN_API int64_t textcnn_label_of_text(const textcnn_tables *tables, const textcnn_tokenizer *tokenizer,
+                                          const char *text, size_t bytes);
+
 #ifdef __cplusplus
 }
 #endif

@@ -16,26 +16,6 @@ constexpr int64_t kRememberedWords = 1 << 16, kRememberedBytes = 1 << 23;
 
 Workspace::Workspace() : memory(kRememberedWords, kRememberedBytes), word(256) {}
 
-Tokenizer::~Tokenizer() {
-  for (auto& workspace : workspaces_) delete workspace.load();
-}
-
-std::unique_ptr<Workspace> Tokenizer::take_workspace() const {
-  for (auto& place : workspaces_)
-    if (Workspace* own = place.exchange(nullptr, std::memory_order_acq_rel)) return std::unique_ptr<Workspace>(own);
-  return std::make_unique<Workspace>();
-}
-
-void Tokenizer::give_back(std::unique_ptr<Workspace> workspace) const {
-  for (auto& place : workspaces_) {
-    Workspace* expected = nullptr;
-    if (place.compare_exchange_strong(expected, workspace.get(), std::memory_order_acq_rel)) {
-      (void)workspace.release();
-      return;
-    }
-  }
-}
-
 void Tokenizer::encode(std::string_view text, Workspace& workspace, Ids& out, Spans* spans) const {
   const int64_t first = out.count;
   const size_t first_span = spans == nullptr ? 0 : spans->begins.size();

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,6 +16,7 @@
 #include "added_tokens.hpp"
 #include "characters.hpp"
 #include "normalizer.hpp"
+#include "spare.hpp"
 #include "word_map.hpp"
 #include "word_model.hpp"
 
@@ -65,6 +65,7 @@ struct Workspace {
   std::vector<int64_t> starts;
   std::vector<int64_t> unit_origins;
   std::string text;
+  std::vector<float> features;
   Ids ids;
 };
 
@@ -75,7 +76,6 @@ class Tokenizer {
 
   // Reads the text of a tokenizer.json; throws NotCompiled or Error.
   explicit Tokenizer(std::string_view json);
-  ~Tokenizer();
 
   // Appends the ids of one UTF-8 text, and unless null where its tokens stand.
   void encode(std::string_view text, Workspace& workspace, Ids& out, Spans* spans = nullptr) const;
@@ -102,9 +102,10 @@ class Tokenizer {
     sink(ids);
   }
 
-  // A workspace that no other call uses, and back again.
-  std::unique_ptr<Workspace> take_workspace() const;
-  void give_back(std::unique_ptr<Workspace> workspace) const;
+  // A workspace that no other call uses.
+  Borrowed<Workspace> workspace() const {
+    return {workspaces_, [] { return std::make_unique<Workspace>(); }};
+  }
 
   int64_t vocab_size() const { return vocab_size_; }
   // Ids that any text begins and ends with.
@@ -135,7 +136,7 @@ class Tokenizer {
   bool add_prefix_space_ = false;
   bool trims_spans_ = false, trims_prefix_space_ = false;
   int64_t vocab_size_ = 0;
-  mutable std::array<std::atomic<Workspace*>, 64> workspaces_{};
+  mutable Spare<Workspace> workspaces_;
 };
 
 }  // namespace textcnn

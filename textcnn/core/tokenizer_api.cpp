@@ -1,4 +1,5 @@
 // The C interface of tokenizers, and of text to logits in one call.
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -14,21 +15,6 @@ namespace {
 
 constexpr int64_t kStretchTexts = 64;
 
-// A workspace for the time of one stretch of work.
-class Borrowed {
- public:
-  explicit Borrowed(const Tokenizer& tokenizer) : tokenizer_(tokenizer), own_(tokenizer.take_workspace()) {}
-  ~Borrowed() { tokenizer_.give_back(std::move(own_)); }
-  Borrowed(const Borrowed&) = delete;
-  Borrowed& operator=(const Borrowed&) = delete;
-  Workspace& operator*() const { return *own_; }
-  Workspace* operator->() const { return own_.get(); }
-
- private:
-  const Tokenizer& tokenizer_;
-  std::unique_ptr<Workspace> own_;
-};
-
 std::string_view text_at(const char* data, const int64_t* ends, int64_t n) {
   const int64_t begin = n == 0 ? 0 : ends[n - 1];
   return {data + begin, static_cast<size_t>(ends[n] - begin)};
@@ -40,6 +26,13 @@ void check_ends(const int64_t* ends, int64_t texts) {
     if (ends[n] < before) fail("ends: got falling ends at text " + text_of(n) + "; expected them to rise");
     before = ends[n];
   }
+}
+
+// Ids of the tokenizer are rows of the tables without another look.
+void check_vocabulary(const Tables& tables, const Tokenizer& tokenizer) {
+  if (tokenizer.vocab_size() > tables.vocab_size)
+    fail("tokenizer: got " + text_of(tokenizer.vocab_size()) + " tokens; expected at most the model's " +
+         text_of(tables.vocab_size) + "; use the tokenizer.json that was saved with the model");
 }
 
 int32_t* copy_of(const std::vector<Ids>& parts, int64_t total) {
@@ -92,7 +85,7 @@ int64_t textcnn_encode(const textcnn_tokenizer* tokenizer, const char* data, con
     check_ends(ends, texts);
     std::vector<Ids> parts(static_cast<size_t>((texts + kStretchTexts - 1) / kStretchTexts));
     parallel(texts, kStretchTexts, threads, [&](int64_t begin, int64_t end) {
-      const Borrowed workspace(*tokenizer);
+      const auto workspace = tokenizer->workspace();
       Ids& out = parts[static_cast<size_t>(begin / kStretchTexts)];
       for (int64_t n = begin; n < end; ++n) {
         tokenizer->encode(text_at(data, ends, n), *workspace, out);
@@ -113,7 +106,7 @@ int64_t textcnn_encode(const textcnn_tokenizer* tokenizer, const char* data, con
 
 int64_t textcnn_spans(const textcnn_tokenizer* tokenizer, const char* text, size_t bytes, int32_t** ids, int64_t** spans) {
   return guarded<int64_t>(-1, [&] {
-    const Borrowed workspace(*tokenizer);
+    const auto workspace = tokenizer->workspace();
     std::vector<Ids> own(1);
     Spans found;
     tokenizer->encode({text, bytes}, *workspace, own[0], &found);
@@ -141,12 +134,10 @@ int32_t textcnn_logits_of_texts(const textcnn_tables* tables, const textcnn_toke
                                 const int64_t* ends, int64_t texts, int32_t threads, float* features, float* logits) {
   return guarded<int32_t>(-1, [&] {
     check_ends(ends, texts);
-    if (tokenizer->vocab_size() > tables->vocab_size)
-      fail("tokenizer: got " + text_of(tokenizer->vocab_size()) + " tokens; expected at most the model's " +
-           text_of(tables->vocab_size) + "; use the tokenizer.json that was saved with the model");
+    check_vocabulary(*tables, *tokenizer);
     parallel(texts, kStretchTexts, threads, [&](int64_t begin, int64_t end) {
-      const Borrowed workspace(*tokenizer);
-      Pooling pooling(*tables);
+      const auto workspace = tokenizer->workspace();
+      const auto pooling = tables->pooling();
       std::vector<float> own(static_cast<size_t>(features == nullptr ? tables->features : 0));
       Ids& ids = workspace->ids;
       for (int64_t n = begin; n < end; ++n) {
@@ -155,15 +146,31 @@ int32_t textcnn_logits_of_texts(const textcnn_tables* tables, const textcnn_toke
         if (text.size() <= Tokenizer::kPieceBytes) {
           ids.count = 0;
           tokenizer->encode(text, *workspace, ids);
-          pooling.pool(ids.values.data(), ids.count, row);
+          pooling->pool(ids.values.data(), ids.count, row);
         } else {
-          pooling.begin();
-          tokenizer->encode_pieces(text, *workspace, ids, [&](const Ids& piece) { pooling.push(piece.values.data(), piece.count); });
-          pooling.finish(row);
+          pooling->begin();
+          tokenizer->encode_pieces(text, *workspace, ids, [&](const Ids& piece) { pooling->push(piece.values.data(), piece.count); });
+          pooling->finish(row);
         }
         kernels().apply_head(*tables, row, logits + n * tables->classes);
       }
     });
     return 0;
+  });
+}
+
+int64_t textcnn_label_of_text(const textcnn_tables* tables, const textcnn_tokenizer* tokenizer, const char* text, size_t bytes) {
+  return guarded<int64_t>(-1, [&]() -> int64_t {
+    check_vocabulary(*tables, *tokenizer);
+    const auto workspace = tokenizer->workspace();
+    const auto pooling = tables->pooling();
+    std::vector<float>& features = workspace->features;
+    features.resize(static_cast<size_t>(tables->features + tables->classes));
+    workspace->ids.count = 0;
+    tokenizer->encode({text, bytes}, *workspace, workspace->ids);
+    pooling->pool(workspace->ids.values.data(), workspace->ids.count, features.data());
+    float* logits = features.data() + tables->features;
+    kernels().apply_head(*tables, features.data(), logits);
+    return std::max_element(logits, logits + tables->classes) - logits;
   });
 }

@@ -18,7 +18,7 @@ from .decisions import Array, count_fired
 from .factors import table_of_factors
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .tables import Tables
-from .text_batches import check_threads, text_batches
+from .text_batches import BATCH_CHARACTERS, check_threads, text_batches
 from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 
 if TYPE_CHECKING:
@@ -167,6 +167,14 @@ class FoldedTextCNN(TextClassifier):
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+
+    def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
+        if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+            tokenizer = self.tokenizer
+            if isinstance(tokenizer, CompiledTokenizer) and len(texts[0]) < BATCH_CHARACTERS:
+                # Without an array on the way: making a few would take longer than the text itself.
+                return np.array((self.tables.label_of_text(tokenizer, texts[0]),))
+        return super()._label_ids(texts)
 
     def logits_and_fired(self, texts: Iterable[str]) -> tuple[Array, NDArray[np.int64]]:
         """Return the logits [N, C], divided by the temperature, and how many filters fired in each text [N].

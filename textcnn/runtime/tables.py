@@ -96,6 +96,7 @@ class Tables:
             raise last_error()
         self._norm = norm  # the core reads it as long as it is open
         weakref.finalize(self, core.textcnn_tables_close, self.handle)
+        self._label_of_text = core.textcnn_label_of_text
 
     @property
     def is_int8(self) -> bool:
@@ -152,6 +153,18 @@ class Tables:
         )  # fmt: skip
         check(code)
         return logits
+
+    def label_of_text(self, tokenizer: CompiledTokenizer, text: str) -> int:
+        """Return the class with the largest logit of one text.
+
+        Raises:
+            ValueError: the text holds half of a surrogate pair, or the tokenizer has more tokens than the tables.
+        """
+        try:
+            data = text.encode()
+        except UnicodeEncodeError:
+            data = Utf8Texts.of([text]).data  # type: ignore[assignment]
+        return check(self._label_of_text(self.handle, tokenizer.handle, data, len(data)))
 
     def features(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], threads: int = 1) -> Floats:
         """Return the pooled features [N, F] of token ids."""
