@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numba", "numpy", "scikit-learn")
+PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numpy", "scikit-learn")
 
 
 def machine() -> dict[str, Any]:

@@ -84,7 +84,10 @@ def build(target: Path = LIBRARY, flags: Sequence[str] = (), link: Sequence[str]
         unfinished = Path(folder) / target.name
         # Libraries of the compiler go in, so that the wheel works where there is none.
         static = [] if sys.platform == "darwin" or "ziglang" in compiler else ["-static-libstdc++", "-static-libgcc"]
-        _run([*compiler, "-shared", "-o", str(unfinished), *map(str, objects), *static, *flags, *link, *_threads()])
+        if not flags and sys.platform != "darwin":
+            static.append("-s")
+        _run([*compiler, "-shared", "-o", str(unfinished), *map(str, objects), *static, *flags, *link,
+              *_threads(), *os.environ.get("ARCHFLAGS", "").split()])  # fmt: skip
         unfinished.replace(target)
     return target
 
@@ -125,7 +128,7 @@ def compile_objects(compiler: Sequence[str], flags: Sequence[str]) -> list[Path]
 
     def compile_one(job: tuple[Path, list[str]]) -> Path:
         source, own = job
-        command = [*compiler, *flags, *own, *_threads()]
+        command = [*compiler, *flags, *own, *_threads(), *os.environ.get("ARCHFLAGS", "").split()]
         digest = hashlib.sha256(repr(command).encode() + headers + source.read_bytes()).hexdigest()[:20]
         target = folder / f"{source.stem}-{digest}.o"
         if not target.is_file():
