@@ -37,6 +37,6 @@ def main(verb: str, args: list[str]) -> None:
         return
     from rich.console import Console
 
-    from .runtime.explain_views import table
+    from .runtime.explain.views import table
 
     Console().print(table(explanation, options.top))

@@ -18,9 +18,14 @@ namespace {
 
 #include "features.hpp"
 
+#include "winning.hpp"
+
+#include "replacing.hpp"
+
 }  // namespace
 
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
-const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head};
+const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
+    TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head, find_winners, finish_winners, least_of_tokens};
 
 }  // namespace textcnn

@@ -95,6 +95,11 @@ class Tables:
             raise last_error()
         self._norm = norm  # the core reads it as long as it is open
         weakref.finalize(self, core.textcnn_tables_close, self.handle)
+        self._arguments = (dict(config), dict(tensors), classes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy opens tables of its own: the handle belongs to one process.
+        return Tables, self._arguments
 
     @property
     def is_int8(self) -> bool:
