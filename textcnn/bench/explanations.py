@@ -84,12 +84,10 @@ def _cost(figures: Figures, key: str, what: str, ours: Any, theirs: Any, texts: 
 
 def sum_error(model: FoldedTextCNN, texts: Sequence[str]) -> tuple[int, float]:
     """Texts, and the largest |bias + sum of weights - logit| of any label, relative to |logit| or 1."""
-    weight, bias = model.tables.head_weight.astype(np.float64), model.tables.head_bias.astype(np.float64)
     largest, begin = 0.0, 0
     for won in model.winners(texts):
         logits = model.logits(list(texts[begin : begin + len(won)])).astype(np.float64)
-        sums = won.features.astype(np.float64) @ weight.T + bias
-        largest = max(largest, float((np.abs(sums - logits) / np.maximum(np.abs(logits), 1)).max(initial=0)))
+        largest = max(largest, float((np.abs(won.logits - logits) / np.maximum(np.abs(logits), 1)).max(initial=0)))
         begin += len(won)
     return len(texts), largest
 

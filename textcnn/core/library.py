@@ -45,7 +45,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),
-    "textcnn_winners": (_I, (_P, _P, _P, _N, _I, *[_P] * 6)),
+    "textcnn_winners": (_I, (_P, _P, _P, _N, _I, *[_P] * 7)),
     "textcnn_ngrams": (_N, (_P, _P, _N, *[_P] * 12)),
     "textcnn_least_of_tokens": (_I, (_P, _P, _N, _N, _P, _P, _P, _P, _N, _I, _I, _P)),
     "textcnn_activate": (_I, (_P, _N, _I)),

@@ -90,11 +90,12 @@ TEXTCNN_API int32_t textcnn_logits_of_ids(const textcnn_tables *tables, const in
 /* The window that wins each filter, [N, F] each: pooled values; those of the next best window, 0 where there is none;
  * sums with the bias before activation, -inf where there is none; and the token that the window begins at, counted from
  * the first that is no padding: negative where it hangs over the beginning, TEXTCNN_NO_WINDOW where there is none.
- * begins, ends [N]: where the ids of each text lie without the padding at both ends. Refused with a pooled norm. */
+ * begins, ends [N]: where the ids of each text lie without the padding at both ends. logits [N, C]: bias and
+ * contributions of the features, added in double. Refused with a pooled norm. */
 #define TEXTCNN_NO_WINDOW INT32_MIN
 TEXTCNN_API int32_t textcnn_winners(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
                                     int64_t texts, int32_t threads, float *features, float *without, float *sums,
-                                    int32_t *start, int64_t *begins, int64_t *ends);
+                                    int32_t *start, int64_t *begins, int64_t *ends, double *logits);
 
 /* The n-grams of one text: what filters contribute through the same tokens, added up and shared among them. Inputs are
  * the text's token ids [T] without the padding at both ends, its winners [F] and the head's weights [F] of a label.

@@ -154,6 +154,25 @@ class Winning {
   std::vector<int32_t> place_;
 };
 
+// The logits that contributions add up to: in double, because thousands of them may cancel.
+void add_contributions(const Tables& tables, const float* features, double* logits) {
+  constexpr int64_t kLanes = 8;
+  const int64_t count = tables.features;
+  for (int64_t c = 0; c < tables.classes; ++c) {
+    const float* weight = tables.head_weight + c * count;
+    double lanes[kLanes] = {};
+    const int64_t whole = count / kLanes * kLanes;
+    for (int64_t f = 0; f < whole; f += kLanes)
+      for (int64_t i = 0; i < kLanes; ++i)
+        lanes[i] += static_cast<double>(weight[f + i]) * static_cast<double>(features[f + i]);
+    for (int64_t f = whole; f < count; ++f)
+      lanes[f - whole] += static_cast<double>(weight[f]) * static_cast<double>(features[f]);
+    double sum = tables.head_bias[c];
+    for (const double lane : lanes) sum += lane;
+    logits[c] = sum;
+  }
+}
+
 // Where the ids of each text lie without padding at both ends. Returns the length of the longest.
 int64_t leave_out_padding(const Tables& tables, const int32_t* ids, const int64_t* offsets, int64_t texts,
                           int64_t* begins, int64_t* ends) {
@@ -173,7 +192,7 @@ int64_t leave_out_padding(const Tables& tables, const int32_t* ids, const int64_
 
 int32_t textcnn_winners(const textcnn_tables* tables, const int32_t* ids, const int64_t* offsets, int64_t texts,
                         int32_t threads, float* features, float* without, float* sums, int32_t* start, int64_t* begins,
-                        int64_t* ends) {
+                        int64_t* ends, double* logits) {
   return guarded<int32_t>(-1, [&] {
     if (tables->norm_weight != nullptr)
       fail("got a model that normalises its pooled features, so that no n-gram has a part of its own; expected "
@@ -189,6 +208,7 @@ int32_t textcnn_winners(const textcnn_tables* tables, const int32_t* ids, const 
       for (int64_t n = first; n < last; ++n) {
         const int64_t at = n * tables->features;
         winning.find(ids + begins[n], ends[n] - begins[n], {features + at, without + at, sums + at, start + at});
+        add_contributions(*tables, features + at, logits + n * tables->classes);
       }
     });
     return 0;

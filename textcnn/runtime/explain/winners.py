@@ -1,6 +1,6 @@
 """The winning n-gram of every filter in many texts at once, as arrays.
 
-Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths.
+Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `C` classes.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Winners:
         sums: [N, F] sums of the winning windows with the bias, before activation; -inf where there is none.
         start: [N, F] token that the window begins at: negative where it hangs over the beginning of the text,
             NO_WINDOW where there is none.
+        logits: [N, C] bias and contributions of the features, added in float64.
     """
 
     tables: Tables
@@ -45,6 +46,7 @@ class Winners:
     without: NDArray[np.float32]
     sums: NDArray[np.float32]
     start: NDArray[np.int32]
+    logits: NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.features)
@@ -86,9 +88,10 @@ def find_winners(tables: Tables, ids: NDArray[np.int32], offsets: NDArray[np.int
     features, without, sums = (np.empty((texts, tables.layout.features), np.float32) for _ in range(3))
     start = np.empty(features.shape, np.int32)
     begins, ends = np.empty(texts, np.int64), np.empty(texts, np.int64)
+    logits = np.empty((texts, tables.classes))
     code = library().textcnn_winners(
         tables.handle, address(ids), address(offsets), texts, threads, address(features), address(without),
-        address(sums), address(start), address(begins), address(ends),
+        address(sums), address(start), address(begins), address(ends), address(logits),
     )  # fmt: skip
     check(code)
-    return Winners(tables, ids, begins, ends, begins - offsets[:-1], features, without, sums, start)
+    return Winners(tables, ids, begins, ends, begins - offsets[:-1], features, without, sums, start, logits)
