@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, INSTRUCTIONS, VOCAB_SIZE, flat, id_lists, make_model, reference_logits, word_tokenizer
+from folded_models import (
+    CONFIGS,
+    INSTRUCTIONS,
+    VOCAB_SIZE,
+    flat,
+    id_lists,
+    make_model,
+    reference_logits,
+    word_tokenizer,
+)
 from numpy.testing import assert_allclose
 
 from textcnn.core import library

@@ -62,7 +62,9 @@ class Tables:
         # The temperature is folded in here and not in the file: calibration may change it afterwards.
         self.head_weight: Floats = contiguous(_of_type(tensors, "head_weight", np.float32) / temperature, np.float32)
         self.head_bias: Floats = contiguous(_of_type(tensors, "head_bias", np.float32) / temperature, np.float32)
-        norm = [_of_type(tensors, name, np.float32) if self.normalizes else None for name in ("norm_weight", "norm_bias")]
+        norm = [
+            _of_type(tensors, name, np.float32) if self.normalizes else None for name in ("norm_weight", "norm_bias")
+        ]
         widths = contiguous([own.width for own in self.layout.widths], np.int64)
         filters = contiguous([own.filters for own in self.layout.widths], np.int64)
         spec = TablesSpec(

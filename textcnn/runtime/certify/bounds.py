@@ -125,9 +125,7 @@ def guarantee(
         slack = _ROUNDING * (1 + np.abs(directions) @ np.abs(ranges.value))
         open_ = np.flatnonzero(margin - loss - slack <= 0)
         if len(open_) and length:
-            own = worst_losses(
-                tables, widths, length, directions[open_], vocabulary, ranges.dropped, replaced, threads
-            )
+            own = worst_losses(tables, widths, length, directions[open_], vocabulary, ranges.dropped, replaced, threads)
             loss[open_] = np.minimum(loss[open_], own)
         margins.append(float(margin.min()))
         least.append(float((margin - loss - slack).min()))
@@ -208,7 +206,10 @@ def _ranges(
 
 
 def _of_width(own: Windows, largest: Floats, smallest: Floats, k: int, length: int) -> tuple[Floats, ...]:
-    """Return value, lowest, highest [F], dropped and raised [T, F] of one width, before activation; -inf without a window."""
+    """Return value, lowest, highest [F], dropped and raised [T, F] of one width, before activation.
+
+    All are -inf where there is no window.
+    """
     terms, sums, starts, positions, real, span = (
         own.terms, own.sums, own.starts, own.positions, own.real, own.span,
     )  # fmt: skip

@@ -38,7 +38,7 @@ class TokenShare(NamedTuple):
 
 
 # TokenShare of a tuple, in half the time of TokenShare(...): there are hundreds of them in a text.
-_TOKEN_SHARE: Callable[[tuple[int, int, str, float]], TokenShare] = partial(tuple.__new__, TokenShare)  # type: ignore[assignment]
+_TOKEN_SHARE: Callable[[tuple[int, int, str, float]], TokenShare] = partial(tuple.__new__, TokenShare)
 
 
 class Contribution(NamedTuple):
@@ -135,14 +135,21 @@ class Explanation:
     def _repr_html_(self) -> str:
         return self.to_html()
 
-    def __rich__(self) -> Any:
-        from .views import table
+    def __str__(self) -> str:
+        from .views import text
 
-        return table(self)
+        return text(self)
+
+    def __rich__(self) -> Any:
+        from rich.text import Text
+
+        from .views import text
+
+        return Text.from_ansi(text(self, color=True))
 
 
 class _Windows(NamedTuple):
-    """The winning windows of text n of `winners`, and the head's weights [F] of label c; n-grams are made when asked."""
+    """The winning windows of text n of `winners` and the head's weights [F] of label c, of which n-grams are made."""
 
     winners: Winners
     n: int
