@@ -259,11 +259,7 @@ class FoldedTextCNN(TextClassifier):
             yield find_winners(self.tables, *self.encode(batch), self.threads)
 
     def certify(self, texts: Iterable[str], replaced: int = 1) -> Guarantees:
-        """Bound the margins of texts under any replacement of so many tokens.
-
-        Args:
-            texts: N texts.
-            replaced: k, how many tokens are replaced at most.
+        """Bound the margins of texts under any replacement of at most `replaced` tokens.
 
         Example:
             >>> model.certify(["a lovely film"], replaced=1).certified
