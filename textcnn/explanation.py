@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 from .arguments import VerbParser
 from .classifier import load
+from .runtime.explain.views import page, text
+from .runtime.storage import write_text
 
 DESCRIPTION = """\
 Prints the n-grams of a text that made its answer; bias and weights add up to the logit exactly.
@@ -16,7 +20,7 @@ Prints the n-grams of a text that made its answer; bias and weights add up to th
 
 
 def main(verb: str, args: list[str]) -> None:
-    """Runs the verb."""
+    """Run the verb."""
     parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
     parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
     parser.add_argument("text", help="the text")
@@ -27,16 +31,13 @@ def main(verb: str, args: list[str]) -> None:
     options = parser.read(args)
     explanation = load(options.directory).explain(options.text, options.label)
     if options.html:
-        page = f"<!doctype html><meta charset=utf-8><title>{verb}</title>"
-        page += '<meta name=viewport content="width=device-width"><style>:root{color-scheme:light dark}</style>'
-        written = explanation.to_html(options.top)
-        Path(options.html).parent.mkdir(parents=True, exist_ok=True)
-        Path(options.html).write_text(page + written, encoding="utf-8")
+        path = Path(options.html)
+        content = page(explanation, options.top)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, content)
+        print(f"wrote {path}", file=sys.stderr)
     if options.json:
         print(json.dumps(explanation.to_dict(), ensure_ascii=False))
         return
-    from rich.console import Console
-
-    from .runtime.explain_views import table
-
-    Console().print(table(explanation, options.top))
+    # Colours are for terminals, and not for those who refuse them: https://no-color.org
+    print(text(explanation, options.top, color=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))

@@ -20,10 +20,16 @@ namespace {
 
 #include "ascii_words.hpp"
 
+#include "winning.hpp"
+
+#include "replacing.hpp"
+
 }  // namespace
 
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
-const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head,
-                                                         row_of_factors, scan_ascii};
+const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
+    TEXTCNN_NAME(TEXTCNN_ISA), add_windows,  scale_maxima,   apply_head,      row_of_factors,
+    scan_ascii,                find_winners, finish_winners, least_of_tokens,
+};
 
 }  // namespace textcnn

@@ -9,6 +9,21 @@
 
 namespace textcnn {
 
+// Windows that `find_winners` looks at in one call: their numbers fit a lane of int8.
+constexpr int64_t kWinnersAtOnce = 64;
+
+// What `least_of_tokens` reads and fills, as `textcnn_least_of_tokens` has it. values [F] is a buffer of the caller.
+struct Replacements {
+  const int64_t* vocabulary;
+  int64_t count;
+  const float *base, *rest;
+  const uint8_t* replaceable;
+  const float* functions;
+  int64_t function_count;
+  Activation activation;
+  float* least;
+};
+
 struct Kernels {
   const char* name;
 
@@ -25,6 +40,17 @@ struct Kernels {
                          int8_t* row);
   // Ids of the words of ASCII text; see ascii_words.hpp.
   ScanStop (*scan_ascii)(AsciiScan& scan);
+  // The best and the second best sum of every filter of one width, and where the best window begins in `rows`, with
+  // `count` more windows, of which there are at most kWinnersAtOnce. best, second: of the table's type, for the padded
+  // filters of all widths, as is `place`. buffer: 3 values of that type for each padded filter of the width.
+  void (*find_winners)(const Tables& tables, const Width& width, const int64_t* rows, int64_t start, int64_t count,
+                       void* buffer, void* best, void* second, int32_t* place);
+  // sums [F] = best with scale and bias, start [F] = place - first, of one width.
+  void (*finish_winners)(const Tables& tables, const Width& width, const void* best, const int32_t* place,
+                         int32_t first, float* sums, int32_t* start);
+  // The least values of the positions begin .. end. values: a buffer [F].
+  void (*least_of_tokens)(const Tables& tables, const Replacements& replacements, int64_t begin, int64_t end,
+                          float* values);
 };
 
 // The kernels in use.

@@ -57,6 +57,9 @@ struct Tables {
   int64_t element_bytes() const { return int8 ? 1 : 4; }
 };
 
+// Throws Error where offsets fall or a token id is not in the vocabulary.
+void check_ids(const Tables& tables, const int32_t* ids, const int64_t* offsets, int64_t texts);
+
 }  // namespace textcnn
 
 struct textcnn_tables : textcnn::Tables {

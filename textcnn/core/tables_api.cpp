@@ -12,7 +12,9 @@ namespace {
 // Texts of a stretch: enough to make the start of a text in progress cheap.
 constexpr int64_t kStretchTexts = 64;
 
-void check_ids(const Tables& tables, const int32_t* ids, const int64_t* offsets, int64_t texts) {
+}  // namespace
+
+void textcnn::check_ids(const Tables& tables, const int32_t* ids, const int64_t* offsets, int64_t texts) {
   if (texts < 0 || offsets[0] != 0) fail("offsets: got a first offset other than 0; expected offsets that rise from 0");
   for (int64_t n = 0; n < texts; ++n)
     if (offsets[n + 1] < offsets[n]) fail("offsets: got falling offsets at text " + text_of(n) + "; expected them to rise");
@@ -22,8 +24,6 @@ void check_ids(const Tables& tables, const int32_t* ids, const int64_t* offsets,
       fail("ids: got token id " + text_of(ids[k]) + "; expected 0 to " + text_of(tables.vocab_size - 1) +
            "; use the tokenizer that was saved with the model");
 }
-
-}  // namespace
 
 textcnn_tables* textcnn_tables_open(const textcnn_tables_spec* spec) {
   return guarded<textcnn_tables*>(nullptr, [&] { return new textcnn_tables(*spec); });

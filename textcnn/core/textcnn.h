@@ -95,30 +95,36 @@ TEXTCNN_API int32_t textcnn_logits_of_ids(const textcnn_tables *tables, const in
 TEXTCNN_API int32_t textcnn_table_of_factors(const int8_t *vectors, const uint16_t *filters, int64_t rows,
                                              int64_t components, int64_t columns, int8_t *table);
 
-/* The window that wins each filter, [N, F] each: pooled values, those of the next best window, sums with the bias
- * before activation, the token that the window begins at, and the first and the last token that it reads (-1 where
- * there is none). Texts begin and end with a token that is no padding. */
+/* The window that wins each filter, [N, F] each: pooled values; those of the next best window, 0 where there is none;
+ * sums with the bias before activation, -inf where there is none; and the token that the window begins at, counted from
+ * the first that is no padding: negative where it hangs over the beginning, TEXTCNN_NO_WINDOW where there is none.
+ * begins, ends [N]: where the ids of each text lie without the padding at both ends. logits [N, C]: bias and
+ * contributions of the features, added in double. Refused with a pooled norm. */
+#define TEXTCNN_NO_WINDOW INT32_MIN
 TEXTCNN_API int32_t textcnn_winners(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
-                                    int64_t texts, float *features, float *without, float *sums, int32_t *start,
-                                    int32_t *first, int32_t *last);
+                                    int64_t texts, int32_t threads, float *features, float *without, float *sums,
+                                    int32_t *start, int64_t *begins, int64_t *ends, double *logits);
 
 /* The n-grams of one text: what filters contribute through the same tokens, added up and shared among them. Inputs are
- * the text's token ids [T], its winners [F] and the head's weights [F] of a label. Outputs, G n-grams in the order of
- * the text: ends [G, 2] first and last token, weights [G], losses [G], filters [F], filter_begins [G + 1],
- * shares [F * widest window], share_begins [G + 1]; G is at most F, and is returned. */
+ * the text's token ids [T] without the padding at both ends, its winners [F] and the head's weights [F] of a label.
+ * Outputs, G n-grams in the order of the text: ends [G, 2] first and last token; weights [G], what each adds to the
+ * logit; losses [G], how much less that is with the next best windows; filters [F] and filter_begins [G + 1]; shares
+ * [F * widest window], the part of each token, NaN for padding, and share_begins [G + 1]. G is at most F, and is
+ * returned. */
 TEXTCNN_API int64_t textcnn_ngrams(const textcnn_tables *tables, const int32_t *ids, int64_t tokens,
                                    const float *features, const float *without, const float *sums,
-                                   const int32_t *start, const int32_t *first, const int32_t *last,
-                                   const double *weight, int64_t *ends, double *weights, double *losses,
-                                   int64_t *filters, int64_t *filter_begins, double *shares, int64_t *share_begins);
+                                   const int32_t *start, const double *weight, int64_t *ends, double *weights,
+                                   double *losses, int64_t *filters, int64_t *filter_begins, double *shares,
+                                   int64_t *share_begins);
 
 /* For each position [T] and linear function of the features [K, F], the least value over the tokens that could stand
- * there: least [T, K]. vocabulary: rows of the float32 table to try. base [T, F]: maxima of the windows without the
- * position. rest [T, columns]: sums of the windows with it but for its own term, -inf for none. replaceable [T]. */
+ * there, or what `least` [T, K] holds where that is less. vocabulary: rows of the float32 table to try. base [T, F]:
+ * maxima of the windows without the position. rest [T, columns]: sums of the windows with it but for its own term, where
+ * a table row has that term; -inf for none. replaceable [T]: positions to try. */
 TEXTCNN_API int32_t textcnn_least_of_tokens(const textcnn_tables *tables, const int64_t *vocabulary, int64_t count,
                                             int64_t tokens, const float *base, const float *rest,
                                             const uint8_t *replaceable, const float *functions, int64_t function_count,
-                                            int32_t activation, float *least);
+                                            int32_t activation, int32_t threads, float *least);
 
 /* The activation of `count` values, in place. */
 TEXTCNN_API int32_t textcnn_activate(float *values, int64_t count, int32_t activation);

@@ -9,7 +9,6 @@ import numpy as np
 from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
-from ..runtime.bounds import guarantee
 from ..runtime.folded import FoldedTextCNN
 from .labelled import read_labelled, spread
 
@@ -44,7 +43,7 @@ def main(verb: str, args: list[str]) -> None:
     assert isinstance(model, FoldedTextCNN)
     if options.text is not None:
         for k in options.replaced:
-            found = guarantee(model, [options.text], k)
+            found = model.certify([options.text], k)
             label: Any = found.labels[0]
             names = [model.labels[c] for c in np.flatnonzero(label)] if model.multi_label else [model.labels[label]]
             verdict = "certified" if found.certified[0] else "not certified"
@@ -63,7 +62,7 @@ def main(verb: str, args: list[str]) -> None:
     right = np.zeros(len(texts), dtype=bool)
     for k in sorted(options.replaced):
         # What fewer tokens can change, more can: only texts that stand so far are looked at.
-        found = guarantee(model, [texts[i] for i in standing], k)
+        found = model.certify([texts[i] for i in standing], k)
         if not right.any() and len(standing) == len(texts):
             same = found.labels == targets
             right = same.all(axis=1) if model.multi_label else same

@@ -6,8 +6,9 @@ Shapes: `N` texts, `F` filters of all widths, `C` classes, `V` table rows, `R` v
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,11 +19,12 @@ from .decisions import Array, count_fired
 from .factors import table_of_factors
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .tables import Tables
-from .text_batches import BATCH_CHARACTERS, check_threads, text_batches
+from .text_batches import BATCH_CHARACTERS, check_column, check_threads, text_batches
 from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 
 if TYPE_CHECKING:
-    from .explain import Explanation
+    from .certify import Guarantees
+    from .explain import Explanation, Winners
 
 FORMAT = "textcnn-folded-2"
 # What a folded model does not depend on may change in config.json without folding again.
@@ -139,6 +141,11 @@ class FoldedTextCNN(TextClassifier):
         return self.tables.is_int8
 
     @property
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """The tensors of folded.safetensors, with the table where the file has its factors."""
+        return MappingProxyType(self._tensors)
+
+    @property
     def table_shape(self) -> tuple[int, int]:
         """Rows of the table, tokens and the zero vector, and values in a row."""
         rows, columns = self.tables.table.shape
@@ -224,8 +231,12 @@ class FoldedTextCNN(TextClassifier):
         """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
         return self.tables.logits(ids, offsets, self.threads)
 
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each token of a text, in characters; a special token has none: (0, 0)."""
+        return self.tokenizer.spans(text)
+
     def explain(self, text: str, label: str | None = None) -> Explanation:
-        """The n-grams of a text that made a logit, and how much of it each made.
+        """Return the n-grams of a text that make a logit, and the part that each has in it.
 
         Args:
             text: One text.
@@ -237,19 +248,53 @@ class FoldedTextCNN(TextClassifier):
             ('call now', 1.73)
 
         Raises:
+            TypeError: the text is no string.
             ValueError: there is no such label, or the model normalises its pooled features.
         """
-        from .explain import explain
-
         if not isinstance(text, str):
             raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
-        return explain(self, text, label)
+        return self.explain_batch([text], label)[0]
 
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """The same for many texts, found together; each explains `label`, or its own label where that is None."""
-        from .explain import explain_batch
+        """Return the explanations of many texts, found together: of `label`, or of each text's own label for None."""
+        from .explain import explain_ids
 
-        return explain_batch(self, [text for batch in text_batches(texts) for text in batch], label)
+        explanations = []
+        for batch in text_batches(texts):
+            ids, offsets = self.encode(batch)
+            explanations += explain_ids(
+                self.tables, ids, offsets, batch, self.spans, self.labels, label, self.multi_label, self.threads
+            )
+        return explanations
+
+    def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
+        """Yield the window that wins each filter in each text, for batches of texts in their order."""
+        from .explain import find_winners
+
+        for batch in text_batches(texts):
+            yield find_winners(self.tables, *self.encode(batch), self.threads)
+
+    def certify(self, texts: Iterable[str], replaced: int = 1) -> Guarantees:
+        """Bound the margins of texts under any replacement of at most `replaced` tokens.
+
+        Example:
+            >>> model.certify(["a lovely film"], replaced=1).certified
+            array([ True])
+
+        Raises:
+            ValueError: k is less than 1, the tables are int8, or the model normalises its pooled features.
+        """
+        from .certify import guarantee
+
+        check_column(texts)
+        thresholds = [self.thresholds.get(name, 0.5) for name in self.labels] if self.multi_label else None
+        return guarantee(self.tables, *self.encode(list(texts)), replaced, thresholds, self.threads)
+
+    def replace(self, **tensors: NDArray[Any]) -> FoldedTextCNN:
+        """Return the model with other tensors: `head_weight` for instance; names are those of `tensors`."""
+        return FoldedTextCNN(
+            self.config, {**self._tensors, **tensors}, self.tokenizer_json, self.metadata, self.threads
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)

@@ -63,7 +63,9 @@ class Tables:
         # The temperature is folded in here and not in the file: calibration may change it afterwards.
         self.head_weight: Floats = contiguous(_of_type(tensors, "head_weight", np.float32) / temperature, np.float32)
         self.head_bias: Floats = contiguous(_of_type(tensors, "head_bias", np.float32) / temperature, np.float32)
-        norm = [_of_type(tensors, name, np.float32) if self.normalizes else None for name in ("norm_weight", "norm_bias")]
+        norm = [
+            _of_type(tensors, name, np.float32) if self.normalizes else None for name in ("norm_weight", "norm_bias")
+        ]
         widths = contiguous([own.width for own in self.layout.widths], np.int64)
         filters = contiguous([own.filters for own in self.layout.widths], np.int64)
         spec = TablesSpec(
@@ -97,6 +99,11 @@ class Tables:
         self._norm = norm  # the core reads it as long as it is open
         weakref.finalize(self, core.textcnn_tables_close, self.handle)
         self._label_of_text = core.textcnn_label_of_text
+        self._arguments = (dict(config), dict(tensors), classes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy opens tables of its own: the handle belongs to one process.
+        return Tables, self._arguments
 
     @property
     def is_int8(self) -> bool:

@@ -1,24 +1,20 @@
-"""What replacing one token does to every filter, looked up for each position and each token of the vocabulary.
+"""The worst replacement of a token: every filter, looked up for each position and each token of the vocabulary.
 
 Shapes: `T` tokens, `W` width, `F` filters of one width or of all, `Q` windows, `R` values in a table row, `K` linear
 functions of the features.
 """
 
-# mypy: disable-error-code="no-untyped-def, no-untyped-call"
-
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import kernel
-from .kernels import ACTIVATIONS, FEATURE_AT, FILTERS, PADDED, WIDTH, _activate
-
-if TYPE_CHECKING:
-    from .folded import FoldedTextCNN
+from ...core.library import address, check, contiguous, library
+from ..layout import ACTIVATIONS
+from ..tables import Tables
 
 Floats = NDArray[np.float64]
 
@@ -43,26 +39,27 @@ class Windows:
 
 
 def worst_losses(
-    model: FoldedTextCNN, widths: list[Windows], length: int, directions: Floats, vocabulary: NDArray[np.int64],
-    dropped: Floats, k: int,
+    tables: Tables, widths: list[Windows], length: int, directions: Floats, vocabulary: NDArray[np.int64],
+    dropped: Floats, k: int, threads: int = 1,
 ) -> Floats:  # fmt: skip
-    """What linear functions [K, F] of the features lose at most by k replaced tokens: [K], exact for k = 1.
+    """Return the most that linear functions [K, F] of the features lose by k replaced tokens: [K], exact for k = 1.
 
     Args:
-        model: The model.
+        tables: Of the model.
         widths, length: Of the text.
         directions: [K, F].
         vocabulary: Rows of the table that a token can have.
         dropped: [T, F] for k > 1: features that are the least where a token is among those that are replaced.
         k: Tokens that are replaced.
+        threads: Threads that share the positions.
     """
-    layout = model._layout
+    layout = tables.layout
     raw = np.concatenate([one.sums.max(axis=0, initial=-np.inf) for one in widths])
-    value = activated(model, raw)
+    value = activated(tables, raw)
     # What is there without the replaced token, and what its place adds the token's own term to, as in a table row.
     base = np.full((length, layout.features), -np.inf, dtype=np.float32)
     rest = np.full((length, layout.columns), -np.inf, dtype=np.float32)
-    activation = ACTIVATIONS.index(model.config.get("activation", "relu"))
+    activation = ACTIVATIONS.index(tables.activation)
     # For k > 1: how far above a maximum a window comes. What ReLU cuts off below 0 is a way to go as well.
     reference = np.maximum(raw, 0) if activation == 0 else raw
     for one in widths:
@@ -75,18 +72,20 @@ def worst_losses(
             if k > 1:
                 way = reference[own] - one.sums[at_token]
                 without = without + way * (1 - 1 / k)
-            rest[here, layout.columns_of(one.index, j)] = without
-    replaceable = np.zeros(length, dtype=np.bool_)
+            rest[here, layout.widths[one.index].columns(j)] = without
+    replaceable = np.zeros(length, dtype=np.uint8)
     for one in widths:
-        replaceable[one.positions[one.real]] = True
+        replaceable[one.positions[one.real]] = 1
     # A lost maximum is counted by position (`dropped`); of the tokens, what they raise.
     functions = directions if k == 1 else np.minimum(directions, 0)
     number = activation if k == 1 else ACTIVATIONS.index("identity")
     least = np.full((length, len(directions)), np.inf, dtype=np.float32)
-    least_of_tokens(
-        model._tensors["table"], vocabulary, layout.plan, base, rest, replaceable, functions.astype(np.float32), number,
-        least,
+    functions = contiguous(functions, np.float32)
+    code = library().textcnn_least_of_tokens(
+        tables.handle, address(vocabulary, np.int64), len(vocabulary), length, address(base), address(rest),
+        address(replaceable), address(functions), len(functions), number, threads, address(least),
     )  # fmt: skip
+    check(code)
     if k == 1:
         before = directions @ value
         return np.maximum(0, before - least.astype(np.float64).min(axis=0))
@@ -98,51 +97,8 @@ def worst_losses(
     return worst
 
 
-@kernel(allocates=True, fastmath={"reassoc", "contract"})
-def least_of_tokens(table, vocabulary, plan, base, rest, replaceable, functions, activation, least):
-    """For each position and function, the least over the tokens that could stand there: least [T, K], filled.
-
-    Args:
-        table: [V, R] float32.
-        vocabulary: Rows of it to try.
-        plan: [I, 9], as `Layout` has it.
-        base: [T, F] maxima of the windows without the position.
-        rest: [T, R] sums of the windows with it, but for its own term, where a table row has that term; -inf for none.
-        replaceable: [T] positions to try.
-        functions: [K, F] float32.
-        activation: Number of the activation.
-    """
-    values = np.empty(base.shape[1], np.float32)
-    for v in range(vocabulary.size):
-        row = table[vocabulary[v]]
-        for t in range(base.shape[0]):
-            if not replaceable[t]:
-                continue
-            column = 0
-            for i in range(plan.shape[0]):
-                width, filters, at, padded = plan[i, WIDTH], plan[i, FILTERS], plan[i, FEATURE_AT], plan[i, PADDED]
-                own = values[at : at + filters]
-                own[:] = base[t, at : at + filters]
-                for _ in range(width):
-                    terms, others = row[column : column + filters], rest[t, column : column + filters]
-                    for f in range(filters):
-                        own[f] = max(own[f], terms[f] + others[f])
-                    column += padded
-            if activation == 0:
-                for f in range(values.size):
-                    values[f] = max(values[f], np.float32(0))
-            else:
-                for f in range(values.size):
-                    values[f] = _activate(values[f], activation) if values[f] > -3e38 else np.float32(0)
-            for c in range(functions.shape[0]):
-                total = np.float32(0)
-                for f in range(values.size):
-                    total += functions[c, f] * values[f]
-                least[t, c] = min(least[t, c], total)
-
-
 def untouched(own: Windows, length: int) -> Floats:
-    """[T, F] the largest sum of the windows that do not hold each position; -inf without one."""
+    """Return the largest sum of the windows that do not hold each position: [T, F], -inf without one."""
     nothing = np.full((1, own.sums.shape[1]), -np.inf)
     before = np.concatenate([nothing, np.maximum.accumulate(own.sums)])
     after = np.concatenate([np.maximum.accumulate(own.sums[::-1])[::-1], nothing])
@@ -159,11 +115,9 @@ def untouched(own: Windows, length: int) -> Floats:
     return np.asarray(found)
 
 
-def activated(model: FoldedTextCNN, sums: Any) -> Floats:
-    """Activations of sums, 0 where there is no window."""
-    from .winners import activate
-
+def activated(tables: Tables, sums: Any) -> Floats:
+    """Return the activations of sums, 0 where there is no window."""
     window = np.isfinite(sums)
-    number = ACTIVATIONS.index(model.config.get("activation", "relu"))
-    flat = np.where(window, sums, 0).astype(np.float32).ravel()
-    return np.where(window, activate(flat, number).reshape(sums.shape), 0).astype(np.float64)
+    values = np.where(window, sums, 0).astype(np.float32)
+    check(library().textcnn_activate(address(values), values.size, ACTIVATIONS.index(tables.activation)))
+    return np.where(window, values, 0).astype(np.float64)

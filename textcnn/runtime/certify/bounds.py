@@ -1,7 +1,7 @@
-"""How far a logit can move if any k tokens of a text were replaced by any others of the vocabulary: never further.
+"""Bounds on the logits of a text, any k of whose tokens are replaced by any others of the vocabulary.
 
 A window's sum has one term of each of its tokens, read from the table. What one replaced token makes of every filter
-is looked up for each position and each token of the vocabulary: for k = 1 the worst of them is the exact answer. For
+is looked up for each position and each token of the vocabulary: for k = 1 the worst of them is exact. For
 more tokens the losses of the worst positions are added, each with its worst token; where windows share tokens, the way
 that each has to the maximum is shared as well, so that the sum is never less than what k tokens do together. Before
 that, the extremes of the table's columns settle the texts that are certain anyway. Inserted and deleted tokens are not
@@ -15,15 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..tables import Tables, check_ids
 from .replacements import Windows, activated, untouched, worst_losses
-
-if TYPE_CHECKING:
-    from .folded import FoldedTextCNN
 
 Floats = NDArray[np.float64]
 # Sums of float32 terms differ in their last digits by the order of adding.
@@ -32,7 +29,7 @@ _ROUNDING = 1e-5
 
 @dataclass(frozen=True)
 class Guarantees:
-    """What holds for texts whatever k of their tokens are replaced by.
+    """Bounds that hold for texts whatever k of their tokens are replaced by.
 
     Args:
         replaced: k.
@@ -54,7 +51,7 @@ class Guarantees:
 
 @dataclass(frozen=True)
 class _Ranges:
-    """What k replaced tokens can do to the filters of all widths.
+    """Range of the filters of all widths under k replaced tokens.
 
     value [F] without any. lowest, highest [F] with any k. dropped [T, F]: the lowest where this token is among those
     that are replaced. raised [T, F]: the highest that windows with this token can reach.
@@ -67,47 +64,55 @@ class _Ranges:
     raised: Floats
 
 
-def guarantee(model: FoldedTextCNN, texts: Sequence[str], replaced: int = 1) -> Guarantees:
-    """Bounds the margins of texts under any replacement of so many tokens.
+def guarantee(
+    tables: Tables,
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    replaced: int = 1,
+    thresholds: Sequence[float] | None = None,
+    threads: int = 1,
+) -> Guarantees:
+    """Bound the margins of texts under any replacement of at most k tokens.
 
     Args:
-        model: A folded model in float32.
-        texts: N texts.
-        replaced: k, how many tokens are replaced at most.
-
-    Example:
-        >>> guarantee(model, ["a lovely film"], replaced=1).certified
-        array([ True])
+        tables: Of the model, in float32.
+        ids, offsets: Token ids of the texts: text n is ids[offsets[n]:offsets[n + 1]].
+        replaced: k.
+        thresholds: Of a multi-label model, the probability [C] from which each label is given; None where labels
+            exclude each other.
+        threads: Threads that share the positions of a text.
 
     Raises:
         ValueError: k is less than 1, the tables are int8, or the model normalises its pooled features.
     """
     if replaced < 1:
         raise ValueError(f"replaced: got {replaced}; expected a whole number of at least 1")
-    if model.is_int8:
+    if tables.is_int8:
         raise ValueError(
             "guarantee: got int8 tables, whose sums stop at the ends of their range; expected float32; "
             "fold the model without int8"
         )
-    if model.config.get("pooled_norm"):
+    if tables.normalizes:
         raise ValueError(
             "guarantee: got a model that normalises its pooled features, so that every filter moves with every other; "
             "expected pooled_norm False"
         )
-    extremes, vocabulary = _extremes(model), _vocabulary(model)
-    weight, bias = (operand.astype(np.float64) for operand in model._operands[-2:])
-    ids, offsets = model.encode(texts)
+    ids, offsets = check_ids(ids, offsets)
+    vocabulary = _vocabulary(tables)
+    extremes = _extremes(tables, vocabulary)
+    weight, bias = tables.head_weight.astype(np.float64), tables.head_bias.astype(np.float64)
+    _check_vocabulary(tables, ids)
     labels: list[NDArray[np.int64]] = []
     margins: list[float] = []
     least: list[float] = []
     for begin, end in pairwise(offsets):
-        length, widths = _windows(model, ids[begin:end])
-        ranges = _ranges(model, widths, length, extremes, replaced)
+        length, widths = _windows(tables, ids[begin:end])
+        ranges = _ranges(tables, widths, length, extremes, replaced)
         logits = weight @ ranges.value + bias
-        if model.multi_label:
-            wanted = np.array([model.thresholds.get(name, 0.5) for name in model.labels])
+        if thresholds is not None:
+            least_probability = np.asarray(thresholds, dtype=np.float64)
             with np.errstate(divide="ignore"):
-                distance = logits - np.log(wanted / (1 - wanted))
+                distance = logits - np.log(least_probability / (1 - least_probability))
             sign = np.where(distance >= 0, 1.0, -1.0)
             labels.append((sign > 0).astype(np.int64))
             directions, margin = sign[:, None] * weight, sign * distance
@@ -120,17 +125,17 @@ def guarantee(model: FoldedTextCNN, texts: Sequence[str], replaced: int = 1) -> 
         slack = _ROUNDING * (1 + np.abs(directions) @ np.abs(ranges.value))
         open_ = np.flatnonzero(margin - loss - slack <= 0)
         if len(open_) and length:
-            own = worst_losses(model, widths, length, directions[open_], vocabulary, ranges.dropped, replaced)
+            own = worst_losses(tables, widths, length, directions[open_], vocabulary, ranges.dropped, replaced, threads)
             loss[open_] = np.minimum(loss[open_], own)
         margins.append(float(margin.min()))
         least.append(float((margin - loss - slack).min()))
-    shape = (0, len(model.labels)) if model.multi_label else (0,)
+    shape = (0,) if thresholds is None else (0, tables.classes)
     ids_of = np.stack(labels) if labels else np.zeros(shape, dtype=np.int64)
     return Guarantees(replaced, ids_of, np.array(margins), np.array(least))
 
 
 def _largest_loss(ranges: _Ranges, directions: Floats, replaced: int) -> Floats:
-    """What each of the linear functions [C, F] of the features can lose at most: [C]."""
+    """Return the most that each of the linear functions [C, F] of the features can lose: [C]."""
     falls, rises = np.maximum(directions, 0), np.maximum(-directions, 0)
     together = falls @ (ranges.value - ranges.lowest) + rises @ (ranges.highest - ranges.value)
     if not len(ranges.dropped):
@@ -141,63 +146,70 @@ def _largest_loss(ranges: _Ranges, directions: Floats, replaced: int) -> Floats:
     return np.minimum(together, worst)
 
 
-def _extremes(model: FoldedTextCNN) -> list[tuple[Floats, Floats]]:
-    """For each width, the largest and the smallest term [W, F] of any token at each offset."""
-    table, layout = model._tensors["table"], model._layout
-    rows = np.unique(model._tensors["row_of_id"])
-    own = table[rows[rows >= 0]]
-    found = []
-    for i, width in enumerate(model.config["kernel_sizes"]):
-        slices = [own[:, layout.columns_of(i, j)] for j in range(width)]
-        largest = np.stack([terms.max(axis=0) for terms in slices])
-        smallest = np.stack([terms.min(axis=0) for terms in slices])
-        found.append((largest.astype(np.float64), smallest.astype(np.float64)))
-    return found
-
-
-def _vocabulary(model: FoldedTextCNN) -> NDArray[np.int64]:
-    """Rows of the table that a token can have."""
-    rows = np.unique(model._tensors["row_of_id"])
+def _vocabulary(tables: Tables) -> NDArray[np.int64]:
+    """Return the rows of the table that a token can have."""
+    rows = np.unique(tables.row_of_id)
     return rows[rows >= 0].astype(np.int64)
 
 
-def _windows(model: FoldedTextCNN, ids: NDArray[np.int32]) -> tuple[int, list[Windows]]:
-    """The tokens of a text, from the first to the last that is no padding, and the windows of every width."""
-    tensors, layout, config = model._tensors, model._layout, model.config
-    table, hole = tensors["table"], len(tensors["table"]) - 1
-    dilation, stride = int(config.get("dilation", 1)), int(config.get("stride", 1))
-    rows = tensors["row_of_id"][ids].astype(np.int64)
+def _check_vocabulary(tables: Tables, ids: NDArray[np.int32]) -> None:
+    limit = len(tables.row_of_id)
+    outside = (ids < 0) | (ids >= limit)
+    if outside.any():
+        raise ValueError(
+            f"ids: got token id {ids[outside][0]}; expected 0 to {limit - 1}; use the tokenizer that was saved with "
+            "the model"
+        )
+
+
+def _extremes(tables: Tables, vocabulary: NDArray[np.int64]) -> list[tuple[Floats, Floats]]:
+    """Return, for each width, the largest and the smallest term [W, F] of any token at each offset."""
+    rows = tables.table[vocabulary]
+    extremes = []
+    for own in tables.layout.widths:
+        slices = [rows[:, own.columns(j)] for j in range(own.width)]
+        largest = np.stack([terms.max(axis=0) for terms in slices])
+        smallest = np.stack([terms.min(axis=0) for terms in slices])
+        extremes.append((largest.astype(np.float64), smallest.astype(np.float64)))
+    return extremes
+
+
+def _windows(tables: Tables, ids: NDArray[np.int32]) -> tuple[int, list[Windows]]:
+    """Return the number of tokens, from the first to the last that is no padding, and the windows of every width."""
+    table, hole, dilation = tables.table, tables.hole, tables.dilation
+    rows = tables.row_of_id[ids].astype(np.int64)
     tokens = np.flatnonzero(rows >= 0)
     rows = rows[tokens[0] : tokens[-1] + 1] if len(tokens) else rows[:0]
     length = len(rows)
     padded = np.append(np.where(rows >= 0, rows, hole), hole)
-    found = []
-    for i, width in enumerate(config["kernel_sizes"]):
-        left, right = int(layout.plan[i, 7]), int(layout.plan[i, 8])
-        filters, span = int(layout.plan[i, 5]), (width - 1) * dilation
-        starts = np.arange(-left, length + right - span, stride)
-        positions = starts[:, None] + dilation * np.arange(width)
-        own = padded[np.where((positions >= 0) & (positions < length), positions, length)]
-        real = own != hole
-        kept = real.any(axis=1)
-        starts, positions, own, real = starts[kept], positions[kept], own[kept], real[kept]
-        terms = np.stack([table[own[:, j], layout.columns_of(i, j)] for j in range(width)], axis=1).astype(np.float64)
-        at = int(layout.plan[i, 6])
-        sums = terms.sum(axis=1) + tensors["bias"][at : at + filters]
-        found.append(Windows(i, at, terms, sums, starts, positions, real, span, dilation))
-    return length, found
+    windows = []
+    for i, own in enumerate(tables.layout.widths):
+        span = (own.width - 1) * dilation
+        starts = np.arange(-own.left, length + own.right - span, tables.stride)
+        positions = starts[:, None] + dilation * np.arange(own.width)
+        row = padded[np.where((positions >= 0) & (positions < length), positions, length)]
+        real = row != hole
+        holds_token = real.any(axis=1)
+        starts, positions, row, real = (part[holds_token] for part in (starts, positions, row, real))
+        terms = np.stack([table[row[:, j], own.columns(j)] for j in range(own.width)], axis=1).astype(np.float64)
+        sums = terms.sum(axis=1) + tables.bias[own.features]
+        windows.append(Windows(i, own.feature, terms, sums, starts, positions, real, span, dilation))
+    return length, windows
 
 
 def _ranges(
-    model: FoldedTextCNN, widths: list[Windows], length: int, extremes: list[tuple[Floats, Floats]], k: int
+    tables: Tables, widths: list[Windows], length: int, extremes: list[tuple[Floats, Floats]], k: int
 ) -> _Ranges:
     parts = [_of_width(own, *extremes[own.index], k, length) for own in widths]
     value, lowest, highest, dropped, raised = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
-    return _Ranges(*(activated(model, part) for part in (value, lowest, highest, dropped, raised)))
+    return _Ranges(*(activated(tables, part) for part in (value, lowest, highest, dropped, raised)))
 
 
 def _of_width(own: Windows, largest: Floats, smallest: Floats, k: int, length: int) -> tuple[Floats, ...]:
-    """Value, lowest, highest [F], dropped and raised [T, F] of one width, before activation; -inf without a window."""
+    """Return value, lowest, highest [F], dropped and raised [T, F] of one width, before activation.
+
+    All are -inf where there is no window.
+    """
     terms, sums, starts, positions, real, span = (
         own.terms, own.sums, own.starts, own.positions, own.real, own.span,
     )  # fmt: skip
@@ -235,7 +247,7 @@ def _of_width(own: Windows, largest: Floats, smallest: Floats, k: int, length: i
 
 
 def _of_disjoint(sums: Floats, starts: NDArray[np.int64], span: int, k: int) -> Floats:
-    """[F] the least of k + 1 windows that share no token: k replaced tokens leave one of them as it is."""
+    """Return the least of k + 1 windows that share no token [F]: k replaced tokens leave one of them as it is."""
     left = sums.copy()
     columns = np.arange(sums.shape[1])
     for _ in range(k + 1):
