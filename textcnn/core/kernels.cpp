@@ -20,7 +20,9 @@ namespace {
 
 }  // namespace
 
+extern const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA);
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
-const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {TEXTCNN_NAME(TEXTCNN_ISA), add_windows, scale_maxima, apply_head};
+const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
+    TEXTCNN_NAME(TEXTCNN_ISA), &TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA), add_windows, scale_maxima, apply_head};
 
 }  // namespace textcnn
