@@ -69,7 +69,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),
     "textcnn_activate": (_I, (_P, _N, _I)),
-    "textcnn_ngram_max": (_I, (POINTER(NgramMaxSpec), _P, _N, _P, _P)),
+    "textcnn_ngram_max": (_I, (POINTER(NgramMaxSpec), _P, _P, _P)),
     "textcnn_ngram_max_gradients": (_I, (POINTER(NgramMaxSpec), _P, _P, _D, _P, _P, _P)),
     "textcnn_catch_up_rows": (_I, (POINTER(RowsSpec), _P, _N, _N, _P, _P, _P, _N, _D)),
     "textcnn_step_rows": (_I, (POINTER(RowsSpec), _P, _N, _P, _N, _D, _D, _D, _D)),
@@ -133,6 +133,15 @@ def address(array: NDArray[Any] | None, dtype: Any = None) -> int | None:
 def instructions() -> str:
     """Return the set of instructions that the kernels use on this machine."""
     return str(library().textcnn_instructions().decode())
+
+
+def available_instructions() -> list[str]:
+    """Return the sets of instructions that this machine has, the widest registers first."""
+    names = []
+    for name in build.instruction_sets():
+        with contextlib.suppress(ValueError), instructions_of(name):
+            names.append(name)
+    return names
 
 
 @contextlib.contextmanager

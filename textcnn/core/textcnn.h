@@ -139,10 +139,9 @@ typedef struct {
 } textcnn_ngram_max_spec;
 
 /* Maxima with their bias pooled [B, sum F], 0 where a text has no window with a token, and the number of the first
- * window that has each, -1 for none: winners [B, sum F]. biases [I]: [F] of each width. Widths share a table of up to
- * table_bytes. */
-TEXTCNN_API int32_t textcnn_ngram_max(const textcnn_ngram_max_spec *spec, const void *const *biases,
-                                      int64_t table_bytes, void *pooled, int64_t *winners);
+ * window that has each, -1 for none: winners [B, sum F]. biases [I]: [F] of each width. */
+TEXTCNN_API int32_t textcnn_ngram_max(const textcnn_ngram_max_spec *spec, const void *const *biases, void *pooled,
+                                      int64_t *winners);
 
 /* Gradients of the vectors [U, D], of the weights [I] and of the biases [I], each unless NULL, from the gradient
  * [B, sum F] of pooled. Where more than a share `dense` of the table's gradient is not zero, it is written out and

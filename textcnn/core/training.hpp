@@ -49,8 +49,9 @@ struct TrainingFunctions {
   // number * stride.
   void (*pool)(const T* table, const int64_t* rows, const int32_t* numbers, int64_t count, int64_t stride,
                int64_t dilation, const Branch& branch, T* best, Number<T>* window);
-  // total [columns] = the sum of factor * matrix[row].
-  void (*sum_rows)(const Term<T>* terms, int64_t count, const T* matrix, int64_t columns, T* total);
+  // totals [count, columns] = the sums of factor * matrix[row], each over `sizes` terms from `terms` on.
+  void (*sum_rows)(const Term<T>* const* terms, const int64_t* sizes, int64_t count, const T* matrix, int64_t columns,
+                   T* totals);
   // The steps that a row of `columns` weights has skipped: m / (sqrt(v) + eps) carries a weight `moved` times.
   void (*catch_up_row)(T* weight, T* mean, T* square, int64_t columns, T moved, T shrink_mean, T shrink_square, T eps);
   // One step of AdamW of a row.

@@ -63,26 +63,19 @@ class NgramMax:
             self._dtype == np.float64, threads,
         )  # fmt: skip
 
-    def pool(
-        self, biases: Sequence[NDArray[Any]], pooled: NDArray[Any], winners: NDArray[np.int64], table_bytes: int
-    ) -> None:
+    def pool(self, biases: Sequence[NDArray[Any]], pooled: NDArray[Any], winners: NDArray[np.int64]) -> None:
         """Write the maxima with their bias and the windows that have them, both [B, sum F].
 
         Args:
             biases: [F] for each width.
             pooled: Output; 0 where a text has no window with a token.
             winners: Output; the number of the first window that has the maximum, -1 where there is none.
-            table_bytes: Size up to which several widths share a table.
         """
         for bias, shape in zip(biases, self._shapes, strict=True):
             _expect("biases", bias, shape[:1], self._dtype)
         _expect("pooled", pooled, self.shape, self._dtype)
         _expect("winners", winners, self.shape, np.dtype(np.int64))
-        check(
-            library().textcnn_ngram_max(
-                self._spec, _addresses(biases), table_bytes, pooled.ctypes.data, winners.ctypes.data
-            )
-        )
+        check(library().textcnn_ngram_max(self._spec, _addresses(biases), pooled.ctypes.data, winners.ctypes.data))
 
     def gradients(
         self,

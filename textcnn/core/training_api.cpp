@@ -57,12 +57,12 @@ void step_rows(const Rows<T>& rows, const int64_t* chosen, int64_t count, const 
 
 }  // namespace
 
-int32_t textcnn_ngram_max(const textcnn_ngram_max_spec* spec, const void* const* biases, int64_t table_bytes,
-                          void* pooled, int64_t* winners) {
+int32_t textcnn_ngram_max(const textcnn_ngram_max_spec* spec, const void* const* biases, void* pooled,
+                          int64_t* winners) {
   return guarded<int32_t>(-1, [&] {
     const Texts texts(*spec);
     const auto run = [&]<class T>(T* output) {
-      ngram_max<T>(texts, reinterpret_cast<const T* const*>(biases), table_bytes, output, winners);
+      ngram_max<T>(texts, reinterpret_cast<const T* const*>(biases), output, winners);
     };
     spec->is_float64 ? run(static_cast<double*>(pooled)) : run(static_cast<float*>(pooled));
     return 0;

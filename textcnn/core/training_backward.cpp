@@ -12,7 +12,6 @@ namespace {
 
 // Features whose winners lie in one cache line.
 constexpr int64_t kFeaturesAtATime = 8;
-constexpr int64_t kTokensAtATime = 64;
 constexpr int64_t kRowsAtATime = 72;
 
 template <class T>
@@ -64,24 +63,8 @@ class Gradients {
 
   // Sums of the rows that the terms choose.
   void sum(T* vectors_gradient, T* const* weight_gradients) const {
-    const TrainingFunctions<T>& functions = training_functions<T>();
-    const Buffer<int64_t> begins(spec_.tokens + 1);
-    const Buffer<Term<T>> by_token(vectors_gradient == nullptr ? 0 : terms());
-    // The grouping by token is the first item; the others are features.
-    parallel(1 + (weight_gradients == nullptr ? 0 : texts_.features), 1, spec_.threads, [&](int64_t begin, int64_t end) {
-      for (int64_t item = begin; item < end; ++item)
-        if (item > 0)
-          sum_feature(item - 1, weight_gradients);
-        else if (vectors_gradient != nullptr)
-          group(begins.data(), by_token.data());
-    });
-    if (vectors_gradient == nullptr) return;
-    const Buffer<T> folded = folded_weights();
-    parallel(spec_.tokens, kTokensAtATime, spec_.threads, [&](int64_t begin, int64_t end) {
-      for (int64_t u = begin; u < end; ++u)
-        functions.sum_rows(by_token.data() + begins[u], begins[u + 1] - begins[u], folded.data(), spec_.dim,
-                           vectors_gradient + u * spec_.dim);
-    });
+    if (vectors_gradient != nullptr) sum_of_tokens(vectors_gradient);
+    if (weight_gradients != nullptr) sum_of_columns(weight_gradients);
   }
 
   // The same as products of the whole gradient of the table.
@@ -93,11 +76,7 @@ class Gradients {
     if (weight_gradients == nullptr) return;
     const Buffer<T> rows(texts_.columns * spec_.dim);
     product(table(1, spec_.tokens), texts_.columns, spec_.tokens, static_cast<const T*>(spec_.vectors), rows.data());
-    for (int64_t feature = 0; feature < texts_.features; ++feature) {
-      const Branch& branch = *branch_of_[feature];
-      for (int64_t j = 0; j < branch.width; ++j)
-        write(feature, j, rows.data() + column_of(feature, j) * spec_.dim, weight_gradients);
-    }
+    write(rows.data(), weight_gradients);
   }
 
  private:
@@ -117,13 +96,18 @@ class Gradients {
     for (int64_t b = 0; b < spec_.texts; ++b) {
       const int64_t begin = spec_.offsets[b], end = spec_.offsets[b + 1];
       const int64_t row = b * texts_.features + first;
+      const Branch* branch = nullptr;
+      int64_t windows = 0;
       for (int64_t i = 0; i < count; ++i) {
-        const Branch& branch = *branch_of_[first + i];
+        if (branch_of_[first + i] != branch) {
+          branch = branch_of_[first + i];
+          windows = texts_.windows(*branch, end - begin);
+        }
         const int64_t winner = winners_[row + i];
-        if (winner < -1 || (winner >= 0 && winner >= texts_.windows(branch, end - begin)))
+        if (winner < -1 || (winner >= 0 && winner >= windows))
           fail("winners: got window " + text_of(winner) + " of text " + text_of(b) + "; expected -1 to " +
-               text_of(texts_.windows(branch, end - begin) - 1));
-        picks[i * spec_.texts + picked[i]] = {begin + winner * spec_.stride - branch.left, begin, end,
+               text_of(windows - 1));
+        picks[i * spec_.texts + picked[i]] = {begin + winner * spec_.stride - branch->left, begin, end,
                                               gradient_[row + i]};
         picked[i] += (winner >= 0) & (gradient_[row + i] != 0);
       }
@@ -152,36 +136,57 @@ class Gradients {
     }
   }
 
-  // A counting sort: the terms of token u lie from begins[u] to begins[u + 1] in the order of their columns.
-  void group(int64_t* begins, Term<T>* by_token) const {
-    std::vector<int64_t> places(spec_.tokens + 1, 0);
+  void sum_of_tokens(T* vectors_gradient) const {
+    // A counting sort: the terms of token u lie from begins[u] to begins[u + 1] in the order of their columns.
+    std::vector<int64_t> begins(spec_.tokens + 1, 0);
     for (int64_t column = 0; column < texts_.columns; ++column)
-      for (int64_t e = 0; e < counts_[column]; ++e) ++places[terms_[column * most_ + e].row + 1];
-    for (int64_t u = 0; u < spec_.tokens; ++u) places[u + 1] += places[u];
-    std::copy(places.begin(), places.end(), begins);
+      for (int64_t e = 0; e < counts_[column]; ++e) ++begins[terms_[column * most_ + e].row + 1];
+    for (int64_t u = 0; u < spec_.tokens; ++u) begins[u + 1] += begins[u];
+    const Buffer<Term<T>> by_token(begins[spec_.tokens]);
+    std::vector<const Term<T>*> first(spec_.tokens);
+    std::vector<int64_t> sizes(spec_.tokens);
+    for (int64_t u = 0; u < spec_.tokens; ++u) {
+      first[u] = by_token.data() + begins[u];
+      sizes[u] = begins[u + 1] - begins[u];
+    }
     for (int64_t column = 0; column < texts_.columns; ++column)
       for (int64_t e = 0; e < counts_[column]; ++e) {
         const Term<T>& term = terms_[column * most_ + e];
-        by_token[places[term.row]++] = {static_cast<int32_t>(column), term.factor};
+        by_token[begins[term.row]++] = {static_cast<int32_t>(column), term.factor};
       }
+    const Buffer<T> folded = folded_weights();
+    parallel(spec_.tokens, stretch(spec_.tokens), spec_.threads, [&](int64_t begin, int64_t end) {
+      training_functions<T>().sum_rows(first.data() + begin, sizes.data() + begin, end - begin, folded.data(),
+                                       spec_.dim, vectors_gradient + begin * spec_.dim);
+    });
   }
 
-  void sum_feature(int64_t feature, T* const* weight_gradients) const {
-    std::vector<T> total(spec_.dim);
-    for (int64_t j = 0; j < branch_of_[feature]->width; ++j) {
-      const int64_t column = column_of(feature, j);
-      training_functions<T>().sum_rows(terms_.data() + column * most_, counts_[column],
-                                       static_cast<const T*>(spec_.vectors), spec_.dim, total.data());
-      write(feature, j, total.data(), weight_gradients);
+  void sum_of_columns(T* const* weight_gradients) const {
+    std::vector<const Term<T>*> first(texts_.columns);
+    for (int64_t column = 0; column < texts_.columns; ++column) first[column] = terms_.data() + column * most_;
+    const Buffer<T> totals(texts_.columns * spec_.dim);
+    parallel(texts_.columns, stretch(texts_.columns), spec_.threads, [&](int64_t begin, int64_t end) {
+      training_functions<T>().sum_rows(first.data() + begin, counts_.data() + begin, end - begin,
+                                       static_cast<const T*>(spec_.vectors), spec_.dim,
+                                       totals.data() + begin * spec_.dim);
+    });
+    write(totals.data(), weight_gradients);
+  }
+
+  // Sums that a thread takes at a time: many, because they share what they read.
+  int64_t stretch(int64_t sums) const { return std::max<int64_t>(1, (sums + 2 * spec_.threads - 1) / (2 * spec_.threads)); }
+
+  // The gradient of the folded weights [R, D], as each weight lies [F, D, W].
+  void write(const T* rows, T* const* weight_gradients) const {
+    for (size_t i = 0; i < texts_.branches.size(); ++i) {
+      const Branch& branch = texts_.branches[i];
+      for (int64_t f = 0; f < branch.filters; ++f)
+        for (int64_t j = 0; j < branch.width; ++j) {
+          const T* row = rows + (branch.column + j * branch.filters + f) * spec_.dim;
+          T* output = weight_gradients[i] + f * spec_.dim * branch.width + j;
+          for (int64_t d = 0; d < spec_.dim; ++d) output[d * branch.width] = row[d];
+        }
     }
-  }
-
-  // The gradient [D] of one place of a filter, into [F, D, W].
-  void write(int64_t feature, int64_t place, const T* total, T* const* weight_gradients) const {
-    const Branch& branch = *branch_of_[feature];
-    T* output = weight_gradients[&branch - texts_.branches.data()];
-    output += (feature - branch.feature) * spec_.dim * branch.width + place;
-    for (int64_t d = 0; d < spec_.dim; ++d) output[d * branch.width] = total[d];
   }
 
   // The weights as rows [R, D], in the order of the table's columns.

@@ -16,88 +16,47 @@ constexpr int64_t kTextsAtATime = 8;
 constexpr int64_t kSparePositions = 8;
 constexpr int64_t kMostOfInt32 = 0x7fffffff;
 
-// The widths [begin, end) with columns of their own table; slices are at least one vector long.
+// The folded weights [D, W x slice] of a width, in panels.
 template <class T>
-struct Part {
-  std::vector<Branch> branches;
-  std::vector<const T*> weights;
-  int64_t columns = 0;
-};
-
-template <class T>
-std::vector<Part<T>> parts_of(const Texts& texts, int64_t table_bytes) {
-  const int64_t row_bytes = static_cast<int64_t>(sizeof(T));
-  std::vector<Part<T>> parts;
-  for (size_t i = 0; i < texts.branches.size(); ++i) {
-    Branch branch = texts.branches[i];
-    branch.slice = std::max(branch.filters, training_functions<T>().lanes);
-    const int64_t columns = branch.width * branch.slice;
-    if (parts.empty() || (parts.back().columns + columns) * row_bytes * (texts.spec.tokens + 1) > table_bytes)
-      parts.emplace_back();
-    branch.column = parts.back().columns;
-    parts.back().columns += columns;
-    parts.back().branches.push_back(branch);
-    parts.back().weights.push_back(static_cast<const T*>(texts.spec.weights[i]));
-  }
-  return parts;
-}
-
-// The folded weights [D, columns] of a part, in panels.
-template <class T>
-Buffer<T> fold(const Part<T>& part, int64_t dim) {
+Buffer<T> fold(const Branch& branch, const T* weight, int64_t dim) {
   static constexpr T zero = 0;
-  size_t i = 0;
-  return panels_of<T>(dim, part.columns, [&](int64_t column) {
-    while (column >= part.branches[i].column + part.branches[i].width * part.branches[i].slice) ++i;
-    const Branch& branch = part.branches[i];
-    const int64_t place = (column - branch.column) / branch.slice, filter = (column - branch.column) % branch.slice;
+  return panels_of<T>(dim, branch.width * branch.slice, [&](int64_t column) {
+    const int64_t place = column / branch.slice, filter = column % branch.slice;
     if (filter >= branch.filters) return Strided<T>{&zero, 0};
-    return Strided<T>{part.weights[i] + filter * dim * branch.width + place, branch.width};
+    return Strided<T>{weight + filter * dim * branch.width + place, branch.width};
   });
 }
 
-// One text after the other in a table of a part.
+// One text after the other in the table of a width.
 template <class T>
 class Pooler {
  public:
-  Pooler(const Texts& texts, const Part<T>& part, const T* table, int64_t row_values)
-      : texts_(texts), part_(part), table_(table), row_values_(row_values) {
-    for (const Branch& branch : part.branches) {
-      left_ = std::max(left_, branch.left);
-      right_ = std::max(right_, branch.right);
-      slice_ = std::max(slice_, branch.slice);
-    }
-    best_.resize(slice_);
-    window_.resize(slice_);
-  }
+  Pooler(const Texts& texts, const Branch& branch, const T* table, int64_t row_values)
+      : texts_(texts), branch_(branch), table_(table), row_values_(row_values), best_(branch.slice),
+        window_(branch.slice) {}
 
-  void pool(const int64_t* index, int64_t length, const T* const* biases, T* pooled, int64_t* winners) {
+  void pool(const int64_t* index, int64_t length, const T* bias, T* pooled, int64_t* winners) {
     const int64_t zeros = texts_.spec.tokens * row_values_;
-    rows_.assign(left_ + length + right_ + kSparePositions, zeros);
+    rows_.assign(branch_.left + length + branch_.right + kSparePositions, zeros);
     for (int64_t t = 0; t < length; ++t)
-      if (index[t] >= 0) rows_[left_ + t] = index[t] * row_values_;
-    for (size_t i = 0; i < part_.branches.size(); ++i) {
-      const Branch& branch = part_.branches[i];
-      find_windows(branch, length, zeros);
-      if (!numbers_.empty())
-        training_functions<T>().pool(table_ + branch.column, rows_.data() + left_ - branch.left, numbers_.data(),
-                                     static_cast<int64_t>(numbers_.size()), texts_.spec.stride, texts_.spec.dilation,
-                                     branch, best_.data(), window_.data());
-      const T* bias = biases[i];
-      for (int64_t f = 0; f < branch.filters; ++f) {
-        pooled[branch.feature + f] = numbers_.empty() ? T(0) : best_[f] + bias[f];
-        winners[branch.feature + f] = numbers_.empty() ? -1 : window_[f];
-      }
+      if (index[t] >= 0) rows_[branch_.left + t] = index[t] * row_values_;
+    find_windows(length, zeros);
+    if (!numbers_.empty())
+      training_functions<T>().pool(table_, rows_.data(), numbers_.data(), static_cast<int64_t>(numbers_.size()),
+                                   texts_.spec.stride, texts_.spec.dilation, branch_, best_.data(), window_.data());
+    for (int64_t f = 0; f < branch_.filters; ++f) {
+      pooled[f] = numbers_.empty() ? T(0) : best_[f] + bias[f];
+      winners[f] = numbers_.empty() ? -1 : window_[f];
     }
   }
 
  private:
   // The windows that hold a token.
-  void find_windows(const Branch& branch, int64_t length, int64_t zeros) {
-    const int64_t* first = rows_.data() + left_ - branch.left;
+  void find_windows(int64_t length, int64_t zeros) {
+    const int64_t* first = rows_.data();
     numbers_.clear();
-    for (int64_t k = 0, count = texts_.windows(branch, length); k < count; ++k, first += texts_.spec.stride)
-      for (int64_t j = 0; j < branch.width; ++j)
+    for (int64_t k = 0, count = texts_.windows(branch_, length); k < count; ++k, first += texts_.spec.stride)
+      for (int64_t j = 0; j < branch_.width; ++j)
         if (first[j * texts_.spec.dilation] != zeros) {
           numbers_.push_back(static_cast<int32_t>(k));
           break;
@@ -105,9 +64,9 @@ class Pooler {
   }
 
   const Texts& texts_;
-  const Part<T>& part_;
+  const Branch& branch_;
   const T* table_;
-  int64_t row_values_, left_ = 0, right_ = 0, slice_ = 0;
+  int64_t row_values_;
   std::vector<int64_t> rows_;
   std::vector<int32_t> numbers_;
   std::vector<T> best_;
@@ -151,13 +110,16 @@ Texts::Texts(const textcnn_ngram_max_spec& given) : spec(given) {
       fail("index: got row " + text_of(spec.index[n]) + "; expected -1 to " + text_of(spec.tokens - 1));
 }
 
+// One width after the other, so that a table is small enough to stay in a cache.
 template <class T>
-void ngram_max(const Texts& texts, const T* const* biases, int64_t table_bytes, T* pooled, int64_t* winners) {
+void ngram_max(const Texts& texts, const T* const* biases, T* pooled, int64_t* winners) {
   const textcnn_ngram_max_spec& spec = texts.spec;
   const TrainingFunctions<T>& functions = training_functions<T>();
-  for (const Part<T>& part : parts_of<T>(texts, table_bytes)) {
-    const int64_t row_values = (part.columns + functions.panel - 1) / functions.panel * functions.panel;
-    const Buffer<T> panels = fold(part, spec.dim);
+  for (int64_t i = 0; i < spec.widths; ++i) {
+    Branch branch = texts.branches[i];
+    branch.slice = std::max(branch.filters, functions.lanes);
+    const int64_t row_values = (branch.width * branch.slice + functions.panel - 1) / functions.panel * functions.panel;
+    const Buffer<T> panels = fold(branch, static_cast<const T*>(spec.weights[i]), spec.dim);
     const Buffer<T> table((spec.tokens + 1) * row_values);
     parallel(spec.tokens, kRowsAtATime, spec.threads, [&](int64_t begin, int64_t end) {
       functions.multiply(static_cast<const T*>(spec.vectors) + begin * spec.dim, spec.dim, end - begin, spec.dim,
@@ -166,16 +128,15 @@ void ngram_max(const Texts& texts, const T* const* biases, int64_t table_bytes, 
     // The last row stands for what is no token.
     std::fill_n(table.data() + spec.tokens * row_values, row_values, T(0));
     parallel(spec.texts, kTextsAtATime, spec.threads, [&](int64_t begin, int64_t end) {
-      Pooler<T> pooler(texts, part, table.data(), row_values);
+      Pooler<T> pooler(texts, branch, table.data(), row_values);
       for (int64_t b = begin; b < end; ++b)
-        pooler.pool(spec.index + spec.offsets[b], spec.offsets[b + 1] - spec.offsets[b], biases,
-                    pooled + b * texts.features, winners + b * texts.features);
+        pooler.pool(spec.index + spec.offsets[b], spec.offsets[b + 1] - spec.offsets[b], biases[i],
+                    pooled + b * texts.features + branch.feature, winners + b * texts.features + branch.feature);
     });
-    biases += part.branches.size();
   }
 }
 
-template void ngram_max<float>(const Texts&, const float* const*, int64_t, float*, int64_t*);
-template void ngram_max<double>(const Texts&, const double* const*, int64_t, double*, int64_t*);
+template void ngram_max<float>(const Texts&, const float* const*, float*, int64_t*);
+template void ngram_max<double>(const Texts&, const double* const*, double*, int64_t*);
 
 }  // namespace textcnn

@@ -43,7 +43,7 @@ struct Texts {
 };
 
 template <class T>
-void ngram_max(const Texts& texts, const T* const* biases, int64_t table_bytes, T* pooled, int64_t* winners);
+void ngram_max(const Texts& texts, const T* const* biases, T* pooled, int64_t* winners);
 
 template <class T>
 void ngram_max_gradients(const Texts& texts, const int64_t* winners, const T* gradient, double dense,

@@ -1,10 +1,10 @@
 """The n-gram maximum on CPUs, by the compiled core of textcnn, where that is installed.
 
-Forward: one matrix product folds the weights into a table with a row per distinct token; a window is then a sum of W
-row slices, and only the running maximum and the window it came from are kept. Backward: each (text, filter) pair has
-one winning window, so the gradient of the table is sparse, with at most B x F x W entries, and the gradients of
-vectors and weights are sums of the rows that these entries choose. Where the entries are not few (many texts over a
-small vocabulary), two matrix products are faster. Sums run in one order, whatever the number of threads.
+Forward, per width: one matrix product folds the weight into a table with a row per distinct token; a window is then
+a sum of W row slices, and only the running maximum and the window it came from are kept. Backward: each (text, filter)
+pair has one winning window, so the gradient of the table is sparse, with at most B x F x W entries, and the gradients
+of vectors and weights are sums of the rows that these entries choose. Where the entries are not few (many texts over
+a small vocabulary), two matrix products are faster. Sums run in one order, whatever the number of threads.
 
 Shapes: `B` texts, `N` positions of all texts, `U` distinct tokens, `D` vector size, `W` width, `F` filters of one
 width (all widths: `sum F`).
@@ -31,8 +31,6 @@ except ImportError as error:
 _WORTH_THREADS = 1_000_000
 # The share of the table's gradient that is not zero from which matrix products are faster.
 _DENSE = 0.25
-# Tables of several widths are made at once up to this size.
-_TABLE_BYTES = 64 << 20
 
 
 class NgramMax(torch.autograd.Function):
@@ -60,7 +58,7 @@ class NgramMax(torch.autograd.Function):
         operator = _operator(vectors, index, offsets, weights, *ctx.windows)
         pooled = vectors.new_empty(operator.shape)
         winners = index.new_empty(operator.shape)
-        operator.pool([bias.numpy() for bias in biases], pooled.numpy(), winners.numpy(), _TABLE_BYTES)
+        operator.pool([bias.numpy() for bias in biases], pooled.numpy(), winners.numpy())
         ctx.save_for_backward(vectors, index, offsets, winners, *weights)
         ctx.mark_non_differentiable(winners)
         return pooled, winners
