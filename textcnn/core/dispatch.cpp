@@ -75,6 +75,8 @@ const Kernels& kernels() {
   return *own;
 }
 
+const TrainingKernels& training_kernels() { return *kernels().training; }
+
 std::string& last_error() {
   thread_local std::string message;
   return message;

@@ -26,10 +26,19 @@ namespace {
 
 }  // namespace
 
+extern const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA);
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
 const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
-    TEXTCNN_NAME(TEXTCNN_ISA), add_windows,  scale_maxima,   apply_head,      row_of_factors,
-    scan_ascii,                find_winners, finish_winners, least_of_tokens,
+    TEXTCNN_NAME(TEXTCNN_ISA),
+    &TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA),
+    add_windows,
+    scale_maxima,
+    apply_head,
+    row_of_factors,
+    scan_ascii,
+    find_winners,
+    finish_winners,
+    least_of_tokens,
 };
 
 }  // namespace textcnn

@@ -6,6 +6,7 @@
 
 #include "ascii_scan.hpp"
 #include "tables.hpp"
+#include "training.hpp"
 
 namespace textcnn {
 
@@ -26,6 +27,7 @@ struct Replacements {
 
 struct Kernels {
   const char* name;
+  const TrainingKernels* training;
 
   // maxima = the maximum with the sums of `count` windows of one width that begin at rows[start], a stride apart.
   // rows: bytes of the table at which the rows of a text's positions begin. maxima: of the table's type.

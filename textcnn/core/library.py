@@ -35,6 +35,29 @@ class TablesSpec(ctypes.Structure):
     )  # fmt: skip
 
 
+class NgramMaxSpec(ctypes.Structure):
+    """`textcnn_ngram_max_spec` of textcnn.h."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("texts", "tokens", "dim", "widths", "stride", "dilation")),
+        *(
+            (name, c_void_p)
+            for name in ("index", "offsets", "kernel_sizes", "num_filters", "left", "right", "vectors", "weights")
+        ),
+        *((name, c_int32) for name in ("is_float64", "threads")),
+    )
+
+
+class RowsSpec(ctypes.Structure):
+    """`textcnn_rows_spec` of textcnn.h."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("rows", "columns")),
+        *((name, c_void_p) for name in ("weight", "mean", "square", "last")),
+        ("is_float64", c_int32),
+    )
+
+
 # Result and arguments of each function; arrays are addresses.
 _P, _I, _N, _D = c_void_p, c_int32, c_int64, c_double
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
@@ -59,6 +82,10 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_free": (None, (_P,)),
     "textcnn_label_of_text": (_N, (_P, _P, c_char_p, c_size_t)),
     "textcnn_logits_of_texts": (_I, (_P, _P, _P, _P, _N, _I, _P, _P)),
+    "textcnn_ngram_max": (_I, (POINTER(NgramMaxSpec), _P, _P, _P)),
+    "textcnn_ngram_max_gradients": (_I, (POINTER(NgramMaxSpec), _P, _P, _D, _P, _P, _P)),
+    "textcnn_catch_up_rows": (_I, (POINTER(RowsSpec), _P, _N, _N, _P, _P, _P, _N, _D)),
+    "textcnn_step_rows": (_I, (POINTER(RowsSpec), _P, _N, _P, _N, _D, _D, _D, _D)),
 }
 
 
@@ -120,6 +147,15 @@ def address(array: NDArray[Any] | None, dtype: Any = None) -> int | None:
 def instructions() -> str:
     """Return the set of instructions that the kernels use on this machine."""
     return str(library().textcnn_instructions().decode())
+
+
+def available_instructions() -> list[str]:
+    """Return the sets of instructions that this machine has, the widest registers first."""
+    names = []
+    for name in build.instruction_sets():
+        with contextlib.suppress(ValueError), instructions_of(name):
+            names.append(name)
+    return names
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ struct Vector {
   }
   static TEXTCNN_INLINE Vector fill(T value) {
     Vector v;
-    v.lanes = Lanes{} + value;
+    v.lanes = value - Lanes{};  // not a sum, which would make 0 of -0 and so has to be computed
     return v;
   }
   TEXTCNN_INLINE void store(void* address) const { std::memcpy(address, &lanes, N); }

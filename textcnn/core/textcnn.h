@@ -164,6 +164,64 @@ TEXTCNN_API int32_t textcnn_logits_of_texts(const textcnn_tables *tables, const 
 TEXTCNN_API int64_t textcnn_label_of_text(const textcnn_tables *tables, const textcnn_tokenizer *tokenizer,
                                           const char *text, size_t bytes);
 
+/* ---- Training ----------------------------------------------------------------------------------------------------- */
+
+/* Texts and convolutions of the training operator, the maximum over the windows of each text: B texts, U distinct
+ * tokens, D vector size, I widths of W tokens and F filters each. Floats are all float64 or all float32. */
+typedef struct {
+  int64_t texts;               /* B */
+  int64_t tokens;              /* U */
+  int64_t dim;                 /* D */
+  int64_t widths;              /* I */
+  int64_t stride;              /* positions between two windows */
+  int64_t dilation;            /* positions between two tokens of a window */
+  const int64_t *index;        /* row of `vectors` at each position of all texts; -1 is a zero vector, no token */
+  const int64_t *offsets;      /* [B + 1] text b is index[offsets[b] .. offsets[b + 1]] */
+  const int64_t *kernel_sizes; /* [I] */
+  const int64_t *num_filters;  /* [I] */
+  const int64_t *left;         /* [I] zero vectors before a text */
+  const int64_t *right;        /* [I] zero vectors after a text */
+  const void *vectors;         /* [U, D] vectors of the distinct tokens */
+  const void *const *weights;  /* [I] weights [F, D, W] of each width */
+  int32_t is_float64;
+  int32_t threads;
+} textcnn_ngram_max_spec;
+
+/* Maxima with their bias pooled [B, sum F], 0 where a text has no window with a token, and the number of the first
+ * window that has each, -1 for none: winners [B, sum F]. biases [I]: [F] of each width. */
+TEXTCNN_API int32_t textcnn_ngram_max(const textcnn_ngram_max_spec *spec, const void *const *biases, void *pooled,
+                                      int64_t *winners);
+
+/* Gradients of the vectors [U, D], of the weights [I] and of the biases [I], each unless NULL, from the gradient
+ * [B, sum F] of pooled. Where more than a share `dense` of the table's gradient is not zero, it is written out and
+ * multiplied as a matrix. The sums are the same whatever the number of threads. */
+TEXTCNN_API int32_t textcnn_ngram_max_gradients(const textcnn_ngram_max_spec *spec, const int64_t *winners,
+                                                const void *gradient, double dense, void *vectors_gradient,
+                                                void *const *weight_gradients, void *const *bias_gradients);
+
+/* An embedding [V, D] that AdamW moves by rows, its moments and the step that each row is at. */
+typedef struct {
+  int64_t rows;      /* V */
+  int64_t columns;   /* D */
+  void *weight;      /* [V, D] */
+  void *mean;        /* [V, D] */
+  void *square;      /* [V, D] */
+  void *last;        /* [V] step of each row, in the weight's type */
+  int32_t is_float64;
+} textcnn_rows_spec;
+
+/* Take the steps up to `step` that the chosen rows [count] have skipped; a row may be chosen twice. moves,
+ * mean_powers and square_powers [gaps]: how far k skipped steps carry a weight, in units of m / sqrt(v), and what they
+ * leave of its moments. */
+TEXTCNN_API int32_t textcnn_catch_up_rows(const textcnn_rows_spec *spec, const int64_t *chosen, int64_t count,
+                                          int64_t step, const double *moves, const double *mean_powers,
+                                          const double *square_powers, int64_t gaps, double eps);
+
+/* One step of the chosen rows [count], which are up to date and distinct, with their gradient [count, D]. */
+TEXTCNN_API int32_t textcnn_step_rows(const textcnn_rows_spec *spec, const int64_t *chosen, int64_t count,
+                                      const void *gradient, int64_t step, double beta1, double beta2, double rate,
+                                      double eps);
+
 #ifdef __cplusplus
 }
 #endif
