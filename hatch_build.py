@@ -13,7 +13,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 def _core() -> Any:
     """Return textcnn/core/build.py as a module, without importing the package."""
     spec = importlib.util.spec_from_file_location("core_build", Path(__file__).parent / "textcnn" / "core" / "build.py")
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise RuntimeError("textcnn/core/build.py: got no such file; expected it in the source tree")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

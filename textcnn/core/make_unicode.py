@@ -2,8 +2,8 @@
 
     python -m textcnn.core.make_unicode
 
-The library is asked for each code point, so that the tables have its versions of Unicode (its parts have several). A test
-compares the two, so that a later version of `tokenizers` that differs is noticed.
+The library is asked for each code point, so that the tables have its versions of Unicode (its parts have several). A
+test compares the two, so that a later version of `tokenizers` that differs is noticed.
 """
 
 from __future__ import annotations
@@ -135,7 +135,9 @@ def main() -> None:
     lower = each(normalizers.Lowercase().normalize_str, POINTS)
     decompose = normalizers.NFD().normalize_str
     nfd = each(decompose, POINTS)
-    lowered, decomposed, pool = [], [], []
+    lowered: list[str] = []
+    decomposed: list[str] = []
+    pool: list[str] = []
     for target, forms in ((lowered, lower), (decomposed, nfd)):
         for point, form in zip(POINTS, forms, strict=True):
             if form == chr(point) or (target is decomposed and point in _HANGUL):

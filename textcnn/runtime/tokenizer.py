@@ -64,11 +64,7 @@ class Utf8Texts(NamedTuple):
         if len(data) == len(joined):
             return cls(data, lengths.cumsum())
         ends = np.empty_like(lengths)
-        check(
-            library().textcnn_byte_ends(
-                data, address(lengths), len(texts), len(data), address(ends)
-            )
-        )
+        check(library().textcnn_byte_ends(data, address(lengths), len(texts), len(data), address(ends)))
         return cls(data, ends)
 
     @property
