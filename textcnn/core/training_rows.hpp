@@ -4,6 +4,7 @@
 constexpr int64_t kTermsApart = 64;
 // Terms between the one that is added and the one whose row is fetched.
 constexpr int64_t kTermsAhead = 6;
+// Vectors of a block of columns: its part of 1,200 rows fits into the second cache.
 constexpr int kSumVectors = 8;
 
 // B vectors of columns side by side, but for the last, which begins at `last`.
