@@ -3,11 +3,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include "simd.hpp"
+
 namespace textcnn {
 namespace {
 
 // Rows that the buffer holds beside the widest window.
 constexpr int64_t kBufferRows = 2048;
+// Rows at the beginning of a text that are asked for before it is begun.
+constexpr int64_t kFirstRows = 10;
 // Entries beyond the rows that a prefetch may read, as windows.hpp says.
 constexpr int64_t kSpare = 16;
 // Windows of one width that are added before the next width has its turn, so that all read a row while it is near.
@@ -42,6 +46,17 @@ void Pooling::pool(const int32_t* ids, int64_t count, float* features) {
   begin();
   push(ids, count);
   finish(features);
+}
+
+// The windows ask for the rows of later ones as they go: nobody has asked for the first ones.
+void Pooling::prepare(const int32_t* ids, int64_t count) const {
+  const int64_t first = std::min<int64_t>(count, kFirstRows);
+  for (int64_t k = 0; k < first; ++k) {
+    const int32_t row = tables_.row_of_id[ids[k]];
+    if (row < 0) continue;
+    const char* address = tables_.table + row * tables_.row_bytes;
+    for (int64_t byte = 0; byte < tables_.row_bytes; byte += 64) prefetch(address + byte);
+  }
 }
 
 // The maxima of a text that fits the buffer and holds no padding: the same as a push of all its tokens, without the

@@ -16,6 +16,9 @@ class Pooling {
   // The features [F] of a whole text of checked token ids.
   void pool(const int32_t* ids, int64_t count, float* features);
 
+  // Asks for the rows that the first windows of a text read, while another text is pooled.
+  void prepare(const int32_t* ids, int64_t count) const;
+
   // The same piece by piece: begin, then any number of pushes, then finish.
   void begin();
   void push(const int32_t* ids, int64_t count);

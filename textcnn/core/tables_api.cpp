@@ -40,6 +40,7 @@ int32_t textcnn_logits_of_ids(const textcnn_tables* tables, const int32_t* ids, 
       std::vector<float> own(features == nullptr ? tables->features : 0);
       for (int64_t n = begin; n < end; ++n) {
         float* row = features == nullptr ? own.data() : features + n * tables->features;
+        if (n + 1 < end) pooling->prepare(ids + offsets[n + 1], offsets[n + 2] - offsets[n + 1]);
         pooling->pool(ids + offsets[n], offsets[n + 1] - offsets[n], row);
         kernels().apply_head(*tables, row, logits + n * tables->classes);
       }

@@ -4,45 +4,53 @@
 // width are known when this is compiled, so that a window is a straight line of loads and additions. A row of the table
 // is read once and not again soon, so that the loop asks for the row of a later window while it adds the present ones.
 
+inline int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
 // Windows between the one that is added and the one that is fetched. Buffers of rows hold as many spare entries.
 constexpr int64_t kPrefetchDistance = 8;
 constexpr int64_t kCacheLine = 64;
 
-// W is the width, or 0 for one that is only known at run time.
+// W is the width, or 0 for one that is only known at run time. Vectors of the block stand side by side, but for the last,
+// which begins `last` bytes after the first: constant distances leave the registers to the rows.
 template <class T, int N, int B, int W>
 void block_of_windows(const char* table, const int64_t* rows, int64_t count, int64_t stride, int64_t dilation,
-                      int64_t slice, int64_t width, const int64_t* at, T* maxima) {
+                      int64_t slice, int64_t width, int64_t last, T* maxima) {
   using V = Vector<T, N>;
+  char* const best_at = reinterpret_cast<char*>(maxima);
+  const auto place = [&](int b) { return b == B - 1 ? last : static_cast<int64_t>(b) * N; };
   V best[B];
-  for (int b = 0; b < B; ++b) best[b] = V::load(maxima + at[b]);
-  const int64_t steps = W > 0 ? W : width;
-  const int64_t first = at[0] * static_cast<int64_t>(sizeof(T));
+  for (int b = 0; b < B; ++b) best[b] = V::load(best_at + place(b));
   for (int64_t n = 0; n < count; ++n, rows += stride) {
     if constexpr (W > 0) {
-      const char* later = table + rows[(W - 1) * dilation + kPrefetchDistance] + first;
-      for (int j = 0; j < W; ++j)
-        for (int64_t line = 0; line < B * N; line += kCacheLine) prefetch(later + j * slice + line);
-    }
-    const char* row[W > 0 ? W : 1];
-    if constexpr (W > 0)
+      const char* later = table + rows[(W - 1) * dilation + kPrefetchDistance];
+      for (int j = 0; j < W; ++j, later += slice)
+        for (int64_t line = 0; line < B * N; line += kCacheLine) prefetch(later + line);
+      const char* row[W];
       for (int j = 0; j < W; ++j) row[j] = table + rows[j * dilation] + j * slice;
-    for (int b = 0; b < B; ++b) {
-      const int64_t shift = at[b] * static_cast<int64_t>(sizeof(T));
-      V sum = V::load((W > 0 ? row[0] : table + rows[0]) + shift);
-      for (int64_t j = 1; j < steps; ++j)
-        sum = add(sum, V::load((W > 0 ? row[W > 0 ? j : 0] : table + rows[j * dilation] + j * slice) + shift));
-      best[b] = maximum(sum, best[b]);
+      for (int b = 0; b < B; ++b) {
+        V sum = V::load(row[0] + place(b));
+        for (int j = 1; j < W; ++j) sum = add(sum, V::load(row[j] + place(b)));
+        best[b] = maximum(sum, best[b]);
+      }
+    } else {
+      V sum[B];
+      for (int b = 0; b < B; ++b) sum[b] = V::load(table + rows[0] + place(b));
+      for (int64_t j = 1; j < width; ++j) {
+        const char* row = table + rows[j * dilation] + j * slice;
+        for (int b = 0; b < B; ++b) sum[b] = add(sum[b], V::load(row + place(b)));
+      }
+      for (int b = 0; b < B; ++b) best[b] = maximum(sum[b], best[b]);
     }
   }
-  for (int b = 0; b < B; ++b) best[b].store(maxima + at[b]);
+  for (int b = 0; b < B; ++b) best[b].store(best_at + place(b));
 }
 
 template <class T, int N, int B>
 void block_of_any_width(const char* table, const int64_t* rows, int64_t count, int64_t stride, int64_t dilation,
-                        int64_t slice, int64_t width, const int64_t* at, T* maxima) {
+                        int64_t slice, int64_t width, int64_t last, T* maxima) {
   switch (width) {
 #define TEXTCNN_WIDTH(w) \
-  case w: return block_of_windows<T, N, B, w>(table, rows, count, stride, dilation, slice, width, at, maxima);
+  case w: return block_of_windows<T, N, B, w>(table, rows, count, stride, dilation, slice, width, last, maxima);
     TEXTCNN_WIDTH(1)
     TEXTCNN_WIDTH(2)
     TEXTCNN_WIDTH(3)
@@ -52,7 +60,7 @@ void block_of_any_width(const char* table, const int64_t* rows, int64_t count, i
     TEXTCNN_WIDTH(7)
     TEXTCNN_WIDTH(8)
 #undef TEXTCNN_WIDTH
-    default: return block_of_windows<T, N, B, 0>(table, rows, count, stride, dilation, slice, width, at, maxima);
+    default: return block_of_windows<T, N, B, 0>(table, rows, count, stride, dilation, slice, width, last, maxima);
   }
 }
 
@@ -68,16 +76,15 @@ void all_blocks(const char* table, const int64_t* rows, int64_t count, int64_t s
     const int64_t left = vectors - first;
     const int64_t size = vectors >= kMost ? kMost : left >= 4 ? 4 : left >= 2 ? 2 : 1;
     const int64_t begin = left < size ? vectors - size : first;
-    int64_t at[kMost];
-    for (int64_t b = 0; b < size; ++b) {
-      const int64_t filter = (begin + b) * lanes;
-      at[b] = filter < filters - lanes ? filter : filters - lanes;
-    }
+    const int64_t first_filter = smaller(begin * lanes, filters - lanes);
+    const int64_t last_filter = smaller((begin + size - 1) * lanes, filters - lanes);
+    const int64_t last = (last_filter - first_filter) * static_cast<int64_t>(sizeof(T));
+    const char* own = table + first_filter * static_cast<int64_t>(sizeof(T));
     switch (size) {
-      case 7: block_of_any_width<T, N, 7>(table, rows, count, stride, dilation, slice, width, at, maxima); break;
-      case 4: block_of_any_width<T, N, 4>(table, rows, count, stride, dilation, slice, width, at, maxima); break;
-      case 2: block_of_any_width<T, N, 2>(table, rows, count, stride, dilation, slice, width, at, maxima); break;
-      default: block_of_any_width<T, N, 1>(table, rows, count, stride, dilation, slice, width, at, maxima);
+      case 7: block_of_any_width<T, N, 7>(own, rows, count, stride, dilation, slice, width, last, maxima + first_filter); break;
+      case 4: block_of_any_width<T, N, 4>(own, rows, count, stride, dilation, slice, width, last, maxima + first_filter); break;
+      case 2: block_of_any_width<T, N, 2>(own, rows, count, stride, dilation, slice, width, last, maxima + first_filter); break;
+      default: block_of_any_width<T, N, 1>(own, rows, count, stride, dilation, slice, width, last, maxima + first_filter);
     }
     first += size;
   }
