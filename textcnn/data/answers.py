@@ -12,7 +12,8 @@ import numpy as np
 
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
-from .writers import Row, pyarrow
+from .io.formats import pyarrow
+from .io.readers import Row
 
 
 class AnswerColumns:

@@ -21,10 +21,10 @@ from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import encode_texts
 from .errors import DataError
+from .io.sources import open_source
 from .memory import InMemoryData
 from .options import DataOptions
 from .prediction import open_rows, texts_of
-from .sources import open_source
 from .stream_batches import StreamLoader
 from .streams import StreamedData
 

@@ -18,19 +18,18 @@ from torch.utils.data import DataLoader
 
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
+from .columns import HEAD_ROWS
 from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
+from .io.sources import Source
 from .labels import Targets, choose_labels, encode_labels, present_labels
 from .options import DataOptions
-from .sources import Source
 from .splits import folds, hold_out
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerFast
-
-HEAD_ROWS = 1_000  # rows that are looked at to find the columns
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class InMemoryData:
         self.options, self.description = options, source.description
         self._columns: Columns | None = None
         self.notes: list[str] = []
+        self._source_notes = source.notes
         self._read: dict[str, Examples] = {}
         self._encoded: dict[str, EncodedTexts] = {}
         self.splits: dict[str, Split] = {}
@@ -249,6 +249,7 @@ class InMemoryData:
             f"data: {self.description}, texts from {self.columns.text!r}, labels from "
             f"{self.columns.label!r} ({len(self.labels)} {kind})",
             f"rows: {rows}",
+            *self._source_notes,
             *self.notes,
         ]
         for name, examples in self._read.items():

@@ -15,8 +15,8 @@ from .batches import BatchDataset, length_loader
 from .datamodule import TextDataModule
 from .encoding import encode_texts
 from .errors import DataError, listed, nearest
+from .io.sources import open_source
 from .memory import InMemoryData
-from .sources import open_source
 
 if TYPE_CHECKING:
     from datasets import Dataset

@@ -23,10 +23,10 @@ from .collator import TextCollator
 from .encoding import EncodedTexts, encode_chunk, encode_texts, encoder
 from .errors import DataError, one_line
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
-from .files import with_numbers
+from .io.sources import Source
+from .io.tables import with_numbers
 from .labels import Targets, choose_labels, encode_labels
 from .options import DataOptions
-from .sources import Source
 from .stream_batches import Piece, StreamBatches, StreamLoader
 
 if TYPE_CHECKING:

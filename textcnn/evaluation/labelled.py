@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from ..data.errors import DataError, listed, nearest
 from ..data.examples import find_columns, read_examples
+from ..data.io.sources import ALIASES, Source, open_source
+from ..data.io.tables import with_numbers
 from ..data.labels import encode_labels
-from ..data.sources import ALIASES, Source, open_source
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -87,24 +88,27 @@ def read_labelled(
     """Reads the labelled rows of a split.
 
     Args:
-        path: What TextDataModule takes: a file, a folder, a Hub name, a Dataset.
+        path: A file, a folder, a Hub name or data in memory, as in TextDataModule.
         classifier: The model, whose labels these must be.
         split: The split; None takes the only one, or the one of that role.
-        text_column, label_column: Columns; found by their usual names.
+        text_column, label_column: Columns; default: those the model was trained on, or found by their usual names.
         out_of_scope: A label that is none of the model's: its rows are outside of what the model knows.
         role: "validation" or "test".
 
     Raises:
         DataError: there is no such split or column, or a label is not the model's (the nearest is named).
     """
-    source = open_source(path)
+    source = open_source(path, as_written=True)
     name = split if split is not None else _split(source, role)
     where = f"the {name} split of {source.description}" if len(source.names) > 1 else source.description
     rows: Any = source.load(name)
     if len(rows) == 0:
         raise DataError(f"{where} is empty; expected at least one row")
     table = rows.with_format("arrow")[:]
-    columns = find_columns(table.slice(0, 1000), text_column, label_column, where)
+    config = getattr(classifier, "config", {})
+    trained_on = config.get("text_column"), config.get("label_column")
+    columns = find_columns(table, text_column, label_column, where, trained_on)
+    table = with_numbers(table, without=(columns.text,))
     examples = read_examples(table, columns, rows.features, where)
     if examples.raw.multi_label != classifier.multi_label:
         kinds = ("one label a text", "lists of labels")

@@ -16,9 +16,9 @@ from typing import Any
 from ..artifact import check_artifact
 from ..classifier import load
 from ..data.errors import listed, nearest
+from ..data.io.formats import valid_unicode
 from ..runtime.classifier import TextClassifier
 from ..runtime.storage import FOLDED_FILE
-from .command import SURROGATE
 
 # Documents that are labelled together; no more are held at a time.
 _AT_ONCE = 512
@@ -84,7 +84,7 @@ class LabelFilter:
             self._opened = load(self.directory, self.threads)
         there = [i for i, text in enumerate(texts) if text is not None]
         # What is no Unicode in a crawled text is read as U+FFFD.
-        readable = [SURROGATE.sub("\ufffd", str(texts[i])) for i in there]
+        readable = [valid_unicode(str(texts[i])) for i in there]
         found: list[float | None] = [None] * len(texts)
         values = self._opened.predict_proba(readable)[:, self._opened.labels.index(self.label)]
         for i, value in zip(there, values.tolist(), strict=True):
