@@ -158,9 +158,10 @@ class StreamedData:
 
     def _targets(self, role: str, examples: Examples) -> Targets:
         given = self.options.labels is not None
+        others: list[str] | None = None if role == "train" or self.options.strict else []
         if examples.raw.multi_label != self.multi_label:
             raise DataError(f"{self._where(role)} has both single labels and lists; give all the same kind")
-        return encode_labels(examples.raw, self.labels, role, given)
+        return encode_labels(examples.raw, self.labels, role, given, others)
 
     def _texts(
         self, role: str, shards: np.ndarray | None = None, part: int = 0, parts: int = 1
@@ -202,6 +203,25 @@ class StreamedData:
         self.notes.append(f"validation: {len(held):,} of the first rows of train, held out by a hash of the text")
         return pa.chunked_array([pa.array(held, pa.large_string())]), Targets.join(targets)
 
+    def validation_rows(self, limit: int) -> tuple[list[str], np.ndarray]:
+        """Return texts and targets of the first `limit` validation rows; none without a split."""
+        texts: list[str] = []
+        parts: list[np.ndarray] = []
+        for some, targets in self._validation_texts():
+            known = np.flatnonzero(targets.known(np.arange(len(some)), len(self.labels)))[: limit - len(texts)]
+            texts += [some[i] for i in known]
+            parts.append(targets.batch(known, len(self.labels)))
+            if len(texts) >= limit:
+                break
+        return texts, np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def _validation_texts(self) -> Iterator[tuple[list[str], Targets]]:
+        if "validation" in self.streams:
+            yield from self._texts("validation")
+        elif self._held_hashes:
+            texts, targets = self._held
+            yield texts.to_pylist(), targets
+
     def train_texts(self) -> Iterator[str]:
         """The first TOKENIZER_TEXTS texts of train."""
         texts = (text for texts, _ in self._texts("train") for text in texts)
@@ -235,7 +255,7 @@ class StreamedData:
             texts, targets = self._held
             encoded = encode_texts(texts, tokenizer, options.max_length)
             rows = np.arange(len(encoded))
-            dataset = BatchDataset(encoded, rows, targets, len(self.labels), collator)
+            dataset = BatchDataset(encoded, rows, {"labels": targets}, len(self.labels), collator)
             return length_loader(dataset, options.eval_batch_size)
         return StreamLoader(
             StreamBatches(

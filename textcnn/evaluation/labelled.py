@@ -6,7 +6,7 @@ Shapes: `N` rows, `C` classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +25,20 @@ if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
 
 RUN_CONFIG = "config.yaml"
+HELD_OUT_FILE = "held_out.jsonl.gz"
 
 
 @dataclass(frozen=True)
 class Labelled:
     """Rows with a text and a label.
 
-    texts: N texts. targets: label ids [N], or zeros and ones [N, C]. where: what they were read from. columns: every
-    other column, N values each. outside: [N] rows that belong to no class of the model, whose target is -1.
-    without_text, without_label: rows that were left out for want of it.
+    Args:
+        texts: N texts.
+        targets: Label ids [N], or zeros and ones [N, C].
+        where: Name of the data.
+        outside: Mask [N] of rows that belong to no class of the model, whose target is -1.
+        columns: Every other column, N values each.
+        without_text, without_label: Numbers of rows that were left out.
     """
 
     texts: list[str]
@@ -49,12 +54,12 @@ class Labelled:
 
     @property
     def dropped(self) -> str:
-        """The rows that were left out, in words; "" where there is none."""
+        """Rows that were left out, in words; "" where there is none."""
         return dropped_rows(self.without_text, self.without_label)
 
 
 def dropped_rows(without_text: int, without_label: int = 0) -> str:
-    """What every verb says of rows that it leaves out; "" of none.
+    """Return the note on rows that are left out; "" for none.
 
     Example:
         >>> dropped_rows(20, 40)
@@ -66,7 +71,7 @@ def dropped_rows(without_text: int, without_label: int = 0) -> str:
 
 
 def spread(count: int, limit: int) -> NDArray[np.int64]:
-    """Positions of at most `limit` of so many texts, evenly from the first to the last.
+    """Return at most `limit` of `count` positions, evenly from the first to the last.
 
     Raises:
         ValueError: the limit is less than 1.
@@ -85,7 +90,7 @@ def read_labelled(
     out_of_scope: str | None = None,
     role: str = "test",
 ) -> Labelled:
-    """Reads the labelled rows of a split.
+    """Read the labelled rows of a split.
 
     Args:
         path: A file, a folder, a Hub name or data in memory, as in TextDataModule.
@@ -149,26 +154,48 @@ def read_labelled(
 
 
 def held_out_rows(directory: str | Path, classifier: TextClassifier) -> Labelled:
-    """The validation rows of the run that made an artifact, as its config.yaml says: those it was not trained on.
+    """Return the validation rows of the run that made an artifact, which it was not trained on.
+
+    They are in held_out.jsonl.gz. A run of an earlier version has only config.yaml, which names the training data.
 
     Raises:
-        DataError: the directory has no config.yaml.
+        DataError: the directory has neither file, or the run held nothing out.
+        FileNotFoundError: the training data is gone.
     """
-    import yaml
-
+    where = f"the validation rows of {directory}"
+    path = Path(directory) / HELD_OUT_FILE
+    if path.is_file():
+        rows = read_labelled(path, classifier, text_column="text", label_column="label")
+        return replace(rows, where=where)
     path = Path(directory) / RUN_CONFIG
     if not path.is_file():
         raise DataError(
-            f"{directory} has no {RUN_CONFIG} that says which rows were held out; expected labelled texts that the "
-            "model was not trained on; give --data"
+            f"{directory} has no {HELD_OUT_FILE}: it is no run, or nothing was held out of its training data; expected "
+            "labelled texts that the model was not trained on; give --data"
         )
+    return _rows_of_run(path, classifier, where)
+
+
+def _rows_of_run(path: Path, classifier: TextClassifier, where: str) -> Labelled:
+    import yaml
+
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
     from ..data import TextDataModule
 
     options: dict[str, Any] = {**run["data"], "labels": classifier.labels, "seed": run.get("seed_everything") or 0}
-    data = TextDataModule(**options)
-    texts, targets = data.texts_and_targets("validation")
-    return Labelled(texts, targets, f"the validation rows of {directory}", np.zeros(len(texts), dtype=bool))
+    if options.get("path") is None:
+        raise DataError(
+            f"{path} names no data, as the run was trained on data in memory, of which nothing was held out; expected "
+            "labelled texts that the model was not trained on; give --data"
+        )
+    try:
+        texts, targets = TextDataModule(**options).texts_and_targets("validation")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"the rows that {path.parent} held out are read from its training data, {options['path']}, which {path} "
+            f"names: {error}; put it back, or give other labelled texts: --data"
+        ) from None
+    return Labelled(texts, targets, where, np.zeros(len(texts), dtype=bool))
 
 
 def _split(source: Source, role: str) -> str:
@@ -184,7 +211,7 @@ def _split(source: Source, role: str) -> str:
 
 
 def column_named(columns: dict[str, list[Any]], wanted: Sequence[str], where: str) -> dict[str, list[Any]]:
-    """The wanted columns.
+    """Return the wanted columns.
 
     Raises:
         DataError: there is none of that name; the nearest is named.

@@ -33,7 +33,10 @@ def _to_table(data: Any) -> Any:
     if isinstance(data, pa.Table):
         return _plain(data)
     if library == "pandas" and hasattr(data, "columns"):
-        return _plain(pa.Table.from_pandas(data.rename(columns=str), preserve_index=False))
+        try:
+            return _plain(pa.Table.from_pandas(data.rename(columns=str), preserve_index=False))
+        except UnicodeEncodeError:
+            return _columns({str(name): _values(data[name]) or [] for name in data.columns})
     if library == "polars" and hasattr(data, "columns"):
         return _plain(data.to_arrow())
     if isinstance(data, tuple) and len(data) == 2:
