@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,16 +16,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..data.errors import DataError, listed, nearest
-from ..data.examples import find_columns, read_examples
+from ..data.examples import Examples, find_columns, read_examples
 from ..data.io.sources import ALIASES, Source, open_source
 from ..data.io.tables import with_numbers
-from ..data.labels import encode_labels
+from ..data.labels import Targets, encode_labels
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
 
 RUN_CONFIG = "config.yaml"
 HELD_OUT_FILE = "held_out.jsonl.gz"
+# Target of the first label that the model lacks; -1 is for rows of no class.
+UNKNOWN = -2
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Labelled:
         outside: Mask [N] of rows that belong to no class of the model, whose target is -1.
         columns: Every other column, N values each.
         without_text, without_label: Numbers of rows that were left out.
+        unknown: Labels that the model lacks; rows of label k have the target UNKNOWN - k.
+        without_class: Number of rows that were left out because of such a label.
     """
 
     texts: list[str]
@@ -48,6 +52,8 @@ class Labelled:
     columns: dict[str, list[Any]] = field(default_factory=dict)
     without_text: int = 0
     without_label: int = 0
+    unknown: tuple[str, ...] = ()
+    without_class: int = 0
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -55,7 +61,21 @@ class Labelled:
     @property
     def dropped(self) -> str:
         """Rows that were left out, in words; "" where there is none."""
-        return dropped_rows(self.without_text, self.without_label)
+        parts = [dropped_rows(self.without_text, self.without_label)]
+        names = listed(self.unknown, 8)
+        if self.without_class:
+            parts.append(f"{_rows(self.without_class)} left out, with labels that the model lacks: {names}")
+        elif self.unknown and self.targets.ndim == 2:
+            parts.append(f"labels that the model lacks are left out: {names}")
+        elif self.unknown:
+            count = int((self.targets <= UNKNOWN).sum())
+            parts.append(f"{_rows(count)} counted as wrong, with labels that the model lacks: {names}")
+        return "; ".join(filter(None, parts))
+
+    def label_of(self, position: int, labels: Sequence[str]) -> str:
+        """Return the label of a row with one label, given those of the model."""
+        target = int(self.targets[position])
+        return labels[target] if target >= 0 else self.unknown[UNKNOWN - target]
 
 
 def dropped_rows(without_text: int, without_label: int = 0) -> str:
@@ -68,6 +88,10 @@ def dropped_rows(without_text: int, without_label: int = 0) -> str:
     counts = {"text": without_text, "label": without_label}
     said = ", ".join(f"{count:,} rows without a {what}" for what, count in counts.items() if count)
     return f"dropped: {said}" if said else ""
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def spread(count: int, limit: int) -> NDArray[np.int64]:
@@ -89,6 +113,7 @@ def read_labelled(
     label_column: str | None = None,
     out_of_scope: str | None = None,
     role: str = "test",
+    others: Literal["leave out", "wrong"] = "leave out",
 ) -> Labelled:
     """Read the labelled rows of a split.
 
@@ -99,9 +124,11 @@ def read_labelled(
         text_column, label_column: Columns; default: those the model was trained on, or found by their usual names.
         out_of_scope: A label that is none of the model's: its rows are outside of what the model knows.
         role: "validation" or "test".
+        others: How to treat rows with a label that the model lacks, where other rows have labels that it knows: leave
+            them out, or count them as wrong (of several labels a text, such labels are left out).
 
     Raises:
-        DataError: there is no such split or column, or a label is not the model's (the nearest is named).
+        DataError: there is no such split or column, or no label is the model's (the nearest is named).
     """
     source = open_source(path, as_written=True)
     name = split if split is not None else _split(source, role)
@@ -136,21 +163,46 @@ def read_labelled(
         labels = [*labels, out_of_scope]
     if len(examples.rows) == 0:
         raise DataError(f"no row of {where} has both a text and a label; expected at least one")
-    targets = encode_labels(examples.raw, labels, where, given=True).batch(examples.rows, len(labels))
+    encoded, rows_in, unknown = _encode(examples, labels, where, keep=others == "wrong" or classifier.multi_label)
+    without_class = len(examples.rows) - len(rows_in)
+    targets = encoded.batch(rows_in, len(labels))
     outside = targets == len(classifier.labels) if out_of_scope is not None else np.zeros(len(targets), dtype=bool)
     if out_of_scope is not None:
         targets = np.where(outside, -1, targets)
-    kept = pa.array(examples.rows)
-    others = [name for name in table.column_names if name not in (columns.text, columns.label)]
+    kept = pa.array(rows_in)
+    further = [name for name in table.column_names if name not in (columns.text, columns.label)]
     return Labelled(
         texts=examples.texts.take(kept).cast(pa.string()).to_pylist(),
         targets=targets,
         where=where,
         outside=outside,
-        columns={name: pc.take(table.column(name), kept).to_pylist() for name in others},
+        columns={name: pc.take(table.column(name), kept).to_pylist() for name in further},
         without_text=examples.without_text,
         without_label=examples.without_label,
+        unknown=tuple(unknown),
+        without_class=without_class,
     )
+
+
+def _encode(
+    examples: Examples, labels: list[str], where: str, keep: bool
+) -> tuple[Targets, NDArray[np.int64], list[str]]:
+    """Return targets, the numbers of the rows to use and the labels that the model lacks; `keep` keeps their rows."""
+    unknown: list[str] = []
+    targets = encode_labels(examples.raw, labels, where, given=True, others=unknown)
+    known = targets.known(examples.rows, len(labels))
+    if not known.any():
+        encode_labels(examples.raw, labels, where, given=True)  # names the nearest label
+    if known.all():
+        return targets, examples.rows, []
+    if not keep:
+        return targets, examples.rows[known], unknown
+    if not examples.raw.multi_label:
+        ids = targets.ids.copy()
+        for k, label in enumerate(unknown):
+            ids[examples.raw.codes == examples.raw.values.index(label)] = UNKNOWN - k
+        targets = Targets(ids)
+    return targets, examples.rows, unknown
 
 
 def held_out_rows(directory: str | Path, classifier: TextClassifier) -> Labelled:

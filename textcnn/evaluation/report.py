@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no network and says how good a model is and where it fails."""
+"""The report: one HTML file, readable offline, on how good a model is and where it fails."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..runtime.explain_views import STYLE, coloured, ngrams
+from ..runtime.storage import write_text
 from . import plots
 from .breakdown import (
     Group,
@@ -42,7 +43,7 @@ def write_report(
     columns: list[str] | None = None,
     mistakes: int = MISTAKES,
 ) -> Path:
-    """Writes the report.
+    """Write the report.
 
     Args:
         path: File to write.
@@ -69,7 +70,7 @@ def write_report(
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 
@@ -203,7 +204,7 @@ def _mistakes(outcome: Outcome, limit: int) -> list[dict[str, Any]]:
             explained = int(away.argmax())
         else:
             explained = int(outcome.predicted[position])
-            own = [] if outcome.rows.outside[position] else [outcome.labels[int(outcome.rows.targets[position])]]
+            own = [] if outcome.rows.outside[position] else [outcome.rows.label_of(position, outcome.labels)]
             given = [outcome.labels[explained]]
         entry = {
             "own": ", ".join(own) or ("none of the classes" if outcome.rows.outside[position] else "no label"),
