@@ -142,7 +142,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         from datasets import Dataset
 
         if self.path is None:
-            raise DataError("path: got no data; expected a file, a folder, a Hub name or data in memory; give one")
+            raise DataError("path: got no data; expected a file, folder, Hub name or data in memory; give --data.path")
         source = open_source(self.path, self.config_name, self.revision, self.streaming)
         streamed = self.streaming or not isinstance(source.load(self.options.train_split), Dataset)
         data = StreamedData(source, self.options) if streamed else InMemoryData(source, self.options)

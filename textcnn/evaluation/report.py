@@ -202,7 +202,9 @@ def _mistakes(outcome: Outcome, limit: int) -> list[dict[str, Any]]:
             differing = (outcome.rows.targets[position] > 0) != (outcome.predicted[position] > 0)
             away = np.where(differing, np.abs(probabilities - 0.5), -1)
             explained = int(away.argmax())
+            positive = bool(outcome.predicted[position][explained])
         else:
+            positive = True
             explained = int(outcome.predicted[position])
             own = [] if outcome.rows.outside[position] else [outcome.rows.label_of(position, outcome.labels)]
             given = [outcome.labels[explained]]
@@ -210,6 +212,7 @@ def _mistakes(outcome: Outcome, limit: int) -> list[dict[str, Any]]:
             "own": ", ".join(own) or ("none of the classes" if outcome.rows.outside[position] else "no label"),
             "given": ", ".join(given) or "no label",
             "label": outcome.labels[explained],
+            "positive": positive,
             "probability": float(probabilities[explained]),
             "text": escape(text) if text.strip() else Markup("<i>(an empty text)</i>"),
             "why": None,

@@ -162,12 +162,16 @@ def save_run(
     scores: dict[str, float] = {}
     # By its path: with a second checkpoint callback, Lightning warns that "best" might mean either.
     best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+    loggers_of_run = trainer.loggers
     for role, run in (("val", trainer.validate), ("test", trainer.test)):
         if getattr(data, f"{role}_dataloader")():
+            # The validation of the best epoch is logged already: a second time it would look like one epoch more.
+            trainer.loggers = [] if role == "val" else loggers_of_run
             # Nothing is scored where `limit_val_batches` is 0.
             for found in run(module, datamodule=data, ckpt_path=best, verbose=False):
                 scores.update(found)
             best = None  # its weights are the module's now
+    trainer.loggers = loggers_of_run
     if trainer.is_global_zero:
         config = module.model.config
         config.text_column, config.label_column = data.columns
