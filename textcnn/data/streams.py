@@ -166,7 +166,7 @@ class StreamedData:
     def _texts(
         self, role: str, shards: np.ndarray | None = None, part: int = 0, parts: int = 1
     ) -> Iterator[tuple[list[str], Targets]]:
-        """Texts and label ids of the usable rows; those held out are not among train's."""
+        """Yield texts and label ids of the usable rows; train has none of the rows held out."""
         for number, examples in enumerate(self._examples(role, shards)):
             if number % parts != part:
                 continue
@@ -223,7 +223,7 @@ class StreamedData:
             yield texts.to_pylist(), targets
 
     def train_texts(self) -> Iterator[str]:
-        """The first TOKENIZER_TEXTS texts of train."""
+        """Yield the first TOKENIZER_TEXTS texts of train."""
         texts = (text for texts, _ in self._texts("train") for text in texts)
         return islice(texts, TOKENIZER_TEXTS)
 
@@ -247,7 +247,7 @@ class StreamedData:
     def loader(
         self, role: str, tokenizer: PreTrainedTokenizerFast, collator: TextCollator
     ) -> DataLoader[dict[str, Tensor]] | None:
-        """Batches of a split, or None where there is no such split."""
+        """Return batches of a split, or None where there is no such split."""
         options, train = self.options, role == "train"
         if role not in self.streams and (role != "validation" or not self._held_hashes):
             return None

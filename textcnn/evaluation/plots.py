@@ -65,7 +65,7 @@ def _styled(plot: Callable[P, T]) -> Callable[P, T]:
 
 @_styled
 def reliability_diagram(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> str:
-    """How often claims of each confidence hold, over the diagonal; below it, how many there are of each."""
+    """Draw the fraction of right claims by confidence, over the diagonal, and the number of claims below it."""
     counts, mean, accuracy = reliability(confidence, correct)
     figure, (above, below) = _figure((SIZE[0], 3.7), 2, height_ratios=(3, 1), sharex=True)
     above.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="as it should be")
@@ -87,7 +87,7 @@ def reliability_diagram(confidence: NDArray[Any], correct: NDArray[np.bool_]) ->
 
 @_styled
 def risk_coverage_plot(coverage: NDArray[Any], risk: NDArray[Any], at: tuple[float, float] | None = None) -> str:
-    """The share of wrong labels against the share of texts that get one; `at` marks where the model abstains."""
+    """Draw the fraction of wrong labels by the fraction of texts with a label; `at` marks the model's abstention."""
     figure, axes = _figure(SIZE)
     shown = np.unique(np.linspace(0, len(coverage) - 1, 400).astype(int))
     axes.plot(100 * coverage[shown], 100 * risk[shown], color=ACCENT, linewidth=1.8)

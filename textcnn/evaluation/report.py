@@ -82,7 +82,7 @@ def contents(
     columns: list[str] | None = None,
     mistakes: int = MISTAKES,
 ) -> dict[str, Any]:
-    """What the template shows."""
+    """Return the variables of the template."""
     rows, inside = outcome.rows, outcome.inside
     classes = by_class(outcome)
     groups = _groups(outcome, columns)
@@ -136,7 +136,7 @@ def _breakable(name: str) -> Any:
 
 
 def _matrix(outcome: Outcome) -> tuple[str | None, list[str], bool]:
-    """The confusion matrix, of the classes that are confused most where there are many."""
+    """Return the confusion matrix, of the classes that are confused most where there are many."""
     if outcome.multi_label:
         return None, [], False
     matrix, labels = confusion_matrix(outcome), outcome.labels

@@ -75,11 +75,11 @@ class LabelFilter:
 
     @property
     def column(self) -> str:
-        """Where the probability is written: probability_<label>, as `textcnn score` calls it."""
+        """Name of the column of the probability: probability_<label>, as in `textcnn score`."""
         return f"probability_{self.label}"
 
     def probability(self, texts: Sequence[str | None]) -> list[float | None]:
-        """The probability of the label for each text, None where there is no text."""
+        """Return the probability of the label for each text, None where there is no text."""
         if self._opened is None:
             self._opened = load(self.directory, self.threads)
         there = [i for i, text in enumerate(texts) if text is not None]
@@ -123,7 +123,7 @@ class LabelFilter:
                         writer.write(document, rank)
 
     def __call__(self, data: Iterable[Any] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """The same as `run`: pipelines call their steps."""
+        """Call `run`, as pipelines do with their steps."""
         return self.run(data, rank, world_size)
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class LabelFilter:
 
 
 def _digest(directory: Path) -> str:
-    """Which model answers: of the files that answers depend on. In memory only, the tables are those of the weights."""
+    """Return a digest of the files that answers depend on."""
     digest = hashlib.blake2b(digest_size=16)
     tables = FOLDED_FILE if (directory / FOLDED_FILE).is_file() else "model.safetensors"
     for name in ("config.json", "tokenizer.json", tables):

@@ -1,4 +1,4 @@
-"""Rows of csv and tsv files, with what a quote that is never closed does to them."""
+"""Rows of csv and tsv files, and notes on quotes that are not closed."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ _SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def _writable(text: str) -> str:
-    """The text with half surrogate pairs, which no encoding can write, as JSON's escapes."""
+    """Return the text with half surrogate pairs, which no encoding can write, as JSON's escapes."""
     return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
