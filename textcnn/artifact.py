@@ -181,7 +181,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
             dataset_type=name,
             dataset_name=name,
             dataset_split=metric.split("_")[0].replace("val", "validation"),
-            metric_type="accuracy" if metric.endswith("accuracy") else "f1",
+            metric_type=next((kind for kind in _METRIC_TYPES if metric.endswith(kind)), "f1"),
             metric_name=metric,
             metric_value=round(value, 4),
         )
@@ -236,6 +236,8 @@ def quiet_transformers() -> Iterator[None]:
         if shown:
             logging.enable_progress_bar()
 
+
+_METRIC_TYPES = ("accuracy", "average_precision")  # all others are F1
 
 _USE = """## Use
 

@@ -14,18 +14,11 @@ from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MultilabelAveragePrecision,
-    MultilabelExactMatch,
-    MultilabelF1Score,
-)
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
 from .evidence import log_count_ratios
+from .metrics import score_metrics
 from .optimizers import RowAdamW, clip_gradient_norm
 
 Batch = dict[str, Tensor]
@@ -124,7 +117,7 @@ class TrainingModule(LightningModule):
         self.model = TextCNNForSequenceClassification(config)
         self._row_embeddings: list[torch.nn.Module] = []
         self.metrics = torch.nn.ModuleDict(
-            {f"{stage}_metrics": _metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
+            {f"{stage}_metrics": score_metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
         )
 
     def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
@@ -298,30 +291,6 @@ class TrainingModule(LightningModule):
         metrics = self.metrics[f"{stage}_metrics"]
         metrics.update(scores, labels.long())
         self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
-
-
-def _metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
-    if config.problem_type == "single_label_classification":
-        # One class more, for labels that no train row has; without any, it takes no part in the macro average.
-        count = config.num_labels + 1
-        return MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(count, average="micro"),
-                "macro_f1": MulticlassF1Score(count, average="macro"),
-                "micro_f1": MulticlassF1Score(count, average="micro"),
-            },
-            prefix=prefix,
-        )
-    count = config.num_labels
-    return MetricCollection(
-        {
-            "accuracy": MultilabelExactMatch(count),
-            "average_precision": MultilabelAveragePrecision(count, average="micro"),
-            "macro_f1": MultilabelF1Score(count, average="macro"),
-            "micro_f1": MultilabelF1Score(count, average="micro"),
-        },
-        prefix=prefix,
-    )
 
 
 def _schedule(kind: str, warmup: int, steps: int):  # type: ignore[no-untyped-def]
