@@ -7,7 +7,6 @@ from pathlib import Path
 
 from .arguments import VerbParser
 from .classifier import load
-from .runtime.storage import write_text
 
 DESCRIPTION = """\
 Prints the n-grams of a text that made its answer; bias and weights add up to the logit exactly.
@@ -32,7 +31,7 @@ def main(verb: str, args: list[str]) -> None:
         page += '<meta name=viewport content="width=device-width"><style>:root{color-scheme:light dark}</style>'
         written = explanation.to_html(options.top)
         Path(options.html).parent.mkdir(parents=True, exist_ok=True)
-        write_text(Path(options.html), page + written)
+        Path(options.html).write_text(page + written, encoding="utf-8")
     if options.json:
         print(json.dumps(explanation.to_dict(), ensure_ascii=False))
         return

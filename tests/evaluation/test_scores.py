@@ -20,6 +20,7 @@ from sklearn.metrics import (
 from textcnn.evaluation import breakdown, progress, scores
 from textcnn.evaluation.labelled import UNKNOWN, Labelled
 from textcnn.fold import fold
+from textcnn.runtime.bounds import guarantee
 
 SINGLE, MULTI = ({"problem_type": f"{kind}_label_classification"} for kind in ("single", "multi"))
 
@@ -180,3 +181,12 @@ def test_answers_in_batches_are_answers_at_once(monkeypatch: pytest.MonkeyPatch)
     again = scores.ask(outcome.model, outcome.rows)
     np.testing.assert_array_equal(again.logits, outcome.logits)
     np.testing.assert_array_equal(again.fired, outcome.fired)
+
+
+def test_guarantees_in_batches_are_guarantees_at_once() -> None:
+    outcome = outcome_of(40, **SINGLE)
+    certify = partial(guarantee, outcome.model, replaced=1)
+    at_once, batches = certify(outcome.rows.texts), progress.in_batches(certify, outcome.rows.texts, batch=7)
+    for name in ("labels", "margins", "least"):
+        np.testing.assert_array_equal(getattr(batches, name), getattr(at_once, name))
+    assert len(progress.in_batches(certify, []).labels) == 0

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..runtime.storage import write_text
-
 PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numba", "numpy", "scikit-learn")
 
 
@@ -23,6 +21,7 @@ def machine() -> dict[str, Any]:
 def write_figures(path: str | Path, figures: Mapping[str, Any], **about: Any) -> None:
     """Writes figures as JSON, with the machine and the versions they were made with."""
     from .. import __version__
+    from ..runtime.storage import write_text
 
     versions = {"python": platform.python_version(), "textcnn": __version__}
     versions |= {package: version(package) for package in PACKAGES}

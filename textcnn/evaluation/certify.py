@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,10 @@ import numpy as np
 from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
-from ..runtime.bounds import Guarantees, guarantee
+from ..runtime.bounds import guarantee
 from ..runtime.folded import FoldedTextCNN
 from .labelled import read_labelled, spread
-from .progress import batches_with_progress
+from .progress import in_batches
 
 DESCRIPTION = """\
 Says of each text whether its label would stay the same whatever k of its tokens were replaced by, any tokens by any
@@ -23,15 +24,6 @@ covered, nor are thresholds of single-label models.
   textcnn certify runs/reviews --text "a lovely film with a dull end" """
 
 LIMIT = 1000
-BATCH = 100  # texts between two steps of the progress bar
-
-
-def _guarantees(model: FoldedTextCNN, texts: list[str], replaced: int) -> Guarantees:
-    """Return the guarantees of texts; shows progress in a terminal."""
-    batches = batches_with_progress(texts, batch=BATCH)
-    parts = [guarantee(model, list(some), replaced) for some in batches] or [guarantee(model, [], replaced)]
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("labels", "margins", "least")}
-    return Guarantees(replaced, **joined)
 
 
 def main(verb: str, args: list[str]) -> None:
@@ -73,7 +65,7 @@ def main(verb: str, args: list[str]) -> None:
     right = np.zeros(len(texts), dtype=bool)
     for k in sorted(options.replaced):
         # What fewer tokens can change, more can: only texts that stand so far are looked at.
-        found = _guarantees(model, [texts[i] for i in standing], k)
+        found = in_batches(partial(guarantee, model, replaced=k), [texts[i] for i in standing])
         if not right.any() and len(standing) == len(texts):
             same = found.labels == targets
             right = same.all(axis=1) if model.multi_label else same

@@ -1,4 +1,4 @@
-"""The lexicon of a model: the n-grams behind each class and each filter, over many texts.
+"""What a model has learnt, as a dictionary: the n-grams behind each class and each filter, over many texts.
 
 Shapes: `N` texts, `F` filters of all widths, `C` classes, `G` distinct n-grams, `P` pairs of an n-gram and a filter.
 """
@@ -55,7 +55,7 @@ class Lexicon:
 
     @property
     def dead(self) -> tuple[int, ...]:
-        """Filters that fire in no text."""
+        """The filters that fire in no text."""
         return tuple(one.number for one in self.filters if one.fires == 0)
 
 
@@ -141,7 +141,7 @@ def head_weight(model: FoldedTextCNN) -> NDArray[np.float64]:
 
 
 def scale_filters(model: FoldedTextCNN, factors: Mapping[int, float]) -> FoldedTextCNN:
-    """Return the model with the part of some filters multiplied; 0 drops a filter.
+    """The model with the part of some filters multiplied; 0 drops a filter.
 
     Raises:
         ValueError: there is no filter of that number.

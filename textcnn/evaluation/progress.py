@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 BATCH = 2048
+FEW = 100  # texts of which each takes long
 
 
 def batches_with_progress(texts: Sequence[str], unit: str = " texts", batch: int = BATCH) -> Iterator[Sequence[str]]:
@@ -16,3 +21,16 @@ def batches_with_progress(texts: Sequence[str], unit: str = " texts", batch: int
             some = texts[start : start + batch]
             yield some
             bar.update(len(some))
+
+
+def in_batches(compute: Callable[[list[str]], Any], texts: Sequence[str], batch: int = FEW) -> Any:
+    """Return what `compute` returns for all texts, computed batch by batch, with a progress bar.
+
+    Args:
+        compute: Returns a dataclass whose arrays have one row a text.
+        texts: The texts.
+        batch: Texts of a batch.
+    """
+    parts = [compute(list(some)) for some in batches_with_progress(texts, batch=batch)] or [compute([])]
+    arrays = {name: value for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)}
+    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays})

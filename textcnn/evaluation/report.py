@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from ..runtime.explain_views import STYLE, coloured, ngrams
-from ..runtime.storage import write_text
 from . import plots
 from .breakdown import (
     Group,
@@ -55,6 +54,8 @@ def write_report(
     Raises:
         ValueError: matplotlib or jinja2 is not installed, or there is no such column.
     """
+    from ..runtime.storage import write_text
+
     plots.load_matplotlib()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
