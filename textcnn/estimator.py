@@ -33,13 +33,14 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     """A TextCNN that `fit` trains and that answers from look-up tables.
 
     Args:
-        kernel_sizes, num_filters, num_members, embedding_dim, variant, padding, activation, dropout,
-            embedding_dropout, head_max_norm, label_smoothing: The network; see Architecture.
+        kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
+        variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
+        dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
         tokenizer, vocab_size, lowercase, min_frequency, max_length, batch_size: The data; see TextDataModule.
         vectors: Initial token vectors: a checkpoint or word-vector file, or a list of them.
         max_epochs: Largest number of passes over the texts.
-        learning_rate, embedding_learning_rate, weight_decay, warmup, schedule, optimizer, naive_bayes: The training;
-            see ClassificationModule.
+        learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
+        warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
         early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
             `fit` does that too.
