@@ -57,6 +57,24 @@ def test_files(artifact):
     assert (artifact / "model.safetensors").stat().st_mode == config_mode
 
 
+def test_a_full_disk_leaves_the_artifact_as_it_was(built, artifact, monkeypatch):
+    before = {path.name: path.read_bytes() for path in artifact.iterdir()}
+
+    def save_tokenizer(tokenizer, directory):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("textcnn.tokenization.save_tokenizer", save_tokenizer)
+    with torch.no_grad():
+        built[0].head.weight.add_(1)
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            save_artifact(*built, artifact)
+    finally:
+        with torch.no_grad():
+            built[0].head.weight.sub_(1)
+    assert {path.name: path.read_bytes() for path in artifact.iterdir()} == before
+
+
 def test_model_card(artifact):
     card = ModelCard.load(artifact / "README.md")
     data = card.data.to_dict()

@@ -1,4 +1,4 @@
-"""The one directory every door opens: config.json, model.safetensors, tokenizer files and a model card.
+"""The artifact, the directory that every interface opens: config.json, model.safetensors, tokenizer, model card.
 
 No pickle is read or written.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,20 +22,20 @@ if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
 
 
-# What calibration sets in config.json, with what it is before. No weight and no table depends on it.
+# Fields of config.json that calibration sets, with their values before. No weight and no table depends on it.
 CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
 
 @dataclass(kw_only=True)
 class TrainingRecord:
-    """What a model card says of how a model came to be.
+    """Facts about a training run for the model card.
 
     Args:
-        data: Name of the dataset, as it was given.
+        data: Name of the data set, as given.
         scores: Metric name to value, such as {"test_accuracy": 0.91}.
         data_report: Lines about rows, splits and truncation.
         parameters: Every setting that is needed to train the model again.
-        base_model: The Hub id of the checkpoint that the initial vectors came from.
+        base_model: Hub id of the checkpoint of the initial vectors.
     """
 
     data: str
@@ -50,7 +51,7 @@ def save_artifact(
     directory: str | Path,
     record: TrainingRecord | None = None,
 ) -> Path:
-    """Writes a model and its tokenizer, with a model card, into a directory that `load` opens.
+    """Write a model and its tokenizer, with a model card, into a directory that `load` opens.
 
     Example:
         >>> save_artifact(model, tokenizer, "runs/spam", TrainingRecord(data="sms.csv"))
@@ -59,16 +60,21 @@ def save_artifact(
 
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    # Tables folded from other weights would go on answering for them.
-    (directory / FOLDED_FILE).unlink(missing_ok=True)
-    save_weights(model, directory)
-    save_tokenizer(tokenizer, directory)
-    (directory / "README.md").write_text(model_card(model, record or TrainingRecord(data="")), encoding="utf-8")
+    # Complete before it takes the place of an earlier artifact: a full disk leaves that as it was.
+    with tempfile.TemporaryDirectory(prefix=".unfinished.", dir=directory) as name:
+        folder = Path(name)
+        save_weights(model, folder)
+        save_tokenizer(tokenizer, folder)
+        write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
+        # Tables folded from other weights would go on answering for them.
+        (directory / FOLDED_FILE).unlink(missing_ok=True)
+        for path in sorted(folder.iterdir()):
+            path.replace(directory / path.name)
     return directory
 
 
 def save_weights(model: Any, directory: Path) -> None:
-    """Writes a model of transformers: its settings and weights."""
+    """Write a model of transformers: its settings and weights."""
     with quiet_transformers():
         model.save_pretrained(directory)
     # safetensors makes files that only their owner may read; a model is for whoever may read the folder.
@@ -78,7 +84,7 @@ def save_weights(model: Any, directory: Path) -> None:
 
 
 def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassification, PreTrainedTokenizerFast]:
-    """Opens the model and the tokenizer of an artifact.
+    """Open the model and the tokenizer of an artifact.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -114,11 +120,11 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
 
 
 def check_artifact(directory: str | Path, folded: bool = True) -> Path:
-    """Returns the directory if it holds a textcnn model; imports nothing heavy.
+    """Return the directory if it holds a textcnn model; imports nothing heavy.
 
     Args:
         directory: The artifact.
-        folded: Whether its tables will do in place of its weights, as they do on a server.
+        folded: Accept folded tables in place of weights, as on a server.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -153,7 +159,7 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
 
 
 def write_calibration(directory: str | Path, **values: Any) -> None:
-    """Sets temperature, thresholds and abstention of an artifact; what is not given is as before any calibration.
+    """Set temperature, thresholds and abstention of an artifact; values not given are reset.
 
     Example:
         >>> write_calibration("runs/spam", temperature=1.7, thresholds={"spam": 0.8})
@@ -164,7 +170,7 @@ def write_calibration(directory: str | Path, **values: Any) -> None:
 
 
 def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) -> str:
-    """The README.md of an artifact, with the metadata the Hub reads."""
+    """Return the README.md of an artifact, with the metadata the Hub reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
     config = model.config
@@ -175,7 +181,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
             dataset_type=name,
             dataset_name=name,
             dataset_split=metric.split("_")[0].replace("val", "validation"),
-            metric_type="accuracy" if metric.endswith("accuracy") else "f1",
+            metric_type=next((kind for kind in _METRIC_TYPES if metric.endswith(kind)), "f1"),
             metric_name=metric,
             metric_value=round(value, 4),
         )
@@ -217,7 +223,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """transformers would show a bar for the second that loading takes, and report weights that are new on purpose."""
+    """Silence transformers, which shows a bar while loading and reports weights that are new on purpose."""
     from transformers.utils import logging
 
     shown, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -230,6 +236,8 @@ def quiet_transformers() -> Iterator[None]:
         if shown:
             logging.enable_progress_bar()
 
+
+_METRIC_TYPES = ("accuracy", "average_precision")  # all others are F1
 
 _USE = """## Use
 

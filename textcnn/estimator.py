@@ -1,4 +1,4 @@
-"""TextCNNClassifier: a text classifier as scikit-learn has them, from texts to labels.
+"""TextCNNClassifier: a text classifier with the interface of scikit-learn, from texts to labels.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -14,36 +14,41 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from .data.class_codes import class_codes, labelled_rows, learn_classes, read_classes
 from .runtime.text_batches import check_column
 
-# What answers need; checkpoints and logs stay behind.
-_ARTIFACT = (".json", ".safetensors", ".md", ".py")
-_SEVERAL = (list, tuple, set, np.ndarray)
-_LISTS_OF_LABELS = (
-    "y: got lists of labels; expected one label a text, or zeros and ones [N, C]; for several labels a text use "
-    "sklearn.preprocessing.MultiLabelBinarizer"
-)
+# Files of the artifact; checkpoints and logs stay behind.
+_ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
+_NETWORK = (
+    "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
+    "embedding_dropout", "head_max_norm", "label_smoothing",
+)  # fmt: skip
+_MODULE = ("learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes")
+_DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "max_length", "batch_size")
 
 
 class TextCNNClassifier(ClassifierMixin, BaseEstimator):
-    """Convolutions over token vectors, trained by `fit`, answering from look-up tables.
+    """A TextCNN that `fit` trains and that answers from look-up tables.
 
     Args:
-        kernel_sizes, num_filters, embedding_dim, dropout: The network.
-        tokenizer, vocab_size, lowercase, min_frequency: As in TextDataModule.
+        kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
+        variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
+        dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
+        tokenizer, vocab_size, lowercase, min_frequency, max_length, batch_size: The data; see TextDataModule.
         vectors: Initial token vectors: a checkpoint or word-vector file, or a list of them.
-        max_epochs, batch_size, learning_rate, naive_bayes: Of the training.
+        max_epochs: Largest number of passes over the texts.
+        learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
+        warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
-        early_stopping: Whether to hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set`
-            given to `fit` does that too.
-        validation_fraction: Share that is held out.
-        warm_start: Whether `fit` goes on from the weights and the tokenizer of the last one.
+        early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
+            `fit` does that too.
+        validation_fraction: Fraction of the texts that is held out.
+        warm_start: Continue from the weights and the tokenizer of the last `fit`.
         random_state: Seed of everything random.
-        threads: Threads that answer.
-        verbose: Whether to show progress.
+        threads: Threads that compute answers.
+        verbose: Show progress.
 
     Example:
         >>> TextCNNClassifier(max_epochs=5).fit(["a lovely film", "a dull film"] * 50, ["good", "bad"] * 50).predict(
@@ -55,7 +60,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         kernel_sizes: Sequence[int] = (3, 4, 5),
-        num_filters: int = 100,
+        num_filters: int | Sequence[int] = 100,
         embedding_dim: int | None = None,
         dropout: float = 0.5,
         tokenizer: Any = None,
@@ -74,6 +79,19 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         random_state: int = 0,
         threads: int = 1,
         verbose: bool = False,
+        num_members: int = 1,
+        variant: str = "non-static",
+        padding: str = "wide",
+        activation: str = "relu",
+        embedding_dropout: float = 0.0,
+        head_max_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        max_length: int | None = None,
+        embedding_learning_rate: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.05,
+        schedule: str = "cosine",
+        optimizer: str = "adamw",
     ) -> None:
         self.kernel_sizes = kernel_sizes
         self.num_filters = num_filters
@@ -95,6 +113,19 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.threads = threads
         self.verbose = verbose
+        self.num_members = num_members
+        self.variant = variant
+        self.padding = padding
+        self.activation = activation
+        self.embedding_dropout = embedding_dropout
+        self.head_max_norm = head_max_norm
+        self.label_smoothing = label_smoothing
+        self.max_length = max_length
+        self.embedding_learning_rate = embedding_learning_rate
+        self.weight_decay = weight_decay
+        self.warmup = warmup
+        self.schedule = schedule
+        self.optimizer = optimizer
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -106,102 +137,113 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def fit(self, X: Iterable[str], y: Any, sample_weight: Any = None, eval_set: Any = None) -> TextCNNClassifier:
-        """Trains on texts X [N] and labels y [N], or zeros and ones [N, C].
+        """Train on texts X [N] and labels y [N], or zeros and ones [N, C].
 
         Args:
             X: Texts: a list, array or Series of strings.
             y: Labels, or an indicator matrix.
-            sample_weight: [N] how much each text counts.
+            sample_weight: Weight of each text in the loss, [N].
             eval_set: (texts, labels) whose best epoch is kept.
 
         Raises:
             ValueError: a text is no string, the lengths differ, there is one class only, or weights are negative, not
                 finite or all zero.
         """
-        from .data.replaced import ReplacedTrainData
-        from .training.weighted import fit_weighted, weighted_targets
-
         texts = _texts(X)
-        codes = self._encode(y, len(texts), learn=True)
-        weights = np.ones(len(texts)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        if weights.shape != (len(texts),):
-            raise ValueError(f"sample_weight: got shape {weights.shape}; expected ({len(texts)},)")
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-            raise ValueError(
-                f"sample_weight: got values from {weights.min()} to {weights.max()}; expected finite ones from 0 on, "
-                "not all of them zero"
-            )
-        weights = weights * self._class_weights(codes)
-        names = [str(name) for name in self.classes_]
+        values = read_classes(y, len(texts))
+        self.classes_ = learn_classes(values)
+        self.multilabel_ = values.ndim == 2
+        codes = class_codes(values, self.classes_)
+        weights = _weights(sample_weight, len(texts)) * self._class_weights(codes)
         held_out = self._held_out(texts, codes, eval_set)
         kept = held_out.pop("kept", np.arange(len(texts)))
-        splits = {"train": _rows([texts[i] for i in kept], codes[kept], names)}
+        names = [str(name) for name in self.classes_]
+        splits = {"train": labelled_rows([texts[i] for i in kept], codes[kept], names)}
         if held_out:
-            splits["validation"] = _rows(held_out["texts"], held_out["codes"], names)
-        again = self.warm_start and hasattr(self, "_files")
+            splits["validation"] = labelled_rows(held_out["texts"], held_out["codes"], names)
         with tempfile.TemporaryDirectory() as folder:
-            previous = Path(folder) / "previous"
-            if again:
-                self._write(previous)
-            from datasets import DatasetDict
-
-            data = ReplacedTrainData(
-                DatasetDict(splits),
-                labels=names,
-                text_column="text",
-                label_column="labels",
-                tokenizer=str(previous) if again else self.tokenizer,
-                vocab_size=self.vocab_size,
-                lowercase=self.lowercase,
-                min_frequency=self.min_frequency,
-                vectors=self.vectors,
-                batch_size=self.batch_size,
-                validation_fraction=0.0,
-                seed=self.random_state,
-            )
-            data.replace_train([texts[i] for i in kept], weighted_targets(codes[kept], weights[kept]))
-            fit_weighted(
-                data,
-                Path(folder) / "run",
-                architecture={
-                    "kernel_sizes": list(self.kernel_sizes),
-                    "num_filters": self.num_filters,
-                    "embedding_dim": self.embedding_dim,
-                    "dropout": self.dropout,
-                },
-                learning_rate=self.learning_rate,
-                naive_bayes=self.naive_bayes,
-                max_epochs=self.max_epochs,
-                validate=bool(held_out),
-                seed=self.random_state,
-                start=previous if again else None,
-                progress=self.verbose,
-            )
+            previous = None
+            if self.warm_start and hasattr(self, "_files"):
+                previous = self._write(Path(folder) / "previous")
             run = Path(folder) / "run"
+            self._train(splits, codes[kept], weights[kept], names, run, previous)
             self._files = {path.name: path.read_bytes() for path in run.iterdir() if path.suffix in _ARTIFACT}
         self.n_features_in_ = 1
         self._classifier: Any = None
         return self
 
+    def _train(
+        self,
+        splits: dict[str, Any],
+        codes: NDArray[np.int64],
+        weights: NDArray[np.float64],
+        names: list[str],
+        output_dir: Path,
+        previous: Path | None,
+    ) -> None:
+        """Train on the rows of a split with weights and write the artifact, from `previous` on where given."""
+        import lightning
+        from datasets import DatasetDict
+
+        from .artifact import TrainingRecord, read_artifact, save_artifact
+        from .data.replaced import ReplacedTrainData
+        from .model import Architecture
+        from .training import ClassificationModule
+        from .training.interrupt import keyboard_stops
+        from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
+        from .training.run_files import write_config
+
+        quiet_lightning()
+        lightning.seed_everything(self.random_state, workers=True, verbose=False)
+        for_data = {name: getattr(self, name) for name in _DATA} | {"labels": names, "validation_fraction": 0.0}
+        tokenizer = self.tokenizer if previous is None else str(previous)
+        columns = {"text_column": "text", "label_column": "labels"}
+        data = ReplacedTrainData(
+            DatasetDict(splits), seed=self.random_state, **{**for_data, **columns, "tokenizer": tokenizer}
+        )
+        labels = codes if codes.ndim == 1 else codes.astype(np.float32)
+        data.replace_train(splits["train"]["text"][:], labels=labels, weights=weights)
+        network = {name: getattr(self, name) for name in _NETWORK}
+        network["kernel_sizes"] = list(self.kernel_sizes)
+        for_module = {name: getattr(self, name) for name in _MODULE}
+        if previous is not None:
+            for_module["naive_bayes"] = 0.0
+        module = ClassificationModule(**sizes(data), architecture=Architecture(**network), **for_module)
+        if previous is not None:
+            module.model.load_state_dict(read_artifact(previous)[0].state_dict())
+        options: dict[str, Any] = {"max_epochs": self.max_epochs, "enable_progress_bar": self.verbose}
+        write_config(output_dir, self.random_state, for_data, network, for_module, options)
+        options["logger"] = False
+        if "validation" in splits:
+            trainer = make_trainer(output_dir, options)
+        else:
+            trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **options})
+        with keyboard_stops():
+            trainer.fit(module, datamodule=data)
+        if "validation" in splits:
+            save_run(trainer, module, data, output_dir, name="texts in memory", parameters={})
+        else:
+            save_artifact(module.model, data.tokenizer, output_dir, TrainingRecord(data=""))
+
     def predict(self, X: Iterable[str]) -> NDArray[Any]:
-        """Labels [N] of texts, or zeros and ones [N, C]."""
+        """Return labels [N] of texts, or zeros and ones [N, C]."""
         probabilities = self.predict_proba(X)
         if self.multilabel_:
             return (probabilities >= 0.5).astype(int)
         return np.asarray(self.classes_[probabilities.argmax(axis=1)])
 
     def predict_proba(self, X: Iterable[str]) -> NDArray[np.float32]:
-        """Probabilities [N, C], in the order of `classes_`."""
+        """Return probabilities [N, C], in the order of `classes_`."""
         check_is_fitted(self, "classes_")
         return np.asarray(self._model().predict_proba(_texts(X)))
 
     def explain(self, text: str, label: Any = None) -> Any:
-        """The n-grams of a text that made an answer; see `FoldedTextCNN.explain`."""
+        """Return the n-grams of a text that made an answer; see `FoldedTextCNN.explain`."""
         check_is_fitted(self, "classes_")
         return self._model().explain(text, None if label is None else str(label))
 
     def save(self, directory: str | Path) -> Path:
-        """Writes the artifact that `textcnn.load` opens."""
+        """Write the artifact that `textcnn.load` opens."""
         check_is_fitted(self, "classes_")
         self._model()
         return self._write(Path(directory))
@@ -227,66 +269,18 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             (directory / name).write_bytes(content)
         return directory
 
-    def _encode(self, y: Any, count: int, learn: bool = False) -> NDArray[Any]:
-        """Labels as ids [N] or zeros and ones [N, C]; `learn` also sets the classes."""
-        if y is None:
-            raise ValueError("y: got None; this estimator requires y to be passed, but the target y is None")
-        from pandas import isna
-
-        # Of a list numpy would make text of a missing label, and refuse uneven lists in its own words.
-        values = np.asarray(y, dtype=None if hasattr(y, "__array__") else object)
-        if values.ndim == 2 and values.shape[1] == 1:
-            import warnings
-
-            from sklearn.exceptions import DataConversionWarning
-
-            warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, 3)
-            values = values[:, 0]
-        if len(values) != count:
-            raise ValueError(f"y: got {len(values)} labels for {count} texts; expected one each")
-        missing = isna(values)
-        if missing.any():
-            first = np.argwhere(missing)[0]
-            raise ValueError(
-                f"y: got {values[tuple(first)]} at position {first[0]}; expected a label for every text, not None or "
-                "NaN; drop the texts without one"
-            )
-        multilabel = values.ndim == 2
-        if values.dtype == object and not multilabel and any(isinstance(label, _SEVERAL) for label in values):
-            raise ValueError(_LISTS_OF_LABELS)
-        values = np.asarray(y) if multilabel else np.asarray(y).ravel()
-        if values.dtype.kind == "f" and np.isinf(values).any():
-            raise ValueError("y: got infinity; expected classes or an indicator matrix")
-        if learn:
-            kind = type_of_target(values, input_name="y")
-            if kind == "multiclass-multioutput":
-                raise ValueError(_LISTS_OF_LABELS)
-            if kind not in ("binary", "multiclass", "multilabel-indicator"):
-                raise ValueError(f"y: got {kind} values; Unknown label type: expected classes or an indicator matrix")
-            classes = np.arange(values.shape[1]) if multilabel else np.unique(values)
-            if len(classes) < 2:
-                raise ValueError(f"y: got one class only, {classes.tolist()[0]!r}; expected at least two classes")
-            self.multilabel_, self.classes_ = multilabel, classes
-        if multilabel:
-            return values.astype(np.int64)
-        found = np.searchsorted(self.classes_, values)
-        if (self.classes_[np.minimum(found, len(self.classes_) - 1)] != values).any():
-            raise ValueError("eval_set: got a label that y lacks; expected labels of y")
-        return found
-
     def _class_weights(self, codes: NDArray[Any]) -> Any:
         if self.class_weight is None:
             return 1.0
         if self.multilabel_:
             raise ValueError("class_weight: got some for several labels a text; expected None")
-        wanted = self.class_weight
-        weights = compute_class_weight(wanted, classes=self.classes_, y=self.classes_[codes])
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
         return weights[codes]
 
     def _held_out(self, texts: list[str], codes: NDArray[Any], eval_set: Any) -> dict[str, Any]:
         if eval_set is not None:
-            own = _texts(eval_set[0])
-            return {"texts": own, "codes": self._encode(eval_set[1], len(own))}
+            texts = _texts(eval_set[0])
+            return {"texts": texts, "codes": class_codes(read_classes(eval_set[1], len(texts)), self.classes_)}
         if not self.early_stopping:
             return {}
         from sklearn.model_selection import train_test_split
@@ -300,6 +294,18 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         return {"kept": np.sort(kept), "texts": [texts[i] for i in held], "codes": codes[held]}
 
 
+def _weights(sample_weight: Any, count: int) -> NDArray[np.float64]:
+    weights = np.ones(count) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    if weights.shape != (count,):
+        raise ValueError(f"sample_weight: got shape {weights.shape}; expected ({count},)")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+        raise ValueError(
+            f"sample_weight: got values from {weights.min()} to {weights.max()}; expected finite ones from 0 on, "
+            "not all of them zero"
+        )
+    return weights
+
+
 def _texts(values: Any) -> list[str]:
     check_column(values, "X", ValueError)
     texts = list(values)
@@ -309,13 +315,3 @@ def _texts(values: Any) -> list[str]:
     if not texts:
         raise ValueError("X: got no text; expected at least one (0 sample(s) while a minimum of 1 is required)")
     return [str(text) for text in texts]
-
-
-def _rows(texts: Sequence[str], codes: NDArray[Any], names: Sequence[str]) -> Any:
-    from datasets import Dataset, Features, List, Value
-
-    if codes.ndim == 1:
-        return Dataset.from_dict({"text": list(texts), "labels": [names[i] for i in codes.tolist()]})
-    labels = [[names[c] for c in np.flatnonzero(row).tolist()] for row in codes]
-    features = Features({"text": Value("string"), "labels": List(Value("string"))})
-    return Dataset.from_dict({"text": list(texts), "labels": labels}, features=features)

@@ -21,7 +21,7 @@ def _dataset(count: int, *, longest: int = 30, seed: int = 0) -> BatchDataset:
     lengths = np.random.default_rng(seed).integers(0, longest + 1, size=count)
     ids = np.repeat(np.arange(count, dtype=np.int32) + 1, lengths)
     encoded = EncodedTexts.of(ids, lengths, np.zeros(count, dtype=bool))
-    return BatchDataset(encoded, np.arange(count), Targets(np.arange(count) % 3), 3, TextCollator(0))
+    return BatchDataset(encoded, np.arange(count), {"labels": Targets(np.arange(count) % 3)}, 3, TextCollator(0))
 
 
 def _texts(batch: dict[str, torch.Tensor]) -> list[int]:
@@ -114,7 +114,7 @@ def test_workers_give_the_same_batches() -> None:
 def test_a_loader_is_faster_than_any_model(tokenizer: Any) -> None:
     texts = pa.chunked_array([pa.array(["good film", "a bad film and a bad plot"] * 10_000)])
     encoded = encode_texts(texts, tokenizer)
-    dataset = BatchDataset(encoded, np.arange(20_000), Targets(np.arange(20_000) % 2), 2, TextCollator(0))
+    dataset = BatchDataset(encoded, np.arange(20_000), {"labels": Targets(np.arange(20_000) % 2)}, 2, TextCollator(0))
     loader = length_loader(dataset, 64, shuffle=True)
     best = 0.0
     for _ in range(3):

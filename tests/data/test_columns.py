@@ -28,13 +28,28 @@ LONG, SHORT = ["some words of a longer text"] * 2, ["x", "y"]
     ],
 )
 def test_columns_are_found(columns: dict[str, list[object]], text: str, label: str) -> None:
-    table = pa.table(columns)
+    table = pa.table(columns).to_pydict()
     assert find_text_column(table, None, "the data") == text
     assert find_label_column(table, None, text, "the data") == label
 
 
+def test_the_columns_of_the_training_data_come_before_usual_names() -> None:
+    head = {"text": LONG, "body": LONG, "label": SHORT, "kind": SHORT}
+    assert find_text_column(head, None, "the data", trained_on="body") == "body"
+    assert find_text_column(head, "text", "the data", trained_on="body") == "text"
+    assert find_text_column(head, None, "the data", trained_on="gone") == "text"
+    assert find_label_column(head, None, "body", "the data", trained_on="kind") == "kind"
+    assert find_label_column(head, None, "body", "the data", trained_on="gone") == "label"
+
+
+def test_a_column_of_numbers_as_strings_is_chosen_last() -> None:
+    assert find_text_column({"id": ["1234567890", None], "words": ["one", "two"]}, None, "the data") == "words"
+    assert find_text_column({"code": ["1234567890", "1.5"]}, None, "the data") == "code"
+    assert find_text_column({"text": ["1", "2"], "id": ["a", "b"]}, None, "the data") == "text"
+
+
 def test_columns_that_are_named_win() -> None:
-    table = pa.table({"text": LONG, "title": LONG, "label": SHORT, "odd": SHORT})
+    table = {"text": LONG, "title": LONG, "label": SHORT, "odd": SHORT}
     assert find_text_column(table, "title", "the data") == "title"
     assert find_label_column(table, "odd", "title", "the data") == "odd"
 
@@ -56,7 +71,7 @@ def test_columns_that_are_named_win() -> None:
 def test_columns_that_are_not_there_are_one_clear_line(
     columns: dict[str, list[object]], text: str | None, label: str | None, message: str
 ) -> None:
-    table = pa.table(columns)
+    table = pa.table(columns).to_pydict()
     with pytest.raises(DataError, match=message) as caught:
         find_label_column(table, label, find_text_column(table, text, "the data"), "the data")
     assert "\n" not in str(caught.value)

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import polars
 import pytest
 import torch
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -22,6 +24,10 @@ def _rows(count: int, classes: int = 2, seed: int = 0) -> Dataset:
     rng = np.random.default_rng(seed)
     texts = [" ".join([*rng.choice(WORDS, rng.integers(0, 9)), str(i + seed * count)]) for i in range(count)]
     return Dataset.from_dict({"text": texts, "label": [f"c{i % classes}" for i in range(count)]})
+
+
+def _labelled(labels: list[Any]) -> Dataset:
+    return Dataset.from_dict({"text": [f"text {i}" for i in range(len(labels))], "label": labels})
 
 
 def _texts(data: TextDataModule, role: str) -> list[str]:
@@ -235,8 +241,9 @@ def test_rows_that_were_selected_or_shuffled() -> None:
 @pytest.mark.parametrize(
     ("splits", "settings", "message"),
     [
-        ({"train": _rows(9), "test": _rows(9, classes=3)}, {}, r"test split has the label 'c2'"),
-        ({"train": _rows(9), "dev": _rows(9, classes=3)}, {}, r"validation split has the label 'c2'"),
+        ({"train": _rows(9), "test": _rows(9, classes=3)}, {"strict": True}, r"test split has the label 'c2'"),
+        ({"train": _rows(9), "dev": _rows(9, classes=3)}, {"strict": True}, r"validation split has the label 'c2'"),
+        ({"train": _rows(9), "test": _labelled(["C0", "C1"])}, {}, r"test split has the label 'C0'.*did you mean 'c0'"),
         ({"train": _rows(9, classes=1)}, {}, "only the label 'c0'"),
         ({"train": _rows(9).select([])}, {}, "is empty"),
         ({"train": _rows(9), "test": _rows(9).select([])}, {}, "test split of the data set is empty"),
@@ -263,8 +270,74 @@ def test_class_labels_that_train_lacks_but_test_has() -> None:
     test = Dataset.from_dict({"text": list("ab"), "label": [0, 2]}, features=features)
     splits = DatasetDict(train=train, validation=train, test=test)
     with pytest.raises(DataError, match="test split has the label 'z', which no train row has"):
-        _ = TextDataModule(splits).labels
+        _ = TextDataModule(splits, strict=True).labels
+    assert "1 test labels are of classes without a train row: z" in TextDataModule(splits, tokenizer="byte").data_report
     assert TextDataModule(splits, labels=["x", "y", "z"]).num_labels == 3
+
+
+def test_labels_that_train_lacks_are_counted_and_named() -> None:
+    train, test = _labelled(["x", "y"] * 4), _labelled(["x", "z", "y", "q", "z"])
+    data = TextDataModule(DatasetDict(train=train, validation=train, test=test), tokenizer="byte")
+    assert data.labels == ["x", "y"]
+    note = "3 of 5 test rows have labels that train lacks, z, q: they count as wrong; strict refuses them"
+    assert note in data.data_report.splitlines()
+    batch = next(iter(data.test_dataloader()))
+    assert sorted(batch["labels"].tolist()) == [0, 1, 2, 2, 2]
+    texts, targets = data.texts_and_targets("test")
+    assert (texts, targets.tolist()) == (["text 0", "text 2"], [0, 1])
+    several = _labelled([["x", "y"], ["x", "z"], ["z"], []])
+    data = TextDataModule(DatasetDict(train=_labelled([["x"], ["y"]] * 3), test=several), validation_fraction=0)
+    assert "2 of 4 test rows have labels that train lacks, z: these labels are left out" in data.data_report
+    batch = next(iter(data.test_dataloader()))
+    assert sorted(batch["labels"].tolist()) == [[0, 0], [0, 0], [1, 0], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda rows: pd.DataFrame(rows[:]),
+        lambda rows: pd.DataFrame(rows[:]).astype({"label": "category"}),
+        lambda rows: polars.DataFrame(rows[:]),
+        lambda rows: rows.data.table,
+        lambda rows: (rows["text"][:], rows["label"][:]),
+        lambda rows: (pd.Series(rows["text"][:]), np.array(rows["label"][:])),
+        lambda rows: rows[:],
+        lambda rows: rows.to_list(),
+    ],
+)
+def test_frames_lists_and_records_are_data(wrap: Any) -> None:
+    rows = _rows(60)
+    wanted = TextDataModule(rows, tokenizer="byte")
+    data = TextDataModule(wrap(rows), tokenizer="byte")
+    assert data.labels == wanted.labels
+    for role in ("train", "validation"):
+        assert data.texts_and_targets(role)[0] == wanted.texts_and_targets(role)[0]
+    splits = TextDataModule({"train": wrap(rows), "test": wrap(_rows(9, seed=1))}, tokenizer="byte")
+    assert splits.texts_and_targets("test")[0] == _rows(9, seed=1)["text"][:]
+
+
+def test_missing_values_in_memory_are_rows_without_a_text_or_label() -> None:
+    texts, labels = ["a", None, "b", "c \udcff", "d"], ["x", "y", np.nan, "y", "x"]
+    frame = pd.DataFrame({"text": pd.Series(texts, dtype=object), "label": pd.Series(labels, dtype=object)})
+    for given in (frame, (texts, labels)):
+        data = TextDataModule(given, tokenizer="byte", validation_fraction=0)
+        assert data.texts_and_targets("train")[0] == ["a", "c \ufffd", "d"]
+    with pytest.raises(DataError, match="got 2 texts and 1 labels"):
+        _ = TextDataModule((["a", "b"], ["x"])).labels
+
+
+def test_labelling_needs_no_training_data(tokenizer: Any) -> None:
+    known = {"labels": ["x", "y"], "problem_type": "single_label_classification", "tokenizer": tokenizer}
+    data = TextDataModule(None, **known, predict_path=Dataset.from_dict({"text": ["no"], "body": ["good film"]}))
+    assert (data.labels, data.num_labels, data.problem_type) == (["x", "y"], 2, "single_label_classification")
+    assert data.predict_texts.to_pylist() == ["no"]
+    data = TextDataModule(None, **known, predict_path=Dataset.from_dict({"text": ["no"], "body": ["good film"]}))
+    data.trained_on = "body"
+    assert next(iter(data.predict_dataloader()))["input_ids"].tolist() == [tokenizer("good film")["input_ids"]]
+    with pytest.raises(DataError, match="path: got no data"):
+        data.train_dataloader()
+    with pytest.raises(DataError, match="got multi_label_classification; expected single"):
+        _ = TextDataModule(_rows(9), problem_type="multi_label_classification")._data
 
 
 @pytest.mark.parametrize(("column", "values"), [("text", ["a", None, "b"]), ("label", ["x", "y", None])])
@@ -277,7 +350,7 @@ def test_strict_refuses_what_is_dropped_otherwise(column: str, values: list[str 
 
 
 def test_numbers_where_texts_belong(write) -> None:
-    with pytest.raises(DataError, match=r"column 'text' of .* holds numbers \(int64\)"):
+    with pytest.raises(DataError, match=r"column 'text' of .* holds numbers"):
         _ = TextDataModule(write("a.csv", "text,label", "1,a", "2,b")).labels
     with pytest.raises(DataError, match=r"no row of .* has both"):
         _ = TextDataModule(Dataset.from_dict({"text": [None, None], "label": ["a", "b"]})).labels
@@ -294,6 +367,7 @@ def test_numbers_where_texts_belong(write) -> None:
         ({"num_folds": 5, "fold": 5}, "fold from 0 to"),
         ({"num_folds": 1, "fold": 0}, "at least 2 folds"),
         ({"labels": "a,b"}, "labels is the string 'a,b'"),
+        ({"problem_type": "single_label_clasification"}, "did you mean 'single_label_classification'"),
     ],
 )
 def test_bad_settings_are_refused_at_once(settings: dict[str, Any], message: str) -> None:

@@ -11,7 +11,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 from huggingface_hub import constants
 
 from textcnn.data.errors import DataError
-from textcnn.data.sources import Source, open_source
+from textcnn.data.io.sources import Source, open_source
 from textcnn.tokenization import load
 
 ROWS = ("text,label", "one,a", "two,b")

@@ -185,8 +185,8 @@ def test_bad_streams_are_one_clear_line(rows: Dataset, settings: dict[str, Any],
     assert "\n" not in str(caught.value)
 
 
-def test_a_label_that_train_lacks_is_an_error_where_it_comes(write, tmp_path: Path) -> None:
+def test_a_label_that_train_lacks_is_an_error_under_strict(write, tmp_path: Path) -> None:
     write("d/train.csv", "text,label", *(f"{i},{'ab'[i % 2]}" for i in range(9)), "x,a")
     write("d/dev.csv", "text,label", "x,c")
     with pytest.raises(DataError, match="validation split has the label 'c'"):
-        list(TextDataModule(tmp_path / "d", streaming=True, tokenizer="byte").val_dataloader())
+        list(TextDataModule(tmp_path / "d", streaming=True, tokenizer="byte", strict=True).val_dataloader())

@@ -90,18 +90,20 @@ def module(**options: Any) -> DistillationModule:
     return DistillationModule(labels=LABELS, vocab_size=10, **options)
 
 
+NO_FEATURES = torch.zeros(2, 0)
+
+
 def test_the_loss_mixes_labels_in_only_where_there_are_any() -> None:
     logits = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    labels = torch.tensor([[0.0, 1.0, 1.0], [0.0, 1.0, -1.0]])
-    soft = soft_cross_entropy(logits, labels[:, :2], 2.0)
+    batch = {"teacher_logits": torch.tensor([[0.0, 1.0], [0.0, 1.0]]), "labels": torch.tensor([1, -1])}
+    soft = soft_cross_entropy(logits, batch["teacher_logits"], 2.0)
     hard = torch.nn.functional.cross_entropy(logits[:1], torch.tensor([1]))
     wanted = (0.7 * soft[0] + 0.3 * hard + soft[1]) / 2
-    assert module(temperature=2.0, hard_weight=0.3).loss({"labels": labels}, logits).item() == pytest.approx(
-        wanted.item()
-    )
-    weighed = module(temperature=2.0, hard_weight=0.0, weigh_by_confidence=True).loss({"labels": labels}, logits)
-    assert weighed.item() == pytest.approx((soft * confidence(labels[:, :2])).mean().item())
-    squares = module(soft_loss="mse", hard_weight=0.0).loss({"labels": labels}, logits)
+    mixed = module(temperature=2.0, hard_weight=0.3).loss(batch, logits, NO_FEATURES)
+    assert mixed.item() == pytest.approx(wanted.item())
+    weighed = module(temperature=2.0, hard_weight=0.0, weigh_by_confidence=True).loss(batch, logits, NO_FEATURES)
+    assert weighed.item() == pytest.approx((soft * confidence(batch["teacher_logits"])).mean().item())
+    squares = module(soft_loss="mse", hard_weight=0.0).loss(batch, logits, NO_FEATURES)
     assert squares.item() == pytest.approx(1.0)
 
 
@@ -112,13 +114,13 @@ def test_a_projection_of_the_features_is_drawn_to_the_teachers_representation() 
     learner = module(representation_weight=2.0, representation_dim=3, hard_weight=0.5)
     learner.eval()
     batch = {"input_ids": torch.tensor([[3, 4], [5, 0]]), "attention_mask": torch.tensor([[1, 1], [1, 0]])}
-    targets = torch.tensor([[0.0, 1.0, 1.0], [2.0, 0.0, -1.0]])
+    batch |= {"teacher_logits": torch.tensor([[0.0, 1.0], [2.0, 0.0]]), "labels": torch.tensor([1, -1])}
     wanted = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]])
-    batch["labels"] = torch.cat([targets, wanted], dim=1)
+    batch["teacher_features"] = wanted
     learner.log = lambda *_, **__: None  # type: ignore[method-assign]
     loss = learner.training_step(batch, 0)
     features = learner.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
-    plain = module(hard_weight=0.5).loss({"labels": targets}, learner(batch))
+    plain = module(hard_weight=0.5).loss(batch, learner(batch), NO_FEATURES)
     distance = representation_distance(features @ learner.projection.weight.T + learner.projection.bias, wanted)
     assert loss.item() == pytest.approx((plain + 2 * distance.mean()).item(), rel=1e-5)
 

@@ -10,11 +10,14 @@ from torch.nn import functional
 from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
 
 from textcnn.evaluation.calibration import (
+    _doubted_likelihood,
     abstention_threshold,
     claims,
+    cross_fitted_error,
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
+    probabilities_of,
     reliability,
     threshold_for,
 )
@@ -70,6 +73,41 @@ def test_temperature_is_that_of_the_logits() -> None:
 
     optimizer.step(loss)
     assert fit_temperature(logits, targets) == pytest.approx(float(temperature.detach()), rel=1e-3)
+
+
+def test_few_texts_that_are_all_right_are_no_certainty() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 2, 36)
+    logits = np.eye(2)[targets] * 0.3 + rng.normal(0, 0.05, (36, 2))
+    assert (logits.argmax(axis=1) == targets).all()
+    calibrated = probabilities_of(logits / fit_temperature(logits, targets), False).max(axis=1)
+    assert 0.9 < calibrated.mean() < 0.98, "about 37 of 38"
+    several = np.eye(2)[targets]
+    calibrated = probabilities_of((logits - 0.15) / fit_temperature(logits - 0.15, several), True)
+    assert 0.9 < np.abs(calibrated - (1 - several)).mean() < 0.99
+    # Enough texts speak for themselves.
+    logits, targets = sample()
+    assert len(logits) > 200
+    assert fit_temperature(logits[:199], targets[:199]) == pytest.approx(fit_temperature(logits, targets), rel=0.3)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_doubt_is_torchs_label_smoothing(classes: int) -> None:
+    rng = np.random.default_rng(0)
+    logits, targets = rng.normal(0, 2, (50, classes)), rng.integers(0, classes, 50)
+    # torch spreads over all classes, the label's own among them.
+    smoothing = 0.1 * classes / (classes - 1)
+    wanted = functional.cross_entropy(torch.tensor(logits), torch.tensor(targets), label_smoothing=smoothing)
+    assert _doubted_likelihood(logits, targets, 0.1) == pytest.approx(float(wanted), rel=1e-6)
+
+
+def test_a_cross_fitted_error_is_that_of_new_texts() -> None:
+    logits, targets = sample()
+    error = cross_fitted_error(logits, targets)
+    assert error is not None
+    calibrated = probabilities_of(logits / fit_temperature(logits, targets), False)
+    assert error == pytest.approx(expected_calibration_error(*claims(calibrated, targets)), abs=0.02)
+    assert cross_fitted_error(logits[:9], targets[:9]) is None
 
 
 def test_likelihood_is_torchs() -> None:

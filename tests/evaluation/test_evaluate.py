@@ -171,6 +171,48 @@ def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
     assert json.loads(path.read_text())["dropped"] == {"without_text": 2, "without_label": 4}
 
 
+def test_labels_that_the_model_lacks(tmp_path: Path, capsys: Any) -> None:
+    folder = artifact(tmp_path / "model", **SINGLE)
+    rows = rows_for(folder)
+    for row in rows[::2]:
+        row["label"] = "other"
+    data = write(tmp_path / "data.jsonl", rows)
+    page = report(folder, data)
+    said = capsys.readouterr().out
+    note = "80 rows counted as wrong, with labels that the model lacks: other"
+    assert note in said
+    assert note in page
+    accuracy = float(re.search(r"^accuracy +([0-9.]+)", said, re.MULTILINE).group(1))
+    answers = textcnn.load(folder).predict([row["text"] for row in rows])
+    wanted = np.mean([row["label"] == answer for row, answer in zip(rows, answers, strict=True)])
+    assert accuracy == pytest.approx(wanted, abs=1e-4)
+    assert re.search(r"^macro avg ", said, re.MULTILINE)
+    main(["calibrate", str(folder), "--data", data])
+    said = capsys.readouterr()
+    assert "from 80 texts" in said.out
+    assert "80 rows left out, with labels that the model lacks: other" in said.out
+    assert "warning: got 80 texts; expected 200 or more" in said.err
+
+
+def test_a_full_disk_leaves_the_report_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = artifact(tmp_path / "model", **SINGLE)
+    data, page = write(tmp_path / "data.jsonl", rows_for(folder)), tmp_path / "report.html"
+    report(folder, data)
+    (tmp_path / "report.html").write_text("the old one")
+    plain = Path.replace
+
+    def replace(path: Path, target: Any) -> Path:
+        if Path(target).name == "report.html":
+            raise OSError(28, "No space left on device")
+        return plain(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(folder), "--data", data, "--report", str(page), "--resamples", "20"])
+    assert page.read_text() == "the old one"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data.jsonl", "model", "report.html"]
+
+
 def test_the_scores_as_json(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
     data, path = write(tmp_path / "data.jsonl", rows_for(folder)), tmp_path / "new" / "folder" / "scores.json"

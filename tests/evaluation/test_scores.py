@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 from folded_models import make_model, word_tokenizer
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    classification_report,
+    confusion_matrix,
+    f1_score,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 
-from textcnn.evaluation import breakdown, scores
-from textcnn.evaluation.labelled import Labelled
+from textcnn.evaluation import breakdown, progress, scores
+from textcnn.evaluation.labelled import UNKNOWN, Labelled
 from textcnn.fold import fold
 
 SINGLE, MULTI = ({"problem_type": f"{kind}_label_classification"} for kind in ("single", "multi"))
@@ -132,3 +140,52 @@ def test_mistakes_are_wrong_and_the_surest_first() -> None:
     assert sure.tolist() == sorted(sure, reverse=True)
     left = np.setdiff1d(np.flatnonzero(~outcome.correct), at)
     assert outcome.confidence[left].max() <= sure.min()
+
+
+def test_labels_that_the_model_lacks_count_as_wrong() -> None:
+    known = outcome_of(**SINGLE)
+    rows = known.rows
+    targets = rows.targets.copy()
+    targets[::10], targets[5::10] = UNKNOWN, UNKNOWN - 1
+    outcome = scores.ask(known.model, Labelled(rows.texts, targets, "the data", rows.outside, unknown=("x", "y")))
+    found = scores.scores(outcome, resamples=0)
+    named = [outcome.rows.label_of(i, outcome.labels) for i in range(len(targets))]
+    assert set(named) == {*outcome.labels, "x", "y"}
+    predicted = [outcome.labels[c] for c in outcome.predicted]
+    assert found["accuracy"].value == accuracy_score(named, predicted)
+    assert found["macro F1"].value == pytest.approx(f1_score(named, predicted, average="macro"))
+    assert outcome.rows.dropped == "60 rows counted as wrong, with labels that the model lacks: x, y"
+    assert breakdown.confusion_matrix(outcome).sum() == 240
+    lexicon_order = [one.label for one in breakdown.by_class(outcome)]
+    assert sorted(lexicon_order) == outcome.labels
+
+
+@pytest.mark.parametrize("kind", [SINGLE, MULTI])
+def test_the_table_of_classes_is_scikit_learns(kind: dict[str, Any]) -> None:
+    outcome = outcome_of(**kind)
+    wanted = classification_report(
+        outcome.rows.targets, outcome.predicted, target_names=outcome.labels, output_dict=True, zero_division=0
+    )
+    lines = breakdown.class_table(outcome).splitlines()
+    assert lines[0].split() == ["precision", "recall", "F1", "texts"]
+    found = {line[:12].strip(): [float(cell) for cell in line[12:].split()] for line in lines[1:]}
+    assert list(found) == [*outcome.labels, "macro avg", "weighted avg"]
+    for name, cells in found.items():
+        assert cells == pytest.approx(list(wanted[name].values()), abs=1e-4)
+
+
+def test_answers_in_batches_are_answers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = outcome_of(**SINGLE)
+    monkeypatch.setattr(scores, "batches_with_progress", partial(progress.batches_with_progress, batch=7))
+    again = scores.ask(outcome.model, outcome.rows)
+    np.testing.assert_array_equal(again.logits, outcome.logits)
+    np.testing.assert_array_equal(again.fired, outcome.fired)
+
+
+def test_guarantees_in_batches_are_guarantees_at_once() -> None:
+    outcome = outcome_of(40, **SINGLE)
+    certify = partial(outcome.model.certify, replaced=1)
+    at_once, batches = certify(outcome.rows.texts), progress.in_batches(certify, outcome.rows.texts, batch=7)
+    for name in ("labels", "margins", "least"):
+        np.testing.assert_array_equal(getattr(batches, name), getattr(at_once, name))
+    assert len(progress.in_batches(certify, []).labels) == 0

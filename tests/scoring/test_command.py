@@ -23,8 +23,8 @@ from folded_models import write_artifact
 
 import textcnn
 from textcnn.cli import main
-from textcnn.scoring import readers
-from textcnn.scoring.readers import Reader
+from textcnn.data.io import readers
+from textcnn.data.io.readers import Reader
 
 TEXTS = ["w3 w4 w5", "", 'w6, "w7"', "w8\tw9", "w10\nw11", "é w12 日本", "w13"]
 
@@ -60,6 +60,8 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     out = io.StringIO()
     if name.endswith(".jsonl"):
         out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    elif name.endswith(".json"):
+        json.dump(rows, out, ensure_ascii=False)
     elif name.endswith(".txt"):
         out.writelines(row["text"].replace("\n", " ") + "\n" for row in rows)
     else:
@@ -82,7 +84,9 @@ def mistake(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "tsv.gz"])
-@pytest.mark.parametrize("start", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "txt", "txt.zst"])
+@pytest.mark.parametrize(
+    "start", ["csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst", "json", "json.zst", "txt", "txt.zst"]
+)
 def test_every_format_in_and_out(artifact: Path, tmp_path: Path, start: str, ending: str) -> None:
     rows = [{"number": i, "text": text} for i, text in enumerate(TEXTS)]
     source = write(tmp_path / f"in.{start}", rows)
@@ -91,10 +95,12 @@ def test_every_format_in_and_out(artifact: Path, tmp_path: Path, start: str, end
     got = rows_of(target)
     texts = [text.replace("\n", " ") for text in TEXTS] if start.startswith("txt") else TEXTS
     classifier = textcnn.load(artifact)
-    assert [row["text"] for row in got] == texts
+    # An empty cell is no text.
+    empty = None if start.startswith(("csv", "tsv")) and not ending.startswith(("csv", "tsv")) else ""
+    assert [row["text"] for row in got] == [text or empty for text in texts]
     if not start.startswith("txt"):
         assert [int(row["number"]) for row in got] == list(range(len(TEXTS)))
-    if start.startswith(("csv", "tsv")):  # an empty cell is no text
+    if start.startswith(("csv", "tsv")):
         assert not got[1]["predicted_label"]
         got, texts = [row for row in got if row["text"]], [text for text in texts if text]
     assert [row["predicted_label"] for row in got] == classifier.predict(texts).tolist()
@@ -194,7 +200,7 @@ def test_parquet_whose_first_rows_have_no_text(artifact: Path, tmp_path: Path, m
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
 @pytest.mark.parametrize("standard_input", [False, True])
-def test_the_delimiter_of_a_csv_file_is_found(
+def test_the_delimiter_of_a_csv_file_is_found_and_kept(
     artifact: Path, tmp_path: Path, monkeypatch: Any, mark: str, standard_input: bool
 ) -> None:
     content = f"phone{mark}text\n0044{mark}w3, w4\n"
@@ -202,8 +208,10 @@ def test_the_delimiter_of_a_csv_file_is_found(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(content.encode()))))
     source = ["-", "--input_format", "csv"] if standard_input else [str(tmp_path / "in.csv")]
     main(["score", str(artifact), *source, "--output", str(tmp_path / "out.csv")])
-    got = rows_of(tmp_path / "out.csv")
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    got = list(csv.DictReader(lines, delimiter=mark))
     assert [(row["phone"], row["text"]) for row in got] == [("0044", "w3, w4")]
+    assert lines[0].startswith(f"phone{mark}text{mark}predicted_label{mark}")
 
 
 def test_bytes_that_are_no_utf8_come_out_as_they_came_in(artifact: Path, tmp_path: Path, capsys: Any) -> None:
@@ -213,7 +221,7 @@ def test_bytes_that_are_no_utf8_come_out_as_they_came_in(artifact: Path, tmp_pat
     lines = (tmp_path / "out.csv").read_bytes().splitlines()
     assert lines[1].startswith(b"w3 \xff\xe9,1,")
     assert len(lines) == 3
-    assert "1 line of" in (said := capsys.readouterr().err)
+    assert "1 line with" in (said := capsys.readouterr().err)
     assert "no UTF-8" in said
 
 
@@ -279,14 +287,14 @@ def test_an_empty_file_gives_an_empty_file(artifact: Path, tmp_path: Path) -> No
         (["in.csv", "--output", "out.xls"], "out.xls"),
         (["in.csv", "--output_format", "parquet"], "give --output"),
         (["odd.dat"], "--input_format"),
-        (["records.json"], "save it as .jsonl"),
+        (["records.json", "--output", "out.csv"], "no list of objects"),
         (["wide.csv", "--output", "out.csv"], "not UTF-8"),
         (["wide.txt.zst", "--output", "out.csv"], "save it as UTF-8"),
         (["in.csv", "--outptu", "out.csv"], "did you mean '--output'"),
         (["in.csv", "--threads", "two"], "--threads"),
         (["ragged.csv", "--output", "out.csv"], "line 3"),
         (["numbers.jsonl", "--output", "out.csv"], "row 2"),
-        (["two.csv", "--output", "out.csv"], "--text_column"),
+        (["two.csv", "--output", "out.csv"], "text_column"),
         (["cut.csv.gz", "--output", "out.csv"], "damaged"),
         (["in.csv", "--threads", "0"], "threads"),
     ],
@@ -297,12 +305,12 @@ def test_mistakes_are_one_line(
     monkeypatch.chdir(tmp_path)
     Path("in.csv").write_text("text,id\nw3,1\n")
     Path("odd.dat").write_text("w3\n")
-    Path("records.json").write_text('[{"text": "w3"}]')
+    Path("records.json").write_text('"w3"')
     Path("wide.csv").write_text("text,id\nw3,1\n", encoding="utf-16")
     Path("wide.txt.zst").write_bytes(zstandard.ZstdCompressor().compress("w3\n".encode("utf-16")))
     Path("ragged.csv").write_text("text,id\nw3,1\nw4,2,3\n")
     Path("numbers.jsonl").write_text('{"text": "w3"}\n{"text": 3}\n')
-    Path("two.csv").write_text("a,b\nw3,1\n")
+    Path("two.csv").write_text("a,b\nw3,w4\n")
     Path("cut.csv.gz").write_bytes(gzip.compress(os.urandom(5000).hex().encode())[:2000])
     assert said in mistake(capsys, str(artifact), *arguments)
     assert not Path("out.csv").exists()

@@ -21,8 +21,8 @@ from textcnn.training.run import sizes
 class Noting(ClassificationModule):
     """Notes the loss of every step and every name that is logged."""
 
-    def loss(self, batch: Batch, logits: Tensor) -> Tensor:
-        loss = super().loss(batch, logits)
+    def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
+        loss = super().loss(batch, logits, features)
         self.losses.append(float(loss.detach()))
         return loss
 

@@ -270,9 +270,7 @@ def _fit(
         **sizes(data), architecture=architecture, learning_rate=learning_rate, naive_bayes=naive_bayes
     )
     options = {**TRAINER, "limit_val_batches": 0, **options}
-    trainer = lightning.Trainer(
-        logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options
-    )
+    trainer = lightning.Trainer(logger=False, enable_checkpointing=False, enable_progress_bar=False, **options)
     trainer.fit(module, datamodule=data)
     return trainer, module
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
-from .writers import Row, pyarrow
+from .io.formats import pyarrow
+from .io.readers import Row
 
 
 class AnswerColumns:
@@ -56,7 +57,7 @@ class AnswerColumns:
         self._abstained += columns["predicted_label"].count(None)
 
     def schema(self, of_rows: Any = None) -> Any:
-        """The arrow schema of rows that have answers, from that of the rows without, as far as it is known."""
+        """Return the arrow schema of rows that have answers, from that of the rows without, as far as it is known."""
         arrow = pyarrow()
         several = self._classifier.multi_label and not self._joined
         types = dict.fromkeys(self._names, arrow.float64())

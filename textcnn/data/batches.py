@@ -5,7 +5,7 @@ Shapes: N texts, B texts of a batch, T tokens, C labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
@@ -21,10 +21,13 @@ POOL_BATCHES = 50  # texts are sorted by length inside pools of this many batche
 
 
 def group_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generator | None) -> list[np.ndarray]:
-    """lengths [N] -> batches of positions whose lengths are alike; each position once.
+    """Group positions of texts of like length into batches; each position occurs once.
 
-    With `rng`: shuffled, sorted inside pools of POOL_BATCHES batches, batches shuffled. Without:
-    sorted by length over the whole, longest first (so that a lack of memory shows at once).
+    Args:
+        lengths: Tokens of each text, [N].
+        batch_size: Texts in a batch.
+        rng: Shuffles, sorts inside pools of POOL_BATCHES batches and shuffles the batches. None sorts by length over
+            the whole, longest first (so that a lack of memory shows at once).
     """
     count = len(lengths)
     if rng is None:
@@ -39,15 +42,26 @@ def group_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generat
     return batches
 
 
-class BatchTargets(Protocol):
-    """What the texts of a batch are to be: `labels.Targets`, or numbers of a training task's own."""
+class Field(Protocol):
+    """A named field of a batch: `labels.Targets`, or a FieldArray."""
 
     def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """rows [B] -> an array whose first dimension is B."""
+        """Return the values of rows [B], an array whose first dimension is B."""
+
+
+class FieldArray:
+    """An array with a value, or a row of values, for each text: real numbers in float32, others in int64."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self._values = values.astype(np.float32 if np.issubdtype(values.dtype, np.floating) else np.int64)
+
+    def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
+        """Return the values of rows [B]."""
+        return self._values[rows]
 
 
 class LengthBatchSampler(DistributedSampler[Any]):
-    """Yields whole batches of positions; the order of an epoch depends on (seed, epoch) only.
+    """Sampler of whole batches of positions; the order of an epoch depends on (seed, epoch) only.
 
     A DistributedSampler, so that Lightning keeps it, calls `set_epoch`, and each process of a
     distributed run gets its share of the batches. Without Lightning the epochs count themselves.
@@ -81,7 +95,7 @@ class LengthBatchSampler(DistributedSampler[Any]):
         yield from batches
 
     def batches(self, epoch: int) -> list[np.ndarray]:
-        """The batches of one epoch, over all processes."""
+        """Return the batches of one epoch, over all processes."""
         if not self.sort:
             rows = np.arange(len(self.lengths))
             return [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
@@ -90,20 +104,25 @@ class LengthBatchSampler(DistributedSampler[Any]):
 
 
 class BatchDataset(Dataset[dict[str, Tensor]]):
-    """Item `positions` is the batch of those texts: no work is done for one text or one token.
+    """Batches as items: item `positions` is the batch of those texts, assembled at once.
 
-    rows [N]: which of the encoded texts (and targets) this data set shows, and in which order.
+    Args:
+        encoded: Token ids of the texts.
+        rows: Numbers [N] of the texts (and of their fields) that this data set has, in their order.
+        fields: Further fields of a batch, by name: `labels` and so on.
+        num_labels: Number of classes.
+        collator: Pads.
     """
 
     def __init__(
         self,
         encoded: EncodedTexts,
         rows: np.ndarray,
-        targets: BatchTargets | None,
+        fields: Mapping[str, Field],
         num_labels: int,
         collator: TextCollator,
     ) -> None:
-        self.encoded, self.rows, self.targets = encoded, rows, targets
+        self.encoded, self.rows, self.fields = encoded, rows, dict(fields)
         self.num_labels, self.collator = num_labels, collator
         self.lengths = encoded.lengths[rows]
 
@@ -113,8 +132,8 @@ class BatchDataset(Dataset[dict[str, Tensor]]):
     def __getitem__(self, positions: np.ndarray) -> dict[str, Tensor]:
         rows = self.rows[positions]
         batch = self.collator.pad(*self.encoded.gather(rows))
-        if self.targets is not None:
-            batch["labels"] = torch.from_numpy(self.targets.batch(rows, self.num_labels))
+        for name, field in self.fields.items():
+            batch[name] = torch.from_numpy(field.batch(rows, self.num_labels))
         return batch
 
 
@@ -131,11 +150,11 @@ class ResumableLoader(DataLoader[dict[str, Tensor]]):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """How many batches of this epoch have been given."""
+        """Return the number of batches of this epoch that were yielded."""
         return {"batches": self._done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """The next epoch begins after that many batches; after all of them, at its beginning."""
+        """Begin the next epoch after that many batches; after all of them, at its beginning."""
         self._skip = state["batches"] % len(self)
 
 
@@ -148,7 +167,7 @@ def length_loader(
     seed: int = 0,
     num_workers: int = 0,
 ) -> DataLoader[dict[str, Tensor]]:
-    """A DataLoader whose batches come whole from `dataset`. sort=False keeps the order of rows."""
+    """Return a DataLoader whose batches come whole from `dataset`; sort=False keeps the order of rows."""
     sampler = LengthBatchSampler(dataset.lengths, batch_size, shuffle=shuffle, sort=sort, seed=seed)
     return ResumableLoader(
         dataset,

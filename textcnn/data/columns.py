@@ -1,39 +1,67 @@
-"""Which column holds the text and which the label: as named by the user, or found."""
+"""The columns of texts and labels: as named by the user, as a model was trained, or found.
+
+One rule for every verb, over the first rows of the data. Needs the standard library only.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pyarrow as pa
-import pyarrow.compute as pc
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from .errors import DataError, listed, nearest
-from .labels import is_text
 from .names import LABEL_NAMES, TEXT_NAMES, by_name
 
+HEAD_ROWS = 1_000  # rows that decide
 _HEADER = " (the first line of a csv file names the columns)"
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
+
+Head = Mapping[str, Sequence[Any]]
 
 
-def find_text_column(table: pa.Table, wanted: str | None, where: str) -> str:
-    """The column of the texts: `wanted`, else a usual name, else the one column that reads like
-    text. table: some rows of the data. where: how to call the data in an error."""
-    names = table.column_names
+def head_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Return the columns of some rows, of which each may lack some."""
+    rows = list(rows)
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+
+
+def find_text_column(head: Head, wanted: str | None, where: str, trained_on: str | None = None) -> str:
+    """Return the name of the column of the texts.
+
+    It is the one wanted; else the one a model was trained on, if the data has it; else one with a usual name; else the
+    only one that holds text, or the one whose texts are at least twice as long as those of any other.
+
+    Args:
+        head: The first rows, by column.
+        wanted: Name given by the user.
+        where: Name of the data, for messages.
+        trained_on: Name of the column of a model's training texts.
+
+    Raises:
+        DataError: there is no such column, it holds no text, or none can be chosen.
+    """
+    names = list(head)
+    wanted = wanted if wanted is not None or trained_on not in names else trained_on
     if wanted is not None:
         _must_exist(wanted, names, "text", where)
-        check_text(wanted, table.schema.field(wanted).type, where)
+        check_text(wanted, head[wanted], where)
         return wanted
-    found = by_name(TEXT_NAMES, names)
-    texts = [name for name in found if _may_be_text(table.schema.field(name).type)]
+    known = by_name(TEXT_NAMES, names)
+    texts = [name for name in known if holds(head[name]) in ("text", "nothing")]
     if texts:
         return texts[0]
-    others = [name for name in names if is_text(table.schema.field(name).type) and not by_name(LABEL_NAMES, [name])]
-    if not others and found:
-        check_text(found[0], table.schema.field(found[0]).type, where)
-    others.sort(key=lambda name: -_mean_length(table, name))
-    if len(others) == 1:
+    labels = by_name(LABEL_NAMES, names)
+    others = [name for name in names if name not in labels and holds(head[name]) == "text"]
+    if len(names) > 1:
+        others = [name for name in others if not _all_numbers(head[name])] or others
+    if not others and known:
+        check_text(known[0], head[known[0]], where)
+    length = {name: _mean_length(head[name]) for name in others}
+    others.sort(key=lambda name: -length[name])
+    if len(others) == 1 or (len(others) > 1 and length[others[0]] >= 2 * length[others[1]]):
         return others[0]
-    if len(others) > 1 and _mean_length(table, others[0]) >= 2 * _mean_length(table, others[1]):
-        return others[0]
+    if len(names) == 1 and holds(head[names[0]]) == "nothing":
+        return names[0]
     raise DataError(
         f"{where} has the columns {listed(names) or '(none)'}, of which "
         f"{'none is known' if not others else 'several could be'} to hold the texts; expected a "
@@ -41,47 +69,76 @@ def find_text_column(table: pa.Table, wanted: str | None, where: str) -> str:
     )
 
 
-def find_label_column(table: pa.Table, wanted: str | None, text_column: str, where: str) -> str:
-    """The column of the labels: `wanted`, else a usual name (`labels` before `label` where it
-    holds lists, else after), else the one column beside the text's."""
-    names = [name for name in table.column_names if name != text_column]
+def find_label_column(
+    head: Head, wanted: str | None, text_column: str, where: str, trained_on: str | None = None
+) -> str:
+    """Return the name of the column of the labels.
+
+    It is the one wanted; else the one a model was trained on, if the data has it; else one with a usual name (`labels`
+    before `label` where it holds lists, else after); else the only column beside that of the texts.
+
+    Args:
+        head: The first rows, by column.
+        wanted: Name given by the user.
+        text_column: Name of the column of the texts.
+        where: Name of the data, for messages.
+        trained_on: Name of the column of a model's training labels.
+
+    Raises:
+        DataError: there is no such column, it is that of the texts, or none can be chosen.
+    """
+    names = [name for name in head if name != text_column]
     if wanted is not None:
-        _must_exist(wanted, table.column_names, "label", where)
+        _must_exist(wanted, list(head), "label", where)
         if wanted == text_column:
             raise DataError(
                 f"{wanted!r} is both the text and the label column of {where}; expected two "
                 "columns; name the other with text_column or label_column"
             )
         return wanted
+    if trained_on in names:
+        return trained_on
     found = by_name(LABEL_NAMES, names)
     both = [name.lower() for name in found[:2]] == ["labels", "label"]
-    if both and not pa.types.is_nested(table.schema.field(found[0]).type):
+    if both and holds(head[found[0]]) != "lists or records":
         found = found[1:]
     if found:
         return found[0]
     if len(names) == 1:
         return names[0]
     raise DataError(
-        f"{where} has the columns {listed(table.column_names)}, of which none is known to hold the "
+        f"{where} has the columns {listed(list(head))}, of which none is known to hold the "
         f"labels; expected a column such as 'label'; name it with label_column{_HEADER}"
     )
 
 
-def check_text(name: str, kind: pa.DataType, where: str) -> None:
-    """Raises DataError where a column's arrow type is not that of strings."""
-    if _may_be_text(kind):
-        return
-    held = "numbers" if pa.types.is_primitive(kind) else "lists or records"
-    if pa.types.is_boolean(kind) or pa.types.is_temporal(kind):
-        held = "values"
-    raise DataError(
-        f"the column {name!r} of {where} holds {held} ({kind}); expected texts; name the column "
-        "of the texts with text_column"
-    )
+def check_text(name: str, values: Iterable[Any], where: str) -> None:
+    """Raise DataError if a column holds anything but strings."""
+    values = list(values)
+    held = holds(values)
+    if held not in ("text", "nothing"):
+        row, value = next((i, v) for i, v in enumerate(values, 1) if v is not None and not isinstance(v, str))
+        raise DataError(
+            f"the column {name!r} of {where} holds {held} ({value!r:.40} in row {row:,}); expected texts; name the "
+            "column of the texts with text_column"
+        )
 
 
-def _may_be_text(kind: pa.DataType) -> bool:
-    return is_text(kind) or bool(pa.types.is_null(kind))
+def holds(values: Iterable[Any]) -> str:
+    """Return what the values of a column are: text, numbers, lists or records, values, or nothing."""
+    present = [value for value in values if value is not None]
+    if not present:
+        return "nothing"
+    if all(isinstance(value, str) for value in present):
+        return "text"
+    other = next(value for value in present if not isinstance(value, str))
+    if isinstance(other, list | tuple | dict) or hasattr(other, "tolist"):
+        return "lists or records"
+    return "numbers" if isinstance(other, int | float) and not isinstance(other, bool) else "values"
+
+
+def _all_numbers(values: Iterable[str | None]) -> bool:
+    return all(_NUMBER.fullmatch(value) for value in values if value is not None)
 
 
 def _must_exist(wanted: str, names: Sequence[str], role: str, where: str) -> None:
@@ -92,6 +149,6 @@ def _must_exist(wanted: str, names: Sequence[str], role: str, where: str) -> Non
         )
 
 
-def _mean_length(table: pa.Table, name: str) -> float:
-    mean = pc.mean(pc.utf8_length(table.column(name).slice(0, 1_000).cast(pa.large_string())))
-    return float(mean.as_py() or 0.0)
+def _mean_length(values: Iterable[str | None]) -> float:
+    lengths = [len(value) for value in values if value is not None]
+    return sum(lengths) / max(1, len(lengths))

@@ -68,7 +68,7 @@ def load(directory: str | os.PathLike[str] | None = None) -> DatasetDict:
 
 
 def read_docstrings(root: Path) -> list[tuple[str, str, str]]:
-    """(first paragraph, chapter, qualified name) of all documented objects below `root`, in the
+    """Return (first paragraph, chapter, qualified name) of all documented objects below `root`, in the
     order of the files' names."""
     rows = []
     collecting = gc.isenabled()
@@ -100,13 +100,13 @@ def distinct_texts(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str
 
 
 def split_of(text: str) -> str:
-    """The split of a text, by its hash: the same in every Python that has the text."""
+    """Return the split of a text, by its hash: the same in every Python that has the text."""
     share = int.from_bytes(hashlib.sha256(text.casefold().encode()).digest()[:8]) % 10
     return "test" if share == 0 else "validation" if share == 1 else "train"
 
 
 def _sources(root: Path) -> Iterator[tuple[Path, str]]:
-    """(file, module name) of the sources whose chapter is known."""
+    """Yield (file, module name) of the sources whose chapter is known."""
     for folder, folders, files in os.walk(root):
         inside = Path(folder).relative_to(root).parts
         if inside and inside[0] not in CHAPTER_OF:
@@ -122,7 +122,7 @@ def _sources(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _documented(file: Path, module: str) -> Iterator[tuple[str, str]]:
-    """(qualified name, docstring) of the module and of what it defines."""
+    """Yield (qualified name, docstring) of a module and of its definitions."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # "invalid escape sequence" is not ours to report

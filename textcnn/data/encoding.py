@@ -56,7 +56,7 @@ class EncodedTexts:
 
 
 def run_positions(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the elements of the runs `rows` are: [sum of lengths], and the lengths [B].
+    """Return the positions of the elements of the runs `rows`, [sum of lengths], and the lengths [B].
 
     Run b is the positions offsets[b] to offsets[b + 1] - 1.
 
@@ -71,14 +71,14 @@ def run_positions(offsets: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np
 
 
 def text_chunks(texts: pa.ChunkedArray, size: int = CHUNK) -> Iterator[list[str]]:
-    """Lists of at most `size` strings, in order; a null becomes the empty string."""
+    """Yield lists of at most `size` strings, in order; a null becomes the empty string."""
     for chunk in texts.chunks:
         for start in range(0, len(chunk), size):
             yield [text or "" for text in chunk.slice(start, size).to_pylist()]
 
 
 def encoder(tokenizer: PreTrainedTokenizerFast) -> ReferenceTokenizer:
-    """What gives a tokenizer's ids fastest: its compiled tables, or `tokenizers` where it has none."""
+    """Return the fastest encoder of a tokenizer: its compiled tables, or `tokenizers` where it has none."""
     from ..runtime.tokenizer import CompiledTokenizer, NotCompiled, ReferenceTokenizer
     from ..tokenization import tokenizer_json
 
@@ -92,7 +92,7 @@ def encoder(tokenizer: PreTrainedTokenizerFast) -> ReferenceTokenizer:
 def encode_chunk(
     texts: list[str], encode: ReferenceTokenizer, max_length: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Texts -> (ids int32, one text after the other; lengths [N] int64; cut [N] bool)."""
+    """Return ids int32, one text after the other, lengths [N] int64 and the mask of cut texts [N]."""
     ids, offsets = encode.encode_batch(texts)
     lengths = np.diff(offsets)
     cut = np.zeros(len(lengths), dtype=bool)
@@ -130,7 +130,7 @@ def encode_texts(
 
 
 def cache_folder() -> Path:
-    """Where encoded texts are kept: `textcnn` under the cache directory of `datasets`."""
+    """Return the folder of encoded texts: `textcnn` under the cache directory of `datasets`."""
     from datasets import config
 
     return Path(config.HF_DATASETS_CACHE) / "textcnn"
@@ -192,7 +192,7 @@ def _flush(file: IO[bytes]) -> None:
 
 
 def _open(folder: Path, count: int) -> EncodedTexts | None:
-    """The arrays of a cache folder, or None where it is absent or damaged."""
+    """Return the arrays of a cache folder, or None where it is absent or damaged."""
     try:
         offsets = np.load(folder / "offsets.npy", allow_pickle=False)
         cut = np.load(folder / "cut.npy", allow_pickle=False)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 
 class DataError(ValueError):
-    """The data cannot be used as it is; the message is one line that says what to do."""
+    """Error in the data; the message is one line that says what to do."""
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:
@@ -24,6 +24,6 @@ def listed(names: Sequence[object], limit: int = 12) -> str:
 
 
 def one_line(error: BaseException, limit: int = 200) -> str:
-    """The message of an exception folded to one line."""
+    """Return the message of an exception folded to one line."""
     text = " ".join(str(error).split())
     return text if len(text) <= limit else text[: limit - 3] + "..."

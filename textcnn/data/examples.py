@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import check_text, find_label_column, find_text_column
+from .columns import HEAD_ROWS, find_label_column, find_text_column
 from .errors import DataError
-from .labels import RawLabels, names_of, read_labels
+from .labels import RawLabels, is_text, names_of, read_labels
 
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns hold the texts and the labels."""
+    """Names of the columns of the texts and the labels."""
 
     text: str
     label: str
@@ -24,7 +24,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class Examples:
-    """texts [N], raw labels [N], rows: the numbers of those that have both."""
+    """Texts [N], raw labels [N], and the numbers of the rows that have both."""
 
     texts: pa.ChunkedArray
     raw: RawLabels
@@ -33,18 +33,37 @@ class Examples:
     without_label: int
 
 
-def find_columns(head: pa.Table, text: str | None, label: str | None, where: str) -> Columns:
-    """The columns that the user named, or that are found by name and type."""
-    text = find_text_column(head, text, where)
-    return Columns(text, find_label_column(head, label, text, where))
+def find_columns(
+    table: pa.Table,
+    text: str | None,
+    label: str | None,
+    where: str,
+    trained_on: tuple[str | None, str | None] = (None, None),
+) -> Columns:
+    """Return the columns that the user named, that a model was trained on, or that are found; see `columns`."""
+    head = {name: table.column(name).slice(0, HEAD_ROWS).to_pylist() for name in table.column_names}
+    text = find_text_column(head, text, where, trained_on[0])
+    return Columns(text, find_label_column(head, label, text, where, trained_on[1]))
 
 
 def read_examples(table: pa.Table, columns: Columns, features: Any, where: str) -> Examples:
-    """Rows of a table as examples. features: of the data set, whose ClassLabel names the labels.
+    """Return the rows of a table as examples.
 
-    Raises DataError for a column of the wrong type.
+    Args:
+        table: The rows.
+        columns: Names of the columns.
+        features: Features of the data set, whose ClassLabel names the labels.
+        where: Name of the data, for messages.
+
+    Raises:
+        DataError: a column has the wrong type.
     """
-    check_text(columns.text, table.schema.field(columns.text).type, where)
+    kind = table.schema.field(columns.text).type
+    if not is_text(kind) and not pa.types.is_null(kind):
+        raise DataError(
+            f"the column {columns.text!r} of {where} holds values of type {kind}; expected texts; name the column of "
+            "the texts with text_column"
+        )
     names = names_of(features[columns.label]) if features else None
     raw = read_labels(table.column(columns.label), names, f"the column {columns.label!r} of {where}")
     no_text = pc.is_null(table.column(columns.text)).to_numpy()
@@ -54,7 +73,7 @@ def read_examples(table: pa.Table, columns: Columns, features: Any, where: str) 
 
 
 def refuse_incomplete(examples: Examples, where: str) -> None:
-    """Raises DataError for a row without a text or label: what `strict` asks for."""
+    """Raise DataError for a row without a text or label, as `strict` requires."""
     for what, count in (("text", examples.without_text), ("label", examples.without_label)):
         if count:
             raise DataError(

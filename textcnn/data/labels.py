@@ -45,22 +45,30 @@ class Targets:
     offsets: np.ndarray | None = None
 
     def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """rows [B] -> ids [B] int64, or zeros and ones [B, C] float32."""
+        """Return ids [B] int64, or zeros and ones [B, C] float32, of rows [B]; other labels have the id C, or none."""
         if self.offsets is None:
             return self.ids[rows]
         row, ids = self._occurrences(rows)
-        out = np.zeros((len(rows), num_labels), dtype=np.float32)
+        out = np.zeros((len(rows), num_labels + 1), dtype=np.float32)
         out[row, ids] = 1.0
-        return out
+        return np.ascontiguousarray(out[:, :num_labels])
 
     def counts(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """How often each label occurs in `rows`: [C] int64."""
+        """Return how often each label occurs in `rows`: [C] int64."""
         ids = self.ids[rows] if self.offsets is None else self._occurrences(rows)[1]
-        return np.bincount(ids[ids >= 0], minlength=num_labels)
+        return np.bincount(ids[ids >= 0], minlength=num_labels)[:num_labels]
+
+    def known(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
+        """Return the mask [B] of rows whose label, or all of whose labels, are among the num_labels."""
+        if self.offsets is None:
+            return self.ids[rows] < num_labels
+        row, ids = self._occurrences(rows)
+        mask = np.ones(len(rows), dtype=bool)
+        mask[row[ids >= num_labels]] = False
+        return mask
 
     def strata(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """The class that a stratified split balances, [B]: the label, or of several the rarest
-        (C where a row has none)."""
+        """Return the class that a stratified split balances, [B]: the label, or the rarest of several (C for none)."""
         if self.offsets is None:
             return self.ids[rows]
         row, ids = self._occurrences(rows)
@@ -72,7 +80,7 @@ class Targets:
         return by_rank[best]
 
     def take(self, rows: np.ndarray) -> Targets:
-        """The targets of `rows`, in that order."""
+        """Return the targets of `rows`, in that order."""
         if self.offsets is None:
             return Targets(self.ids[rows])
         row, ids = self._occurrences(rows)
@@ -80,7 +88,7 @@ class Targets:
 
     @staticmethod
     def join(parts: Sequence[Targets]) -> Targets:
-        """The targets of all rows of the parts, one part after the other."""
+        """Return the targets of all rows of the parts, one part after the other."""
         ids = np.concatenate([part.ids for part in parts])
         if parts[0].offsets is None:
             return Targets(ids)
@@ -88,17 +96,22 @@ class Targets:
         return Targets(ids, np.concatenate([[0], np.cumsum(lengths)]))
 
     def _occurrences(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(position in `rows`, label id) of each label occurrence."""
+        """Return (position in `rows`, label id) of each label occurrence."""
         assert self.offsets is not None
         where, lengths = run_positions(self.offsets, rows)
         return np.repeat(np.arange(len(rows)), lengths), self.ids[where]
 
 
 def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str) -> RawLabels:
-    """A label column of strings, integers, integral floats, booleans, or lists of these.
+    """Read a label column of strings, integers, integral floats, booleans, or lists of these.
 
-    names: those of a ClassLabel, whose integers index them (-1 and null: no label).
-    where: how to call the column in an error. Raises DataError where the values are no labels.
+    Args:
+        column: The column.
+        names: Names of a ClassLabel, whose integers index them (-1 and null: no label).
+        where: Name of the column, for messages.
+
+    Raises:
+        DataError: the values are no labels.
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if isinstance(array, pa.ChunkedArray):  # what is left of a column without any chunk
@@ -115,16 +128,21 @@ def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str) ->
 
 
 def present_labels(raw: RawLabels, rows: np.ndarray) -> list[str]:
-    """The names of the labels that occur in `rows`."""
+    """Return the names of the labels that occur in `rows`."""
     counts = Targets(raw.codes, raw.offsets).counts(rows, len(raw.values))
     return [raw.values[code] for code in np.flatnonzero(counts)]
 
 
 def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wish: Sequence[str] | None) -> list[str]:
-    """The label set, in the order of the ids: the wish, else the ClassLabel's, else sorted
-    (integers by value). present: those that occur in train, where that is known.
+    """Return the labels in the order of their ids: the wish, else the ClassLabel's, else sorted (integers by value).
 
-    Raises DataError for fewer than two, or for two of the data's own that only white space tells apart.
+    Args:
+        present: Labels that occur in train, where that is known.
+        names: Names of a ClassLabel.
+        wish: Labels given by the user.
+
+    Raises:
+        DataError: there are fewer than two, or two of the data's own that only white space tells apart.
     """
     labels = [str(label) for label in wish or names or sort_labels(present or [])]
     twice = sorted({label for label in labels if labels.count(label) > 1})
@@ -147,9 +165,21 @@ def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wi
     return labels
 
 
-def encode_labels(raw: RawLabels, labels: list[str], split: str, given: bool) -> Targets:
-    """The ids of a split's labels. Where the labels were given by the user as names and the data
-    has integers, these are the ids. Raises DataError naming a label that `labels` lacks."""
+def encode_labels(
+    raw: RawLabels, labels: list[str], split: str, given: bool, others: list[str] | None = None
+) -> Targets:
+    """Return the ids of a split's labels.
+
+    Args:
+        raw: The labels.
+        labels: Names in the order of the ids.
+        split: Name of the split, for messages.
+        given: True where the user gave the names; integers in the data are then the ids.
+        others: Takes the labels that `labels` lacks, whose id is the number of labels; None refuses them.
+
+    Raises:
+        DataError: there is a label that `labels` lacks; the nearest is named.
+    """
     index = {label: position for position, label in enumerate(labels)}
     by_number = given and raw.names is None and not any(map(_is_integer, labels))
     table = np.empty(len(raw.values) + 1, dtype=np.int64)
@@ -159,6 +189,9 @@ def encode_labels(raw: RawLabels, labels: list[str], split: str, given: bool) ->
             table[code] = index[value]
         elif by_number and _is_integer(value) and 0 <= int(value) < len(labels):
             table[code] = int(value)
+        elif others is not None:
+            table[code] = len(labels)
+            others.append(value)
         else:
             raise DataError(
                 f"the {split} split has the label {value!r}, which is not among the "
@@ -169,19 +202,19 @@ def encode_labels(raw: RawLabels, labels: list[str], split: str, given: bool) ->
 
 
 def _offsets(parents: np.ndarray, count: int) -> np.ndarray:
-    """Sorted row numbers of elements -> offsets [count + 1]."""
+    """Return the offsets [count + 1] of sorted row numbers of elements."""
     return np.concatenate([[0], np.cumsum(np.bincount(parents, minlength=count))])
 
 
 def sort_labels(values: Sequence[str]) -> list[str]:
-    """Sorted by value where all are integers, else as strings."""
+    """Return the values sorted as integers where all are integers, else as strings."""
     if all(map(_is_integer, values)):
         return sorted(values, key=int)
     return sorted(values)
 
 
 def _distinct(array: pa.Array, names: list[str] | None, where: str) -> tuple[list[str], np.ndarray, bool]:
-    """(distinct values as strings, code of each element or -1, whether they are integers)."""
+    """Return distinct values as strings, the code of each element or -1, and True if they are integers."""
     kind = array.type
     if pa.types.is_floating(kind):
         array = pc.if_else(pc.is_nan(array), pa.scalar(None, kind), array)
@@ -218,7 +251,7 @@ def _distinct(array: pa.Array, names: list[str] | None, where: str) -> tuple[lis
 
 
 def _refuse_indicators(array: pa.Array, values: list[str], integer: bool, where: str) -> None:
-    """Lists such as [0, 1, 0] are zeros and ones for each label, not lists of labels."""
+    """Raise DataError for lists such as [0, 1, 0]: zeros and ones for each label are no lists of labels."""
     lengths = pc.unique(pc.list_value_length(array)).drop_null().to_pylist()
     if integer and sorted(values) == ["0", "1"] and len(lengths) == 1 and lengths[0] > 2:
         raise DataError(
@@ -228,7 +261,7 @@ def _refuse_indicators(array: pa.Array, values: list[str], integer: bool, where:
 
 
 def is_text(kind: pa.DataType) -> bool:
-    """Whether values of this arrow type are strings."""
+    """Return True if values of this arrow type are strings."""
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
@@ -245,7 +278,7 @@ def _is_integer(value: Any) -> bool:
 
 
 def names_of(feature: Any) -> list[str] | None:
-    """The names of a ClassLabel, or of a list of ClassLabel; None for any other feature."""
+    """Return the names of a ClassLabel, or of a list of ClassLabel; None for any other feature."""
     while feature is not None and not hasattr(feature, "names"):
         feature = getattr(feature, "feature", None)
     return list(feature.names) if feature is not None and feature.names else None

@@ -1,4 +1,4 @@
-"""Splits that fit in memory: read, checked, divided; the texts stay in arrow.
+"""Splits that fit in memory: read, checked, divided. The texts stay in arrow.
 
 A split is a set of row numbers into a table of texts, so that a validation split or a fold made
 from the train split shares its tokenised texts (and their cache).
@@ -18,19 +18,18 @@ from torch.utils.data import DataLoader
 
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
+from .columns import HEAD_ROWS
 from .encoding import EncodedTexts, encode_texts, text_chunks
-from .errors import DataError
+from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
+from .io.sources import Source
 from .labels import Targets, choose_labels, encode_labels, present_labels
 from .options import DataOptions
-from .sources import Source
 from .splits import folds, hold_out
 
 if TYPE_CHECKING:
     from datasets import Dataset
     from transformers import PreTrainedTokenizerFast
-
-HEAD_ROWS = 1_000  # rows that are looked at to find the columns
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class InMemoryData:
         self.options, self.description = options, source.description
         self._columns: Columns | None = None
         self.notes: list[str] = []
+        self._source_notes = source.notes
         self._read: dict[str, Examples] = {}
         self._encoded: dict[str, EncodedTexts] = {}
         self.splits: dict[str, Split] = {}
@@ -78,7 +78,7 @@ class InMemoryData:
             examples = self._examples(source, other, required=wanted is not None) if other else None
             if other and examples is not None:
                 self._add(role, other, examples)
-                self._check_known(role)
+                self._note_unseen(role)
         if "validation" not in self.splits and options.validation_fraction:
             self._make_validation()
         self.class_counts = self._counts("train")
@@ -87,7 +87,7 @@ class InMemoryData:
             self.notes.append(f"no train row has the labels {', '.join(map(repr, never[:8]))}")
 
     def _examples(self, source: Source, name: str, required: bool = True) -> Examples | None:
-        """Read a split; None where it has no labels and is not required."""
+        """Read a split; return None where it has no labels and is not required."""
         if name in self._read:
             return self._read[name]
         dataset: Dataset = source.load(name)
@@ -124,19 +124,37 @@ class InMemoryData:
                 f"the {role} split has {'lists of labels' if not self.multi_label else 'one label'}"
                 f" and the train split has not; give both the same kind of label"
             )
-        targets = encode_labels(examples.raw, self.labels, role, given=self.options.labels is not None)
+        given = self.options.labels is not None
+        others: list[str] | None = None if role == "train" or self.options.strict else []
+        targets = encode_labels(examples.raw, self.labels, role, given, others)
+        if others and not targets.known(examples.rows, len(self.labels)).any():
+            encode_labels(examples.raw, self.labels, role, given)  # another column, or other names: refused
         self.splits[role] = Split(name, examples.rows, targets)
+        rows = int((~targets.known(examples.rows, len(self.labels))).sum())
+        if others and rows:
+            counted = "these labels are left out" if self.multi_label else "they count as wrong"
+            self.notes.append(
+                f"{rows:,} of {len(examples.rows):,} {role} rows have labels that train lacks, {listed(others, 8)}: "
+                f"{counted}; strict refuses them"
+            )
 
-    def _check_known(self, role: str) -> None:
+    def _note_unseen(self, role: str) -> None:
+        """Note labels that the model knows and no train row has, unless the user gave the labels."""
         if self.options.labels is not None:
             return
-        unseen = (self._counts(role) > 0) & (self._counts("train") == 0)
-        if unseen.any():
-            label = self.labels[int(np.flatnonzero(unseen)[0])]
+        counts = self._counts(role)
+        unseen = (counts > 0) & (self._counts("train") == 0)
+        if not unseen.any():
+            return
+        labels = [self.labels[i] for i in np.flatnonzero(unseen)]
+        if self.options.strict:
             raise DataError(
-                f"the {role} split has the label {label!r}, which no train row has; add rows of "
-                "it, drop it, or give labels= to accept it"
+                f"the {role} split has the label {labels[0]!r}, which no train row has; expected none under strict; "
+                "add rows of it, drop it, or leave strict off"
             )
+        self.notes.append(
+            f"{int(counts[unseen].sum()):,} {role} labels are of classes without a train row: {listed(labels, 8)}"
+        )
 
     def _counts(self, role: str) -> np.ndarray:
         split = self.splits[role]
@@ -172,7 +190,7 @@ class InMemoryData:
         self.notes.append(f"test: fold {fold} of {num_folds} of the train split, stratified")
 
     def train_texts(self) -> Iterator[str]:
-        """The texts of the train rows, in order."""
+        """Yield the texts of the train rows, in order."""
         split = self.splits["train"]
         wanted = np.zeros(len(self._read[split.table].texts), dtype=bool)
         wanted[split.rows] = True
@@ -183,7 +201,9 @@ class InMemoryData:
             start += len(chunk)
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
-        """The texts of a split, and their label ids [N] or, multi-label, zeros and ones [N, C].
+        """Return the texts of a split, and their label ids [N] or, multi-label, zeros and ones [N, C].
+
+        Rows with a label that train lacks are left out.
 
         Raises:
             DataError: there is no such split.
@@ -193,11 +213,24 @@ class InMemoryData:
                 f"{self.description} has no {role} split; expected one; its splits are {', '.join(self.splits)}"
             )
         split = self.splits[role]
-        texts = self._read[split.table].texts.take(pa.array(split.rows)).cast(pa.string()).to_pylist()
-        return texts, split.targets.batch(split.rows, len(self.labels))
+        return self._texts_and_targets(split, split.rows[split.targets.known(split.rows, len(self.labels))])
+
+    def validation_rows(self, limit: int) -> tuple[list[str], np.ndarray]:
+        """Return texts and targets of the validation split, at most `limit`, spread evenly; none without a split."""
+        split = self.splits.get("validation")
+        if split is None:
+            return [], np.zeros(0, np.int64)
+        rows = split.rows[split.targets.known(split.rows, len(self.labels))]
+        if len(rows) > limit:
+            rows = rows[np.linspace(0, len(rows) - 1, limit).astype(np.int64)]
+        return self._texts_and_targets(split, rows)
+
+    def _texts_and_targets(self, split: Split, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
+        texts = self._read[split.table].texts.take(pa.array(rows)).cast(pa.string()).to_pylist()
+        return texts, split.targets.batch(rows, len(self.labels))
 
     def encode(self, role: str, tokenizer: PreTrainedTokenizerFast) -> EncodedTexts:
-        """The tokenised table behind a split (all of its rows), made once."""
+        """Return the tokenised table behind a split (all of its rows), made once."""
         name = self.splits[role].table
         if name not in self._encoded:
             texts = self._read[name].texts
@@ -205,7 +238,7 @@ class InMemoryData:
         return self._encoded[name]
 
     def token_counts(self, tokenizer: PreTrainedTokenizerFast, vocab_size: int) -> np.ndarray:
-        """How often each token occurs in the train texts of each label: int64 [V, C]."""
+        """Return how often each token occurs in the train texts of each label: int64 [V, C]."""
         split, encoded = self.splits["train"], self.encode("train", tokenizer)
         targets = split.targets.batch(split.rows, len(self.labels))
         columns = []
@@ -218,11 +251,12 @@ class InMemoryData:
     def loader(
         self, role: str, tokenizer: PreTrainedTokenizerFast, collator: TextCollator
     ) -> DataLoader[dict[str, Tensor]] | None:
-        """Batches of a split, or None where there is no such split."""
+        """Return batches of a split, or None where there is no such split."""
         if role not in self.splits:
             return None
         split, options = self.splits[role], self.options
-        dataset = BatchDataset(self.encode(role, tokenizer), split.rows, split.targets, len(self.labels), collator)
+        fields = {"labels": split.targets}
+        dataset = BatchDataset(self.encode(role, tokenizer), split.rows, fields, len(self.labels), collator)
         train = role == "train"
         return length_loader(
             dataset,
@@ -233,7 +267,7 @@ class InMemoryData:
         )
 
     def _overlap(self, role: str) -> int:
-        """How many texts of a split stand in train, word for word."""
+        """Return the number of texts of a split that stand in train, word for word."""
         split, train = self.splits[role], self.splits["train"]
         if split.table == train.table:
             return 0
@@ -242,13 +276,14 @@ class InMemoryData:
         return int(pc.sum(pc.is_in(texts, value_set=known)).as_py() or 0)
 
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
-        """Lines about columns, rows, dropped rows and cut texts."""
+        """Return lines about columns, rows, dropped rows and cut texts."""
         kind = "labels, several a text" if self.multi_label else "labels"
         rows = ", ".join(f"{role} {len(split.rows):,}" for role, split in self.splits.items())
         lines = [
             f"data: {self.description}, texts from {self.columns.text!r}, labels from "
             f"{self.columns.label!r} ({len(self.labels)} {kind})",
             f"rows: {rows}",
+            *self._source_notes,
             *self.notes,
         ]
         for name, examples in self._read.items():

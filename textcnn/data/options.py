@@ -1,11 +1,13 @@
-"""DataOptions: what the user asked of the data, checked once."""
+"""DataOptions: settings of the data, checked once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .errors import DataError
+from .errors import DataError, nearest
+
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,7 @@ class DataOptions:
     text_column: str | None = None
     label_column: str | None = None
     labels: Sequence[str] | None = None
+    problem_type: str | None = None
     max_length: int | None = None
     batch_size: int = 64
     eval_batch_size: int = 256
@@ -37,6 +40,11 @@ class DataOptions:
             raise DataError(
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
                 "rows from 0 (no validation) to below 1, such as 0.1"
+            )
+        if self.problem_type is not None and self.problem_type not in PROBLEM_TYPES:
+            raise DataError(
+                f"problem_type: got {self.problem_type!r}; expected {' or '.join(PROBLEM_TYPES)}"
+                f"{nearest(self.problem_type, PROBLEM_TYPES)}"
             )
         if isinstance(self.labels, str):
             raise DataError(

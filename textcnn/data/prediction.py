@@ -1,4 +1,4 @@
-"""The rows of a file or data set to predict: all of them, in their order, labels or not."""
+"""Rows of a file or data set to label or to learn from, with or without labels."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from .columns import find_text_column
+from .columns import HEAD_ROWS, find_text_column
 from .errors import DataError, listed
-from .files import with_numbers
-from .names import TEXT_NAMES, by_name
-from .sources import ALIASES, open_source
+from .io.sources import ALIASES, open_source
+from .labels import is_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -23,7 +22,7 @@ _TO_READ = ("unsupervised", "unlabelled", "unlabeled", "train", "training")
 
 
 def open_rows(path: Any, splits: tuple[str, ...] = _TO_ANSWER) -> Dataset:
-    """The only split of `path`, or the first of `splits` that it has; cells of a csv file as they are written."""
+    """Return the only split of a path, or the first of `splits` that it has; cells of a csv file as written."""
     from datasets import Dataset
 
     if path is None:
@@ -44,21 +43,25 @@ def open_rows(path: Any, splits: tuple[str, ...] = _TO_ANSWER) -> Dataset:
 
 
 def texts_of(rows: Dataset, wanted: str | None, trained_on: str | None, where: str) -> Any:
-    """The texts of the rows, a ChunkedArray: of the wanted column, else of the one of that name in
-    the train split, else of the one that is found."""
-    head = rows.select(range(min(1_000, len(rows)))).with_format("arrow")[:]
-    if wanted is None and trained_on in head.column_names:
-        wanted = trained_on
-    if wanted is None and not by_name(TEXT_NAMES, head.column_names) and len(head.column_names) > 1:
-        head = with_numbers(head)  # a number that is read as it is written is no text
-    name = find_text_column(head, wanted, where)
+    """Return the texts of the rows, a ChunkedArray.
+
+    Args:
+        rows: The rows.
+        wanted: Name of the column, given by the user.
+        trained_on: Name of the column of a model's training texts.
+        where: Name of the data, for messages.
+    """
+    head = rows.select(range(min(HEAD_ROWS, len(rows)))).with_format("arrow")[:].to_pydict()
+    name = find_text_column(head, wanted, where, trained_on)
     texts = rows.select_columns([name]).with_format("arrow")[:].column(name)
+    if not is_text(texts.type) and not pa.types.is_null(texts.type):
+        raise DataError(f"the column {name!r} of {where} holds values of type {texts.type}; expected texts")
     return texts.cast(pa.string()) if pa.types.is_null(texts.type) else texts
 
 
 def read_texts(path: Any, wanted: str | None = None) -> list[str]:
-    """The texts of a file or data set to learn from, labels or not, without rows that have none.
+    """Return the texts of a file or data set to learn from, without rows that have none.
 
-    Of several splits the one called unsupervised or unlabelled, or the train split.
+    Of several splits, the one called unsupervised or unlabelled is read, or the train split.
     """
     return [text for text in texts_of(open_rows(path, _TO_READ), wanted, None, str(path)).to_pylist() if text]

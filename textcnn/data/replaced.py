@@ -1,6 +1,6 @@
-"""Data whose train texts are replaced by others, with numbers of their own to learn: logits of a teacher, weights.
+"""Data whose train texts are replaced by others, with targets of their own: a teacher's logits, weights.
 
-Shapes: `N` texts, `B` texts of a batch, `K` numbers of a text.
+Shapes: `N` texts, `C` classes, `H` size of a teacher's representations.
 """
 
 from __future__ import annotations
@@ -11,26 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from .batches import BatchDataset, length_loader
+from .batches import BatchDataset, FieldArray, length_loader
 from .datamodule import TextDataModule
 from .encoding import encode_texts
 from .errors import DataError, listed, nearest
+from .io.formats import valid_unicode
+from .io.sources import open_source
 from .memory import InMemoryData
-from .sources import open_source
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
-
-class RowTargets:
-    """A row of numbers for each text [N, K]: what a training task makes of them is its own business."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self._values = values.astype(np.float32)
-
-    def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """rows [B] -> [B, K] float32."""
-        return self._values[rows]
+# Names of the fields that a train batch may have beside input_ids and attention_mask.
+FIELDS = ("labels", "weights", "teacher_logits", "teacher_features")
 
 
 class ReplacedTrainData(TextDataModule):
@@ -43,15 +36,31 @@ class ReplacedTrainData(TextDataModule):
     def __init__(self, path: Any, **options: Any) -> None:
         super().__init__(path, **options)
         self._texts: list[str] = []
-        self._targets: RowTargets | None = None
+        self._fields: dict[str, FieldArray] | None = None
         self._encoded: Any = None
 
-    def replace_train(self, texts: Sequence[str], targets: np.ndarray) -> None:
-        """Sets what is trained on: texts and, as `labels` of the batches, targets [N, K]."""
-        self._texts, self._targets = list(texts), RowTargets(targets)
+    def replace_train(self, texts: Sequence[str], **fields: np.ndarray) -> None:
+        """Set the texts to train on and the fields of their batches, in place of any set before.
+
+        Args:
+            texts: N texts.
+            fields: Arrays whose first dimension is N: `labels`, ids [N] (-1: none) or zeros and ones [N, C] (-1: none);
+                `weights` [N]; `teacher_logits` [N, C]; `teacher_features` [N, H].
+
+        Raises:
+            DataError: a field has another name or length.
+        """
+        for name, values in fields.items():
+            if name not in FIELDS:
+                raise DataError(f"got the field {name!r}; expected one of {listed(FIELDS)}{nearest(name, FIELDS)}")
+            if len(values) != len(texts):
+                raise DataError(f"{name}: got {len(values):,} values for {len(texts):,} texts; expected one for each")
+        self._texts = [valid_unicode(text) for text in texts]
+        self._fields = {name: FieldArray(values) for name, values in fields.items()}
+        self._encoded = None
 
     def train_columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:
-        """Other columns of the train rows, each [N].
+        """Return other columns of the train rows, each [N].
 
         Raises:
             DataError: there is no such column.
@@ -67,32 +76,28 @@ class ReplacedTrainData(TextDataModule):
         return {name: table.column(name).to_numpy() for name in names}
 
     def train_rows(self) -> np.ndarray:
-        """Which rows of their split, counted from 0, the train rows are [N]: not those held out or without a text."""
+        """Return the numbers [N] of the train rows in their split, without those held out or without a text."""
         assert isinstance(self._data, InMemoryData)
         return self._data.splits["train"].rows
 
     def train_tokenizer(self, texts: Sequence[str], vocab_size: int) -> None:
-        """Trains the tokenizer, of the kind that was asked for, on given texts with a vocabulary of at most that size;
-        in place of one that was trained before."""
+        """Train the tokenizer on given texts, with at most vocab_size tokens, in place of one trained before."""
         self.vocab_size_limit = vocab_size
         self.tokenizer = self.new_tokenizer(texts, str(self.tokenizer_source))
+        self._encoded = None
 
     def tokenizer_texts(self) -> Iterable[str]:
+        """Return the texts that a tokenizer is trained on: those of `replace_train`, else the train texts."""
         return self._texts or super().tokenizer_texts()
 
     def _loader(self, role: str) -> Any:
-        if role != "train" or self._targets is None:
+        if role != "train" or self._fields is None:
             return super()._loader(role)
         if self._encoded is None:
             texts = pa.chunked_array([pa.array(self._texts, pa.large_string())])
             self._encoded = encode_texts(texts, self.tokenizer, self.options.max_length)
-        dataset = BatchDataset(
-            self._encoded,
-            np.arange(len(self._texts)),
-            self._targets,
-            self.num_labels,
-            self.collator,
-        )
+        rows = np.arange(len(self._texts))
+        dataset = BatchDataset(self._encoded, rows, self._fields, self.num_labels, self.collator)
         options = self.options
         return length_loader(
             dataset, options.batch_size, shuffle=True, seed=options.seed, num_workers=options.num_workers

@@ -9,7 +9,7 @@ import numpy as np
 
 
 def hold_out(strata: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
-    """A mask [N] of about `fraction` of the rows, in proportion from every stratum.
+    """Return a mask [N] of about `fraction` of the rows, in proportion from every stratum.
 
     strata [N]: the class of each row. groups [N]: rows of one group (equal texts) stay together.
     The share of each class is rounded by largest remainders, so that many small classes together
@@ -37,7 +37,7 @@ def hold_out(strata: np.ndarray, groups: np.ndarray, fraction: float, seed: int)
 
 
 def folds(strata: np.ndarray, groups: np.ndarray, num_folds: int, seed: int) -> np.ndarray:
-    """The fold (0 to num_folds - 1) of each row, [N]; each class spread evenly over the folds."""
+    """Return the fold (0 to num_folds - 1) of each row, [N]; each class spread evenly over the folds."""
     rng = np.random.default_rng(seed)
     first, group, _ = _groups(groups)
     order = rng.permutation(len(first))
@@ -48,6 +48,6 @@ def folds(strata: np.ndarray, groups: np.ndarray, num_folds: int, seed: int) -> 
 
 
 def _groups(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(first row of each group, group number of each row, size of each group)."""
+    """Return (first row of each group, group number of each row, size of each group)."""
     _, first, group, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     return first, group, sizes

@@ -112,7 +112,7 @@ class StreamLoader(DataLoader[dict[str, Tensor]]):
 
 
 def _share() -> tuple[int, int]:
-    """(this process's number, how many processes): of the distributed run and its workers."""
+    """Return this process's number and how many there are, of the distributed run and its workers."""
     worker = get_worker_info()
     part, parts = (worker.id, worker.num_workers) if worker is not None else (0, 1)
     if torch.distributed.is_available() and torch.distributed.is_initialized():

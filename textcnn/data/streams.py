@@ -23,10 +23,10 @@ from .collator import TextCollator
 from .encoding import EncodedTexts, encode_chunk, encode_texts, encoder
 from .errors import DataError, one_line
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
-from .files import with_numbers
+from .io.sources import Source
+from .io.tables import with_numbers
 from .labels import Targets, choose_labels, encode_labels
 from .options import DataOptions
-from .sources import Source
 from .stream_batches import Piece, StreamBatches, StreamLoader
 
 if TYPE_CHECKING:
@@ -158,14 +158,15 @@ class StreamedData:
 
     def _targets(self, role: str, examples: Examples) -> Targets:
         given = self.options.labels is not None
+        others: list[str] | None = None if role == "train" or self.options.strict else []
         if examples.raw.multi_label != self.multi_label:
             raise DataError(f"{self._where(role)} has both single labels and lists; give all the same kind")
-        return encode_labels(examples.raw, self.labels, role, given)
+        return encode_labels(examples.raw, self.labels, role, given, others)
 
     def _texts(
         self, role: str, shards: np.ndarray | None = None, part: int = 0, parts: int = 1
     ) -> Iterator[tuple[list[str], Targets]]:
-        """Texts and label ids of the usable rows; those held out are not among train's."""
+        """Yield texts and label ids of the usable rows; train has none of the rows held out."""
         for number, examples in enumerate(self._examples(role, shards)):
             if number % parts != part:
                 continue
@@ -202,8 +203,27 @@ class StreamedData:
         self.notes.append(f"validation: {len(held):,} of the first rows of train, held out by a hash of the text")
         return pa.chunked_array([pa.array(held, pa.large_string())]), Targets.join(targets)
 
+    def validation_rows(self, limit: int) -> tuple[list[str], np.ndarray]:
+        """Return texts and targets of the first `limit` validation rows; none without a split."""
+        texts: list[str] = []
+        parts: list[np.ndarray] = []
+        for some, targets in self._validation_texts():
+            known = np.flatnonzero(targets.known(np.arange(len(some)), len(self.labels)))[: limit - len(texts)]
+            texts += [some[i] for i in known]
+            parts.append(targets.batch(known, len(self.labels)))
+            if len(texts) >= limit:
+                break
+        return texts, np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+    def _validation_texts(self) -> Iterator[tuple[list[str], Targets]]:
+        if "validation" in self.streams:
+            yield from self._texts("validation")
+        elif self._held_hashes:
+            texts, targets = self._held
+            yield texts.to_pylist(), targets
+
     def train_texts(self) -> Iterator[str]:
-        """The first TOKENIZER_TEXTS texts of train."""
+        """Yield the first TOKENIZER_TEXTS texts of train."""
         texts = (text for texts, _ in self._texts("train") for text in texts)
         return islice(texts, TOKENIZER_TEXTS)
 
@@ -227,7 +247,7 @@ class StreamedData:
     def loader(
         self, role: str, tokenizer: PreTrainedTokenizerFast, collator: TextCollator
     ) -> DataLoader[dict[str, Tensor]] | None:
-        """Batches of a split, or None where there is no such split."""
+        """Return batches of a split, or None where there is no such split."""
         options, train = self.options, role == "train"
         if role not in self.streams and (role != "validation" or not self._held_hashes):
             return None
@@ -235,7 +255,7 @@ class StreamedData:
             texts, targets = self._held
             encoded = encode_texts(texts, tokenizer, options.max_length)
             rows = np.arange(len(encoded))
-            dataset = BatchDataset(encoded, rows, targets, len(self.labels), collator)
+            dataset = BatchDataset(encoded, rows, {"labels": targets}, len(self.labels), collator)
             return length_loader(dataset, options.eval_batch_size)
         return StreamLoader(
             StreamBatches(

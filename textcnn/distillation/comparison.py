@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.replaced import ReplacedTrainData
+from ..runtime.storage import write_text
 from .sizes import served_bytes
 from .teachers import Teacher, to_probabilities
 
@@ -55,13 +56,13 @@ def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrai
         result["agreement"] = float((answers["teacher"] == answers["student"]).mean())
     _write(result, directory)
     lines = _table(result)
-    with (directory / "README.md").open("a", encoding="utf-8") as card:
-        card.write("\n## Distillation\n\n" + lines + "\n")
+    card = directory / "README.md"
+    write_text(card, card.read_text(encoding="utf-8") + "\n## Distillation\n\n" + lines + "\n")
     print(lines, file=sys.stderr if not sys.stdout.isatty() else sys.stdout)
 
 
 def _write(result: dict[str, Any], directory: Path) -> None:
-    (directory / "distillation.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    write_text(directory / "distillation.json", json.dumps(result, indent=2) + "\n")
 
 
 def _table(result: dict[str, Any]) -> str:

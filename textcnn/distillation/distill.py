@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -17,8 +17,10 @@ from ..data.replaced import ReplacedTrainData
 from ..fold import fold
 from ..model import Architecture
 from ..training.distillation import DistillationModule
+from ..training.interrupt import keyboard_stops
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import check_type, data_name, make_trainer, quiet_lightning, route, save_run, sizes
+from ..training.run_files import write_config
 from ..vectors import source_names
 from .comparison import compare
 from .labelling import label_texts, teacher_vectors
@@ -137,19 +139,24 @@ def distill(
     else:
         answers = read_soft_columns(datamodule, soft_columns, datamodule.labels, multi_label)
     logits, representations = np.split(answers, [len(datamodule.labels)], axis=1)
-    datamodule.replace_train(texts, np.concatenate([logits, _known(known, len(texts)), representations], axis=1))
+    fields = {"labels": _with_unknown(known, len(texts)), "teacher_logits": logits}
+    if representations.shape[1]:
+        fields["teacher_features"] = representations
+    datamodule.replace_train(texts, **fields)
 
     loss = {**settings.loss, "representation_dim": representations.shape[1]}
     module = DistillationModule(**sizes(datamodule), architecture=network, **loss, **settings.module)
     parameters = {
-        "teacher": str(teacher), "data": str(data), "unlabelled": named(unlabelled), "transfer_texts": len(texts),
+        "teacher": str(teacher), "data": data_name(data), "unlabelled": named(unlabelled), "transfer_texts": len(texts),
         "vectors": vectors, "budget": budget, "seed": seed, **loss, **settings.made, **settings.routed,
     }  # fmt: skip
-    trainer = make_trainer(
-        output_dir, {"enable_progress_bar": progress, "enable_model_summary": progress, **settings.trainer}
-    )
+    trainer = make_trainer(output_dir, {"enable_progress_bar": progress, **settings.trainer})
+    if trainer.is_global_zero:
+        labelled_set = {"path": data, "vectors": data_vectors, **settings.data}
+        write_config(output_dir, seed, labelled_set, asdict(network), settings.module, settings.trainer)
     started = unfinished_run(output_dir, {**parameters, "targets": hashlib.sha256(logits.tobytes()).hexdigest()})
-    trainer.fit(module, datamodule=datamodule, ckpt_path=started)
+    with keyboard_stops():
+        trainer.fit(module, datamodule=datamodule, ckpt_path=started)
     finish_run(output_dir)
     save_run(trainer, module, datamodule, output_dir, data_name(data), parameters)
     if budget is not None:
@@ -195,7 +202,6 @@ def _made(texts: Sequence[str], how: dict[str, Any], teacher: Teacher | None) ->
     return augment(texts, Augmentation(**how))
 
 
-def _known(targets: np.ndarray, count: int) -> np.ndarray:
-    """Labels of the texts that have some, which come first, and -1 for those that have none: [count, 1 or C]."""
-    columns = targets if targets.ndim == 2 else targets[:, None]
-    return np.concatenate([columns, np.full((count - len(columns), columns.shape[1]), -1.0)])
+def _with_unknown(targets: np.ndarray, count: int) -> np.ndarray:
+    """Return the targets of the first texts, followed by -1 for the others: [count] or [count, C]."""
+    return np.concatenate([targets, np.full((count - len(targets), *targets.shape[1:]), -1, targets.dtype)])

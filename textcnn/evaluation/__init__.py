@@ -1,1 +1,1 @@
-"""How good a model is, and whether its probabilities mean what they say: calibration, scores, the report."""
+"""Evaluation of a model: scores, calibration, the report."""

@@ -1,4 +1,4 @@
-"""Where a model fails: confused classes, weak classes, groups of texts, its most confident mistakes.
+"""Breakdown of mistakes: confused classes, weak classes, groups of texts, the most confident mistakes.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -53,7 +53,7 @@ class Group:
 
 
 def by_class(outcome: Outcome) -> list[ClassScore]:
-    """Every class, the lowest F1 first; those without any text last."""
+    """Return the scores of every class, the lowest F1 first, those without any text last."""
     inside = outcome.inside
     of = counts(outcome.predicted[inside], outcome.rows.targets[inside], len(outcome.labels))
     precision, recall, f1 = f_scores(of)
@@ -64,9 +64,35 @@ def by_class(outcome: Outcome) -> list[ClassScore]:
     return sorted(found, key=lambda score: (score.wanted == 0, score.f1, score.label))
 
 
+def class_table(outcome: Outcome) -> str:
+    """Return precision, recall, F1 and number of texts of each class, as scikit-learn's classification_report.
+
+    Classes without a text, in the data and in the answers, have no line. Averages are over the lines; "weighted" is by
+    texts.
+    """
+    rows = [one for one in by_class(outcome) if one.wanted or one.given]
+    rows.sort(key=lambda one: outcome.labels.index(one.label))
+    width = max(12, *(len(one.label) for one in rows))
+    lines = [f"{'':<{width}}  precision   recall       F1    texts"]
+    values = np.array([[one.precision, one.recall, one.f1] for one in rows])
+    weights = np.array([one.wanted for one in rows], dtype=float)
+    total = int(weights.sum())
+    averages = [("macro avg", values.mean(axis=0))]
+    if total:
+        averages.append(("weighted avg", (values * weights[:, None]).sum(axis=0) / total))
+    for name, scores, texts in [
+        *((one.label, row, one.wanted) for one, row in zip(rows, values, strict=True)),
+        *((name, mean, total) for name, mean in averages),
+    ]:
+        precision, recall, f1 = scores
+        lines.append(f"{name:<{width}}     {precision:.4f}   {recall:.4f}   {f1:.4f}  {texts:>7,}")
+    return "\n".join(lines)
+
+
 def confusion_matrix(outcome: Outcome) -> NDArray[np.int64]:
-    """[C, C + 1] texts of each class (rows) by the label they were given; the last column is those given none."""
-    classes, inside = len(outcome.labels), outcome.inside
+    """Return texts of each class (rows) by the label they were given, [C, C + 1]; the last column is for none."""
+    classes = len(outcome.labels)
+    inside = outcome.inside[outcome.rows.targets[outcome.inside] >= 0]
     given = np.where(outcome.predicted[inside] == NOTHING, classes, outcome.predicted[inside])
     matrix = np.zeros((classes, classes + 1), dtype=np.int64)
     np.add.at(matrix, (outcome.rows.targets[inside], given), 1)
@@ -74,8 +100,7 @@ def confusion_matrix(outcome: Outcome) -> NDArray[np.int64]:
 
 
 def confusions(outcome: Outcome, limit: int = 20) -> list[Confusion]:
-    """The pairs of classes that are taken for another most often; of several labels a text, those missed or given
-    wrongly most often."""
+    """Return the pairs of classes that are confused most; of several labels a text, those missed or given wrongly."""
     found = []
     if outcome.multi_label:
         targets, predicted = outcome.rows.targets > 0, outcome.predicted > 0
@@ -95,7 +120,7 @@ def confusions(outcome: Outcome, limit: int = 20) -> list[Confusion]:
 
 
 def by_length(outcome: Outcome, lengths: NDArray[np.integer]) -> list[Group]:
-    """Groups of about equal size by the number of tokens [N]; empty texts are a group of their own."""
+    """Return groups of about equal size by the number of tokens [N]; empty texts are a group of their own."""
     filled = lengths[lengths > 0]
     names = np.full(len(lengths), "no token", dtype=object)
     order = ["no token"]
@@ -112,7 +137,7 @@ def by_length(outcome: Outcome, lengths: NDArray[np.integer]) -> list[Group]:
 
 
 def by_column(outcome: Outcome, values: Sequence[Any]) -> list[Group]:
-    """Groups by the values of a column; numbers with many values in four groups of about equal size.
+    """Return groups by the values of a column; numbers with many values in four groups of about equal size.
 
     Raises:
         ValueError: it has too many values that are no numbers.
@@ -133,7 +158,7 @@ def by_column(outcome: Outcome, values: Sequence[Any]) -> list[Group]:
 
 
 def groupable(values: Sequence[Any]) -> bool:
-    """Whether a column is worth a table without being asked for: from 2 to MOST_GROUPS values, each of some texts."""
+    """Return True if a column is worth a table by itself: from 2 to MOST_GROUPS values, each of some texts."""
     if any(isinstance(value, list | dict) for value in values):
         return False
     distinct = {str(value) for value in values}
@@ -156,7 +181,7 @@ def _groups(outcome: Outcome, names: Sequence[str], order: Sequence[str]) -> lis
 
 
 def confident_mistakes(outcome: Outcome, limit: int) -> NDArray[np.int64]:
-    """Positions of the texts with a wrong label, the surest first; those without any label are none of them.
+    """Return positions of the texts with a wrong label, the surest first, without those that have no answer.
 
     Raises:
         ValueError: the limit is less than 0.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,10 @@ from ..data.errors import nearest
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
 from .calibration import (
+    FEW_TEXTS,
     abstention_threshold,
     claims,
+    cross_fitted_error,
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
@@ -26,6 +29,7 @@ from .calibration import (
     threshold_for,
 )
 from .labelled import Labelled, held_out_rows, read_labelled
+from .scores import answers_of
 
 DESCRIPTION = """\
 Makes probabilities mean what they say, with labelled texts that the model was not trained on (default: the rows that
@@ -43,11 +47,20 @@ METRICS = ("precision", "recall")
 
 @dataclass(frozen=True)
 class Calibration:
-    """What calibration found, and the expected calibration error before and after on the texts it was found on.
+    """Result of a calibration.
 
-    temperature: Divides the logits. thresholds: Label to threshold. abstention: When to give no label. texts: Number of
-    texts. Each pair is (before, after): ece, over 15 bins; nll, the mean negative log-likelihood. dropped: Rows that
-    were left out, in words.
+    Args:
+        temperature: Divisor of the logits.
+        thresholds: Threshold of each label that has one.
+        abstention: Score and threshold below which no label is given.
+        texts: Number of texts.
+        ece: Expected calibration error over 15 bins, before and after, on these texts.
+        nll: Mean negative log-likelihood, before and after, on these texts.
+        coverage: Fraction of these texts that get a label.
+        accuracy_of_covered: Accuracy of those, with abstention.
+        dropped: Rows that were left out, in words.
+        cross_fitted_ece: Expected calibration error of each text under a temperature fitted on others; None where the
+            temperature is not fitted or there are too few texts.
     """
 
     temperature: float
@@ -59,6 +72,17 @@ class Calibration:
     coverage: float = 1.0
     accuracy_of_covered: float | None = None
     dropped: str = ""
+    cross_fitted_ece: float | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Warnings about the result."""
+        if self.texts >= FEW_TEXTS:
+            return []
+        return [
+            f"warning: got {self.texts:,} texts; expected {FEW_TEXTS} or more, as temperature and thresholds of fewer "
+            "are uncertain; give more labelled texts with --data"
+        ]
 
 
 def calibrate(
@@ -71,11 +95,11 @@ def calibrate(
     label_column: str | None = None,
     temperature: bool = True,
 ) -> Calibration:
-    """Fits temperature, thresholds and abstention of an artifact on labelled texts, and stores them in it.
+    """Fit temperature, thresholds and abstention of an artifact on labelled texts, and store them in it.
 
     Args:
         directory: The artifact.
-        data: What TextDataModule takes; None is the rows that the run held out.
+        data: Labelled data, as in TextDataModule; None is the rows that the run held out.
         threshold_for: "f1" for every label (multi-label); or LABEL:f1, LABEL:precision=P, LABEL:recall=R.
         abstain: SCORE:accuracy=A or SCORE:coverage=C, with the score probability, energy or fired.
         split, text_column, label_column: Of the data, where they are not found.
@@ -96,11 +120,8 @@ def calibrate(
         rows = held_out_rows(directory, classifier)
     else:
         rows = read_labelled(data, classifier, split, text_column, label_column, role="validation")
-    fired = None
-    if abstention_wanted is not None and abstention_wanted[0] == "fired":
-        scaled, fired = classifier.logits_and_fired(rows.texts)
-    else:
-        scaled = classifier.logits(rows.texts)
+    with_fired = abstention_wanted is not None and abstention_wanted[0] == "fired"
+    scaled, fired = answers_of(classifier, rows.texts, with_fired)
     # As they are before any calibration.
     logits = scaled * np.float32(classifier.temperature)
     found = _fit(logits, fired, rows, classifier, thresholds_wanted, abstention_wanted, temperature)
@@ -151,6 +172,7 @@ def _fit(
         coverage=coverage,
         accuracy_of_covered=accuracy,
         dropped=rows.dropped,
+        cross_fitted_ece=cross_fitted_error(logits, targets) if fit else None,
     )
 
 
@@ -251,7 +273,11 @@ def main(verb: str, args: list[str]) -> None:
     print(f"temperature {found.temperature:.4f}, from {found.texts:,} texts")
     if found.dropped:
         print(found.dropped)
+    for note in found.notes:
+        print(note, file=sys.stderr)
     print(f"calibration error (15 bins, these texts) {found.ece[0]:.4f} -> {found.ece[1]:.4f}")
+    if found.cross_fitted_ece is not None:
+        print(f"calibration error of texts that a temperature was fitted without {found.cross_fitted_ece:.4f}")
     print(f"negative log-likelihood {found.nll[0]:.4f} -> {found.nll[1]:.4f}")
     for label, threshold in found.thresholds.items():
         print(f"threshold of {label} {threshold:.4f}")

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say: temperature, calibration error, thresholds, when to abstain.
+"""Calibration: temperature, calibration error, thresholds and abstention.
 
 Guo et al. 2017, "On Calibration of Modern Neural Networks", https://arxiv.org/abs/1706.04599.
 
@@ -8,6 +8,7 @@ Shapes: `N` texts, `C` classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +17,22 @@ from ..runtime.decisions import sigmoid, softmax
 
 Floats = NDArray[np.floating]
 BINS = 15
-# Temperatures that are looked at: logits a hundred times too large or too small.
+# Bounds of the temperature: logits a hundred times too large or too small.
 _LOWEST, _HIGHEST = 0.01, 100.0
+# Of fewer texts the likelihood alone would have probabilities of 0 and 1 wherever all labels are right.
+FEW_TEXTS = 200
+FOLDS = 5
 
 
 def fit_temperature(logits: Floats, targets: NDArray[np.integer]) -> float:
-    """The temperature whose probabilities make labels most likely.
+    """Return the temperature whose probabilities make the labels most likely.
+
+    With fewer than FEW_TEXTS texts each label counts as right with the probability (N + 1) / (N + 2) only, as in Platt
+    1999, "Probabilistic Outputs for Support Vector Machines": without that the temperature of texts whose labels are
+    all right would go to 0, and every probability to 1.
 
     Args:
-        logits: [N, C], at temperature 1.
+        logits: Logits [N, C] at temperature 1.
         targets: Class ids [N], or zeros and ones [N, C] when a text may have several.
 
     Raises:
@@ -35,16 +43,53 @@ def fit_temperature(logits: Floats, targets: NDArray[np.integer]) -> float:
     if len(logits) == 0:
         raise ValueError("calibrate: got no text; expected labelled texts that the model was not trained on")
     wide = logits.astype(np.float64)
+    doubt = 1 / (len(logits) + 2) if len(logits) < FEW_TEXTS else 0.0
 
     def loss(log_temperature: float) -> float:
-        return negative_log_likelihood(wide / np.exp(log_temperature), targets)
+        return _doubted_likelihood(wide / np.exp(log_temperature), targets, doubt)
 
     found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
 
 
-def negative_log_likelihood(logits: Floats, targets: NDArray[np.integer]) -> float:
-    """Mean over texts, and over classes when multi-label."""
+def _doubted_likelihood(logits: Floats, targets: NDArray[np.integer], doubt: float) -> float:
+    """Return the negative log-likelihood where each label is wrong with the probability `doubt`."""
+    if not doubt:
+        return negative_log_likelihood(logits, targets)
+    if targets.ndim == 2:
+        return negative_log_likelihood(logits, targets * (1 - 2 * doubt) + doubt)
+    # What is doubted is spread over the other classes.
+    classes = logits.shape[1]
+    own = negative_log_likelihood(logits, targets)
+    top = logits.max(axis=1)
+    normalizer = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    every = float((normalizer[:, None] - logits).sum(axis=1).mean())
+    return (1 - doubt) * own + doubt * (every - own) / (classes - 1)
+
+
+def cross_fitted_error(logits: Floats, targets: NDArray[np.integer], seed: int = 0) -> float | None:
+    """Return the expected calibration error of texts under a temperature that was fitted without them.
+
+    The texts are divided into FOLDS folds; those of each are scored with the temperature of the others. None for fewer
+    than two texts a fold.
+
+    Args:
+        logits: Logits [N, C] at temperature 1.
+        targets: Class ids [N], or zeros and ones [N, C].
+        seed: Seed of the folds.
+    """
+    if len(logits) < 2 * FOLDS:
+        return None
+    fold = np.random.default_rng(seed).permutation(len(logits)) % FOLDS
+    calibrated = np.empty(logits.shape, dtype=np.float64)
+    for number in range(FOLDS):
+        inside = fold == number
+        calibrated[inside] = logits[inside] / fit_temperature(logits[~inside], targets[~inside])
+    return expected_calibration_error(*claims(probabilities_of(calibrated, targets.ndim == 2), targets))
+
+
+def negative_log_likelihood(logits: Floats, targets: NDArray[Any]) -> float:
+    """Return the mean over texts, and over classes when multi-label."""
     if targets.ndim == 1:
         top = logits.max(axis=1)
         normalizer = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
@@ -53,14 +98,17 @@ def negative_log_likelihood(logits: Floats, targets: NDArray[np.integer]) -> flo
 
 
 def probabilities_of(logits: Floats, multi_label: bool) -> NDArray[np.float32]:
-    """Softmax or sigmoid of logits [N, C]."""
+    """Return softmax or sigmoid of logits [N, C]."""
     narrow = logits.astype(np.float32)
     return sigmoid(narrow) if multi_label else softmax(narrow)
 
 
 def claims(probabilities: Floats, targets: NDArray[np.integer]) -> tuple[Floats, NDArray[np.bool_]]:
-    """What is claimed and whether it holds: the largest probability of each text and whether its class is the label,
-    or, multi-label, the probability of each text and class and whether the text has it."""
+    """Return claimed probabilities and the mask of those that hold.
+
+    A claim is the largest probability of each text, that its class is the label; or, multi-label, the probability of
+    each text and class, that the text has it.
+    """
     if targets.ndim == 1:
         return probabilities.max(axis=1), probabilities.argmax(axis=1) == targets
     return probabilities.ravel(), targets.ravel() > 0
@@ -69,8 +117,7 @@ def claims(probabilities: Floats, targets: NDArray[np.integer]) -> tuple[Floats,
 def reliability(
     confidence: Floats, correct: NDArray[np.bool_], bins: int = BINS
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Bins of equal width over confidence [N] in [0, 1]: texts in each, their mean confidence, their accuracy (nan
-    where there is none)."""
+    """Return bins of equal width over confidence [N]: texts in each, mean confidence, accuracy (nan for no text)."""
     number = np.clip(np.ceil(np.asarray(confidence, dtype=np.float64) * bins).astype(np.int64) - 1, 0, bins - 1)
     counts = np.bincount(number, minlength=bins)
     sums = (np.bincount(number, weights=values, minlength=bins) for values in (confidence, correct))
@@ -80,7 +127,7 @@ def reliability(
 
 
 def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], bins: int = BINS) -> float:
-    """Mean distance between confidence [N] and accuracy over `bins` bins of equal width, weighted by their texts.
+    """Return the mean distance of confidence [N] and accuracy over bins of equal width, weighted by their texts.
 
     Example:
         >>> expected_calibration_error(np.array([0.9, 0.9]), np.array([True, False]))
@@ -95,7 +142,7 @@ def expected_calibration_error(confidence: Floats, correct: NDArray[np.bool_], b
 def threshold_for(
     probabilities: Floats, targets: NDArray[np.bool_], metric: str, wanted: float = 0.0, label: str = ""
 ) -> float:
-    """The threshold of one label by a metric.
+    """Return the threshold of one label by a metric.
 
     Args:
         probabilities: [N] of the label.
@@ -135,11 +182,11 @@ def threshold_for(
 def abstention_threshold(
     confidence: Floats, correct: NDArray[np.bool_], accuracy: float = 0.0, coverage: float | None = None
 ) -> float:
-    """From which confidence on a label is given.
+    """Return the confidence from which on a label is given.
 
     Args:
-        confidence: [N], larger is surer.
-        correct: [N] whether the label is right.
+        confidence: Confidence [N]; larger is surer.
+        correct: Mask [N] of texts whose label is right.
         accuracy: Wanted accuracy of the texts that get a label; as many as possible get one.
         coverage: Wanted share of texts that get a label, in place of an accuracy.
 
@@ -165,6 +212,6 @@ def abstention_threshold(
 
 
 def _between(ascending: Sequence[float] | Floats, position: int) -> float:
-    """Halfway between a value and the next lower one; a little less than the lowest where there is none."""
+    """Return the middle of a value and the next lower one; a little less than the lowest where there is none."""
     value = float(ascending[position])
     return (value + (value - 1e-3 * max(1.0, abs(value)) if position == 0 else float(ascending[position - 1]))) / 2

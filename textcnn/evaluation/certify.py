@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from ..artifact import check_artifact
 from ..classifier import load
 from ..runtime.folded import FoldedTextCNN
 from .labelled import read_labelled, spread
+from .progress import in_batches
 
 DESCRIPTION = """\
 Says of each text whether its label would stay the same whatever k of its tokens were replaced by, any tokens by any
@@ -62,7 +64,7 @@ def main(verb: str, args: list[str]) -> None:
     right = np.zeros(len(texts), dtype=bool)
     for k in sorted(options.replaced):
         # What fewer tokens can change, more can: only texts that stand so far are looked at.
-        found = model.certify([texts[i] for i in standing], k)
+        found = in_batches(partial(model.certify, replaced=k), [texts[i] for i in standing])
         if not right.any() and len(standing) == len(texts):
             same = found.labels == targets
             right = same.all(axis=1) if model.multi_label else same

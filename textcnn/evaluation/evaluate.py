@@ -9,6 +9,8 @@ from pathlib import Path
 from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
+from ..runtime.storage import write_text
+from .breakdown import class_table
 from .labelled import read_labelled
 from .report import MISTAKES, write_report
 from .scores import LEVEL, RESAMPLES, ask, out_of_scope, scores
@@ -49,8 +51,9 @@ def main(verb: str, args: list[str]) -> None:
         load_matplotlib()  # an extra that is missing is said now, not after the work
     classifier = load(check_artifact(options.directory))
     rows = read_labelled(
-        options.data, classifier, options.split, options.text_column, options.label_column, options.out_of_scope
-    )
+        options.data, classifier, options.split, options.text_column, options.label_column, options.out_of_scope,
+        others="wrong",
+    )  # fmt: skip
     for file in filter(None, (options.json, options.report)):
         Path(file).parent.mkdir(parents=True, exist_ok=True)  # where it cannot be made, before the work
     outcome = ask(classifier, rows)
@@ -60,6 +63,7 @@ def main(verb: str, args: list[str]) -> None:
         print(rows.dropped)
     for name, score in found.items():
         print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
+    print(f"\n{class_table(outcome)}")
     for one in scope:
         recall = "" if one.recall is None else f"  leaves {one.recall:.1%} of them without a label"
         print(f"{'out of scope, AUROC of ' + one.score:<38}{one.auroc:.4f}{recall}")
@@ -71,7 +75,7 @@ def main(verb: str, args: list[str]) -> None:
             "scores": {name: asdict(score) for name, score in found.items()},
             "out_of_scope": [asdict(one) for one in scope],
         }
-        Path(options.json).write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_text(Path(options.json), json.dumps(written, indent=2, ensure_ascii=False) + "\n")
     if options.report:
         path = write_report(options.report, outcome, found, scope, options.directory, options.by, options.mistakes)
         print(f"report: {path}")

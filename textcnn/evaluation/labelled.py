@@ -6,9 +6,9 @@ Shapes: `N` rows, `C` classes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -16,23 +16,33 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..data.errors import DataError, listed, nearest
-from ..data.examples import find_columns, read_examples
-from ..data.labels import encode_labels
-from ..data.sources import ALIASES, Source, open_source
+from ..data.examples import Examples, find_columns, read_examples
+from ..data.io.sources import ALIASES, Source, open_source
+from ..data.io.tables import with_numbers
+from ..data.labels import Targets, encode_labels
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
 
 RUN_CONFIG = "config.yaml"
+HELD_OUT_FILE = "held_out.jsonl.gz"
+# Target of the first label that the model lacks; -1 is for rows of no class.
+UNKNOWN = -2
 
 
 @dataclass(frozen=True)
 class Labelled:
     """Rows with a text and a label.
 
-    texts: N texts. targets: label ids [N], or zeros and ones [N, C]. where: what they were read from. columns: every
-    other column, N values each. outside: [N] rows that belong to no class of the model, whose target is -1.
-    without_text, without_label: rows that were left out for want of it.
+    Args:
+        texts: N texts.
+        targets: Label ids [N], or zeros and ones [N, C].
+        where: Name of the data.
+        outside: Mask [N] of rows that belong to no class of the model, whose target is -1.
+        columns: Every other column, N values each.
+        without_text, without_label: Numbers of rows that were left out.
+        unknown: Labels that the model lacks; rows of label k have the target UNKNOWN - k.
+        without_class: Number of rows that were left out because of such a label.
     """
 
     texts: list[str]
@@ -42,18 +52,34 @@ class Labelled:
     columns: dict[str, list[Any]] = field(default_factory=dict)
     without_text: int = 0
     without_label: int = 0
+    unknown: tuple[str, ...] = ()
+    without_class: int = 0
 
     def __len__(self) -> int:
         return len(self.texts)
 
     @property
     def dropped(self) -> str:
-        """The rows that were left out, in words; "" where there is none."""
-        return dropped_rows(self.without_text, self.without_label)
+        """Rows that were left out, in words; "" where there is none."""
+        parts = [dropped_rows(self.without_text, self.without_label)]
+        names = listed(self.unknown, 8)
+        if self.without_class:
+            parts.append(f"{_rows(self.without_class)} left out, with labels that the model lacks: {names}")
+        elif self.unknown and self.targets.ndim == 2:
+            parts.append(f"labels that the model lacks are left out: {names}")
+        elif self.unknown:
+            count = int((self.targets <= UNKNOWN).sum())
+            parts.append(f"{_rows(count)} counted as wrong, with labels that the model lacks: {names}")
+        return "; ".join(filter(None, parts))
+
+    def label_of(self, position: int, labels: Sequence[str]) -> str:
+        """Return the label of a row with one label, given those of the model."""
+        target = int(self.targets[position])
+        return labels[target] if target >= 0 else self.unknown[UNKNOWN - target]
 
 
 def dropped_rows(without_text: int, without_label: int = 0) -> str:
-    """What every verb says of rows that it leaves out; "" of none.
+    """Return the note on rows that are left out; "" for none.
 
     Example:
         >>> dropped_rows(20, 40)
@@ -64,8 +90,12 @@ def dropped_rows(without_text: int, without_label: int = 0) -> str:
     return f"dropped: {said}" if said else ""
 
 
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count:,} rows"
+
+
 def spread(count: int, limit: int) -> NDArray[np.int64]:
-    """Positions of at most `limit` of so many texts, evenly from the first to the last.
+    """Return at most `limit` of `count` positions, evenly from the first to the last.
 
     Raises:
         ValueError: the limit is less than 1.
@@ -83,28 +113,34 @@ def read_labelled(
     label_column: str | None = None,
     out_of_scope: str | None = None,
     role: str = "test",
+    others: Literal["leave out", "wrong"] = "leave out",
 ) -> Labelled:
-    """Reads the labelled rows of a split.
+    """Read the labelled rows of a split.
 
     Args:
-        path: What TextDataModule takes: a file, a folder, a Hub name, a Dataset.
+        path: A file, a folder, a Hub name or data in memory, as in TextDataModule.
         classifier: The model, whose labels these must be.
         split: The split; None takes the only one, or the one of that role.
-        text_column, label_column: Columns; found by their usual names.
+        text_column, label_column: Columns; default: those the model was trained on, or found by their usual names.
         out_of_scope: A label that is none of the model's: its rows are outside of what the model knows.
         role: "validation" or "test".
+        others: How to treat rows with a label that the model lacks, where other rows have labels that it knows: leave
+            them out, or count them as wrong (of several labels a text, such labels are left out).
 
     Raises:
-        DataError: there is no such split or column, or a label is not the model's (the nearest is named).
+        DataError: there is no such split or column, or no label is the model's (the nearest is named).
     """
-    source = open_source(path)
+    source = open_source(path, as_written=True)
     name = split if split is not None else _split(source, role)
     where = f"the {name} split of {source.description}" if len(source.names) > 1 else source.description
     rows: Any = source.load(name)
     if len(rows) == 0:
         raise DataError(f"{where} is empty; expected at least one row")
     table = rows.with_format("arrow")[:]
-    columns = find_columns(table.slice(0, 1000), text_column, label_column, where)
+    config = getattr(classifier, "config", {})
+    trained_on = config.get("text_column"), config.get("label_column")
+    columns = find_columns(table, text_column, label_column, where, trained_on)
+    table = with_numbers(table, without=(columns.text,))
     examples = read_examples(table, columns, rows.features, where)
     if examples.raw.multi_label != classifier.multi_label:
         kinds = ("one label a text", "lists of labels")
@@ -127,44 +163,91 @@ def read_labelled(
         labels = [*labels, out_of_scope]
     if len(examples.rows) == 0:
         raise DataError(f"no row of {where} has both a text and a label; expected at least one")
-    targets = encode_labels(examples.raw, labels, where, given=True).batch(examples.rows, len(labels))
+    encoded, rows_in, unknown = _encode(examples, labels, where, keep=others == "wrong" or classifier.multi_label)
+    without_class = len(examples.rows) - len(rows_in)
+    targets = encoded.batch(rows_in, len(labels))
     outside = targets == len(classifier.labels) if out_of_scope is not None else np.zeros(len(targets), dtype=bool)
     if out_of_scope is not None:
         targets = np.where(outside, -1, targets)
-    kept = pa.array(examples.rows)
-    others = [name for name in table.column_names if name not in (columns.text, columns.label)]
+    kept = pa.array(rows_in)
+    further = [name for name in table.column_names if name not in (columns.text, columns.label)]
     return Labelled(
         texts=examples.texts.take(kept).cast(pa.string()).to_pylist(),
         targets=targets,
         where=where,
         outside=outside,
-        columns={name: pc.take(table.column(name), kept).to_pylist() for name in others},
+        columns={name: pc.take(table.column(name), kept).to_pylist() for name in further},
         without_text=examples.without_text,
         without_label=examples.without_label,
+        unknown=tuple(unknown),
+        without_class=without_class,
     )
 
 
+def _encode(
+    examples: Examples, labels: list[str], where: str, keep: bool
+) -> tuple[Targets, NDArray[np.int64], list[str]]:
+    """Return targets, the numbers of the rows to use and the labels that the model lacks; `keep` keeps their rows."""
+    unknown: list[str] = []
+    targets = encode_labels(examples.raw, labels, where, given=True, others=unknown)
+    known = targets.known(examples.rows, len(labels))
+    if not known.any():
+        encode_labels(examples.raw, labels, where, given=True)  # names the nearest label
+    if known.all():
+        return targets, examples.rows, []
+    if not keep:
+        return targets, examples.rows[known], unknown
+    if not examples.raw.multi_label:
+        ids = targets.ids.copy()
+        for k, label in enumerate(unknown):
+            ids[examples.raw.codes == examples.raw.values.index(label)] = UNKNOWN - k
+        targets = Targets(ids)
+    return targets, examples.rows, unknown
+
+
 def held_out_rows(directory: str | Path, classifier: TextClassifier) -> Labelled:
-    """The validation rows of the run that made an artifact, as its config.yaml says: those it was not trained on.
+    """Return the validation rows of the run that made an artifact, which it was not trained on.
+
+    They are in held_out.jsonl.gz. A run of an earlier version has only config.yaml, which names the training data.
 
     Raises:
-        DataError: the directory has no config.yaml.
+        DataError: the directory has neither file, or the run held nothing out.
+        FileNotFoundError: the training data is gone.
     """
-    import yaml
-
+    where = f"the validation rows of {directory}"
+    path = Path(directory) / HELD_OUT_FILE
+    if path.is_file():
+        rows = read_labelled(path, classifier, text_column="text", label_column="label")
+        return replace(rows, where=where)
     path = Path(directory) / RUN_CONFIG
     if not path.is_file():
         raise DataError(
-            f"{directory} has no {RUN_CONFIG} that says which rows were held out; expected labelled texts that the "
-            "model was not trained on; give --data"
+            f"{directory} has no {HELD_OUT_FILE}: it is no run, or nothing was held out of its training data; expected "
+            "labelled texts that the model was not trained on; give --data"
         )
+    return _rows_of_run(path, classifier, where)
+
+
+def _rows_of_run(path: Path, classifier: TextClassifier, where: str) -> Labelled:
+    import yaml
+
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
     from ..data import TextDataModule
 
     options: dict[str, Any] = {**run["data"], "labels": classifier.labels, "seed": run.get("seed_everything") or 0}
-    data = TextDataModule(**options)
-    texts, targets = data.texts_and_targets("validation")
-    return Labelled(texts, targets, f"the validation rows of {directory}", np.zeros(len(texts), dtype=bool))
+    if options.get("path") is None:
+        raise DataError(
+            f"{path} names no data, as the run was trained on data in memory, of which nothing was held out; expected "
+            "labelled texts that the model was not trained on; give --data"
+        )
+    try:
+        texts, targets = TextDataModule(**options).texts_and_targets("validation")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"the rows that {path.parent} held out are read from its training data, {options['path']}, which {path} "
+            f"names: {error}; put it back, or give other labelled texts: --data"
+        ) from None
+    return Labelled(texts, targets, where, np.zeros(len(texts), dtype=bool))
 
 
 def _split(source: Source, role: str) -> str:
@@ -180,7 +263,7 @@ def _split(source: Source, role: str) -> str:
 
 
 def column_named(columns: dict[str, list[Any]], wanted: Sequence[str], where: str) -> dict[str, list[Any]]:
-    """The wanted columns.
+    """Return the wanted columns.
 
     Raises:
         DataError: there is none of that name; the nearest is named.

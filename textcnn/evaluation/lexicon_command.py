@@ -13,6 +13,7 @@ from ..classifier import load
 from ..data.errors import DataError, nearest
 from ..data.prediction import open_rows, texts_of
 from ..runtime.folded import FoldedTextCNN
+from ..runtime.storage import write_text
 from .labelled import dropped_rows, read_labelled, spread
 from .lexicon import Lexicon, check_filters, lexicon, save_scaled, scale_filters
 from .scores import ask, scores
@@ -76,7 +77,7 @@ def main(verb: str, args: list[str]) -> None:
         if options.json:
             Path(options.json).parent.mkdir(parents=True, exist_ok=True)
             written = {"texts": found.texts, "dead": found.dead, **asdict(found)}
-            Path(options.json).write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            write_text(Path(options.json), json.dumps(written, indent=1, ensure_ascii=False) + "\n")
         return
     assert rows is not None
     edited = scale_filters(model, factors)

@@ -23,6 +23,8 @@ T = TypeVar("T")
 # What matplotlib is told, and what the page makes of it.
 INK, FAINT, ACCENT, WARN = "#010203", "#010204", "#010205", "#010206"
 _VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)", ACCENT: "var(--accent)", WARN: "var(--warn)"}
+# Fewer texts than this in a bin say nothing of its share.
+_FEW = 4
 # Inches: a phone shows these at their own size, a desk screen half as large again.
 SIZE = (4.6, 3.1)
 _STYLE = {
@@ -63,13 +65,17 @@ def _styled(plot: Callable[P, T]) -> Callable[P, T]:
 
 @_styled
 def reliability_diagram(confidence: NDArray[Any], correct: NDArray[np.bool_]) -> str:
-    """How often claims of each confidence hold, over the diagonal; below it, how many there are of each."""
+    """Draw the fraction of right claims by confidence, over the diagonal, and the number of claims below it."""
     counts, mean, accuracy = reliability(confidence, correct)
     figure, (above, below) = _figure((SIZE[0], 3.7), 2, height_ratios=(3, 1), sharex=True)
     above.plot([0, 1], [0, 1], color=FAINT, linestyle="--", linewidth=1, label="as it should be")
-    filled = counts > 0
+    # The share of one to three texts is noise: such bins are dots, off the line.
+    few = (counts > 0) & (counts < _FEW)
+    filled = counts >= _FEW if (counts >= _FEW).any() else counts > 0
     above.vlines(mean[filled], mean[filled], accuracy[filled], color=WARN, linewidth=3, alpha=0.5, label="gap")
     above.plot(mean[filled], accuracy[filled], "o-", color=ACCENT, markersize=4, linewidth=1.5, label="share right")
+    if few.any() and filled is not few:
+        above.plot(mean[few], accuracy[few], "o", color=FAINT, markersize=3)
     above.set(ylabel="share right", ylim=(0, 1.02), xlim=(0, 1.01))
     above.legend(loc="upper left")
     edges = np.linspace(0, 1, len(counts) + 1)
@@ -81,7 +87,7 @@ def reliability_diagram(confidence: NDArray[Any], correct: NDArray[np.bool_]) ->
 
 @_styled
 def risk_coverage_plot(coverage: NDArray[Any], risk: NDArray[Any], at: tuple[float, float] | None = None) -> str:
-    """The share of wrong labels against the share of texts that get one; `at` marks where the model abstains."""
+    """Draw the fraction of wrong labels by the fraction of texts with a label; `at` marks the model's abstention."""
     figure, axes = _figure(SIZE)
     shown = np.unique(np.linspace(0, len(coverage) - 1, 400).astype(int))
     axes.plot(100 * coverage[shown], 100 * risk[shown], color=ACCENT, linewidth=1.8)
@@ -100,7 +106,8 @@ def matrix_plot(matrix: NDArray[np.int64], rows: Sequence[str], columns: Sequenc
     """A confusion matrix: each row sums to 100 %, what is right in one colour and what is wrong in another."""
     size = len(rows)
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
-    cell = 0.42
+    # Two classes fill a card, too; the titles of the axes need an inch.
+    cell = min(0.9, max(0.42, 2.6 / size))
     margin = 0.075 * max(len(_short(name)) for name in rows) + 0.2
     figure, axes = _figure((margin + cell * len(columns) + 0.3, margin + cell * size + 0.4))
     for y, x in np.ndindex(*shares.shape):
@@ -133,8 +140,6 @@ def learning_curves(directory: str | Path) -> str | None:
             name: [(float(row["step"]), float(row[name])) for row in rows if row.get(name) and row.get("step")]
             for name in ("train_loss", "val_loss", "val_micro_f1", "val_macro_f1")
         }
-        # The best weights are scored again at the end, under the last step.
-        series = {name: list(dict(reversed(points)).items())[::-1] for name, points in series.items()}
         if not series["val_loss"]:
             continue
         figure, (losses, scores) = _figure((SIZE[0], 4.2), 2, sharex=True)
@@ -148,7 +153,9 @@ def learning_curves(directory: str | Path) -> str | None:
                           markersize=3, label=name)  # fmt: skip
         for axes, what in ((losses, "loss"), (scores, "F1")):
             axes.set_ylabel(what)
+            axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
             axes.legend(loc="best")
+        scores.set_ylim(top=min(1.02, scores.get_ylim()[1]))
         scores.set_xlabel("step")
         return _svg(figure, "Learning curves")
     return None

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no network and says how good a model is and where it fails."""
+"""The report: one HTML file, readable offline, on how good a model is and where it fails."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_report(
     columns: list[str] | None = None,
     mistakes: int = MISTAKES,
 ) -> Path:
-    """Writes the report.
+    """Write the report.
 
     Args:
         path: File to write.
@@ -54,6 +54,8 @@ def write_report(
     Raises:
         ValueError: matplotlib or jinja2 is not installed, or there is no such column.
     """
+    from ..runtime.storage import write_text
+
     plots.load_matplotlib()
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -69,7 +71,7 @@ def write_report(
     )
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return path
 
 
@@ -81,7 +83,7 @@ def contents(
     columns: list[str] | None = None,
     mistakes: int = MISTAKES,
 ) -> dict[str, Any]:
-    """What the template shows."""
+    """Return the variables of the template."""
     rows, inside = outcome.rows, outcome.inside
     classes = by_class(outcome)
     groups = _groups(outcome, columns)
@@ -135,7 +137,7 @@ def _breakable(name: str) -> Any:
 
 
 def _matrix(outcome: Outcome) -> tuple[str | None, list[str], bool]:
-    """The confusion matrix, of the classes that are confused most where there are many."""
+    """Return the confusion matrix, of the classes that are confused most where there are many."""
     if outcome.multi_label:
         return None, [], False
     matrix, labels = confusion_matrix(outcome), outcome.labels
@@ -201,14 +203,17 @@ def _mistakes(outcome: Outcome, limit: int) -> list[dict[str, Any]]:
             differing = (outcome.rows.targets[position] > 0) != (outcome.predicted[position] > 0)
             away = np.where(differing, np.abs(probabilities - 0.5), -1)
             explained = int(away.argmax())
+            positive = bool(outcome.predicted[position][explained])
         else:
+            positive = True
             explained = int(outcome.predicted[position])
-            own = [] if outcome.rows.outside[position] else [outcome.labels[int(outcome.rows.targets[position])]]
+            own = [] if outcome.rows.outside[position] else [outcome.rows.label_of(position, outcome.labels)]
             given = [outcome.labels[explained]]
         entry = {
             "own": ", ".join(own) or ("none of the classes" if outcome.rows.outside[position] else "no label"),
             "given": ", ".join(given) or "no label",
             "label": outcome.labels[explained],
+            "positive": positive,
             "probability": float(probabilities[explained]),
             "text": escape(text) if text.strip() else Markup("<i>(an empty text)</i>"),
             "why": None,

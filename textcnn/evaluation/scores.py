@@ -7,7 +7,7 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, confidence, decide
 from .calibration import claims, expected_calibration_error, probabilities_of
-from .labelled import Labelled
+from .labelled import UNKNOWN, Labelled
+from .progress import batches_with_progress
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -36,18 +37,18 @@ class Score:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model says of labelled rows.
+    """Answers of a model to labelled rows.
 
     Args:
         rows: The rows.
         labels: Names of the classes.
-        logits: [N, C], divided by the temperature.
-        temperature: Of the model.
-        probabilities: [N, C].
+        logits: Logits [N, C], divided by the temperature.
+        temperature: Temperature of the model.
+        probabilities: Probabilities [N, C].
         predicted: Class ids [N], NOTHING where the model abstains, or zeros and ones [N, C].
         forced: The same without abstention.
-        fired: [N] how many filters fired, or None where a norm hides it.
-        model: What was asked, for explanations.
+        fired: Numbers of filters that fired [N], or None where a norm hides them.
+        model: The model, for explanations.
     """
 
     rows: Labelled
@@ -71,24 +72,20 @@ class Outcome:
 
     @property
     def correct(self) -> NDArray[np.bool_]:
-        """[N] whether the labels are right: all of them, when multi-label. Nothing is right outside of the classes."""
+        """Mask [N] of texts whose label, or all of whose labels, are right; none is outside of the classes."""
         right = self.predicted == self.rows.targets
         return right.all(axis=1) if self.multi_label else right & ~self.rows.outside
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """[N] the largest probability; multi-label, that of the least certain class to be as it is said to be."""
+        """Largest probability [N]; multi-label, the probability that the least certain class is predicted rightly."""
         p = self.probabilities.astype(np.float64)
         return np.maximum(p, 1 - p).min(axis=1) if self.multi_label else p.max(axis=1)
 
 
 def ask(classifier: TextClassifier, rows: Labelled) -> Outcome:
-    """Asks a model about labelled rows."""
-    fired = None
-    if getattr(classifier, "config", {}).get("pooled_norm"):
-        logits = classifier.logits(rows.texts)
-    else:
-        logits, fired = classifier.logits_and_fired(rows.texts)
+    """Return the answers of a model to labelled rows; shows progress in a terminal."""
+    logits, fired = answers_of(classifier, rows.texts, not getattr(classifier, "config", {}).get("pooled_norm"))
     answers = classifier.answer_of(logits, fired)
     thresholds = {classifier.labels.index(name): value for name, value in classifier.thresholds.items()}
     ids = decide(answers.probabilities, thresholds, classifier.multi_label)
@@ -107,8 +104,24 @@ def ask(classifier: TextClassifier, rows: Labelled) -> Outcome:
     )  # fmt: skip
 
 
+def answers_of(
+    classifier: TextClassifier, texts: Sequence[str], with_fired: bool
+) -> tuple[NDArray[np.float32], NDArray[np.int64] | None]:
+    """Return logits [N, C] and, if wanted, the numbers of filters that fired [N]; shows progress in a terminal."""
+    logits: list[NDArray[np.float32]] = [np.zeros((0, len(classifier.labels)), np.float32)]
+    fired: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
+    for some in batches_with_progress(texts):
+        if with_fired:
+            found, count = classifier.logits_and_fired(some)
+            fired.append(count)
+        else:
+            found = classifier.logits(some)
+        logits.append(found)
+    return np.concatenate(logits), np.concatenate(fired) if with_fired else None
+
+
 def counts(predicted: NDArray[Any], targets: NDArray[Any], classes: int) -> NDArray[np.int64]:
-    """[C, 3] texts of each class that were found, texts that were given it, and texts that have it."""
+    """Return texts of each class that were found, that were given it, and that have it, [C, 3]."""
     if targets.ndim == 2:
         found = ((predicted > 0) & (targets > 0)).sum(axis=0)
         return np.stack([found, (predicted > 0).sum(axis=0), (targets > 0).sum(axis=0)], axis=1)
@@ -118,7 +131,7 @@ def counts(predicted: NDArray[Any], targets: NDArray[Any], classes: int) -> NDAr
 
 
 def f_scores(of: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Precision, recall and F1 [C] from `counts`; 0 where they are not defined, as in scikit-learn."""
+    """Return precision, recall and F1 [C] from `counts`; 0 where they are not defined, as in scikit-learn."""
     found, given, wanted = of.T.astype(np.float64)
     precision = np.divide(found, given, out=np.zeros_like(found), where=given > 0)
     recall = np.divide(found, wanted, out=np.zeros_like(found), where=wanted > 0)
@@ -127,16 +140,17 @@ def f_scores(of: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.flo
 
 
 def measures(outcome: Outcome) -> dict[str, Callable[[NDArray[np.int64]], float]]:
-    """Scores by name: functions of the positions of rows that belong to a class of the model."""
+    """Return scores by name: functions of the positions of rows that belong to a class of the model."""
     targets, predicted, classes = outcome.rows.targets, outcome.predicted, len(outcome.labels)
     correct, probabilities = outcome.correct, outcome.probabilities
     before = probabilities_of(outcome.logits * np.float32(outcome.temperature), outcome.multi_label)
 
     def macro_f1(at: NDArray[np.int64]) -> float:
         of = counts(predicted[at], targets[at], classes)
-        # Of the classes that occur: one that these rows lack has no F1.
+        # Of the classes that occur: one that these rows lack has no F1, one that the model lacks has 0.
         seen = of[:, 1:].sum(axis=1) > 0
-        return float(f_scores(of)[2][seen].mean()) if seen.any() else 0.0
+        unknown = 0 if outcome.multi_label else len(np.unique(targets[at][targets[at] <= UNKNOWN]))
+        return float(f_scores(of)[2][seen].sum() / max(1, seen.sum() + unknown))
 
     def micro_f1(at: NDArray[np.int64]) -> float:
         found, given, wanted = counts(predicted[at], targets[at], classes).sum(axis=0)
@@ -163,7 +177,7 @@ def measures(outcome: Outcome) -> dict[str, Callable[[NDArray[np.int64]], float]
 
 
 def scores(outcome: Outcome, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Score]:
-    """Every score of `measures`, with the percentiles of its values on rows drawn with replacement.
+    """Return every score of `measures`, with the percentiles of its values on rows drawn with replacement.
 
     Raises:
         ValueError: no row belongs to a class of the model.
@@ -189,10 +203,13 @@ def scores(outcome: Outcome, resamples: int = RESAMPLES, seed: int = 0) -> dict[
 
 @dataclass(frozen=True)
 class OutOfScope:
-    """How well a score tells texts of no class from texts of the model's classes.
+    """Separation of texts of no class from texts of the model's classes by a score.
 
-    score: Its name. auroc: Area under the curve, 0.5 for a coin. recall: Share of the texts of no class that the model
-    leaves without a label, where it abstains by this score; None where it does not.
+    Args:
+        score: Name of the score.
+        auroc: Area under the ROC curve, 0.5 for a coin.
+        recall: Fraction of the texts of no class that the model leaves without a label, where it abstains by this
+            score; None where it does not.
     """
 
     score: str
@@ -201,7 +218,7 @@ class OutOfScope:
 
 
 def out_of_scope(outcome: Outcome) -> list[OutOfScope]:
-    """Every score, where some rows belong to no class and some do."""
+    """Return the separation by every score, where some rows belong to no class and some do."""
     from sklearn.metrics import roc_auc_score
 
     outside = outcome.rows.outside
@@ -223,7 +240,7 @@ def out_of_scope(outcome: Outcome) -> list[OutOfScope]:
 def risk_coverage(
     confidence: NDArray[np.floating], correct: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Coverage and the share of wrong labels among the texts that are covered, the surest first: [N] each.
+    """Return coverage and the fraction of wrong labels among the covered texts, the surest first: [N] each.
 
     Geifman and El-Yaniv 2017, https://arxiv.org/abs/1705.08500.
     """

@@ -132,6 +132,9 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # Single-label: no label is given where the score ("probability", "energy", "fired") is below the threshold, such as
     # {"score": "energy", "threshold": 3.2}.
     abstention: dict[str, Any] | None = None
+    # The columns of the training data, which other data of the same kind is likely to have.
+    text_column: str | None = None
+    label_column: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         names = [field.name for field in dataclasses.fields(self)]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,11 +10,12 @@ from typing import Any
 from ..arguments import VerbParser
 from ..classifier import load
 from ..data.answers import AnswerColumns
-from ..data.names import TEXT_NAMES, by_name
-from ..data.writers import FORMATS as OUTPUT_FORMATS
-from ..data.writers import Row, open_writer
+from ..data.columns import HEAD_ROWS, find_text_column, head_of
+from ..data.io.formats import FORMATS, format_of, valid_unicode
+from ..data.io.readers import Reader, Row, parquet_schema
+from ..data.io.writers import FORMATS as OUTPUT_FORMATS
+from ..data.io.writers import open_writer
 from ..runtime.classifier import TextClassifier
-from .readers import FORMATS, Reader, format_of, parquet_schema
 
 DESCRIPTION = """\
 Writes the rows of files with predicted_label, probability and probability_<label> beside them.
@@ -25,12 +24,10 @@ Writes the rows of files with predicted_label, probability and probability_<labe
   textcnn score runs/reviews crawl-*.jsonl.gz --threads 2 --output labelled.jsonl.gz
   zcat crawl.txt.gz | textcnn score runs/reviews - > labelled.jsonl
 
-csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst. Rows keep their order. A row without a
-text (null, or an empty cell of csv or tsv) is kept, without a label, and so is one that the model abstains from; both
-are counted. Bytes that are no UTF-8 are written as they came. The output appears under its name only when it is
-complete."""
-
-SURROGATE = re.compile("[\ud800-\udfff]")
+csv, tsv, json, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst. Rows keep their order, csv files
+their delimiter. A row without a text (null, or an empty cell of csv or tsv) is kept, without a label, and so is one
+that the model abstains from; both are counted. Bytes that are no UTF-8 are written as they came. The output appears
+under its name only when it is complete."""
 
 
 def main(verb: str, args: list[str]) -> None:
@@ -57,7 +54,10 @@ def main(verb: str, args: list[str]) -> None:
         schema = answers.schema(parquet_schema(readers[0].path) if readers[0].format == "parquet" else None)
     started = time.perf_counter()
     count = 0
-    with open_writer(options.output, format, schema) as writer, _Progress(readers) as progress:
+    with (
+        open_writer(options.output, format, schema, lambda: readers[0].delimiter) as writer,
+        _Progress(readers) as progress,
+    ):
         for reader in readers:
             for rows in score(classifier, reader, answers, options.text_column):
                 writer.write(rows)
@@ -65,12 +65,7 @@ def main(verb: str, args: list[str]) -> None:
                 progress.update(reader, count)
     seconds = time.perf_counter() - started
     print(f"{count:,} rows in {seconds:.1f} s, {count / seconds:,.0f} rows/s", file=sys.stderr)
-    notes = [
-        f"{reader.not_utf8:,} line{'s' * (reader.not_utf8 > 1)} of {reader.name} with bytes that are no UTF-8, written "
-        "as they came and read as U+FFFD; save the file as UTF-8"
-        for reader in readers
-        if reader.not_utf8
-    ]
+    notes = [note for reader in readers for note in reader.notes()]
     for note in [*notes, *answers.notes()]:
         print(note, file=sys.stderr)
 
@@ -93,10 +88,9 @@ def score(
     done = 0
     for rows in reader.chunks():
         if name is None:
-            name = find_text(rows[0], text_column, reader.name)
+            trained_on = getattr(classifier, "config", {}).get("text_column")
+            name = find_text_column(head_of(rows[:HEAD_ROWS]), text_column, reader.name, trained_on)
         texts = [row.get(name) for row in rows]
-        if reader.format in ("csv", "tsv"):  # an empty cell is no text, as it is for `fit`
-            texts = [text or None for text in texts]
         kept = [i for i, text in enumerate(texts) if text is not None]
         answers.add(rows, texts, classifier.answer(_readable(texts, kept, name, reader.name, done)))
         done += len(rows)
@@ -110,7 +104,7 @@ def output_format(path: str | None, format: str | None, reader_format: str) -> s
         ValueError: the name tells none, or the format cannot go to standard output.
     """
     if format is None:
-        format = format_of(path) if path else {"txt": "jsonl", "parquet": "jsonl"}.get(reader_format, reader_format)
+        format = format_of(path) if path else reader_format if reader_format in ("csv", "tsv") else "jsonl"
     if format not in OUTPUT_FORMATS:
         raise ValueError(
             f"output: got {path}; expected a name that ends in .{', .'.join(OUTPUT_FORMATS)} (and .gz or .zst); "
@@ -121,28 +115,6 @@ def output_format(path: str | None, format: str | None, reader_format: str) -> s
     return format
 
 
-def find_text(row: Row, wanted: str | None, where: str) -> str:
-    """The name of the column of the texts.
-
-    Raises:
-        ValueError: there is none of the name wanted, or none that is known.
-    """
-    names = list(row)
-    if wanted is not None:
-        if wanted not in row:
-            nearest = difflib.get_close_matches(wanted, names, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise ValueError(f"{where} has no column {wanted!r}; its columns are {', '.join(names)}{hint}")
-        return wanted
-    known = by_name(TEXT_NAMES, names)
-    if not known and len(names) != 1:
-        raise ValueError(
-            f"{where} has the columns {', '.join(names)}, none of which is known to hold the texts; expected one such "
-            "as 'text'; name it with --text_column"
-        )
-    return (known or names)[0]
-
-
 def _readable(texts: Sequence[Any], kept: Sequence[int], name: str, where: str, done: int) -> list[str]:
     """The texts that are there; what is no Unicode in them is read as U+FFFD."""
     readable = []
@@ -150,7 +122,7 @@ def _readable(texts: Sequence[Any], kept: Sequence[int], name: str, where: str, 
         text = texts[i]
         if not isinstance(text, str):
             raise ValueError(f"{where}, row {done + i + 1}: got {text!r} in the column {name!r}; expected a text")
-        readable.append(text if text.isascii() else SURROGATE.sub("\ufffd", text))
+        readable.append(valid_unicode(text))
     return readable
 
 

@@ -16,9 +16,9 @@ from typing import Any
 from ..artifact import check_artifact
 from ..classifier import load
 from ..data.errors import listed, nearest
+from ..data.io.formats import valid_unicode
 from ..runtime.classifier import TextClassifier
 from ..runtime.storage import FOLDED_FILE
-from .command import SURROGATE
 
 # Documents that are labelled together; no more are held at a time.
 _AT_ONCE = 512
@@ -75,16 +75,16 @@ class LabelFilter:
 
     @property
     def column(self) -> str:
-        """Where the probability is written: probability_<label>, as `textcnn score` calls it."""
+        """Name of the column of the probability: probability_<label>, as in `textcnn score`."""
         return f"probability_{self.label}"
 
     def probability(self, texts: Sequence[str | None]) -> list[float | None]:
-        """The probability of the label for each text, None where there is no text."""
+        """Return the probability of the label for each text, None where there is no text."""
         if self._opened is None:
             self._opened = load(self.directory, self.threads)
         there = [i for i, text in enumerate(texts) if text is not None]
         # What is no Unicode in a crawled text is read as U+FFFD.
-        readable = [SURROGATE.sub("\ufffd", str(texts[i])) for i in there]
+        readable = [valid_unicode(str(texts[i])) for i in there]
         found: list[float | None] = [None] * len(texts)
         values = self._opened.predict_proba(readable)[:, self._opened.labels.index(self.label)]
         for i, value in zip(there, values.tolist(), strict=True):
@@ -123,7 +123,7 @@ class LabelFilter:
                         writer.write(document, rank)
 
     def __call__(self, data: Iterable[Any] | None = None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """The same as `run`: pipelines call their steps."""
+        """Call `run`, as pipelines do with their steps."""
         return self.run(data, rank, world_size)
 
     def __repr__(self) -> str:
@@ -147,7 +147,7 @@ class LabelFilter:
 
 
 def _digest(directory: Path) -> str:
-    """Which model answers: of the files that answers depend on. In memory only, the tables are those of the weights."""
+    """Return a digest of the files that answers depend on."""
     digest = hashlib.blake2b(digest_size=16)
     tables = FOLDED_FILE if (directory / FOLDED_FILE).is_file() else "model.safetensors"
     for name in ("config.json", "tokenizer.json", tables):

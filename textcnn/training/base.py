@@ -1,6 +1,6 @@
-"""What every training task shares: building the network, stepping, scoring, optimizer and schedule.
+"""Base of the training tasks: network, steps, scores, optimizer and schedule.
 
-A task is a subclass that says what its loss is. Shapes: `B` texts, `T` tokens, `C` classes.
+A task is a subclass that defines its loss. Shapes: `B` texts, `T` tokens, `C` classes, `F` features.
 """
 
 from __future__ import annotations
@@ -13,17 +13,12 @@ import torch
 from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torchmetrics import MetricCollection
-from torchmetrics.classification import (
-    MulticlassAccuracy,
-    MulticlassF1Score,
-    MultilabelExactMatch,
-    MultilabelF1Score,
-)
+from torch.nn import functional
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
 from .evidence import log_count_ratios
+from .metrics import score_metrics
 from .optimizers import RowAdamW, clip_gradient_norm
 
 Batch = dict[str, Tensor]
@@ -31,7 +26,7 @@ KIM_2014 = Architecture()
 
 
 class TrainingModule(LightningModule):
-    """Trains a TextCNNForSequenceClassification; subclasses define `loss`.
+    """Base of the modules that train a TextCNNForSequenceClassification; subclasses define `loss`.
 
     The first four arguments, and the size of the initial vectors, come from the data module: the command line
     links them.
@@ -122,15 +117,30 @@ class TrainingModule(LightningModule):
         self.model = TextCNNForSequenceClassification(config)
         self._row_embeddings: list[torch.nn.Module] = []
         self.metrics = torch.nn.ModuleDict(
-            {f"{stage}_metrics": _metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
+            {f"{stage}_metrics": score_metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
         )
 
-    def loss(self, batch: Batch, logits: Tensor) -> Tensor:
-        """Loss of a batch, given its logits [B, C]."""
+    def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
+        """Return the loss of a batch.
+
+        Args:
+            batch: The named fields: `input_ids`, `attention_mask`, `labels`, and others of the task.
+            logits: Logits [B, C].
+            features: Features [B, F] of the encoder, before dropout.
+        """
         raise NotImplementedError
 
+    @property
+    def selection_metric(self) -> str:
+        """Name of the validation score that chooses the best epoch.
+
+        Micro-F1, which is the accuracy when a text has one label. With several labels a text, F1 is 0 until a label
+        passes its threshold; average precision needs none.
+        """
+        return "val_micro_f1" if self._single_label else "val_average_precision"
+
     def setup(self, stage: str) -> None:
-        """Starts the token vectors from what the data module knows of tokens, where that is asked for."""
+        """Start the token vectors from the initial vectors, or from naive Bayes, as set."""
         data = getattr(self.trainer, "datamodule", None)
         if stage != "fit" or data is None:
             return
@@ -149,16 +159,14 @@ class TrainingModule(LightningModule):
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self.mean_loss(batch, self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output)
-        self.log_loss(loss, batch_idx)
+        features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
+        members = self.model.member_logits(features)
+        loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
+        self._log_loss(loss, batch_idx)
         return loss
 
-    def mean_loss(self, batch: Batch, features: Tensor) -> Tensor:
-        """The mean of the members' losses, given the encoder's features [B, F]."""
-        return torch.stack([self.loss(batch, logits) for logits in self.model.member_logits(features)]).mean()
-
-    def log_loss(self, loss: Tensor, batch_idx: int) -> None:
-        """Notes the loss of the steps that a logger asks for, and of the first and the last of an epoch.
+    def _log_loss(self, loss: Tensor, batch_idx: int) -> None:
+        """Log the loss at the steps of the loggers, and at the first and the last step of an epoch.
 
         Lightning takes about a millisecond to note a number: 1.2 of the 18 that a step over 50 texts took.
         """
@@ -271,35 +279,18 @@ class TrainingModule(LightningModule):
         return self.model.config.problem_type == "single_label_classification"
 
     def _score(self, batch: Batch, stage: str) -> None:
-        logits = self(batch).float()
-        size = len(batch["labels"])
-        self.log(f"{stage}_loss", self.model.loss(logits, batch["labels"]), prog_bar=True, batch_size=size)
-        scores = logits if self._single_label else logits.sigmoid()
+        logits, labels = self(batch).float(), batch["labels"]
+        size = len(labels)
+        # A label that no train row has: it counts as wrong, and has no loss.
+        known = labels < self.model.config.num_labels if self._single_label else torch.ones(size, dtype=torch.bool)
+        if known.any():
+            own = (logits, labels) if known.all() else (logits[known], labels[known])
+            loss = self.model.loss(*own)
+            self.log(f"{stage}_loss", loss, prog_bar=True, batch_size=int(known.sum()), sync_dist=True)
+        scores = functional.pad(logits, (0, 1), value=-torch.inf) if self._single_label else logits.sigmoid()
         metrics = self.metrics[f"{stage}_metrics"]
-        metrics.update(scores, batch["labels"].long())
+        metrics.update(scores, labels.long())
         self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
-
-
-def _metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
-    if config.problem_type == "single_label_classification":
-        count = config.num_labels
-        return MetricCollection(
-            {
-                "accuracy": MulticlassAccuracy(count, average="micro"),
-                "macro_f1": MulticlassF1Score(count, average="macro"),
-                "micro_f1": MulticlassF1Score(count, average="micro"),
-            },
-            prefix=prefix,
-        )
-    count = config.num_labels
-    return MetricCollection(
-        {
-            "accuracy": MultilabelExactMatch(count),
-            "macro_f1": MultilabelF1Score(count, average="macro"),
-            "micro_f1": MultilabelF1Score(count, average="micro"),
-        },
-        prefix=prefix,
-    )
 
 
 def _schedule(kind: str, warmup: int, steps: int):  # type: ignore[no-untyped-def]

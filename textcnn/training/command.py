@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
@@ -18,10 +18,12 @@ from ..artifact import CALIBRATION
 from ..data import TextDataModule
 from ..data.errors import DataError
 from .base import TrainingModule
-from .best_checkpoint import BestCheckpoint
+from .best_checkpoint import BestCheckpoint, EarlyStopping
 from .classification import ClassificationModule
+from .interrupt import StopNote, continue_command, keyboard_stops
 from .predictions import PredictionWriter
-from .resume import checkpoint_directory, last_checkpoints
+from .progress import is_interactive, progress_callbacks
+from .resume import checkpoint_directory, checkpoint_to_resume, last_checkpoints
 from .run import (
     CHECKPOINT,
     EARLY_STOPPING,
@@ -30,14 +32,14 @@ from .run import (
     quiet_lightning,
     save_run,
 )
+from .run_files import absolute_paths
 
 DESCRIPTIONS = {
     "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",
     "validate": "Scores a run's best checkpoint on its validation split.",
     "test": "Scores a run's best checkpoint on its test split.",
     "predict": "Writes label, probability and all class probabilities beside the rows of --data.predict_path. A row "
-    "without a text (null, or an empty cell of a csv file) is kept, without a label. The run's training data has "
-    "to be where it was; `textcnn score` needs the run's folder only.",
+    "without a text (null, or an empty cell of a csv file) is kept, without a label. Needs the run's folder only.",
 }
 # What the module learns of the data: attribute of the data module to argument of the training module.
 LINKS = {
@@ -93,7 +95,10 @@ class SaveConfigInRun(SaveConfigCallback):
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, folder / self.config_filename, skip_none=True, overwrite=True)
+            config = self.config.clone()
+            for name, value in absolute_paths(config["data"].as_dict()).items():
+                config["data"][name] = value
+            self.parser.save(config, folder / self.config_filename, skip_none=True, overwrite=True)
 
 
 class TextCNNCLI(LightningCLI):
@@ -168,9 +173,13 @@ class TextCNNCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         # LightningCLI would take the architecture from the checkpoint's hyperparameters and trip over the sizes
         # among them, which are linked from the data. The run's config.yaml says all of it.
-        if self.config.get("subcommand") not in ("validate", "test", "predict"):
+        if self.config.get("subcommand") is None:
             return
         config = self.config[self.config["subcommand"]]
+        if self.config["subcommand"] == "fit":
+            if config.get("ckpt_path") is not None:
+                config["ckpt_path"] = checkpoint_to_resume(config["ckpt_path"], config["output_dir"])
+            return
         self._take_vocabulary_and_labels(config)
         if config.get("ckpt_path") is None:
             best = Path(checkpoint_directory(config["output_dir"])) / "best.ckpt"
@@ -186,9 +195,15 @@ class TextCNNCLI(LightningCLI):
         folder = Path(config["output_dir"])
         if not all((folder / name).is_file() for name in ("config.json", "tokenizer.json")):
             return
-        names = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
+        saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        names = saved["id2label"]
         config["data"]["tokenizer"] = str(folder)
         config["data"]["labels"] = [names[str(index)] for index in range(len(names))]
+        config["data"]["problem_type"] = saved.get("problem_type")
+        if config["data"].get("vectors"):
+            config["data"]["vectors"] = [str(folder)]  # only their size matters now
+        if self.config["subcommand"] == "predict":
+            config["data"]["path"] = None
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         config = self._get(self.config_init, "trainer", default={})
@@ -199,9 +214,10 @@ class TextCNNCLI(LightningCLI):
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Any:
         if config.get("enable_progress_bar") is not False:
-            callbacks = [*callbacks, RichProgressBar()]
+            callbacks = [*callbacks, *progress_callbacks()]
+            config["enable_progress_bar"] = is_interactive()
         output_dir = self._get(self.config_init, "output_dir")
-        callbacks = [*callbacks, *last_checkpoints(output_dir)]
+        callbacks = [*callbacks, *last_checkpoints(output_dir), StopNote(output_dir, continue_command(output_dir))]
         if self.subcommand == "predict":
             path = self._get(self.config_init, "output") or Path(output_dir) / "predictions.parquet"
             callbacks = [*callbacks, PredictionWriter(path)]
@@ -225,7 +241,8 @@ class TextCNNCLI(LightningCLI):
             name=str(config.data.path),
             parameters=_settings(self.config[self.subcommand]),
         )
-        print(f"\n{self.datamodule.data_report}\n")
+        if not self.trainer.is_global_zero:
+            return
         for name, value in scores.items():
             print(f"{name:<20}{value:.4f}")
         print(f"\nThe classifier is in {config.output_dir}: textcnn.load({str(config.output_dir)!r})")
@@ -243,6 +260,9 @@ class TextCNNCLI(LightningCLI):
     def before_predict(self) -> None:
         """As `before_validate`."""
         self._take_calibration()
+        saved = Path(self.config_init["predict"]["output_dir"]) / "config.json"
+        if saved.is_file():
+            self.datamodule.trained_on = json.loads(saved.read_text(encoding="utf-8")).get("text_column")
 
     def _refuse_nothing_to_score(self, role: str, loader: Any) -> None:
         if not loader:
@@ -283,7 +303,8 @@ def main(verb: str, args: list[str]) -> None:
     """Runs one verb of the command line."""
     quiet_lightning()
     try:
-        TextCNNCLI([verb, *args, *_folder_of_the_run(verb, args)])
+        with keyboard_stops():
+            TextCNNCLI([verb, *args, *_folder_of_the_run(verb, args)])
     except MisconfigurationException as error:  # a setting of the trainer that does not go with this machine
         raise ValueError(str(error)) from error
 

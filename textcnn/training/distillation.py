@@ -1,4 +1,4 @@
-"""Distillation: a student learns a teacher's logits, and the labels where a text has one.
+"""Distillation: a student learns a teacher's logits, and the labels of texts that have one.
 
 Shapes: `B` texts, `C` classes, `F` filters, `H` size of the teacher's representations.
 """
@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .base import Batch, TrainingModule
 from .losses import (
+    classification_losses,
     confidence,
     logit_distance,
     representation_distance,
@@ -22,17 +22,17 @@ from .losses import (
 
 
 class DistillationModule(TrainingModule):
-    """Trains a student on batches whose `labels` [B, C + 1] hold the teacher's logits and a label id (-1: none).
+    """Training of a student on a teacher's answers.
 
-    Multi-label, `labels` are [B, 2C]: logits, then zeros and ones (-1: none). Where representations are learnt, they
-    stand behind, H columns of `labels` more.
+    Batches have the fields `teacher_logits` [B, C], `labels` (ids [B], or zeros and ones [B, C]; -1 for a text without
+    a label) and, with a representation_weight, `teacher_features` [B, H].
 
     Args:
-        sizes: What ClassificationModule takes.
-        temperature: Softens teacher and student alike.
+        sizes: Arguments of ClassificationModule.
+        temperature: Temperature of teacher and student.
         soft_loss: kl (of the softened distributions) or mse (of the logits).
-        hard_weight: Share of the loss of the labels, in texts that have one.
-        weigh_by_confidence: Whether a text counts by how sure its teacher is.
+        hard_weight: Fraction of the loss that is the loss of the labels, in texts that have one.
+        weigh_by_confidence: Weigh each text by the confidence of its teacher.
         representation_weight: Weight of the distance between the teacher's representation and a linear projection of
             the student's features (FitNets, https://arxiv.org/abs/1412.6550).
         representation_dim: H, with a representation_weight.
@@ -59,38 +59,29 @@ class DistillationModule(TrainingModule):
         if representation_weight < 0:
             raise ValueError(f"representation_weight: got {representation_weight}; expected 0 or more")
         self.representation_weight, self.representation_dim = representation_weight, representation_dim
-        # Leads from the student's features to the teacher's; the artifact does without it.
+        # From the student's features to the teacher's; not part of the artifact.
         features = self.model.config.hidden_size
         self.projection = torch.nn.Linear(features, representation_dim) if representation_dim else None
         self.temperature, self.soft_loss = temperature, soft_loss
         self.hard_weight, self.weigh_by_confidence = hard_weight, weigh_by_confidence
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
+        loss = self._answers_loss(batch, logits)
         if self.projection is None:
-            return super().training_step(batch, batch_idx)
-        features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
-        wanted = batch["labels"][:, -self.representation_dim :]
-        distance = representation_distance(self.projection(features), wanted).mean()
-        loss = self.mean_loss(batch, features) + self.representation_weight * distance
-        self.log_loss(loss, batch_idx)
-        return loss
+            return loss
+        distance = representation_distance(self.projection(features), batch["teacher_features"]).mean()
+        return loss + self.representation_weight * distance
 
-    def loss(self, batch: Batch, logits: Tensor) -> Tensor:
-        classes = logits.shape[1]
-        targets = batch["labels"][:, : batch["labels"].shape[1] - self.representation_dim]
-        teacher, labels = targets[:, :classes], targets[:, classes:]
+    def _answers_loss(self, batch: Batch, logits: Tensor) -> Tensor:
+        teacher, labels = batch["teacher_logits"], batch["labels"]
         soft = self._soft(logits, teacher)
         if self.weigh_by_confidence:
             soft = soft * confidence(teacher)
-        known = labels[:, 0] >= 0
+        known = (labels if labels.ndim == 1 else labels[:, 0]) >= 0
         if self.hard_weight == 0 or not known.any():
             return soft.mean()
         hard = torch.zeros_like(soft)
-        if self._single_label:
-            hard[known] = functional.cross_entropy(logits[known], labels[known, 0].long(), reduction="none")
-        else:
-            losses = functional.binary_cross_entropy_with_logits(logits[known], labels[known], reduction="none")
-            hard[known] = losses.mean(dim=-1)
+        hard[known] = classification_losses(logits[known], labels[known])
         share = self.hard_weight * known
         return ((1 - share) * soft + share * hard).mean()
 

@@ -1,4 +1,4 @@
-"""What each token says for each class before anything is learnt: naive Bayes' log-count ratios.
+"""Evidence of each token for each class before training: naive Bayes' log-count ratios.
 
 Wang and Manning 2012, "Baselines and Bigrams", https://aclanthology.org/P12-2018; Li et al. 2017 start a CNN from such
 ratios, "Initializing Convolutional Filters with Semantic Features for Text Classification",

@@ -1,4 +1,4 @@
-"""Losses of distillation: what a student's logits should be, given its teacher's.
+"""Losses of each text: of labels, and of a teacher's logits and representations.
 
 Hinton 2015, "Distilling the Knowledge in a Neural Network", https://arxiv.org/abs/1503.02531.
 
@@ -7,12 +7,35 @@ Shapes: `B` texts, `C` classes, `H` size of the teacher.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 from torch.nn import functional
 
 
+def classification_losses(
+    logits: Tensor, labels: Tensor, class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Return the loss [B] of each text: cross-entropy, or the mean binary cross-entropy over labels.
+
+    Args:
+        logits: Logits [B, C].
+        labels: Class ids [B], or zeros and ones [B, C] when a text may have several.
+        class_weights: Weight of each class; None weighs all alike.
+        label_smoothing: Fraction of the target spread evenly over the classes.
+    """
+    weight = None if class_weights is None else logits.new_tensor(class_weights)
+    if labels.ndim == 1:
+        return functional.cross_entropy(
+            logits, labels, weight=weight, label_smoothing=label_smoothing, reduction="none"
+        )
+    targets = labels.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
+    losses = functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight, reduction="none")
+    return losses.mean(dim=-1)
+
+
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """KL divergence of the softened teacher from the softened student, times temperature^2: logits [B, C] -> [B].
+    """Return the KL divergence of softened teacher and student times temperature^2: logits [B, C] -> [B].
 
     The factor keeps the size of the gradient whatever the temperature.
     """
@@ -22,7 +45,7 @@ def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.
 
 
 def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
-    """The same for labels that do not exclude each other, the mean over labels: logits [B, C] -> [B]."""
+    """Return the same for labels that do not exclude each other, the mean over labels: logits [B, C] -> [B]."""
     target = (teacher / temperature).sigmoid()
     losses = functional.binary_cross_entropy_with_logits(student / temperature, target, reduction="none")
     entropy = functional.binary_cross_entropy(target, target, reduction="none")
@@ -30,21 +53,21 @@ def soft_binary_cross_entropy(student: Tensor, teacher: Tensor, temperature: flo
 
 
 def logit_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared difference of logits, each text's centred first: [B, C] -> [B].
+    """Return the mean squared difference of logits, each text's centred first: [B, C] -> [B].
 
-    Softmax does not see what is added to all logits of a text, so that a student need not learn it.
+    Softmax ignores a constant added to all logits of a text, so that a student need not learn it.
     """
     difference = (student - student.mean(dim=-1, keepdim=True)) - (teacher - teacher.mean(dim=-1, keepdim=True))
     return difference.square().mean(dim=-1)
 
 
 def representation_distance(student: Tensor, teacher: Tensor) -> Tensor:
-    """1 - cosine of what a student projects to and its teacher's representation: [B, H] -> [B], from 0 to 2."""
+    """Return 1 - cosine of a student's projection and its teacher's representation: [B, H] -> [B], from 0 to 2."""
     return 1 - functional.cosine_similarity(student, teacher, dim=-1)
 
 
 def confidence(teacher: Tensor) -> Tensor:
-    """How sure a teacher is, from 0 (all classes alike) to 1: logits [B, C] -> [B]."""
+    """Return the confidence of a teacher, from 0 (all classes alike) to 1: logits [B, C] -> [B]."""
     probabilities = teacher.softmax(dim=-1)
     count = teacher.shape[-1]
     return (probabilities.max(dim=-1).values - 1 / count) / (1 - 1 / count)

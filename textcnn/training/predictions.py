@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from ..data.answers import AnswerColumns
-from ..data.writers import open_writer
+from ..data.io.readers import csv_delimiter
+from ..data.io.writers import open_writer
 from ..runtime.classifier import TextClassifier
 
 FORMATS = (".parquet", ".csv", ".jsonl")
@@ -61,7 +63,8 @@ class PredictionWriter(Callback):
         self.rows = len(rows)
         schema = answers.schema(rows.features.arrow_schema)
         tables = rows.with_format("arrow")
-        with open_writer(str(self.path), self.path.suffix[1:], schema) as writer:
+        delimiter = partial(csv_delimiter, trainer.datamodule.predict_path)
+        with open_writer(str(self.path), self.path.suffix[1:], schema, delimiter) as writer:
             for start in range(0, self.rows, CHUNK):
                 chunk = slice(start, start + CHUNK)
                 table, here = tables[chunk].to_pylist(), texts[chunk].to_pylist()

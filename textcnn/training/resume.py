@@ -1,7 +1,7 @@
-"""A run that was killed goes on where it was: a checkpoint a minute, and what it takes to use it.
+"""Resuming a run: a checkpoint a minute, and the place in the data.
 
-Lightning restores model, optimizer and counters. Where in an epoch the data was it restores only if no length of the
-data was asked for before, as a schedule does; so that is done here.
+Lightning restores model, optimizer and counters. It restores the place in the data within an epoch only if no length of
+the data was requested before, as a schedule does; so that is done here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SAVE_EVERY = timedelta(minutes=1)
 
 
 class ResumeData(Callback):
-    """Takes the train batches up where the checkpoint left them; their loader is a ResumableLoader."""
+    """Continues the train batches where the checkpoint left them; their loader is a ResumableLoader."""
 
     def __init__(self) -> None:
         self._states: list[dict[str, Any]] = []
@@ -37,12 +37,12 @@ class ResumeData(Callback):
 
 
 def checkpoint_directory(output_dir: str | Path) -> str:
-    """Where the checkpoints of a run lie."""
+    """Return the folder of the checkpoints of a run."""
     return str(Path(output_dir) / "checkpoints")
 
 
 def last_checkpoints(output_dir: str | Path) -> list[Callback]:
-    """last.ckpt at the end of each epoch and of each minute within, and what takes it up again."""
+    """Return the callbacks that write last.ckpt, each epoch and each minute, and that resume from it."""
     folder = checkpoint_directory(output_dir)
     return [
         ResumeData(),
@@ -51,10 +51,29 @@ def last_checkpoints(output_dir: str | Path) -> list[Callback]:
     ]
 
 
-def unfinished_run(output_dir: str | Path, settings: dict[str, Any]) -> str | None:
-    """The last checkpoint of a run in this folder that had the same settings and was not finished, or None.
+def checkpoint_to_resume(wanted: str | Path, output_dir: str | Path) -> str:
+    """Return the path of the checkpoint that a run goes on from.
 
-    Notes the settings, so that the next start finds them; `finish_run` takes the note away.
+    Args:
+        wanted: A checkpoint, or "last" for the last one of the run's folder.
+        output_dir: Folder of the run.
+
+    Raises:
+        FileNotFoundError: there is no such checkpoint.
+    """
+    path = Path(checkpoint_directory(output_dir)) / "last.ckpt" if str(wanted) == "last" else Path(wanted)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"ckpt_path: nothing to resume in {output_dir}: there is no {path}; expected the folder of a run that was "
+            "stopped; leave ckpt_path out to start anew"
+        )
+    return str(path)
+
+
+def unfinished_run(output_dir: str | Path, settings: dict[str, Any]) -> str | None:
+    """Return the last checkpoint of an unfinished run in this folder that had the same settings, or None.
+
+    Writes a note of the settings for the next start; `finish_run` removes it.
     """
     note, last = (Path(checkpoint_directory(output_dir)) / name for name in ("unfinished.json", "last.ckpt"))
     described = json.dumps(settings, default=str, sort_keys=True)
@@ -67,5 +86,5 @@ def unfinished_run(output_dir: str | Path, settings: dict[str, Any]) -> str | No
 
 
 def finish_run(output_dir: str | Path) -> None:
-    """The next start in this folder begins anew."""
+    """Make the next start in this folder begin anew."""
     (Path(checkpoint_directory(output_dir)) / "unfinished.json").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""From what the user names to its splits: Hub names, files, folders, data sets in memory."""
+"""Splits behind what a user names: Hub names, files, folders, data in memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import DataError, listed, nearest, one_line
-from .files import EXTENSIONS, extension, iter_file, read_file
+from ..errors import DataError, listed, nearest, one_line
+from .formats import FORMATS, format_of, stem_of
+from .objects import to_dataset
+from .readers import Reader
+from .tables import iter_batches, read_table
 
 if TYPE_CHECKING:
     from datasets import Dataset, IterableDataset
@@ -26,22 +29,36 @@ _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 
 class Source:
-    """Named splits, each loaded when it is asked for.
+    """Named splits, each loaded when it is needed.
 
-    >>> Source("reviews", {"train": load_train, "test": load_test}).names  # doctest: +SKIP
-    ['train', 'test']
+    Args:
+        description: Name of the data, for messages.
+        loaders: Functions that load the splits, by the names of these.
+        notes: List to which loaders add what a user should know, such as bytes that are no UTF-8.
+
+    Example:
+        >>> Source("reviews", {"train": load_train, "test": load_test}).names  # doctest: +SKIP
+        ['train', 'test']
     """
 
-    def __init__(self, description: str, loaders: Mapping[str, Callable[[], Any]]) -> None:
+    def __init__(
+        self, description: str, loaders: Mapping[str, Callable[[], Any]], notes: list[str] | None = None
+    ) -> None:
         self.description, self._loaders = description, dict(loaders)
+        self.notes: list[str] = [] if notes is None else notes
         self._loaded: dict[str, Any] = {}
 
     @property
     def names(self) -> list[str]:
+        """Names of the splits."""
         return list(self._loaders)
 
     def load(self, name: str) -> Dataset | IterableDataset:
-        """One split. Raises DataError with the nearest name where there is none."""
+        """Load one split.
+
+        Raises:
+            DataError: there is none of that name; the nearest is named.
+        """
         if name not in self._loaders:
             raise DataError(
                 f"{self.description} has no split {name!r}{nearest(name, self.names)}; its splits "
@@ -52,7 +69,7 @@ class Source:
         return self._loaded[name]
 
     def find(self, role: str, wanted: str | None, taken: str) -> str | None:
-        """The name of the validation or test split: the wanted one, else an alias, else None."""
+        """Return the name of the validation or test split: the wanted one, else a usual name, else None."""
         if wanted is not None:
             self.load(wanted)
             return wanted
@@ -70,11 +87,18 @@ def open_source(
     streaming: bool = False,
     as_written: bool = False,
 ) -> Source:
-    """The splits behind a Hub name, a file, a folder, a data set in memory or the embedded set.
+    """Find the splits behind a Hub name, a file, a folder, data in memory or the embedded set.
 
-    as_written: keep the cells of csv files as strings, to be written again.
+    Args:
+        path: Name, path or data.
+        config_name: Configuration of a Hub data set.
+        revision: Branch, tag or commit of a Hub data set.
+        streaming: Read files as they are used.
+        as_written: Keep the cells of csv files as strings, to be written again.
 
-    Raises FileNotFoundError for a path that is not there and DataError for what cannot be read.
+    Raises:
+        FileNotFoundError: there is no such path.
+        DataError: the data cannot be read.
     """
     if not isinstance(path, (str, os.PathLike)):
         return _in_memory(path)
@@ -84,33 +108,31 @@ def open_source(
     if local.is_dir() and str(path):
         return _folder(local, streaming, as_written)
     if local.is_file():
-        if extension(local) is None:
+        if format_of(local) is None:
             raise DataError(
-                f"{path} has an unknown ending; expected one of {listed(EXTENSIONS)} (also .gz); convert the file"
+                f"{path} has an unknown ending; expected one of {listed(FORMATS)} (also .gz or .zst); convert the file"
             )
-        return Source(str(path), {"train": _file_loader([local], streaming, as_written)})
+        return _file_source(str(path), {"train": [local]}, streaming, as_written)
     name = str(path)
-    if isinstance(path, os.PathLike) or extension(local) or not _HUB_NAME.fullmatch(name):
+    if isinstance(path, os.PathLike) or format_of(local) or not _HUB_NAME.fullmatch(name):
         siblings = [other.name for other in local.parent.iterdir()] if local.parent.is_dir() else []
         raise FileNotFoundError(
             f"there is no file or folder {name}{nearest(local.name, siblings)}; expected a file "
-            f"({listed(EXTENSIONS)}), a folder with them, a Hub name or {DOCSTRINGS!r}"
+            f"({listed(FORMATS)}), a folder with them, a Hub name or {DOCSTRINGS!r}"
         )
     return _hub(name, config_name, revision, streaming)
 
 
 def _in_memory(data: Any) -> Source:
-    from datasets import Dataset, IterableDataset
-
-    if isinstance(data, (Dataset, IterableDataset)):
-        return Source("the data set", {"train": lambda: data})
-    splits = data if isinstance(data, Mapping) else {}
-    if splits and all(isinstance(split, (Dataset, IterableDataset)) for split in splits.values()):
-        loaders = {str(name): partial(_same, split) for name, split in splits.items()}
-        return Source("the data set", loaders)
+    dataset = to_dataset(data)
+    if dataset is not None:
+        return Source("the data set", {"train": partial(_same, dataset)})
+    splits = {name: to_dataset(split) for name, split in data.items()} if isinstance(data, Mapping) else {}
+    if splits and all(split is not None for split in splits.values()):
+        return Source("the data set", {str(name): partial(_same, split) for name, split in splits.items()})
     raise DataError(
-        f"got data of type {type(data).__name__}; expected a path, a Hub name, a datasets.Dataset "
-        "or DatasetDict; build one with datasets.Dataset.from_dict({'text': ..., 'label': ...})"
+        f"got data of type {type(data).__name__}; expected a path, a Hub name, a DataFrame, a datasets.Dataset or "
+        "DatasetDict, or texts and labels; for lists, give the pair (texts, labels)"
     )
 
 
@@ -119,7 +141,7 @@ def _same(split: Any) -> Any:
 
 
 def _docstrings() -> Source:
-    from . import docstrings
+    from .. import docstrings
 
     splits: dict[str, Any] = {}
 
@@ -140,8 +162,8 @@ def _folder(folder: Path, streaming: bool, as_written: bool) -> Source:
         return _in_memory(load_from_disk(str(folder)))
     splits: dict[str, list[Path]] = {}
     for file in sorted(folder.iterdir()):
-        if file.is_file() and not file.name.startswith(".") and (kind := extension(file)):
-            stem = re.sub(r"\.(\w+)(\.gz)?$", "", file.name)
+        if file.is_file() and not file.name.startswith(".") and (kind := format_of(file)):
+            stem = stem_of(file)
             if stem.lower() in ("readme", "license", "requirements") and kind in ("txt", "json"):
                 continue
             splits.setdefault(_SHARD.sub("", stem), []).append(file)
@@ -150,20 +172,25 @@ def _folder(folder: Path, streaming: bool, as_written: bool) -> Source:
     if not splits:
         raise DataError(
             f"the folder {folder} has no data file; expected files such as train.csv, "
-            f"validation.csv and test.csv ({listed(EXTENSIONS)})"
+            f"validation.csv and test.csv ({listed(FORMATS)})"
         )
-    return Source(str(folder), {name: _file_loader(files, streaming, as_written) for name, files in splits.items()})
+    return _file_source(str(folder), splits, streaming, as_written)
 
 
-def _file_loader(files: list[Path], streaming: bool, as_written: bool) -> Callable[[], Any]:
-    return partial(_stream_files, files) if streaming else partial(_load_files, files, as_written)
+def _file_source(description: str, splits: dict[str, list[Path]], streaming: bool, as_written: bool) -> Source:
+    notes: list[str] = []
+    loaders: dict[str, Callable[[], Any]] = {
+        name: partial(_stream_files, files) if streaming else partial(_load_files, files, as_written, notes)
+        for name, files in splits.items()
+    }
+    return Source(description, loaders, notes)
 
 
-def _load_files(files: list[Path], as_written: bool) -> Dataset:
+def _load_files(files: list[Path], as_written: bool, notes: list[str]) -> Dataset:
     import pyarrow as pa
     from datasets import Dataset
 
-    tables = [read_file(file, as_written) for file in files]
+    tables = [read_table(file, as_written, notes) for file in files]
     try:
         return Dataset(pa.concat_tables(tables, promote_options="permissive"))
     except pa.ArrowException as error:
@@ -181,7 +208,7 @@ def _stream_files(files: list[Path]) -> IterableDataset:
 
 def _rows(files: list[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
-        for batch in iter_file(file):
+        for batch in iter_batches(Reader(file)):
             for start in range(0, len(batch), 1_000):  # a block as Python objects is many times larger
                 yield from batch.slice(start, 1_000).to_pylist()
 
@@ -206,7 +233,7 @@ def _no_retries() -> Iterator[None]:
     """Without a network, look in the local cache at once instead of after a minute of retries."""
     from huggingface_hub import constants
 
-    from ..tokenization.load import hub_is_reachable
+    from ...tokenization.load import hub_is_reachable
 
     before = constants.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = before or not hub_is_reachable()

@@ -11,37 +11,42 @@ import io
 import json
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from ..runtime.storage import unfinished
+from ...runtime.storage import unfinished
+from .formats import pyarrow, zstandard
+from .readers import Row
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 
-Row = dict[str, Any]
-
 
 class Writer(Protocol):
-    """Takes rows that all have the columns of the first."""
+    """A file that takes rows, all with the columns of the first."""
 
-    def write(self, rows: Sequence[Row]) -> None: ...
+    def write(self, rows: Sequence[Row]) -> None:
+        """Write some rows."""
 
 
 @contextmanager
-def open_writer(path: str | None, format: str, schema: Any = None) -> Iterator[Writer]:
-    """Opens what rows are written to.
+def open_writer(
+    path: str | None, format: str, schema: Any = None, delimiter: Callable[[], str | None] = lambda: None
+) -> Iterator[Writer]:
+    """Open a file, or standard output, for rows.
 
     Args:
         path: File to write, also .gz or .zst; None for standard output.
         format: One of FORMATS.
         schema: For parquet, the arrow schema of those columns whose types are known.
+        delimiter: Gives the delimiter of a csv file when the first row is written, such as that of the file that is
+            read; None is a comma.
     """
     if path is None:
         out = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", errors="surrogateescape", newline="")
         try:
-            yield _text_writer(out, format)
+            yield _text_writer(out, format, delimiter)
             out.flush()
         finally:
             out.detach()
@@ -54,7 +59,7 @@ def open_writer(path: str | None, format: str, schema: Any = None) -> Iterator[W
             writer.close()
         else:
             with _create(temporary) as file:
-                yield _text_writer(file, format)
+                yield _text_writer(file, format, delimiter)
 
 
 def _create(path: Path) -> IO[str]:
@@ -66,8 +71,10 @@ def _create(path: Path) -> IO[str]:
     return file
 
 
-def _text_writer(file: IO[str], format: str) -> Writer:
-    return JsonLinesWriter(file) if format == "jsonl" else DelimitedWriter(file, "\t" if format == "tsv" else ",")
+def _text_writer(file: IO[str], format: str, delimiter: Callable[[], str | None]) -> Writer:
+    if format == "jsonl":
+        return JsonLinesWriter(file)
+    return DelimitedWriter(file, (lambda: "\t") if format == "tsv" else delimiter)
 
 
 class JsonLinesWriter:
@@ -82,17 +89,21 @@ class JsonLinesWriter:
 
 
 class DelimitedWriter:
-    """csv or tsv: a line of names, then a line a row; what is missing is an empty cell."""
+    """csv or tsv: a line of names, then a line a row; a missing value is an empty cell."""
 
-    def __init__(self, file: IO[str], delimiter: str) -> None:
-        self._writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    def __init__(self, file: IO[str], delimiter: Callable[[], str | None]) -> None:
+        self._file, self._delimiter = file, delimiter
+        self._writer: Any = None
         self._names: list[str] | None = None
 
     def write(self, rows: Sequence[Row]) -> None:
         if self._names is None and rows:
             self._names = list(rows[0])
+            self._writer = csv.writer(self._file, delimiter=self._delimiter() or ",", lineterminator="\n")
             self._writer.writerow(self._names)
-        names = self._names or []
+        if self._names is None:
+            return
+        names = self._names
         known = set(names)
         for row in rows:
             if not row.keys() <= known:
@@ -137,25 +148,8 @@ _SURROGATE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 
 
 def _writable(text: str) -> str:
-    """The text with half surrogate pairs, which no encoding can write, as JSON's escapes."""
+    """Return the text with half surrogate pairs, which no encoding can write, as JSON's escapes."""
     return text if text.isascii() else _SURROGATE.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
-
-
-def pyarrow() -> Any:
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ValueError("parquet files need pyarrow; expected it to be installed; pip install pyarrow") from None
-    return arrow
-
-
-def zstandard() -> Any:
-    try:
-        import zstandard as library
-    except ImportError:
-        raise ValueError(".zst files need zstandard; expected it to be installed; pip install zstandard") from None
-    return library
 
 
 def _cell(value: Any) -> Any:

@@ -1,0 +1,112 @@
+"""The tokenizer and the initial vectors of a data module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from ..vectors import InitialVectors
+
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")
+
+
+class TokenizerChoice:
+    """Base of TextDataModule: the tokenizer, given or trained, and the vectors for its tokens."""
+
+    tokenizer_source: Any
+    vocab_size_limit: int
+    lowercase: bool
+    min_frequency: int
+    vectors: Any
+    _vectors: dict[int | None, InitialVectors]
+    _vectors_seed: int
+
+    @cached_property
+    def tokenizer(self) -> PreTrainedTokenizerFast:
+        """The tokenizer, loaded, or trained on the train texts."""
+        from ..tokenization import KINDS, load_tokenizer, prepare_tokenizer
+
+        source = self._source_of_tokenizer()
+        if not isinstance(source, (str, os.PathLike)):
+            return prepare_tokenizer(source)
+        if source not in KINDS:
+            return load_tokenizer(source)
+        return self.new_tokenizer(self.tokenizer_texts(), str(source))
+
+    def new_tokenizer(self, texts: Iterable[str], kind: str) -> PreTrainedTokenizerFast:
+        """Return a tokenizer of a kind, trained on texts with the options of this data."""
+        from ..tokenization import train_tokenizer
+
+        return train_tokenizer(texts, kind, self.vocab_size_limit, self.lowercase, self.min_frequency)
+
+    def tokenizer_texts(self) -> Iterable[str]:
+        """Return the texts that a tokenizer is trained on."""
+        raise NotImplementedError
+
+    @property
+    def vocab_size(self) -> int:
+        """Number of rows of an embedding for this tokenizer's ids."""
+        from ..tokenization import vocabulary_size
+
+        return vocabulary_size(self.tokenizer)
+
+    @property
+    def pad_token_id(self) -> int:
+        """Id of the padding token."""
+        return int(self.tokenizer.pad_token_id)
+
+    @cached_property
+    def embedding_dim(self) -> int | None:
+        """Dimension of `vectors`, or None without them."""
+        if self.vectors is None:
+            return None
+        from ..vectors import vectors_dim
+
+        return vectors_dim(self.vectors)
+
+    def initial_vectors(self, embedding_dim: int | None = None) -> InitialVectors | None:
+        """Return the rows of `vectors` for this tokenizer, or None without `vectors`."""
+        if self.vectors is None:
+            return None
+        if embedding_dim not in self._vectors:
+            from ..vectors import load_vectors
+
+            self._vectors[embedding_dim] = load_vectors(
+                self.vectors, self.tokenizer, embedding_dim, seed=self._vectors_seed
+            )
+        return self._vectors[embedding_dim]
+
+    def tokenizer_report(self) -> list[str]:
+        """Return lines about tokenizer and vectors."""
+        lines = [f"tokenizer: {self._tokenizer_name()}, {self.vocab_size:,} ids"]
+        if self.vectors is not None:
+            vectors = next(iter(self._vectors.values()), None) or self.initial_vectors()
+            assert vectors is not None
+            lines.append(f"vectors: {vectors.description}")
+        return lines
+
+    def _source_of_tokenizer(self) -> str | Any:
+        """Return the given tokenizer, else the first of the vectors that has one, else the kind to train."""
+        if self.tokenizer_source is not None:
+            return self.tokenizer_source
+        from ..vectors import source_names
+
+        return next(filter(_has_tokenizer, source_names(self.vectors)), "wordpiece")
+
+    def _tokenizer_name(self) -> str:
+        source = self._source_of_tokenizer()
+        return str(source) if isinstance(source, (str, os.PathLike)) else type(source).__name__
+
+
+def _has_tokenizer(vectors: str) -> bool:
+    """Return True if vectors are a checkpoint with a tokenizer: a folder that holds one, or a Hub id."""
+    folder = Path(vectors).expanduser()
+    if folder.is_dir():
+        return any((folder / name).exists() for name in TOKENIZER_FILES)
+    return not folder.exists()

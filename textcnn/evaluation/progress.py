@@ -1,0 +1,36 @@
+"""Progress over texts, on standard error, where that is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+BATCH = 2048
+FEW = 100  # texts of which each takes long
+
+
+def batches_with_progress(texts: Sequence[str], unit: str = " texts", batch: int = BATCH) -> Iterator[Sequence[str]]:
+    """Yield the texts in batches, in their order, with a bar that shows the time left."""
+    from tqdm import tqdm
+
+    with tqdm(total=len(texts), unit=unit, leave=False, disable=None) as bar:
+        for start in range(0, len(texts), batch):
+            some = texts[start : start + batch]
+            yield some
+            bar.update(len(some))
+
+
+def in_batches(compute: Callable[[list[str]], Any], texts: Sequence[str], batch: int = FEW) -> Any:
+    """Return what `compute` returns for all texts, computed batch by batch, with a progress bar.
+
+    Args:
+        compute: Returns a dataclass whose arrays have one row a text.
+        texts: The texts.
+        batch: Texts of a batch.
+    """
+    parts = [compute(list(some)) for some in batches_with_progress(texts, batch=batch)] or [compute([])]
+    arrays = {name: value for name, value in vars(parts[0]).items() if isinstance(value, np.ndarray)}
+    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays})
