@@ -118,6 +118,15 @@ class Explanation:
                 weights[token.start : token.end] += token.weight / max(1, token.end - token.start)
         return weights
 
+    def to_text(self, top: int = 12) -> str:
+        """Return the n-grams that weigh most as a table of plain text; bars to the left are against the label."""
+        from .explain_views import plain
+
+        return plain(self, top)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
     def to_html(self, top: int = 12) -> str:
         """A fragment of HTML: the text with its tokens coloured, and the n-grams that weigh most."""
         from .explain_views import html

@@ -47,6 +47,24 @@ def table(explanation: Explanation, top: int = 12) -> Any:
     return Group(Text(_heading(explanation), style="bold"), rows, Text(_footing(explanation, shown), style="dim"))
 
 
+def plain(explanation: Explanation, top: int = 12) -> str:
+    """Return the n-grams with their weights as lines of text; a bar to the left of the middle is against the label."""
+    shown = _first(explanation, top)
+    largest = max((abs(c.weight) for c in shown), default=1.0) or 1.0
+    names = [" ".join(c.text.split()) for c in shown]
+    width = max([len("n-gram"), *map(len, names)])
+    half = BAR // 2
+    lines = [_heading(explanation), ""]
+    if shown:
+        middle = f"{'against':>{half}}|{'for':<{half}}"
+        lines.append(f"{'n-gram':<{width}}  {'weight':>8}  {middle}  {'logit without':>13}  {'if deleted':>10}")
+    for name, c, deleted in zip(names, shown, explanation.deleted, strict=False):
+        bar = "#" * max(1, round(half * abs(c.weight) / largest))
+        bars = f"{bar if c.weight < 0 else '':>{half}}|{bar if c.weight >= 0 else '':<{half}}"
+        lines.append(f"{name:<{width}}  {c.weight:>+8.3f}  {bars}  {c.without:>13.3f}  {deleted:>10.3f}")
+    return "\n".join([*lines, "", _footing(explanation, shown)])
+
+
 def html(explanation: Explanation, top: int = 12) -> str:
     """The text with its characters coloured by their weight, and a table of n-grams; no script, nothing to fetch."""
     heading = escape(_heading(explanation))
@@ -106,7 +124,10 @@ def _color(weight: float, alpha: float) -> str:
 
 
 def _heading(explanation: Explanation) -> str:
-    return f"{explanation.label}: probability {explanation.probability:.3f}, logit {explanation.logit:.3f}"
+    probability = f"{explanation.probability:.3f}"
+    if probability in ("0.000", "1.000"):  # not quite
+        probability = f"{explanation.probability:.6g}"
+    return f"{explanation.label}: probability {probability}, logit {explanation.logit:.3f}"
 
 
 def _footing(explanation: Explanation, shown: tuple[Contribution, ...]) -> str:

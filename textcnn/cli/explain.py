@@ -1,0 +1,34 @@
+"""`textcnn explain`."""
+
+from __future__ import annotations
+
+import sys
+
+from ..settings import ExplainSettings
+from .options import Verb, print_json, replaced
+
+VERB = Verb(
+    "explain",
+    ExplainSettings,
+    "Print the n-grams of a text behind its answer. Bias and weights add up to the logit exactly.",
+    [
+        'textcnn explain runs/reviews "a lovely film with a dull end"',
+        'textcnn explain runs/reviews "a lovely film" --label negative --html why.html',
+    ],
+    json=True,
+)
+
+
+def main(args: list[str]) -> None:
+    """Run the verb."""
+    call = VERB.read(args)
+    note = replaced(call.settings.html)
+    from .. import explain
+
+    explanation = explain(**call.values)
+    if call.settings.html is not None:
+        print(f"page: {call.settings.html}{note}", file=sys.stderr)
+    if call.json:
+        print_json(explanation.to_dict())
+    else:
+        print(explanation.to_text(call.settings.top))
