@@ -203,7 +203,7 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
             seed=seed,
             max_epochs=2,
             num_filters=8,
-            enable_progress_bar=False,
+            progress=False,
             log_every_n_steps=1,
         )
         weights.append(read_artifact(tmp_path / name)[0].head.weight.detach().numpy())

@@ -124,7 +124,7 @@ def test_the_verb_writes_what_training_starts_from(
         vectors=str(tmp_path / "vectors"),
         max_epochs=1,
         log_every_n_steps=1,
-        enable_progress_bar=False,
+        progress=False,
     )
     assert ModelCard.load(tmp_path / "run" / "README.md").data.to_dict()["base_model"] == "me/checkpoint"
     assert classifier.config["embedding_dim"] == 16

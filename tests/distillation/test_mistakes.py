@@ -85,7 +85,7 @@ def test_a_teacher_that_is_none(told: Any, tmp_path: Path, reviews: Path) -> Non
 def test_labels_of_both_sides(told: Any, tmp_path: Path, reviews: Path) -> None:
     other = pd.read_csv(reviews).replace({"negative": "ham", "positive": "spam"})
     other.to_csv(tmp_path / "other.csv", index=False)
-    options = {"max_epochs": 1, "enable_progress_bar": False, "log_every_n_steps": 1, "num_filters": 4}
+    options = {"max_epochs": 1, "progress": False, "log_every_n_steps": 1, "num_filters": 4}
     textcnn.train(str(tmp_path / "other.csv"), tmp_path / "teacher", **options)
     assert told("--teacher", "teacher") == (
         "teacher teacher: got the labels ham, spam; expected those of the data, negative, positive; rename the one or "

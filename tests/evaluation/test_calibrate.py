@@ -94,7 +94,7 @@ def test_the_verb_predict_takes_the_calibration(reviews: Path, tmp_path: Path, c
     quick = ["--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false"]
     main(["fit", "--data.path", str(reviews), "--output_dir", str(run), *quick])
     # Without --data: the rows that the run held out.
-    main(["calibrate", str(run), "--abstain", "fired:coverage=0.5", "--threshold-for", "positive:recall=0.9"])
+    main(["calibrate", str(run), "--abstain", "fired:coverage=0.5", "--threshold_for", "positive:recall=0.9"])
     said = capsys.readouterr().out
     assert "from 12 texts" in said
     assert "abstains where fired <" in said
