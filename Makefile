@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install server quickstart test test-corpora test-transformers docs lint format clean
+.PHONY: help install server quickstart test test-corpora test-transformers wheel sanitize fuzz docs lint format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,16 @@ test-transformers: install ## the tests that transformers has for every model, f
 	TRANSFORMERS_SUITE=$$(ls .transformers/transformers-*.tar.gz | tail -1) $(BIN)/python -m pytest \
 		tests/model/test_common_suite.py -o addopts=-rfEs -o filterwarnings=default
 
+wheel: install ## dist/: one wheel for every Python of this platform, and the source distribution
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build
+	$(BIN)/python -m build --outdir dist
+
+sanitize: install ## the core's fuzzing under the address and undefined-behaviour sanitizers, at length (half an hour)
+	TEXTCNN_SANITIZE=250000 $(BIN)/python -m pytest tests/core/test_sanitizers.py -o timeout=3600
+
+fuzz: install ## libFuzzer on the core for ten minutes, with clang
+	CXX=clang++ $(BIN)/python tests/core/run_fuzzer.py --seconds 600
+
 docs: install ## the documentation, as pages in site/
 	$(BIN)/mkdocs build --strict
 
@@ -52,4 +62,5 @@ format: install ## put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## remove the environment and everything that runs have written
-	rm -rf $(VENV) .venv-server .transformers runs site .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-server .transformers runs site dist .pytest_cache .mypy_cache .ruff_cache textcnn/core/.build \
+		textcnn/core/libtextcnn.* textcnn/core/textcnn.dll

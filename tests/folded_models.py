@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from textcnn.artifact import save_artifact
+from textcnn.core import library
+from textcnn.core.build import instruction_sets
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 
 VOCAB_SIZE = 50
@@ -49,6 +52,18 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "multi-label": {"problem_type": "multi_label_classification", "thresholds": {"b": 0.3}},
     **{name: {"activation": name} for name in ("tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")},
 }
+
+
+def _instructions() -> list[str]:
+    """Sets of instructions that this machine can run."""
+    able = []
+    for name in instruction_sets():
+        with contextlib.suppress(ValueError), library.instructions_of(name):
+            able.append(name)
+    return able
+
+
+INSTRUCTIONS = _instructions()
 
 
 def make_model(**changes: Any) -> TextCNNForSequenceClassification:

@@ -45,9 +45,9 @@ def test_the_table_is_the_convolution_of_each_token_at_each_offset(name: str) ->
         for i, convolution in enumerate(model.textcnn.convolution.convs):
             for offset in range(convolution.weight.shape[2]):
                 wanted = vectors @ dense_weight(convolution)[:, :, offset].T
-                got = folded._tensors["table"][:VOCAB_SIZE, layout.columns_of(i, offset)]
+                got = folded.tensors["table"][:VOCAB_SIZE, layout.widths[i].columns(offset)]
                 assert_allclose(got, wanted.numpy(), rtol=1e-5, atol=1e-5)
-    assert not folded._tensors["table"][VOCAB_SIZE].any()
+    assert not folded.tensors["table"][VOCAB_SIZE].any()
 
 
 def test_the_model_is_left_as_it_was() -> None:
@@ -57,7 +57,7 @@ def test_the_model_is_left_as_it_was() -> None:
     assert model.training
     assert all((model.state_dict()[name] == tensor).all() for name, tensor in before.items())
     # Dropout is off while folding.
-    assert (first._tensors["table"] == second._tensors["table"]).all()
+    assert (first.tensors["table"] == second.tensors["table"]).all()
 
 
 def test_half_precision_models_fold() -> None:
@@ -72,7 +72,7 @@ def test_trimmed_models_read_known_texts_the_same_and_other_words_as_unknown() -
     assert (trimmed.logits(TEXTS) == whole.logits(TEXTS)).all()
     assert (trimmed.logits(["w3 w40 w41"]) == whole.logits(["w3 unheard unheard"])).all()
     assert (trimmed.logits(["[PAD] w3 [PAD] w4"]) == whole.logits(["[PAD] w3 [PAD] w4"])).all()
-    assert len(trimmed._tensors["table"]) == 20 + 1 + 1  # the words, the unknown word, the zero row
+    assert len(trimmed.tensors["table"]) == 20 + 1 + 1  # the words, the unknown word, the zero row
     cost = json.loads(trimmed.metadata["trim"])
     assert cost["tokens_kept"] == 21
     assert cost["tokens_before"] == VOCAB_SIZE
@@ -119,7 +119,7 @@ def test_factored_tables_are_those_of_int8(name: str, tmp_path: Path) -> None:
     assert factored.is_int8
     assert factored.table_shape == rounded.table_shape
     # Two steps of rounding in place of one.
-    difference = np.abs(factored._tensors["table"].astype(int) - rounded._tensors["table"])
+    difference = np.abs(factored.tensors["table"].astype(int) - rounded.tensors["table"])
     assert 0 < difference.max() <= 3
     errors = [json.loads(one.metadata["int8_error"])["mean_probability_difference"] for one in (factored, rounded)]
     assert errors[0] < 3 * errors[1]
@@ -129,14 +129,14 @@ def test_factored_tables_are_those_of_int8(name: str, tmp_path: Path) -> None:
     assert "table" not in tensors
     assert tensors["vectors"].dtype == np.int8
     again = FoldedTextCNN.load(tmp_path)
-    assert (again._tensors["table"] == factored._tensors["table"]).all()
+    assert (again.tensors["table"] == factored.tensors["table"]).all()
     assert (pickle.loads(pickle.dumps(again)).logits(texts) == factored.logits(texts)).all()
 
 
 def test_factored_tables_that_are_trimmed() -> None:
     model, tokenizer = make_model(), word_tokenizer()
     trimmed = fold(model, tokenizer, int8=True, factored=True, texts=TEXTS, trim=True)
-    assert trimmed.table_shape[0] == len(trimmed._tensors["vectors"]) < VOCAB_SIZE
+    assert trimmed.table_shape[0] == len(trimmed.tensors["vectors"]) < VOCAB_SIZE
     exact = fold(model, tokenizer)
     assert_allclose(trimmed.predict_proba(TEXTS), exact.predict_proba(TEXTS), atol=0.2)
     assert (trimmed.predict(TEXTS) == exact.predict(TEXTS)).mean() > 0.9
@@ -146,7 +146,7 @@ def test_factors_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="factored: got it without int8"):
         fold(make_model(), word_tokenizer(), factored=True)
     factored = fold(make_model(), word_tokenizer(), int8=True, factored=True)
-    tensors = {name: tensor for name, tensor in factored._tensors.items() if name != "table"}
+    tensors = {name: tensor for name, tensor in factored.tensors.items() if name != "table"}
     for changed, message in (
         ({"filters": tensors["filters"][1:]}, r"filters: got \(5, \d+\); expected \(6, \d+\), as config.json says"),
         ({"vectors": None}, "vectors: got none, and no table"),

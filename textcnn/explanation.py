@@ -26,11 +26,12 @@ def explain(settings: ExplainSettings) -> Explanation:
         FileNotFoundError: There is no such model.
         ValueError: The model has no such label, or cannot be explained.
     """
+    from .runtime.explain.views import page
+
     explanation = load(settings.model).explain(settings.text, settings.label)
     if settings.html is not None:
-        page = "<!doctype html><meta charset=utf-8><title>explain</title>"
-        page += '<meta name=viewport content="width=device-width"><style>:root{color-scheme:light dark}</style>'
         path = Path(settings.html)
+        content = page(explanation, settings.top)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, page + explanation.to_html(settings.top))
+        write_text(path, content)
     return explanation

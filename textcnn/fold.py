@@ -166,7 +166,7 @@ def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -
     for i, convolution in enumerate(convolutions):
         own = convolution.weight.chunk(members)[member].float()
         for offset in range(own.shape[2]):
-            start = layout.columns_of(i, offset).start + member * len(own)
+            start = layout.widths[i].columns(offset).start + member * len(own)
             yield slice(start, start + len(own)), own[:, :, offset].T
 
 

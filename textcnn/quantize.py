@@ -38,10 +38,10 @@ def quantize(
     scale = _scales(table, config, largest)
     rounded = np.zeros((len(table), target.columns), dtype=np.int8)
     for i, offset, filters in _places(config, source):
-        terms = table[:, source.columns_of(i, offset)] * (1 / scale[filters])
+        terms = table[:, source.widths[i].columns(offset)] * (1 / scale[filters])
         np.rint(terms, out=terms)
         np.clip(terms, -127, 127, out=terms)
-        rounded[:, target.columns_of(i, offset)] = terms
+        rounded[:, target.widths[i].columns(offset)] = terms
     return {**tensors, "table": rounded, "scale": scale}
 
 
@@ -73,7 +73,8 @@ def factor(
     source, target = Layout.of(config, weights.dtype), Layout.of(config, np.dtype(np.int8))
     filters = np.zeros((len(weights), target.columns), dtype=np.float16)
     for i, offset, own in _places(config, source):
-        filters[:, target.columns_of(i, offset)] = weights[:, source.columns_of(i, offset)] / scale[own]
+        columns = source.widths[i].columns(offset)
+        filters[:, target.widths[i].columns(offset)] = weights[:, columns] / scale[own]
     kept = {name: tensor for name, tensor in tensors.items() if name != "table"}
     return {**kept, "vectors": rounded, "filters": filters, "scale": scale}
 
@@ -81,9 +82,8 @@ def factor(
 def _places(config: dict[str, Any], layout: Layout) -> Iterator[tuple[int, int, slice]]:
     """Number of the width, offset in its window, and its filters among all, for every place of every window."""
     for i, width in enumerate(config["kernel_sizes"]):
-        count, first = (int(n) for n in layout.plan[i, 5:7])
         for offset in range(width):
-            yield i, offset, slice(first, first + count)
+            yield i, offset, layout.widths[i].features
 
 
 def _scales(
@@ -93,13 +93,13 @@ def _scales(
     layout = Layout.of(config, table.dtype)
     scale = np.ones(layout.features, dtype=np.float32)
     for i, width in enumerate(config["kernel_sizes"]):
-        slices = [layout.columns_of(i, offset) for offset in range(width)]
+        slices = [layout.widths[i].columns(offset) for offset in range(width)]
         # The table has a row of zeros, so that neither bound is negative.
         bound = np.maximum(
             np.sum([table[:, s].max(axis=0) for s in slices], axis=0),
             -np.sum([table[:, s].min(axis=0) for s in slices], axis=0),
         )
-        at = int(layout.plan[i, 6])
+        at = layout.widths[i].feature
         if largest is not None:
             bound = np.minimum(bound, np.maximum(_MARGIN * largest[at : at + len(bound)], bound / _COARSEST))
         # Each term may round up by half a step; no window worth using is so wide that the 64 is reached.

@@ -44,10 +44,8 @@ def test_what_deleting_takes_is_what_the_model_says_without_the_tokens() -> None
 def test_an_error_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     folded = fold(make_model(), word_tokenizer())
     assert explanations.sum_error(folded, TEXTS)[1] < 1e-5
-    operands = list(folded._operands)
-    operands[-1] = operands[-1] + np.float32(0.5)
     logits = folded.logits(TEXTS)
-    monkeypatch.setattr(folded, "_operands", tuple(operands))
+    folded.tables.head_bias += np.float32(0.5)
     monkeypatch.setattr(folded, "logits", lambda texts: logits)
     assert explanations.sum_error(folded, TEXTS)[1] > 1e-3
 

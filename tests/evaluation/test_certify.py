@@ -14,7 +14,6 @@ from transformers import PreTrainedTokenizerFast
 import textcnn
 from textcnn.artifact import save_artifact
 from textcnn.cli import main
-from textcnn.runtime.bounds import guarantee
 
 TEXTS = [" ".join(f"w{i * j % 41 + 2}" for i in range(1, 3 + j % 9)) for j in range(40)]
 
@@ -34,9 +33,9 @@ def test_certified_accuracy(kind: str, tmp_path: Path, capsys: Any) -> None:
     right = np.ones(40, dtype=bool)
     right[0] = False
     for k in (1, 2):
-        certified = guarantee(model, TEXTS, k).certified
+        certified = model.certify(TEXTS, k).certified
         assert f"{k} replaced: certified accuracy {(right & certified).mean():.4f}" in said
-    assert 0 < guarantee(model, TEXTS, 1).certified.mean() < 1
+    assert 0 < model.certify(TEXTS, 1).certified.mean() < 1
     with (tmp_path / "data.jsonl").open("a") as file:
         file.write('\n{"text": null, "label": null}')
     main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--replaced", "1", "--limit", "1"])
@@ -49,7 +48,7 @@ def test_certified_accuracy(kind: str, tmp_path: Path, capsys: Any) -> None:
         assert stop.value.code == 2
         assert f"limit: got {limit}; expected a whole number of at least 1" in capsys.readouterr().err
     main(["certify", str(folder), "--text", TEXTS[3], "--replaced", "1"])
-    assert f"never below {guarantee(model, TEXTS[3:4], 1).least[0]:.3f}" in capsys.readouterr().out
+    assert f"never below {model.certify(TEXTS[3:4], 1).least[0]:.3f}" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main(["certify", str(folder)])
     assert "expected one of them" in capsys.readouterr().err

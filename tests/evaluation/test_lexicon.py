@@ -60,7 +60,7 @@ def test_filters_are_counted() -> None:
         assert one.fires == pytest.approx((own > 0).mean())
         assert one.mean == pytest.approx(own[own > 0].mean(), rel=1e-5) or not (own > 0).any()
         assert sum(entry.texts for entry in lexicon(model, TEXTS, 1000).filters[one.number].ngrams) == (own > 0).sum()
-        weight = model._tensors["head_weight"][:, one.number]
+        weight = model.tensors["head_weight"][:, one.number]
         assert one.label == model.labels[int(weight.argmax())]
     counts = Counter(one.width for one in found.filters)
     assert counts == {3: 6, 4: 6, 5: 6}
@@ -89,10 +89,10 @@ def test_an_edited_model_answers_alike_at_every_door(int8: bool, tmp_path: Path,
     main(["inspect", str(folder), *arguments])
     said = capsys.readouterr().out
     # The reference: features with the head's weights changed by hand.
-    weight = before._tensors["head_weight"].copy()
+    weight = before.tensors["head_weight"].copy()
     weight[:, [3, 7]] = 0
     weight[:, 0] *= 0.5
-    logits = (before.features(TEXTS) @ weight.T + before._tensors["head_bias"]) / 3.0
+    logits = (before.features(TEXTS) @ weight.T + before.tensors["head_bias"]) / 3.0
     after = textcnn.load(output)
     assert after.is_int8 == int8
     np.testing.assert_allclose(after.logits(TEXTS), logits, rtol=1e-4, atol=1e-4)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.autograd import gradcheck
 
+from textcnn.core import library
+from textcnn.core.training import NgramMax
 from textcnn.model import ngram_max as operator
 from textcnn.model import ngram_max_cpu, ngram_max_gpu
 from textcnn.model.ngram_max import PADDINGS, ngram_max
@@ -257,10 +259,23 @@ def test_cpu_sums_of_rows_and_matrix_products_agree(share, monkeypatch):
     assert_same(batch.run(implementation="cpu")[2], batch.run(implementation="reference")[2])
 
 
-def test_cpu_tables_one_at_a_time(monkeypatch):
-    batch = Batch(TEXTS, [1, 3, 7])
-    monkeypatch.setattr(ngram_max_cpu, "_TABLE_BYTES", 1)
-    assert_same(batch.run(implementation="cpu"), batch.run(implementation="reference"))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("share", [0.0, 2.0])
+def test_cpu_agrees_with_every_set_of_instructions(share, dtype, monkeypatch):
+    monkeypatch.setattr(ngram_max_cpu, "_DENSE", share)
+    tolerance = 1e-5 if dtype == torch.float32 else 1e-12
+    # Filters and dimensions that are fewer than a vector of any machine has, that fill some, and that leave a rest.
+    for filters, dim in ((2, 3), (16, 32), (53, 401)):
+        batch = zipf(12, [1, 3, 9], dtype, filters, dim)
+        upstream = torch.randn(12, 3 * filters + 3, generator=torch.Generator().manual_seed(2)).to(dtype)
+        expected, numbers, expected_gradients = batch.run(upstream, implementation="reference")
+        assert "plain" in library.available_instructions()
+        for name in library.available_instructions():
+            with library.instructions_of(name):
+                pooled, winners, gradients = batch.run(upstream, implementation="cpu")
+            assert torch.equal(winners, numbers)
+            for actual, right in zip([pooled, *gradients], [expected, *expected_gradients], strict=True):
+                assert (actual - right).abs().max() <= tolerance * right.abs().max(), name
 
 
 @pytest.mark.parametrize("budget", [1, 30, 300])
@@ -287,37 +302,52 @@ def test_cpu_gives_the_same_bits_whatever_the_threads(share, monkeypatch):
         assert_same(result, results[0], exactly=True)
 
 
-def test_cpu_pool_starts_anew_in_a_forked_process():
+def test_cpu_works_in_a_forked_process():
     script = (
         "import os, torch\n"
         "from textcnn.model import ngram_max_cpu as cpu\n"
+        "from textcnn.model.ngram_max import ngram_max\n"
         "cpu._WORTH_THREADS = 0\n"
         "torch.set_num_threads(2)\n"
-        "tasks = [lambda: os.getpid()] * 8\n"
-        "assert cpu._run(tasks, 1) == [os.getpid()] * 8\n"
-        "inherited = cpu._executor\n"
+        "arguments = (torch.eye(2), torch.tensor([0, 1, 1] * 20), torch.arange(0, 61, 3), [torch.ones(1, 2, 2)],"
+        " [torch.zeros(1)])\n"
+        "run = lambda: ngram_max(*arguments, implementation='cpu')[1].tolist()\n"
+        "assert run() == [[1]] * 20\n"
         "child = os.fork()\n"
         "if child == 0:\n"
-        "    os._exit(0 if cpu._run(tasks, 1) == [os.getpid()] * 8 and cpu._executor is not inherited else 1)\n"
+        "    os._exit(0 if run() == [[1]] * 20 else 1)\n"
         "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=120)
 
 
-def test_cpu_passes_on_the_error_of_a_thread(monkeypatch):
-    monkeypatch.setattr(ngram_max_cpu, "_WORTH_THREADS", 0)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    begun = threading.Event()
-
-    def fail_elsewhere() -> None:
-        if threading.current_thread() is threading.main_thread():
-            assert begun.wait(60)
-        else:
-            begun.set()
-            raise RuntimeError("of a task")
-
-    with pytest.raises(RuntimeError, match="of a task"):
-        ngram_max_cpu._run([fail_elsewhere] * 2, 1)
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"index": [0, 2, 1]}, "index: got row 2; expected -1 to 1"),
+        ({"index": [0, -2, 1]}, "index: got row -2; expected -1 to 1"),
+        ({"offsets": [0, 2, 1, 3]}, "length of a text, from offsets: got -1; expected 0 to"),
+        ({"offsets": [1, 3]}, "offsets: got a first offset of 1; expected 0"),
+        ({"offsets": [0, 4]}, r"index: got int64 \(3,\); expected contiguous int64 \(4,\)"),
+        ({"stride": 0}, "stride: got 0; expected 1 to"),
+        ({"dilation": 1 << 40}, "dilation: got 1099511627776; expected 1 to"),
+        ({"paddings": [(-1, 0)]}, "left: got -1; expected 0 to"),
+        ({"winners": [[4]]}, "winners: got window 4 of text 0; expected -1 to 3"),
+        ({"winners": [[-2]]}, "winners: got window -2 of text 0; expected -1 to 3"),
+        ({"weights": np.ones((1, 3, 2))}, r"weights: got float64 \(1, 3, 2\); expected contiguous float64 \(1, 2, 2\)"),
+        ({"vectors": np.ones(2)}, "expected a contiguous matrix of float32 or float64"),
+    ],
+)
+def test_core_checks_what_it_is_given(changes, message):
+    arguments = {
+        "vectors": np.eye(2), "index": [0, 1, 1], "offsets": [0, 3], "weights": np.ones((1, 2, 2)),
+        "stride": 1, "dilation": 1, "paddings": [(1, 1)], **changes,
+    }  # fmt: skip
+    winners = np.array(arguments.pop("winners", [[0]] * (len(arguments["offsets"]) - 1)))
+    arguments["weights"] = [arguments["weights"]]
+    arrays = {key: np.array(arguments.pop(key)) for key in ("index", "offsets")}
+    with pytest.raises(ValueError, match=message):
+        NgramMax(**arguments, **arrays, threads=1).gradients(winners, np.ones(winners.shape), 1.0, np.ones((2, 2)))
 
 
 @pytest.mark.parametrize("implementation", FAST)
@@ -347,7 +377,7 @@ def test_choice_of_the_implementation(monkeypatch):
     assert operator._fastest("cpu") == "reference"
 
 
-def test_works_without_numba_as_a_copy_of_the_flat_folder(tmp_path):
+def test_works_without_the_core_as_a_copy_of_the_flat_folder(tmp_path):
     source = Path(operator.__file__).parent
     copy = tmp_path / "copied"
     copy.mkdir()
@@ -357,17 +387,17 @@ def test_works_without_numba_as_a_copy_of_the_flat_folder(tmp_path):
     script = (
         "import sys, torch\n"
         "from copied.ngram_max import ngram_max\n"
-        "assert 'numba' not in sys.modules, 'imported before it is used'\n"
-        "sys.modules['numba'] = None\n"
+        "assert 'textcnn' not in sys.modules, 'imported before it is used'\n"
+        "sys.modules['textcnn'] = None\n"
         "arguments = (torch.eye(2), torch.tensor([0, 1, 1]), torch.tensor([0, 3]), [torch.ones(1, 2, 2)],"
         " [torch.zeros(1)])\n"
         "assert ngram_max(*arguments)[1].tolist() == [[1]]\n"
         "try:\n"
         "    ngram_max(*arguments, implementation='cpu')\n"
         "except ImportError as error:\n"
-        "    assert 'pip install numba' in str(error)\n"
+        "    assert 'pip install textcnn' in str(error)\n"
         "else:\n"
-        "    raise SystemExit('the cpu implementation needs numba')\n"
+        "    raise SystemExit('the cpu implementation needs the core')\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=120, cwd=tmp_path)
 
@@ -376,7 +406,7 @@ def test_works_without_numba_as_a_copy_of_the_flat_folder(tmp_path):
     ("changes", "message"),
     [
         ({"padding": "full"}, "padding: got 'full'; expected one of wide, same, valid"),
-        ({"implementation": "numba"}, "implementation: got 'numba'; expected reference, cpu, triton, gpu or None"),
+        ({"implementation": "fast"}, "implementation: got 'fast'; expected reference, cpu, triton, gpu or None"),
         ({"stride": 0}, "got stride 0 and dilation 1; expected whole numbers of at least 1"),
         ({"weights": []}, "got 0 weights and 1 biases; expected one of each per width"),
         ({"weights": [torch.ones(1, 3, 2)]}, r"got vectors \(2, 2\) with a weight \(1, 3, 2\)"),

@@ -10,7 +10,6 @@ import pytest
 from folded_models import CONFIGS, VOCAB_SIZE, make_model, word_tokenizer
 
 from textcnn.fold import fold
-from textcnn.runtime.bounds import guarantee
 from textcnn.runtime.folded import FoldedTextCNN
 
 EXACT = [name for name in CONFIGS if "pooled-norm" not in name]
@@ -54,7 +53,7 @@ def test_no_attack_beats_the_bound(name: str) -> None:
     for length in (1, 2, 3, 6, 14):
         ids = RNG.integers(1, VOCAB_SIZE, length)
         for k in (1, 2, 3):
-            found = guarantee(model, [text_of(ids)], k)
+            found = model.certify([text_of(ids)], k)
             label, least = found.labels[0], found.least[0]
             assert margins(model, ids[None], label)[0] == pytest.approx(found.margins[0], abs=1e-4, rel=1e-5)
             assert found.certified[0] == (least > 0)
@@ -80,7 +79,7 @@ def test_one_filter_and_one_token_reach_the_bound(name: str) -> None:
     model = fold(make_model(**changes), word_tokenizer())
     for length in (1, 4, 9):
         ids = RNG.integers(1, VOCAB_SIZE, length)
-        found = guarantee(model, [text_of(ids)], 1)
+        found = model.certify([text_of(ids)], 1)
         worst = greedy(model, ids, found.labels[0], 1)
         assert found.least[0] <= worst
         assert found.least[0] == pytest.approx(min(worst, found.margins[0]), abs=1e-3, rel=1e-3)
@@ -89,22 +88,22 @@ def test_one_filter_and_one_token_reach_the_bound(name: str) -> None:
 def test_more_replaced_tokens_are_never_safer() -> None:
     model = fold(make_model(num_filters=30), word_tokenizer())
     texts = [text_of(RNG.integers(1, VOCAB_SIZE, length)) for length in range(1, 30)]
-    least = [guarantee(model, texts, k).least for k in (1, 2, 3)]
+    least = [model.certify(texts, k).least for k in (1, 2, 3)]
     assert (least[0] >= least[1] - 1e-9).all()
     assert (least[1] >= least[2] - 1e-9).all()
 
 
 def test_an_empty_text_has_nothing_to_replace() -> None:
     model = fold(make_model(), word_tokenizer())
-    found = guarantee(model, ["", "[PAD]"], 3)
+    found = model.certify(["", "[PAD]"], 3)
     np.testing.assert_allclose(found.least, found.margins, atol=1e-4)
-    assert len(guarantee(model, []).least) == 0
+    assert len(model.certify([]).least) == 0
 
 
 def test_what_has_no_bound_is_refused() -> None:
     with pytest.raises(ValueError, match="int8"):
-        guarantee(fold(make_model(), word_tokenizer(), int8=True), ["w3"])
+        fold(make_model(), word_tokenizer(), int8=True).certify(["w3"])
     with pytest.raises(ValueError, match="pooled_norm"):
-        guarantee(fold(make_model(pooled_norm=True), word_tokenizer()), ["w3"])
+        fold(make_model(pooled_norm=True), word_tokenizer()).certify(["w3"])
     with pytest.raises(ValueError, match="at least 1"):
-        guarantee(fold(make_model(), word_tokenizer()), ["w3"], 0)
+        fold(make_model(), word_tokenizer()).certify(["w3"], 0)

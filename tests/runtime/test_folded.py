@@ -149,12 +149,12 @@ def test_save_and_load(tmp_path: Path, int8: bool) -> None:
     assert again.is_int8 is int8
     assert folded.metadata.items() <= again.metadata.items()
     # The tables are views of the file, at a cache line, and the format is that of the safetensors library.
-    table = again._tensors["table"]
+    table = again.tensors["table"]
     assert isinstance(_root(table), np.memmap)
     assert table.ctypes.data % 64 == 0
     library = safetensors.numpy.load_file(tmp_path / "folded.safetensors")
-    assert library.keys() == folded._tensors.keys()
-    assert all((library[name] == folded._tensors[name]).all() for name in library)
+    assert library.keys() == folded.tensors.keys()
+    assert all((library[name] == folded.tensors[name]).all() for name in library)
 
 
 def _root(array: np.ndarray) -> object:

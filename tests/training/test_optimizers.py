@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from textcnn.core import library
+from textcnn.core.training import EmbeddingRows
 from textcnn.training import optimizers
 from textcnn.training.optimizers import LONGEST_GAP, RowAdamW, clip_gradient_norm
 
 ROWS, COLUMNS = 40, 6
 
 
-@pytest.fixture(autouse=True, params=["numba", "torch"])
+@pytest.fixture(autouse=True, params=["core", "torch"])
 def implementation(request, monkeypatch):
-    """Everything holds with the kernels and, as on a GPU or without numba, without them."""
+    """Everything holds with the core and, as on a GPU, without it."""
     if request.param == "torch":
-        monkeypatch.setattr(optimizers, "_kernels", lambda: None)
+        monkeypatch.setattr(optimizers, "_fits_core", lambda parameter: False)
     return request.param
 
 
@@ -78,7 +81,7 @@ def test_takes_the_steps_of_dense_adamw(steps, cosine):
 
 
 def test_takes_the_same_steps_in_float32(implementation):
-    """The kernels' step and torch's, on gradients of a hundred columns: what one vectorised loop and its end do."""
+    """The core's step and torch's, on gradients of a hundred columns: what one vectorised loop and its end do."""
     generator = torch.Generator().manual_seed(0)
     start = torch.randn(ROWS, 101, generator=generator)
     weights = [nn.Parameter(start.clone()) for _ in range(2)]
@@ -94,8 +97,7 @@ def test_takes_the_same_steps_in_float32(implementation):
         dense.step()
     rows.settle()
     torch.testing.assert_close(weights[0], weights[1], rtol=1e-6, atol=1e-6)
-    used = optimizers._kernels_for(weights[0]) is not None
-    assert used == (implementation == "numba")
+    assert optimizers._fits_core(weights[0]) == (implementation == "core")
 
 
 def test_moves_a_row_that_only_momentum_moves():
@@ -156,3 +158,39 @@ def test_clipping_is_torchs(max_norm):
     for ours, theirs in zip(*pairs, strict=True):
         gradient = ours.grad.to_dense() if ours.grad.is_sparse else ours.grad
         torch.testing.assert_close(gradient, theirs.grad)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_core_takes_the_same_steps_with_every_set_of_instructions(dtype):
+    results = []
+    for name in library.available_instructions():
+        rng = np.random.default_rng(0)
+        weight, mean = (rng.normal(size=(9, 37)).astype(dtype) for _ in range(2))
+        square, last = (mean**2).astype(dtype), np.zeros(9, dtype)
+        powers = 0.9 ** np.arange(5)
+        rows = EmbeddingRows(weight, mean, square, last)
+        with library.instructions_of(name):
+            rows.catch_up(np.array([3, 8, 3]), 4, powers.cumsum(), powers, powers, 1e-8)
+            rows.step(np.array([3, 8]), rng.normal(size=(2, 37)).astype(dtype), 5, (0.9, 0.99), 0.1, 1e-8)
+        assert last.tolist() == [0, 0, 0, 5, 0, 0, 0, 0, 5]
+        results.append(np.stack([weight, mean, square]))
+    for result in results[1:]:
+        np.testing.assert_allclose(result, results[0], rtol=2e-5 if dtype == np.float32 else 1e-13)
+
+
+def test_core_checks_rows():
+    arrays = [np.zeros((4, 2), np.float32) for _ in range(3)]
+    rows = EmbeddingRows(*arrays, np.zeros(4, np.float32))
+    powers = np.ones(3)
+    for outside in (-1, 4):
+        with pytest.raises(ValueError, match=f"rows: got {outside}; expected 0 to 3"):
+            rows.catch_up(np.array([0, outside]), 1, powers, powers, powers, 1e-8)
+        with pytest.raises(ValueError, match=f"rows: got {outside}; expected 0 to 3"):
+            rows.step(np.array([outside]), np.ones((1, 2), np.float32), 1, (0.9, 0.99), 0.1, 1e-8)
+    with pytest.raises(ValueError, match="more steps behind than the longest gap of 2"):
+        rows.catch_up(np.array([1]), 3, powers, powers, powers, 1e-8)
+    with pytest.raises(ValueError, match=r"gradient: got float32 \(1, 3\); expected contiguous float32 \(1, 2\)"):
+        rows.step(np.array([1]), np.ones((1, 3), np.float32), 1, (0.9, 0.99), 0.1, 1e-8)
+    with pytest.raises(ValueError, match="mean: got float64"):
+        EmbeddingRows(arrays[0], arrays[1].astype(float), arrays[2], np.zeros(4, np.float32))
+    assert not any(array.any() for array in arrays)

@@ -13,7 +13,6 @@ from ..data.prediction import open_rows, texts_of
 from ..fold import fold
 from ..runtime.explain import Contribution
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.winning import winners_in_chunks
 from ..settings.benchmarks import ExplainBenchSettings
 from .figures import Figures
 
@@ -51,7 +50,7 @@ def run(settings: ExplainBenchSettings) -> Figures:
         return [why.contributions for why in model.explain_batch(few)]
 
     def offsets() -> object:
-        return [model._tokenizer.reference.encode(text).offsets for text in few]
+        return [model.spans(text) for text in few]
 
     for key, what, ours, size in (
         ("explain_over_predict", "every filter's window, value and next best: explain_batch", explained, timed),
@@ -71,12 +70,11 @@ def _cost(figures: Figures, key: str, what: str, ours: Any, theirs: Any, texts: 
 
 def sum_error(model: FoldedTextCNN, texts: Sequence[str]) -> tuple[int, float]:
     """Texts, and the largest |bias + sum of weights - logit| of any label, relative to |logit| or 1."""
-    weight, bias = (operand.astype(np.float64) for operand in model._operands[-2:])
-    largest = 0.0
-    for begin, won in winners_in_chunks(model, texts):
+    largest, begin = 0.0, 0
+    for won in model.winners(texts):
         logits = model.logits(list(texts[begin : begin + len(won)])).astype(np.float64)
-        sums = won.features.astype(np.float64) @ weight.T + bias
-        largest = max(largest, float((np.abs(sums - logits) / np.maximum(np.abs(logits), 1)).max(initial=0)))
+        largest = max(largest, float((np.abs(won.logits - logits) / np.maximum(np.abs(logits), 1)).max(initial=0)))
+        begin += len(won)
     return len(texts), largest
 
 
@@ -88,7 +86,7 @@ def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[
     ranks: dict[str, list[float]] = {"deleted": [], "tokens": [], "without": [], "weight": [], "gradient": []}
     for text, why in zip(texts, model.explain_batch(texts), strict=True):
         ids, _ = model.encode([text])
-        spans = model._tokenizer.reference.encode(text).offsets
+        spans = model.spans(text)
         ngrams = why.contributions
         if len(ngrams) < FEWEST:
             continue

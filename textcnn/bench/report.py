@@ -12,7 +12,7 @@ from typing import Any
 
 from ..runtime.storage import write_text
 
-PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numba", "numpy", "scikit-learn")
+PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numpy", "scikit-learn")
 
 
 def machine() -> dict[str, Any]:

@@ -100,7 +100,7 @@ def measure(
     seconds = per_call(lambda: rounded.predict(texts), 1.0)
     figures.add("text_mb_per_second", "text to label, int8, one core", size / 1e6 / seconds, "MB/s")
     seconds = per_call(lambda: rounded.features_of_ids(ids, offsets), 1.0)
-    read = tokens * rounded._tensors["table"].strides[0]
+    read = tokens * rounded.tables.table.strides[0]
     figures.add("table_gb_per_second", "table rows read by the int8 kernel, one core", read / 1e9 / seconds, "GB/s")
     figures.add(
         "memory_gb_per_second", "this machine's copy of 256 MB, read and written, one core", _bandwidth(), "GB/s"

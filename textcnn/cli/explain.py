@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from ..settings import ExplainSettings
@@ -24,6 +25,7 @@ def main(args: list[str]) -> None:
     call = VERB.read(args)
     note = replaced(call.settings.html)
     from .. import explain
+    from ..runtime.explain.views import text
 
     explanation = explain(**call.values)
     if call.settings.html is not None:
@@ -31,4 +33,6 @@ def main(args: list[str]) -> None:
     if call.json:
         print_json(explanation.to_dict())
     else:
-        print(explanation.to_text(call.settings.top))
+        # Colours are for terminals, and not for those who refuse them: https://no-color.org
+        color = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        print(text(explanation, call.settings.top, color=color))

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..artifact import check_artifact
 from ..classifier import load
-from ..runtime.bounds import guarantee
 from ..runtime.folded import FoldedTextCNN
 from ..settings import CertifySettings, takes
 from .labelled import read_labelled, spread
@@ -88,7 +87,7 @@ def certify(settings: CertifySettings) -> Certificates:
     accuracy = median_margin = None
     for k in sorted(settings.replaced):
         # What fewer tokens can change, more can: only texts that stand so far are looked at.
-        found = guarantee(model, [texts[i] for i in standing], k)
+        found = model.certify([texts[i] for i in standing], k)
         if accuracy is None:
             same = found.labels == targets
             right = same.all(axis=1) if model.multi_label else same
@@ -100,7 +99,7 @@ def certify(settings: CertifySettings) -> Certificates:
 
 
 def _certify_text(model: FoldedTextCNN, text: str, k: int) -> TextCertificate:
-    found = guarantee(model, [text], k)
+    found = model.certify([text], k)
     label: Any = found.labels[0]
     names = [model.labels[c] for c in np.flatnonzero(label)] if model.multi_label else [model.labels[label]]
     return TextCertificate(k, names, bool(found.certified[0]), float(found.margins[0]), float(found.least[0]))

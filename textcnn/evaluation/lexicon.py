@@ -1,4 +1,4 @@
-"""What a model has learnt, as a dictionary: the n-grams behind each class and each filter, over many texts.
+"""The n-grams behind each class and each filter of a model, over many texts.
 
 Shapes: `N` texts, `F` filters of all widths, `C` classes, `G` distinct n-grams, `P` pairs of an n-gram and a filter.
 """
@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.winning import winners_in_chunks
 
 # Odd multipliers of a polynomial hash of token ids.
 _FACTOR, _SEED = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD1B54A32D192ED03)
@@ -74,17 +73,20 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
         raise ValueError(f"top: got {top}; expected a whole number of at least 0")
     if not texts:
         raise ValueError("lexicon: got no text; expected some")
-    features = model._layout.features
+    features = model.tables.layout.features
     fired, total = np.zeros(features, np.int64), np.zeros(features)
     pieces = []
-    for begin, won in winners_in_chunks(model, texts):
+    begin = 0
+    for won in model.winners(texts):
         fires = won.sums > 0
         fired += fires.sum(axis=0)
         total += np.where(fires, won.features, 0).sum(axis=0, dtype=np.float64)
         n, f = np.nonzero(fires)
         first, last = won.first[n, f], won.last[n, f]
-        hashes = _hash_windows(won.ids, won.offsets[n] + first, last - first + 1)
-        pieces.append((hashes, n + begin, f, won.features[n, f], first, last))
+        hashes = _hash_windows(won.ids, won.begins[n] + first, last - first + 1)
+        skipped = won.skipped[n]
+        pieces.append((hashes, n + begin, f, won.features[n, f], skipped + first, skipped + last))
+        begin += len(won)
     hashes, n, f, values, first, last = (np.concatenate(parts) for parts in zip(*pieces, strict=True))
     _, example, ngram = np.unique(hashes, return_index=True, return_inverse=True)
     count = len(example)
@@ -114,7 +116,7 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
         )
     by_filter = np.lexsort((-pair_sum, pair_filter))
     begins = np.searchsorted(pair_filter[by_filter], np.arange(features + 1))
-    widths = np.repeat(model.config["kernel_sizes"], model._layout.plan[:, 5])
+    widths = model.tables.layout.width_of_features()
     filters = []
     for number in range(features):
         own = by_filter[begins[number] : begins[number + 1]][:top]
@@ -135,8 +137,8 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
 
 
 def head_weight(model: FoldedTextCNN) -> NDArray[np.float64]:
-    """[C, F] what a filter adds to each class: beyond the mean of all classes, where they exclude each other."""
-    weight = model._operands[-2].astype(np.float64)
+    """Return what a filter adds to each class [C, F]: beyond the mean of all classes, where they exclude each other."""
+    weight = model.tables.head_weight.astype(np.float64)
     return weight if model.multi_label else weight - weight.mean(axis=0)
 
 
@@ -147,12 +149,10 @@ def scale_filters(model: FoldedTextCNN, factors: Mapping[int, float]) -> FoldedT
         ValueError: there is no filter of that number.
     """
     check_filters(model, factors)
-    weight = model._tensors["head_weight"].copy()
+    weight = model.tensors["head_weight"].copy()
     for number, factor in factors.items():
         weight[:, number] *= np.float32(factor)
-    return FoldedTextCNN(
-        model.config, {**model._tensors, "head_weight": weight}, model.tokenizer_json, model.metadata, model.threads
-    )
+    return model.replace(head_weight=weight)
 
 
 def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str | Path) -> Path:
@@ -185,7 +185,7 @@ def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str
 
 def check_filters(model: FoldedTextCNN, numbers: Mapping[int, float] | Sequence[int]) -> None:
     """Raises ValueError where a number is none of the model's filters."""
-    features = model._layout.features
+    features = model.tables.layout.features
     for number in numbers:
         if not 0 <= number < features:
             raise ValueError(f"filter: got {number}; expected a number from 0 to {features - 1}")
@@ -203,8 +203,6 @@ def _hash_windows(ids: NDArray[np.int32], begins: NDArray[np.int64], lengths: ND
 
 
 def _text_of(model: FoldedTextCNN, text: str, first: int, last: int) -> str:
-    encoding = model._tokenizer.reference.encode(text)
-    real = model._tensors["row_of_id"][np.array(encoding.ids, dtype=np.int64)] >= 0
-    begin = int(real.argmax())
-    start, end = encoding.offsets[begin + first][0], encoding.offsets[begin + last][1]
+    spans = model.spans(text)
+    start, end = spans[first][0], spans[last][1]
     return " ".join(text[start:end].split())

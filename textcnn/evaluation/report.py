@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.explain_views import STYLE, coloured, ngrams
+from ..runtime.explain.views import STYLE, coloured, ngrams
 from . import plots
 from .breakdown import (
     Group,

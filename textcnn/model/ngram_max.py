@@ -56,8 +56,8 @@ def ngram_max(
         dilation: distance between two tokens of a window.
         padding: zero vectors around each text: wide, (W - 1) * dilation on both sides; same, half of that; valid,
             none.
-        implementation: reference (plain torch), cpu (numba), triton (for NVIDIA and AMD GPUs), gpu (torch operations
-            on tables, for any device) or None, which takes the fastest that is at hand.
+        implementation: reference (plain torch), cpu (the compiled core of textcnn), triton (for NVIDIA and AMD GPUs),
+            gpu (torch operations on tables, for any device) or None, which takes the fastest that is at hand.
 
     Returns:
         pooled [B, sum F], 0 where a text has no window; winners [B, sum F], the number of the winning window, -1
@@ -66,7 +66,7 @@ def ngram_max(
 
     Raises:
         ValueError: an argument has a shape, a range or a name that does not fit.
-        ImportError: the cpu or triton implementation is asked for where numba or Triton is missing.
+        ImportError: the cpu or triton implementation is asked for where the compiled core or Triton is missing.
 
     Example:
         >>> pooled, winners = ngram_max(
@@ -107,7 +107,7 @@ def _fastest(device: str) -> str:
     # What is traced has to consist of torch operations, and of few.
     if torch.compiler.is_compiling() or torch.jit.is_tracing():
         return "reference"
-    if device == "cpu" and _is_installed("numba"):
+    if device == "cpu" and _is_installed("textcnn.core"):
         return "cpu"
     if device != "cuda":
         return "reference"
@@ -117,7 +117,10 @@ def _fastest(device: str) -> str:
 
 @functools.cache
 def _is_installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ImportError:  # of the package around it
+        return False
 
 
 def _check(

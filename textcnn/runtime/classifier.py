@@ -135,7 +135,11 @@ class TextClassifier:
             return self.decide(self.answer(texts))
         if self.multi_label or self.thresholds:
             return self.decide(Answers(self.predict_proba(texts)))
-        return self._names[self.logits(texts).argmax(axis=1)]
+        return self._names[self._label_ids(texts)]
+
+    def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
+        """Return the class with the largest logit of each text: [N]."""
+        return self.logits(texts).argmax(axis=1)
 
     def decide(self, answers: Answers) -> Any:
         """The labels that answers stand for, as `predict` returns them."""

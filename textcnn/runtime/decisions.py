@@ -104,13 +104,13 @@ def decide(probabilities: Array, thresholds: Mapping[int, float], multi_label: b
     return ranks.argmax(axis=1)
 
 
-def softmax(logits: Array) -> Array:
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities [N, C] of logits whose labels exclude each other."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
-def sigmoid(logits: Array) -> Array:
+def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
     """Probabilities [N, C] of logits whose labels do not exclude each other."""
     # The two forms of one function, each where its exponential cannot overflow.
     exponentials = np.exp(-np.abs(logits))

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.library import address, check, contiguous, library
 from .layout import Layout
-
-# Rows made at a time: bounds the memory beside the table itself.
-_ROWS_AT_A_TIME = 4096
 
 
 def table_of_factors(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> NDArray[np.int8]:
@@ -27,16 +25,16 @@ def table_of_factors(config: Mapping[str, Any], tensors: Mapping[str, NDArray[An
     for name, shape in (("vectors", "[V, E]"), ("filters", f"[E, {columns}]")):
         if name not in tensors:
             raise ValueError(f"{name}: got none, and no table; expected {shape}; fold the model again")
-    vectors, filters = tensors["vectors"], tensors["filters"].astype(np.float32)
+    vectors, filters = tensors["vectors"], tensors["filters"]
     if filters.shape != (vectors.shape[1], columns):
         raise ValueError(
             f"filters: got {filters.shape}; expected {(vectors.shape[1], columns)}, as config.json says; fold the "
             "model again"
         )
+    vectors, filters = contiguous(vectors, np.int8), contiguous(tensors["filters"], np.float16)
     table = np.empty((len(vectors), columns), dtype=np.int8)
-    for begin in range(0, len(vectors), _ROWS_AT_A_TIME):
-        rows = slice(begin, begin + _ROWS_AT_A_TIME)
-        sums = vectors[rows].astype(np.float32) @ filters
-        np.rint(sums, out=sums)
-        table[rows] = np.clip(sums, -127, 127, out=sums)
+    code = library().textcnn_table_of_factors(
+        address(vectors), address(filters), len(vectors), vectors.shape[1], columns, address(table)
+    )
+    check(code)
     return table

@@ -6,8 +6,9 @@ Shapes: `N` texts, `F` filters of all widths, `C` classes, `V` table rows, `R` v
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +17,14 @@ from numpy.typing import NDArray
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
 from .factors import table_of_factors
-from .layout import Layout
-from .operands import check_shapes, kernel_operands
-from .startup import collection_paused
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
-from .text_batches import BATCH_CHARACTERS, text_batches
-from .threads import ThreadPool
+from .tables import Tables
+from .text_batches import BATCH_CHARACTERS, check_column, check_threads, text_batches
+from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 
 if TYPE_CHECKING:
-    from .explain import Explanation
+    from .certify import Guarantees
+    from .explain import Explanation, Winners
 
 FORMAT = "textcnn-folded-2"
 # What a folded model does not depend on may change in config.json without folding again.
@@ -75,20 +75,9 @@ class FoldedTextCNN(TextClassifier):
         self._tensors = dict(tensors)
         if "table" not in tensors:
             self._tensors["table"] = table_of_factors(config, tensors)
-        self._layout = Layout.of(config, self._tensors["table"].dtype)
-        check_shapes(config, self._tensors, self._layout, len(self.labels))
-        with collection_paused():
-            # Imported now and not with the module: numba takes a while to import.
-            from .kernels import classify
-
-            self._kernel = classify
-            self._operands = kernel_operands(config, self._tensors, self._layout)
-            self._pool = ThreadPool(threads)
-            self._tokenizer: Any = None
-            if tokenizer is not None:
-                from .tokenizer import compile_tokenizer
-
-                self._tokenizer = compile_tokenizer(tokenizer)
+        self.tables = Tables(config, self._tensors, len(self.labels))
+        self._threads = check_threads(threads)
+        self._tokenizer = None if tokenizer is None else compile_tokenizer(tokenizer)
         if self._tokenizer is not None and self._tokenizer.vocab_size > len(tensors["row_of_id"]):
             raise ValueError(
                 f"tokenizer: got {self._tokenizer.vocab_size} tokens; expected at most the model's "
@@ -154,25 +143,30 @@ class FoldedTextCNN(TextClassifier):
     @property
     def is_int8(self) -> bool:
         """Whether the tables are int8: answers then differ from the model's by the error in `metadata`."""
-        return self._tensors["table"].dtype == np.int8
+        return self.tables.is_int8
+
+    @property
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """The tensors of folded.safetensors, with the table where the file has its factors."""
+        return MappingProxyType(self._tensors)
 
     @property
     def table_shape(self) -> tuple[int, int]:
         """Rows of the table, tokens and the zero vector, and values in a row."""
-        rows, columns = self._tensors["table"].shape
+        rows, columns = self.tables.table.shape
         return rows, columns
 
     @property
     def threads(self) -> int:
         """Threads that work on the texts of one call; may be set at any time."""
-        return self._pool.threads
+        return self._threads
 
     @threads.setter
     def threads(self, threads: int) -> None:
-        self._pool = ThreadPool(threads)
+        self._threads = check_threads(threads)
 
     def logits(self, texts: Iterable[str]) -> Array:
-        """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
+        """Return the logits of any iterable of strings, divided by the temperature: [N, C] float32.
 
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
@@ -181,18 +175,26 @@ class FoldedTextCNN(TextClassifier):
         if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
             # One text needs none of the machinery below, which would take longer than the text itself.
             return self._logits(texts)
-        parts = list(self._pool.map(self._logits, text_batches(texts)))
+        parts = [self._logits(batch) for batch in text_batches(texts, self.threads)]
         if len(parts) == 1:
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
+    def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
+        if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+            tokenizer = self.tokenizer
+            if isinstance(tokenizer, CompiledTokenizer) and len(texts[0]) < BATCH_CHARACTERS:
+                # Without an array on the way: making a few would take longer than the text itself.
+                return np.array((self.tables.label_of_text(tokenizer, texts[0]),))
+        return super()._label_ids(texts)
+
     def logits_and_fired(self, texts: Iterable[str]) -> tuple[Array, NDArray[np.int64]]:
-        """Logits [N, C], divided by the temperature, and how many filters fired in each text [N].
+        """Return the logits [N, C], divided by the temperature, and how many filters fired in each text [N].
 
         Raises:
             ValueError: the model normalises its pooled features.
         """
-        parts = list(self._pool.map(self._logits_and_fired, text_batches(texts)))
+        parts = [self._logits_and_fired(batch) for batch in text_batches(texts, self.threads)]
         if not parts:
             return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
@@ -200,8 +202,11 @@ class FoldedTextCNN(TextClassifier):
 
     def features(self, texts: Iterable[str]) -> Array:
         """Pooled features, what the head reads: [N, F] float32."""
-        parts = [self.features_of_ids(*self.encode(batch)) for batch in text_batches(texts)]
-        return np.concatenate(parts) if parts else np.zeros((0, self._layout.features), dtype=np.float32)
+        parts = []
+        for batch in text_batches(texts, self.threads):
+            parts.append(np.empty((len(batch), self.tables.layout.features), dtype=np.float32))
+            self._logits(batch, parts[-1])
+        return np.concatenate(parts) if parts else np.zeros((0, self.tables.layout.features), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids of texts, and where each begins and ends: text n is ids[offsets[n]:offsets[n + 1]].
@@ -209,23 +214,34 @@ class FoldedTextCNN(TextClassifier):
         Raises:
             ValueError: the model was folded without a tokenizer.
         """
+        ids, offsets = self.tokenizer.encode_batch(texts, self.threads)
+        return ids, offsets
+
+    @property
+    def tokenizer(self) -> ReferenceTokenizer:
+        """The tokenizer of the artifact.
+
+        Raises:
+            ValueError: the model was folded without one.
+        """
         if self._tokenizer is None:
             raise ValueError("texts: this model was folded without a tokenizer; give one to fold(model, tokenizer)")
-        ids, offsets = self._tokenizer.encode_batch(texts)
-        return ids, offsets
+        return self._tokenizer
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
-        features = np.empty((len(offsets) - 1, self._layout.features), dtype=np.float32)
-        self._classify(ids, offsets, features)
-        return features
+        return self.tables.features(ids, offsets, self.threads)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
-        return self._classify(ids, offsets, np.empty((1, self._layout.features), dtype=np.float32))
+        return self.tables.logits(ids, offsets, self.threads)
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return start and end of each token of a text, in characters; a special token has none: (0, 0)."""
+        return self.tokenizer.spans(text)
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
-        """The n-grams of a text that made a logit, and how much of it each made.
+        """Return the n-grams of a text that make a logit, and the part that each has in it.
 
         Args:
             text: One text.
@@ -237,28 +253,63 @@ class FoldedTextCNN(TextClassifier):
             ('call now', 1.73)
 
         Raises:
+            TypeError: the text is no string.
             ValueError: there is no such label, or the model normalises its pooled features.
         """
-        from .explain import explain
-
         if not isinstance(text, str):
             raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
-        return explain(self, text, label)
+        return self.explain_batch([text], label)[0]
 
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """The same for many texts, found together; each explains `label`, or its own label where that is None."""
-        from .explain import explain_batch
+        """Return the explanations of many texts, found together: of `label`, or of each text's own label for None."""
+        from .explain import explain_ids
 
-        return explain_batch(self, [text for batch in text_batches(texts) for text in batch], label)
+        explanations = []
+        for batch in text_batches(texts):
+            ids, offsets = self.encode(batch)
+            explanations += explain_ids(
+                self.tables, ids, offsets, batch, self.spans, self.labels, label, self.multi_label, self.threads
+            )
+        return explanations
+
+    def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
+        """Yield the window that wins each filter in each text, for batches of texts in their order."""
+        from .explain import find_winners
+
+        for batch in text_batches(texts):
+            yield find_winners(self.tables, *self.encode(batch), self.threads)
+
+    def certify(self, texts: Iterable[str], replaced: int = 1) -> Guarantees:
+        """Bound the margins of texts under any replacement of at most `replaced` tokens.
+
+        Example:
+            >>> model.certify(["a lovely film"], replaced=1).certified
+            array([ True])
+
+        Raises:
+            ValueError: k is less than 1, the tables are int8, or the model normalises its pooled features.
+        """
+        from .certify import guarantee
+
+        check_column(texts)
+        thresholds = [self.thresholds.get(name, 0.5) for name in self.labels] if self.multi_label else None
+        return guarantee(self.tables, *self.encode(list(texts)), replaced, thresholds, self.threads)
+
+    def replace(self, **tensors: NDArray[Any]) -> FoldedTextCNN:
+        """Return the model with other tensors: `head_weight` for instance; names are those of `tensors`."""
+        return FoldedTextCNN(
+            self.config, {**self._tensors, **tensors}, self.tokenizer_json, self.metadata, self.threads
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
         return FoldedTextCNN, arguments
 
-    def _logits(self, texts: list[str]) -> Array:
-        if len(texts) == 1 and len(texts[0]) > BATCH_CHARACTERS:
-            return self._logits_of_long_text(texts[0])
-        return self.logits_of_ids(*self.encode(texts))
+    def _logits(self, texts: list[str], features: Array | None = None) -> Array:
+        tokenizer = self.tokenizer
+        if isinstance(tokenizer, CompiledTokenizer):
+            return self.tables.logits_of_texts(tokenizer, texts, self.threads, features)
+        return self.tables.logits(*tokenizer.encode_batch(texts), self.threads, features)
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
         if self.config.get("pooled_norm"):
@@ -266,35 +317,6 @@ class FoldedTextCNN(TextClassifier):
                 "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
                 "pooled_norm False; use the score 'probability' or 'energy'"
             )
-        ids, offsets = self.encode(texts)
-        features = np.empty((len(texts), self._layout.features), dtype=np.float32)
-        logits = self._classify(ids, offsets, features)
+        features = np.empty((len(texts), self.tables.layout.features), dtype=np.float32)
+        logits = self._logits(texts, features)
         return logits, count_fired(features, self.config.get("activation", "relu"))
-
-    def _logits_of_long_text(self, text: str) -> Array:
-        """Logits [1, C] of a text that is tokenized and pooled piece by piece, in constant memory."""
-        from . import kernels
-
-        row_of_id, table, plan, dilation, stride, *_ = self._operands
-        hole = (len(table) - 1) * table.strides[0]
-        state = kernels.new_state(plan, dilation, table)
-        kernels.begin_text(state, plan, hole)
-        if self._tokenizer is None:
-            self.encode([text])
-        for ids in self._tokenizer.encode_pieces(text, BATCH_CHARACTERS):
-            kernels.push_tokens(ids, 0, len(ids), row_of_id, table, state, plan, dilation, stride, hole)
-        kernels.end_text(table, state, plan, dilation, stride, hole)
-        _, _, _, _, _, scale, bias, activation, norm_weight, norm_bias, epsilon, head_weight, head_bias = self._operands
-        _, _, found, maxima, _ = state
-        features = np.empty((1, self._layout.features), dtype=np.float32)
-        kernels.finish_features(
-            found, maxima, plan, scale, bias, activation, norm_weight, norm_bias, epsilon, features, 0
-        )  # fmt: skip
-        logits = np.empty((1, len(self.labels)), dtype=np.float32)
-        kernels.apply_head(features, 0, head_weight, head_bias, logits, 0)
-        return logits
-
-    def _classify(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], features: Array) -> Array:
-        logits = np.empty((len(offsets) - 1, len(self.labels)), dtype=np.float32)
-        self._kernel(ids, offsets, *self._operands, features, logits)
-        return logits

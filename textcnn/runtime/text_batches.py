@@ -9,6 +9,7 @@ from typing import Any
 # Texts and characters tokenized at a time: enough to make the cost of a call small, few enough to stay in cache.
 BATCH_TEXTS = 512
 BATCH_CHARACTERS = 1 << 18
+BATCHES_OF_THREADS = 8
 
 
 def check_column(texts: Any, name: str = "texts", error: type[Exception] = TypeError) -> None:
@@ -30,17 +31,30 @@ def check_column(texts: Any, name: str = "texts", error: type[Exception] = TypeE
         raise error(f"{name}: got {kind} of {dimensions} dimensions; expected one text a row; give a single column")
 
 
-def text_batches(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Lists of texts of at most BATCH_TEXTS texts and, unless one text is longer, BATCH_CHARACTERS."""
+def check_threads(threads: int) -> int:
+    """Return a number of threads, if it is one.
+
+    Raises:
+        ValueError: it is less than 1 or no whole number.
+    """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ValueError(f"threads: got {threads!r}; expected a whole number of at least 1")
+    return threads
+
+
+def text_batches(texts: Iterable[str], threads: int = 1) -> Iterator[list[str]]:
+    """Yield lists of at most BATCH_TEXTS texts and, unless one text is longer, BATCH_CHARACTERS; for several threads
+    some times as many, so that starting them costs nothing beside."""
     check_column(texts)
+    size = 1 if threads == 1 else BATCHES_OF_THREADS
     iterator = iter(texts)
     done = 0
-    while batch := list(islice(iterator, BATCH_TEXTS)):
+    while batch := list(islice(iterator, size * BATCH_TEXTS)):
         try:
             characters = len("".join(batch))
         except TypeError:
             raise _not_a_string(batch, done) from None
-        if characters <= BATCH_CHARACTERS or len(batch) == 1:
+        if characters <= size * BATCH_CHARACTERS or len(batch) == 1:
             yield batch
         else:
             yield from _split(batch)

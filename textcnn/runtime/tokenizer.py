@@ -1,45 +1,106 @@
-"""Compiles a tokenizer.json to tables that give exactly the ids of the `tokenizers` library, an order faster.
+"""Tokenizers by the text of a tokenizer.json: compiled by the core where its tables give exactly the same ids.
 
-What is compiled: BERT's pipeline, and others whose words end where the class of a character says so, with
-WordPiece, WordLevel, BPE or Unigram inside the word. Anything else is left to `tokenizers`, which is also asked for
-single texts that the tables do not cover (added tokens in the text, marks in an unusual order).
+The core compiles BERT's pipeline and others whose words end where the class of a character says so, and byte-level
+splitting, with WordPiece, WordLevel, BPE or Unigram inside the word. Anything else is left to the library `tokenizers`,
+which is imported only then.
 
 Shapes: `N` texts, `T` ids of all texts.
 """
 
 from __future__ import annotations
 
+import ctypes
 import warnings
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Sequence
+from functools import cached_property
 from itertools import chain
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .pipeline import NotCompiled, Pipeline, Workspace, read_pipeline
+from ..core.library import address, check, last_error, library, taken
 
 Encoded = tuple[NDArray[np.int32], NDArray[np.int64]]
+Span = tuple[int, int]
+
+
+class NotCompiled(Exception):
+    """The pipeline does something that the tables cannot give exactly; the message says what."""
+
+
+# The UTF-8 of a longer text that is ASCII is read where it lies.
+_LONG_TEXT = 1 << 18
+_utf8_of = ctypes.pythonapi.PyUnicode_AsUTF8AndSize
+_utf8_of.restype, _utf8_of.argtypes = ctypes.c_void_p, (ctypes.py_object, ctypes.c_void_p)
+
+
+class Utf8Texts(NamedTuple):
+    """Texts one after the other in UTF-8: text n ends at byte ends[n]."""
+
+    data: bytes | str
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Utf8Texts:
+        """Encode texts.
+
+        Raises:
+            ValueError: a text holds half of a surrogate pair.
+        """
+        try:
+            joined = texts[0] if len(texts) == 1 else "".join(texts)
+            if len(texts) == 1 and len(joined) > _LONG_TEXT and joined.isascii():
+                return cls(joined, np.array((len(joined),), dtype=np.int64))
+            data = joined.encode()
+        except UnicodeEncodeError:
+            for position, text in enumerate(texts):
+                _check_surrogates(text, position)
+            raise
+        if len(texts) == 1:
+            return cls(data, np.array((len(data),), dtype=np.int64))
+        lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+        if len(data) == len(joined):
+            return cls(data, lengths.cumsum())
+        ends = np.empty_like(lengths)
+        check(library().textcnn_byte_ends(data, address(lengths), len(texts), len(data), address(ends)))
+        return cls(data, ends)
+
+    @property
+    def address(self) -> Any:
+        """Address of the bytes, for the core."""
+        return self.data if isinstance(self.data, bytes) else _utf8_of(self.data, None)
 
 
 class ReferenceTokenizer:
-    """The `tokenizers` library itself.
+    """The library `tokenizers` itself.
 
     Args:
         text: Content of a tokenizer.json. Its padding is left out, since padding never changes an answer.
+
+    Raises:
+        ValueError: the text is not a tokenizer.json.
     """
 
     def __init__(self, text: str) -> None:
+        self._text = text
+        self.vocab_size = 1 + max(self.reference.get_vocab(with_added_tokens=True).values(), default=-1)
+
+    @cached_property
+    def reference(self) -> Any:
+        """The tokenizer as `tokenizers` reads it."""
         import tokenizers
 
         try:
-            self.reference = tokenizers.Tokenizer.from_str(text)
+            reference = tokenizers.Tokenizer.from_str(self._text)
         except Exception as error:
             raise ValueError(f"tokenizer.json cannot be read: {error}; copy it again") from error
-        self.reference.no_padding()
-        self.vocab_size = 1 + max(self.reference.get_vocab(with_added_tokens=True).values(), default=-1)
+        reference.no_padding()
+        return reference
 
-    def encode_batch(self, texts: Sequence[str]) -> Encoded:
-        """Ids [T] of all texts, and where each text's begin and end [N + 1].
+    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> Encoded:
+        """Return the ids [T] of all texts, and where each text begins and ends: [N + 1].
 
         Raises:
             ValueError: a text holds half of a surrogate pair.
@@ -54,106 +115,64 @@ class ReferenceTokenizer:
         np.cumsum([len(row) for row in rows], out=offsets[1:])
         return np.fromiter(chain.from_iterable(rows), dtype=np.int32, count=offsets[-1]), offsets
 
-    def encode_pieces(self, text: str, size: int) -> Iterator[NDArray[np.int32]]:
-        """Ids of one text, a piece of about `size` characters at a time where that gives the same ids."""
-        yield self.encode_batch([text])[0]
+    def spans(self, text: str) -> list[Span]:
+        """Return the first character of each token of a text and the one after its last; (0, 0) for special tokens."""
+        return list(self.reference.encode(text).offsets)
 
 
 class CompiledTokenizer(ReferenceTokenizer):
-    """The same ids from tables. Any number of threads may use one object.
+    """The same ids from the compiled core. Any number of threads may use one object.
 
     Raises:
         NotCompiled: the tables cannot give exactly these ids.
+        ValueError: the text is not a tokenizer.json.
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
-        # Imported here and not with the module: numba takes a while to import.
-        from . import word_lookup
+        self._text = text
+        core = library()
+        content = text.encode()
+        compiled = ctypes.c_int32()
+        self.handle = core.textcnn_tokenizer_open(content, len(content), ctypes.byref(compiled))
+        if not self.handle:
+            error = last_error()
+            if not compiled.value:
+                raise NotCompiled(str(error))
+            raise ValueError(f"tokenizer.json cannot be read: {error}")
+        weakref.finalize(self, core.textcnn_tokenizer_close, self.handle)
+        self.vocab_size = int(core.textcnn_tokenizer_vocab_size(self.handle))
 
-        self._kernels = word_lookup
-        self._pipeline: Pipeline = read_pipeline(text, self.reference)
-        # One for each call in progress: calls take one out and put it back.
-        self._free_workspaces: list[Workspace] = []
-
-    def encode_batch(self, texts: Sequence[str]) -> Encoded:
-        """Ids [T] of all texts, and where each text's begin and end [N + 1].
+    def encode_batch(self, texts: Sequence[str], threads: int = 1) -> Encoded:
+        """Return the ids [T] of all texts, and where each text begins and ends: [N + 1].
 
         Raises:
             ValueError: a text holds half of a surrogate pair.
         """
-        try:
-            workspace = self._free_workspaces.pop()
-        except IndexError:
-            workspace = Workspace(self._pipeline)
-        try:
-            if workspace.rests(len(texts)):
-                return super().encode_batch(texts)
-            return self._encode(texts, workspace)
-        finally:
-            self._free_workspaces.append(workspace)
+        offsets = np.zeros(len(texts) + 1, dtype=np.int64)
+        if not len(texts):
+            return np.zeros(0, dtype=np.int32), offsets
+        encoded = Utf8Texts.of(texts)
+        memory = ctypes.c_void_p()
+        count = library().textcnn_encode(
+            self.handle, encoded.address, address(encoded.ends), len(texts), threads, address(offsets),
+            ctypes.byref(memory),
+        )  # fmt: skip
+        return taken(memory, check(count), np.int32), offsets
 
-    def encode_pieces(self, text: str, size: int) -> Iterator[NDArray[np.int32]]:
-        """Ids of one text, a piece of about `size` characters at a time where that gives the same ids."""
-        pipeline = self._pipeline
-        begin = 0
-        first, last = len(pipeline.prefix), len(pipeline.suffix)
-        yield pipeline.prefix
-        while begin < len(text):
-            end = pipeline.place_to_cut(text, begin + size)
-            ids, _ = self.encode_batch([text[begin:end]])
-            # With truncation the only piece is the whole text, so that what is cut off stands at its end.
-            yield ids[first : len(ids) - last]
-            begin = end
-        yield pipeline.suffix
-
-    def _encode(self, texts: Sequence[str], workspace: Workspace) -> Encoded:
-        pipeline, kernels = self._pipeline, self._kernels
-        count = len(texts)
-        joined = texts[0] if count == 1 else "".join(texts)
-        try:
-            encoded = joined.encode()
-        except UnicodeEncodeError:
-            for position, text in enumerate(texts):
-                _check_surrogates(text, position)
-            raise
-        data = np.frombuffer(encoded, dtype=np.uint8)
-        if count == 1:
-            ends = np.array((len(encoded),), dtype=np.int64)
-        else:
-            lengths = np.fromiter(map(len, texts), dtype=np.int64, count=count)
-            ends = lengths.cumsum() if len(encoded) == len(joined) else kernels.byte_ends(data, lengths)
-        offsets = np.zeros(count + 1, dtype=np.int64)
-        out = np.empty(len(encoded) + pipeline.added_ids * count + 8, dtype=np.int32)
-        result = workspace.result
-        at, asked_for = 0, -1
-        while at < count:
-            pipeline.run(data, ends, at, workspace, out, offsets, result)
-            reason, at, code_point, first_missed = result.tolist()
-            if first_missed < count:
-                at = first_missed
-                if workspace.learn(pipeline) and at != asked_for:
-                    asked_for = at
-                    continue
-                # More words than can be kept at once.
-                reason = kernels.NEEDS_REFERENCE
-            if reason == kernels.NEEDS_BLOCK:
-                pipeline.characters.load(code_point)
-            elif reason == kernels.NEEDS_ROOM:
-                out = np.concatenate([out, np.empty_like(out)])
-            elif reason == kernels.NEEDS_REFERENCE:
-                ids = self.reference.encode(texts[at]).ids
-                begin = int(offsets[at])
-                while begin + len(ids) > len(out):
-                    out = np.concatenate([out, np.empty_like(out)])
-                out[begin : begin + len(ids)] = ids
-                offsets[at + 1] = begin + len(ids)
-                at += 1
-        return out[: offsets[-1]], offsets
+    def spans(self, text: str) -> list[Span]:
+        """Return the first character of each token of a text and the one after its last; (0, 0) for special tokens."""
+        encoded = Utf8Texts.of([text])
+        ids, spans = ctypes.c_void_p(), ctypes.c_void_p()
+        count = library().textcnn_spans(
+            self.handle, encoded.address, len(encoded.data), ctypes.byref(ids), ctypes.byref(spans)
+        )
+        check(count)
+        library().textcnn_free(ids)
+        return [(int(begin), int(end)) for begin, end in taken(spans, 2 * count, np.int64).reshape(-1, 2)]
 
 
 def compile_tokenizer(text: str) -> ReferenceTokenizer:
-    """The fastest tokenizer that gives exactly the ids of a tokenizer.json.
+    """Return the fastest tokenizer that gives exactly the ids of a tokenizer.json.
 
     Warns:
         RuntimeWarning: nothing faster than `tokenizers` does, and why.

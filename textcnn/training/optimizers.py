@@ -5,7 +5,7 @@ moving a row for a while after its last gradient, by its momentum. Lazy variants
 less. Here they are summed up in closed form when the row is next read: with a gradient of zero for `k` steps, `m` and
 `v` shrink by `beta1^k` and `beta2^k`, and the weight moves by `m / sqrt(v)` times a number that depends on `k` alone.
 
-On a CPU numba does it, where it is installed; elsewhere torch does, in about ten times as many passes over the rows.
+On a CPU the compiled core does it; elsewhere torch does, in about ten times as many passes over the rows.
 
 Shapes: `V` rows (vocabulary), `D` columns, `R` rows that a batch touches.
 """
@@ -13,15 +13,15 @@ Shapes: `V` rows (vocabulary), `D` columns, `R` rows that a batch touches.
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
+
+from ..core.training import EmbeddingRows
 
 # Rows are brought up to date at least this often, so that a table of this length knows every gap. By then the
 # momentum has shrunk to 1e-12 of what it was.
@@ -77,14 +77,10 @@ class RowAdamW(AdamW):
         beta1, beta2 = group["betas"]
         eps = group["eps"] * (1 - beta2**step) ** 0.5
         mean, square, last = state["exp_avg"], state["exp_avg_sq"], state["last"]
-        kernels = _kernels_for(parameter)
-        if kernels is not None:
-            weight = parameter.detach().numpy()
-            kind = weight.dtype.type
-            moves = np.array(state["moves"], kind)
-            powers = _powers(beta1, kind), _powers(beta2, kind)
-            kernels.catch_up(
-                weight, mean.numpy(), square.numpy(), last.numpy(), rows.numpy(), step, moves, *powers, kind(eps)
+        if _fits_core(parameter):
+            moves = np.array(state["moves"])
+            _in_core(parameter, state).catch_up(
+                rows.contiguous().numpy(), step, moves, _powers(beta1), _powers(beta2), eps
             )
             return
         rows = rows[last[rows] < step].unique()
@@ -127,12 +123,10 @@ class RowAdamW(AdamW):
         rate, eps = float(group["lr"]) * root / (1 - beta1**step), group["eps"] * root
 
         mean, square, last = state["exp_avg"], state["exp_avg_sq"], state["last"]
-        kernels = _kernels_for(parameter)
-        if kernels is not None:
-            weight = parameter.detach().numpy()
-            numbers = (weight.dtype.type(number) for number in (1 - beta1, beta2, 1 - beta2, rate, eps))
-            arrays = (weight, mean.numpy(), square.numpy(), last.numpy(), rows.numpy(), values.contiguous().numpy())
-            kernels.step_rows(*arrays, step, *numbers)
+        if _fits_core(parameter):
+            _in_core(parameter, state).step(
+                rows.contiguous().numpy(), values.contiguous().numpy(), step, (beta1, beta2), rate, eps
+            )
         else:
             mean = mean[rows].lerp_(values, 1 - beta1)
             square = square[rows].mul_(beta2).addcmul_(values, values, value=1 - beta2)
@@ -143,31 +137,28 @@ class RowAdamW(AdamW):
 
         # A row that was k - 1 steps behind is now k behind; this step moves it by rate * (beta1 / sqrt(beta2))^k.
         moves = np.zeros(LONGEST_GAP + 1)
-        moves[1:] = np.array(state["moves"][:-1]) + rate * _powers(beta1 / beta2**0.5, np.float64)[1:]
+        moves[1:] = np.array(state["moves"][:-1]) + rate * _powers(beta1 / beta2**0.5)[1:]
         state["moves"] = moves.tolist()
         if step % LONGEST_GAP == 0:
             self.touch(parameter, torch.arange(len(parameter), device=parameter.device))
 
 
-def _kernels_for(parameter: nn.Parameter) -> ModuleType | None:
-    """The kernels, where they fit a parameter and numba is installed."""
+def _fits_core(parameter: nn.Parameter) -> bool:
+    """Return whether the core takes a parameter."""
     fits = parameter.device.type == "cpu" and parameter.dtype in (torch.float32, torch.float64)
-    return _kernels() if fits and parameter.ndim == 2 and parameter.is_contiguous() else None
+    return fits and parameter.ndim == 2 and parameter.is_contiguous()
+
+
+def _in_core(parameter: nn.Parameter, state: dict[str, Any]) -> EmbeddingRows:
+    """Return the memory of a parameter and its state, as the core takes it."""
+    tensors = (parameter.detach(), state["exp_avg"], state["exp_avg_sq"], state["last"])
+    return EmbeddingRows(*(tensor.numpy() for tensor in tensors))
 
 
 @functools.cache
-def _kernels() -> ModuleType | None:
-    if importlib.util.find_spec("numba") is None:
-        return None
-    from . import row_kernels
-
-    return row_kernels
-
-
-@functools.cache
-def _powers(base: float, kind: Any) -> np.ndarray:
+def _powers(base: float) -> np.ndarray:
     """base^k for every gap k."""
-    return (base ** np.arange(LONGEST_GAP + 1)).astype(kind)
+    return base ** np.arange(LONGEST_GAP + 1)
 
 
 def _coalesced(gradient: Tensor) -> Tensor:

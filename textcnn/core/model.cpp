@@ -1,0 +1,230 @@
+#include "model.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "error.hpp"
+#include "json.hpp"
+#include "kernels.hpp"
+#include "pooling.hpp"
+#include "utf8.hpp"
+
+namespace textcnn {
+namespace {
+
+constexpr const char* kFormat = "textcnn-folded-2";
+
+int32_t number_of(const std::string& name, std::initializer_list<const char*> names, const char* setting) {
+  int32_t number = 0;
+  for (const char* own : names) {
+    if (name == own) return number;
+    ++number;
+  }
+  fail(std::string("config.json: ") + setting + ": got " + name + ", which does not exist; copy it again");
+}
+
+float float_of_half(uint16_t half) {
+  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
+  const uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
+  float value;
+  if (exponent == 0) {
+    value = std::ldexp(static_cast<float>(fraction), -24);
+    return sign ? -value : value;
+  }
+  const uint32_t bits = sign | (exponent == 31 ? 0x7F800000u : (exponent + 112) << 23) | fraction << 13;
+  std::memcpy(&value, &bits, 4);
+  return value;
+}
+
+std::vector<float> floats_of(const Tensor& tensor) {
+  std::vector<float> values(static_cast<size_t>(tensor.count()));
+  if (!values.empty()) std::memcpy(values.data(), tensor.data, values.size() * sizeof(float));
+  return values;
+}
+
+}  // namespace
+
+void table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t rows, int64_t components, int64_t columns,
+                      int8_t* table) {
+  std::vector<float> wide(static_cast<size_t>(components * columns));
+  for (size_t i = 0; i < wide.size(); ++i) wide[i] = float_of_half(filters[i]);
+  std::vector<float> sums(static_cast<size_t>(columns));
+  for (int64_t row = 0; row < rows; ++row)
+    kernels().row_of_factors(vectors + row * components, wide.data(), components, columns, sums.data(), table + row * columns);
+}
+
+Model::Model(std::string_view config_json, std::string_view tokenizer_json, std::string_view tables_bytes) {
+  const Json config = Json::parse(config_json, "config.json");
+  const SafeTensors tensors(tables_bytes, "folded.safetensors");
+  const auto format = tensors.metadata().find("format");
+  if (format == tensors.metadata().end() || format->second != kFormat)
+    fail("folded.safetensors: got format " + (format == tensors.metadata().end() ? "none" : format->second) + "; expected " +
+         kFormat + "; fold the model again");
+  tokenizer_ = std::make_unique<Tokenizer>(tokenizer_json);
+
+  labels_.resize(config["id2label"].members().size());
+  for (const auto& [key, label] : config["id2label"].members()) {
+    const auto index = static_cast<size_t>(std::strtoll(key.c_str(), nullptr, 10));
+    if (index >= labels_.size()) fail("config.json: id2label: got id " + key + "; expected 0 to one less than the labels");
+    labels_[index] = label.text();
+  }
+  multi_label_ = config["problem_type"].text_or("") == "multi_label_classification";
+  const int64_t members = config["num_members"].integer_or(1);
+  for (const Json& size : config["kernel_sizes"].items()) kernel_sizes_.push_back(size.integer());
+  const Json& filters = config["num_filters"];
+  for (size_t i = 0; i < kernel_sizes_.size(); ++i) {
+    if (filters.is_array() && filters.items().size() != kernel_sizes_.size())
+      fail("config.json: num_filters: got another number than of kernel_sizes; copy it again");
+    num_filters_.push_back(members * (filters.is_array() ? filters.items()[i].integer() : filters.integer()));
+  }
+
+  textcnn_tables_spec spec{};
+  spec.vocab_size = config["vocab_size"].integer();
+  spec.kernel_sizes = kernel_sizes_.data();
+  spec.num_filters = num_filters_.data();
+  spec.widths = static_cast<int64_t>(kernel_sizes_.size());
+  spec.classes = static_cast<int64_t>(labels_.size());
+  spec.stride = config["stride"].integer_or(1);
+  spec.dilation = config["dilation"].integer_or(1);
+  spec.padding = number_of(config["padding"].text_or("wide"), {"wide", "same", "valid"}, "padding");
+  spec.activation = number_of(config["activation"].text_or("relu"),
+                              {"relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"}, "activation");
+  spec.norm_epsilon = config["layer_norm_eps"].number_or(1e-5);
+  const auto floats = [&](const char* name, int64_t count) {
+    const Tensor& tensor = tensors.get(name, "F32", 1);
+    if (tensor.count() != count)
+      fail(std::string("folded.safetensors: tensor ") + name + " has another size than config.json says; fold the model again");
+    // A copy: tensors stand back to back, not at addresses that a float may have.
+    return copies_.emplace_back(floats_of(tensor)).data();
+  };
+  spec.features = tensors.get("scale", "F32", 1).count();
+  spec.scale = floats("scale", spec.features);
+  spec.bias = floats("bias", spec.features);
+  if (config["pooled_norm"].boolean_or(false)) {
+    spec.norm_weight = floats("norm_weight", spec.features);
+    spec.norm_bias = floats("norm_bias", spec.features);
+  }
+  const Tensor& ids = tensors.get("row_of_id", "I32", 1);
+  if (ids.count() != spec.vocab_size) fail("folded.safetensors: row_of_id has another size than vocab_size; fold the model again");
+  std::vector<int32_t> rows(static_cast<size_t>(ids.count()));
+  std::memcpy(rows.data(), ids.data, rows.size() * sizeof(int32_t));
+  spec.row_of_id = rows.data();
+
+  if (tensors.has("vectors")) {
+    const Tensor &vectors = tensors.get("vectors", "I8", 2), &weights = tensors.get("filters", "F16", 2);
+    if (vectors.shape[1] != weights.shape[0]) fail("folded.safetensors: vectors and filters do not fit; fold the model again");
+    spec.rows = vectors.shape[0];
+    spec.columns = weights.shape[1];
+    made_table_.resize(static_cast<size_t>(spec.rows * spec.columns));
+    std::vector<uint16_t> halves(static_cast<size_t>(weights.count()));
+    std::memcpy(halves.data(), weights.data, halves.size() * sizeof(uint16_t));
+    table_of_factors(reinterpret_cast<const int8_t*>(vectors.data), halves.data(), spec.rows, vectors.shape[1], spec.columns,
+                     made_table_.data());
+    spec.table = made_table_.data();
+    spec.is_int8 = 1;
+  } else {
+    spec.is_int8 = tensors.type("table") == "I8";
+    const Tensor& table = tensors.get("table", spec.is_int8 ? "I8" : "F32", 2);
+    spec.rows = table.shape[0];
+    spec.columns = table.shape[1];
+    spec.table = table.data;
+  }
+
+  const Tensor &weight = tensors.get("head_weight", "F32", 2), &bias = tensors.get("head_bias", "F32", 1);
+  if (weight.shape[0] != spec.classes || weight.shape[1] != spec.features || bias.count() != spec.classes)
+    fail("folded.safetensors: the head has another shape than config.json says; fold the model again");
+  const double temperature = config["temperature"].number_or(1);
+  if (!(temperature > 0) || !std::isfinite(temperature)) fail("config.json: temperature: expected a positive number; calibrate again");
+  const auto divided = [&](const Tensor& tensor) {
+    std::vector<float> out = floats_of(tensor);
+    for (float& value : out) value /= static_cast<float>(temperature);
+    return out;
+  };
+  head_weight_ = divided(weight);
+  head_bias_ = divided(bias);
+  spec.head_weight = head_weight_.data();
+  spec.head_bias = head_bias_.data();
+  tables_ = std::make_unique<Tables>(spec);
+  if (tokenizer_->vocab_size() > spec.vocab_size)
+    fail("tokenizer.json: got " + text_of(tokenizer_->vocab_size()) + " tokens; expected at most the model's " +
+         text_of(spec.vocab_size) + "; use the one that was saved with the model");
+}
+
+std::unique_ptr<textcnn_model> Model::open(const std::string& directory) {
+  const FileBytes config(directory + "/config.json"), tokenizer(directory + "/tokenizer.json");
+  auto tables = std::make_unique<FileBytes>(directory + "/folded.safetensors");
+  auto model = std::make_unique<textcnn_model>(config.bytes(), tokenizer.bytes(), tables->bytes());
+  model->file_ = std::move(tables);
+  return model;
+}
+
+int64_t Model::classify(std::string_view text, float* probabilities) const {
+  if (const int64_t at = first_invalid_utf8(text); at >= 0) fail("text: got a byte that is not UTF-8 at " + text_of(at));
+  const auto workspace = tokenizer_->workspace();
+  const auto pooling = tables_->pooling();
+  std::vector<float> features(static_cast<size_t>(tables_->features));
+  pooling->begin();
+  tokenizer_->encode_pieces(text, *workspace, workspace->ids,
+                            [&](const Ids& piece) { pooling->push(piece.values.data(), piece.count); });
+  pooling->finish(features.data());
+  kernels().apply_head(*tables_, features.data(), probabilities);
+  const auto count = static_cast<int64_t>(labels_.size());
+  const int64_t best = std::max_element(probabilities, probabilities + count) - probabilities;
+  if (multi_label_) {
+    for (int64_t c = 0; c < count; ++c) probabilities[c] = 1 / (1 + std::exp(-probabilities[c]));
+    return best;
+  }
+  const float largest = probabilities[best];
+  float total = 0;
+  for (int64_t c = 0; c < count; ++c) total += probabilities[c] = std::exp(probabilities[c] - largest);
+  for (int64_t c = 0; c < count; ++c) probabilities[c] /= total;
+  return best;
+}
+
+}  // namespace textcnn
+
+using namespace textcnn;
+
+textcnn_model* textcnn_open(const char* directory) {
+  return guarded<textcnn_model*>(nullptr, [&] {
+    try {
+      return Model::open(directory).release();
+    } catch (const NotCompiled& why) {
+      fail("tokenizer.json is not compiled (" + why.reason + "); use the model from Python");
+    }
+  });
+}
+
+textcnn_model* textcnn_open_memory(const char* config, size_t config_bytes, const char* tokenizer, size_t tokenizer_bytes,
+                                   const char* tables, size_t tables_bytes) {
+  return guarded<textcnn_model*>(nullptr, [&] {
+    try {
+      return new textcnn_model({config, config_bytes}, {tokenizer, tokenizer_bytes}, {tables, tables_bytes});
+    } catch (const NotCompiled& why) {
+      fail("tokenizer.json is not compiled (" + why.reason + "); use the model from Python");
+    }
+  });
+}
+
+void textcnn_close(textcnn_model* model) { delete model; }
+
+int64_t textcnn_classes(const textcnn_model* model) { return static_cast<int64_t>(model->labels().size()); }
+
+const char* textcnn_label(const textcnn_model* model, int64_t index) {
+  const auto& labels = model->labels();
+  return index >= 0 && index < static_cast<int64_t>(labels.size()) ? labels[static_cast<size_t>(index)].c_str() : nullptr;
+}
+
+int64_t textcnn_classify(const textcnn_model* model, const char* text, size_t bytes, float* probabilities) {
+  return guarded<int64_t>(-1, [&] { return model->classify({text, bytes}, probabilities); });
+}
+
+int32_t textcnn_table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t rows, int64_t components,
+                                 int64_t columns, int8_t* table) {
+  return guarded<int32_t>(-1, [&] {
+    table_of_factors(vectors, filters, rows, components, columns, table);
+    return 0;
+  });
+}
