@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from folded_models import make_model
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
+from textcnn.core.library import available_instructions, instructions_of
+from textcnn.fold import fold
 from textcnn.runtime.tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 
 SENTENCES = [
@@ -116,8 +119,14 @@ TOKENIZERS: dict[str, Callable[[], Tokenizer]] = {
 
 
 @cache
+def _text(kind: str) -> str:
+    # Once: a trainer does not make the same vocabulary twice.
+    return TOKENIZERS[kind]().to_str()
+
+
+@cache
 def _pair(kind: str) -> tuple[CompiledTokenizer, ReferenceTokenizer]:
-    text = TOKENIZERS[kind]().to_str()
+    text = _text(kind)
     compiled = compile_tokenizer(text)
     assert isinstance(compiled, CompiledTokenizer)
     return compiled, ReferenceTokenizer(text)
@@ -190,13 +199,81 @@ def test_a_word_may_be_as_long_as_the_file_says() -> None:
 
 
 @pytest.mark.parametrize("kind", TOKENIZERS)
-def test_pieces_of_a_long_text_have_the_ids_of_the_whole(kind: str) -> None:
-    compiled, _ = _pair(kind)
-    text = "  ".join([*SENTENCES, " a  b ", "x" * 40, "[CLS] é! end", "\U0001d16d\U0001d172", "'s 't"]) * 3 + " \n"
-    for long_text in (text, text.strip(), "x" * 300, " " * 300, ""):
-        wanted = compiled.encode_batch([long_text])[0].tolist()
-        for size in (1, 2, 3, 50, 10_000):
-            assert np.concatenate(list(compiled.encode_pieces(long_text, size))).tolist() == wanted, (size, long_text)
+def test_a_long_text_is_answered_as_its_ids_are(kind: str) -> None:
+    # Text of this length is tokenized and pooled piece by piece; `encode` cuts nothing.
+    compiled, reference = _pair(kind)
+    folded = fold(make_model(vocab_size=compiled.vocab_size), _text(kind))
+    part = "  ".join([*SENTENCES, " a  b ", "x" * 40, "\U0001d16d\U0001d172", "'s 't"])
+    long = part * (300_000 // len(part)) + " \n"
+    for text in (long, long.strip(), long + "[CLS] end", "x" * 300_000, " " * 300_000, "x " * 100_000):
+        ids, offsets = reference.encode_batch([text])
+        assert (folded.logits([text]) == folded.logits_of_ids(ids, offsets)).all()
+
+
+@pytest.mark.parametrize("kind", TOKENIZERS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=_texts)
+@example(text="")
+@example(text="x\u0301y  [CLS] é! end")
+def test_places_of_tokens_are_those_of_tokenizers(kind: str, text: str) -> None:
+    compiled, reference = _pair(kind)
+    assert compiled.spans(text) == reference.spans(text), ascii(text)
+
+
+@pytest.mark.parametrize("trims", [False, True])
+@pytest.mark.parametrize("prefix", [False, True])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=_texts)
+@example(text="\ta b")
+@example(text="  two  spaces ")
+def test_byte_level_tokens_without_their_spaces(trims: bool, prefix: bool, text: str) -> None:
+    compiled, reference = _byte_level_pair(trims, prefix)
+    assert compiled.spans(text) == reference.spans(text), ascii(text)
+
+
+@cache
+def _byte_level_pair(trims: bool, prefix: bool) -> tuple[CompiledTokenizer, ReferenceTokenizer]:
+    tokenizer = _bpe(pre_tokenizers.ByteLevel(add_prefix_space=prefix))
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=trims, add_prefix_space=prefix)
+    text = tokenizer.to_str()
+    return CompiledTokenizer(text), ReferenceTokenizer(text)
+
+
+ADDED = [
+    AddedToken("<mask>", lstrip=True, normalized=False),
+    AddedToken("<e>", rstrip=True, normalized=False),
+    AddedToken("word", single_word=True, normalized=False),
+    AddedToken("<e><f>", normalized=False),
+]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "words whitespace", "bpe", "metaspace always", "unigram", "characters"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(parts=st.lists(_pieces | st.sampled_from(["<mask>", "<e>", "<e><f>", "word", " ", "  ", "é"]), max_size=7))
+@example(parts=["a ", "<mask>", " ", "<e>", "  b", "word", "y word ", "<e><f>"])
+def test_added_tokens_are_cut_out_as_tokenizers_does(kind: str, parts: list[str]) -> None:
+    compiled, reference = _pair_with_added(kind)
+    text = "".join(parts)
+    assert compiled.encode_batch([text])[0].tolist() == reference.encode_batch([text])[0].tolist(), ascii(text)
+    assert compiled.spans(text) == reference.spans(text), ascii(text)
+
+
+@cache
+def _pair_with_added(kind: str) -> tuple[CompiledTokenizer, ReferenceTokenizer]:
+    tokenizer = TOKENIZERS[kind]()
+    tokenizer.add_tokens(ADDED)
+    text = tokenizer.to_str()
+    return CompiledTokenizer(text), ReferenceTokenizer(text)
+
+
+@pytest.mark.parametrize("name", available_instructions())
+def test_every_set_of_instructions_gives_the_same_ids(name: str) -> None:
+    texts = [*SENTENCES, "Plain words, 64 bytes and more of them; " * 5, "x" * 70 + " y", "tab\tand  spaces", "a.b,c"]
+    for kind in TOKENIZERS:
+        # A new tokenizer, because one remembers its words.
+        with instructions_of(name):
+            ids, _ = CompiledTokenizer(_text(kind)).encode_batch(texts)
+        assert ids.tolist() == _pair(kind)[1].encode_batch(texts)[0].tolist(), kind
 
 
 def test_more_words_than_the_memory_holds() -> None:

@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import functools
 from collections.abc import Iterator
-from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
 from typing import Any
 
 import numpy as np

@@ -80,6 +80,7 @@ bool Normalizer::sorts_marks() const { return std::count(steps_.begin(), steps_.
 void Normalizer::apply_step(Kind kind, OriginText& text) {
   OriginText out;
   out.points.reserve(text.points.size());
+  std::vector<uint8_t> is_first;  // of the code points that one became
   std::u32string form;
   for (size_t i = 0; i < text.points.size(); ++i) {
     const uint32_t point = text.points[i];
@@ -106,8 +107,17 @@ void Normalizer::apply_step(Kind kind, OriginText& text) {
     }
     out.points += form;
     out.origins.insert(out.origins.end(), form.size(), text.origins[i]);
+    if (kind == Kind::decompose)
+      for (size_t k = 0; k < form.size(); ++k) is_first.push_back(k == 0);
   }
-  if (kind == Kind::decompose) order_marks(out.points);
+  if (kind == Kind::decompose) {
+    order_marks(out.points, is_first);
+    // The library counts originals as it goes, so that sorted marks stand for one another.
+    for (size_t i = 0, next = 0; i < out.points.size(); ++i) {
+      if (is_first[i]) ++next;
+      out.origins[i] = text.origins[next == 0 ? 0 : next - 1];
+    }
+  }
   text = std::move(out);
 }
 

@@ -78,17 +78,24 @@ uint32_t combining_class(uint32_t point) {
   return found == nullptr ? 0 : found->number;
 }
 
-void order_marks(std::u32string& text) {
+void order_marks(std::u32string& text, std::vector<uint8_t>& flags) {
+  struct Mark {
+    uint32_t number;
+    char32_t point;
+    uint8_t flag;
+  };
+  std::vector<Mark> run;
   for (size_t begin = 0; begin < text.size();) {
-    if (combining_class(text[begin]) == 0) {
-      ++begin;
-      continue;
+    run.clear();
+    size_t end = begin;
+    for (uint32_t number; end < text.size() && (number = combining_class(text[end])) != 0; ++end)
+      run.push_back({number, text[end], flags[end]});
+    std::stable_sort(run.begin(), run.end(), [](const Mark& a, const Mark& b) { return a.number < b.number; });
+    for (size_t i = 0; i < run.size(); ++i) {
+      text[begin + i] = run[i].point;
+      flags[begin + i] = run[i].flag;
     }
-    size_t end = begin + 1;
-    while (end < text.size() && combining_class(text[end]) != 0) ++end;
-    std::stable_sort(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end),
-                     [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
-    begin = end;
+    begin = end + 1;
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace textcnn::unicode {
 
@@ -28,7 +29,7 @@ void append_lowercase(uint32_t point, std::u32string& out);
 void append_decomposition(uint32_t point, std::u32string& out);
 // The class by which canonical ordering sorts marks; 0 for what stays where it is.
 uint32_t combining_class(uint32_t point);
-// Sorts each run of marks by their classes, equal ones as they stand.
-void order_marks(std::u32string& text);
+// Sorts each run of marks by their classes, equal ones as they stand; `flags`, one for each, go with them.
+void order_marks(std::u32string& text, std::vector<uint8_t>& flags);
 
 }  // namespace textcnn::unicode
