@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_the_verb_writes_what_training_starts_from(
     transformer: str, tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the checkpoint had been named by its Hub id.
-    monkeypatch.setattr("textcnn.vectors.base_model", lambda source: "me/checkpoint")
+    monkeypatch.setattr(sys.modules["textcnn.vectors"], "base_model", lambda source: "me/checkpoint")
     main(
         [
             "vectors",

@@ -18,8 +18,8 @@ import textcnn
 from textcnn.cli import main
 from textcnn.distillation import adapt as module
 from textcnn.distillation import replacement
-from textcnn.distillation.pretrain import MaskedLMModule, pretrain
 from textcnn.distillation.masked_lm import hidden_logits
+from textcnn.distillation.pretrain import MaskedLMModule, pretrain
 from textcnn.distillation.replacement import replace_words
 from textcnn.distillation.teach import teach
 from textcnn.distillation.transfer import AugmentationSettings, read_unlabelled
@@ -62,7 +62,9 @@ def test_a_transformer_learns_the_hidden_words_and_is_taught_afterwards(
     arguments = ["pretrain", headless, "--texts", str(texts), "--output", str(adapted)]
     main([*arguments, "--max_epochs", "15", "--batch_size", "16", "--learning_rate", "0.01", "--max_length", "16"])
     after = json.loads((adapted / "scores.json").read_text())["val_loss"]
-    before = pretrain(headless, texts, tmp_path / "before", max_epochs=1, **{**QUICK, "learning_rate": 1e-9})["val_loss"]
+    before = pretrain(headless, texts, tmp_path / "before", max_epochs=1, **{**QUICK, "learning_rate": 1e-9})[
+        "val_loss"
+    ]
     assert after < 0.75 * before
     _, report = AutoModelForMaskedLM.from_pretrained(adapted, output_loading_info=True)
     assert not report["missing_keys"]
@@ -280,7 +282,7 @@ def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, mask
         replace_words(["a lovely film"], headless)
     with pytest.raises(ValueError, match="whose tokenizer has no mask token; expected a transformer"):
         pretrain(transformer, ["a lovely film"] * 5, tmp_path / "run")
-    for open_it in (adapt, teach):
+    for open_it in (pretrain, teach):
         with pytest.raises(FileNotFoundError, match=r"model: got '.*headles'; .* \(did you mean '.*headless'\?\)"):
             open_it(str(tmp_path / "headles"), str(reviews), tmp_path / "run")
     bare = tmp_path / "bare"

@@ -86,7 +86,7 @@ def report(folder: Path, data: str, *more: str) -> str:
 
 def test_two_classes(reviews: Path, tmp_path: Path, capsys: Any) -> None:
     run = tmp_path / "run"
-    options = {"num_filters": 8, "max_epochs": 2, "log_every_n_steps": 1, "enable_progress_bar": False}
+    options = {"num_filters": 8, "max_epochs": 2, "log_every_n_steps": 1, "progress": False}
     textcnn.train(str(reviews), run, **options)
     page = report(run, str(reviews))
     said = capsys.readouterr().out

@@ -68,6 +68,8 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(128 + 13)
     except OSError as error:
         # A full disk behind standard output.
+        if os.environ.get("TEXTCNN_DEBUG"):
+            raise
         _discard_output()
         fail(f"standard output: {error.strerror or error}")
 
