@@ -173,12 +173,13 @@ def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
 
 def test_the_scores_as_json(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
-    data, path = write(tmp_path / "data.jsonl", rows_for(folder)), tmp_path / "new" / "folder" / "scores.json"
-    main(["evaluate", str(folder), "--data", data, "--json", str(path), "--resamples", "20"])
-    written = json.loads(path.read_text())
+    data = write(tmp_path / "data.jsonl", rows_for(folder))
+    main(["evaluate", str(folder), "--data", data, "--json", "--resamples", "20"])
+    printed = capsys.readouterr()
+    written = json.loads(printed.out)
     assert written["texts"] == 160
     assert written["scores"]["accuracy"]["low"] <= written["scores"]["accuracy"]["value"]
-    assert "dropped" not in capsys.readouterr().out
+    assert "dropped" not in printed.err
 
 
 @pytest.mark.parametrize(
