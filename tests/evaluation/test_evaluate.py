@@ -161,14 +161,14 @@ def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
     rows = rows_for(folder)
     rows += [{**rows[5], "label": None}] * 4 + [{**rows[5], "text": None}] * 2
-    data, path = write(tmp_path / "data.jsonl", rows), tmp_path / "scores.json"
-    page = report(folder, data, "--json", str(path))
-    said = capsys.readouterr().out
-    assert said.startswith("160 texts of ")
+    data = write(tmp_path / "data.jsonl", rows)
+    page = report(folder, data, "--json")
+    printed = capsys.readouterr()
     counted = "dropped: 2 rows without a text, 4 rows without a label"
-    assert f"{counted}\n" in said
+    assert f"{counted}\n" in printed.err
     assert counted in page
-    assert json.loads(path.read_text())["dropped"] == {"without_text": 2, "without_label": 4}
+    assert json.loads(printed.out)["texts"] == 160
+    assert json.loads(printed.out)["dropped"] == {"without_text": 2, "without_label": 4}
 
 
 def test_the_scores_as_json(tmp_path: Path, capsys: Any) -> None:
