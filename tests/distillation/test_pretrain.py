@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, BertFo
 
 import textcnn
 from textcnn.cli import main
-from textcnn.distillation import adapt as module
+from textcnn.distillation import pretrain as module
 from textcnn.distillation import replacement
 from textcnn.distillation.masked_lm import hidden_logits
 from textcnn.distillation.pretrain import MaskedLMModule, pretrain
