@@ -193,7 +193,8 @@ def test_hyphens_and_underscores_are_one(capsys):
     ("given", "meant"),
     [
         ("trainer.epochs", "trainer.max_epochs"), ("epoch", "trainer.max_epochs"), ("model.lr", "model.learning_rate"),
-        ("lr", "model.learning_rate"), ("bs", "data.batch_size"), ("model.num_filters", "model.architecture.num_filters"),
+        ("lr", "model.learning_rate"), ("bs", "data.batch_size"),
+        ("model.num_filters", "model.architecture.num_filters"),
         ("data.pth", "data.path"), ("output", "output_dir"),
     ],
 )  # fmt: skip
@@ -560,8 +561,8 @@ def test_a_copied_run_is_asked_with_what_lies_in_its_folder(trained, tmp_path, m
     monkeypatch.chdir(tmp_path)
 
     def predicted(*options):
-        run("predict", "--config", "copy/config.yaml", *options, "--force", "--data.predict_path", str(data / "test.csv"),
-            "--output", "out.parquet")  # fmt: skip
+        run("predict", "--config", "copy/config.yaml", *options, "--data.predict_path", str(data / "test.csv"),
+            "--output", "out.parquet", "--force")  # fmt: skip
         return pq.read_table("out.parquet")
 
     found = predicted()

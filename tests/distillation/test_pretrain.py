@@ -302,7 +302,7 @@ def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, mask
     with pytest.raises(ValueError, match=r"model: got .*student, which cannot be read \(Unrecognized"):
         pretrain(str(tmp_path / "student"), ["a lovely film"] * 5, tmp_path / "run")
     for name, value, said in (
-        ("epochs", 0, "expected at least 1"),
+        ("max_epochs", 0, "expected at least 1"),
         ("batch_size", 0, "expected at least 1"),
         ("max_length", 2, "expected at least 3, a token between"),
         ("learning_rate", -1.0, "expected a number between 0 and 1"),
