@@ -41,9 +41,9 @@ def expand(markdown: str) -> str:
 
 def verbs() -> str:
     """The verbs of the command line as a table."""
-    from textcnn.cli import VERBS
+    from textcnn.cli import JOBS, VERBS
 
-    rows = [f"| `textcnn {verb}` | {what} |" for verb, (_, what) in VERBS.items()]
+    rows = [f"| `textcnn {verb}` | {what} |" for verb, what in {**VERBS, **JOBS}.items()]
     return "\n".join(["| verb | what it does |", "|---|---|", *rows])
 
 

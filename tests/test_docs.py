@@ -62,10 +62,8 @@ def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
     import textcnn
 
     monkeypatch.chdir(tmp_path)
-    textcnn.train(
-        "python-docstrings", "runs/docs", max_epochs=1, num_filters=8, embedding_dim=16, enable_progress_bar=False
-    )
-    textcnn.train(str(reviews), "runs/reviews", max_epochs=1, log_every_n_steps=1, enable_progress_bar=False)
+    textcnn.train("python-docstrings", "runs/docs", max_epochs=1, num_filters=8, embedding_dim=16, progress=False)
+    textcnn.train(str(reviews), "runs/reviews", max_epochs=1, log_every_n_steps=1, progress=False)
     main(["export", "runs/reviews", "--format", "onnx", "--output", "reviews.onnx"])
     from textcnn import LabelFilter, TextCNNClassifier
 

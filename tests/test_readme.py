@@ -31,7 +31,8 @@ def test_shell_blocks(tmp_path, monkeypatch, reviews):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new.csv").write_text("text\na lovely film\nawful\n")
     (tmp_path / "vectors.txt").write_text("film 1 2 3\nplot 3 2 1\ngreat 0 1 0\n")
-    quick = {"fit": QUICK, "validate": QUICK[-2:], "predict": QUICK[-2:]}
+    quick = {"train": ["--max_epochs", "1", "--log_every_n_steps", "1", "--no_progress"], "fit": QUICK}
+    quick["calibrate"] = ["--data", "reviews.csv"]
     for language, block in BLOCKS:
         for line in block.splitlines() if language == "sh" else []:
             run_command(line, quick)

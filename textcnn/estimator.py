@@ -188,6 +188,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         from .artifact import TrainingRecord, read_artifact, save_artifact
         from .data.replaced import ReplacedTrainData
         from .model import Architecture
+        from .settings import RunSettings
         from .training import ClassificationModule
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
@@ -211,12 +212,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         module = ClassificationModule(**sizes(data), architecture=Architecture(**network), **for_module)
         if previous is not None:
             module.model.load_state_dict(read_artifact(previous)[0].state_dict())
-        options: dict[str, Any] = {"max_epochs": self.max_epochs, "enable_progress_bar": self.verbose}
-        write_config(output_dir, self.random_state, for_data, network, for_module, options)
-        options["logger"] = False
+        write_config(output_dir, self.random_state, for_data, network, for_module, {"max_epochs": self.max_epochs})
         if "validation" in splits:
-            trainer = make_trainer(output_dir, options)
+            run = RunSettings(max_epochs=self.max_epochs, progress=self.verbose)
+            trainer = make_trainer(output_dir, run, logger=False)
         else:
+            options = {"max_epochs": self.max_epochs, "enable_progress_bar": self.verbose, "logger": False}
             trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **options})
         with keyboard_stops():
             trainer.fit(module, datamodule=data)

@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..runtime.storage import write_text
+
 PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numpy", "scikit-learn")
 
 
@@ -21,13 +23,12 @@ def machine() -> dict[str, Any]:
 def write_figures(path: str | Path, figures: Mapping[str, Any], **about: Any) -> None:
     """Writes figures as JSON, with the machine and the versions they were made with."""
     from .. import __version__
-    from ..runtime.storage import write_text
 
     versions = {"python": platform.python_version(), "textcnn": __version__}
     versions |= {package: version(package) for package in PACKAGES}
     content = {"machine": machine(), "versions": versions, **about, "figures": figures}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    write_text(Path(path), json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(Path(path), json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def _processor() -> str:

@@ -5,9 +5,8 @@ Shapes: `N` texts, `V` tokens of the vocabulary, `C` labels.
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,13 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..settings import DataSettings
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import encode_texts
 from .errors import DataError
 from .io.sources import open_source
 from .memory import InMemoryData
-from .options import DataOptions
 from .prediction import open_rows, texts_of
 from .stream_batches import StreamLoader
 from .streams import StreamedData
@@ -43,34 +42,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
             validation.<ext>, test.<ext>; a DataFrame, the pair (texts, labels), a Dataset, DatasetDict or
             IterableDataset, or a dict of these by split; or "python-docstrings", built from the running Python. None
             is for labelling only, with labels, problem_type and tokenizer of a trained model.
-        config_name: Configuration of a Hub data set.
-        revision: Branch, tag or commit of a Hub data set.
-        train_split: Split to train on.
-        validation_split: Split to validate on; default: found by its usual names, else held out of the train split.
-        test_split: Split to test on; default: found by its usual names.
-        text_column: Column of the texts; default: found by its name.
-        label_column: Column of the labels; default: found by its name (a `labels` column of lists comes before
-            `label`).
-        labels: Label names in the order of their ids; default: those of the ClassLabel, else sorted.
-        problem_type: single_label_classification or multi_label_classification; default: found from the labels.
-        tokenizer: A directory or Hub id, a PreTrainedTokenizerFast, or the kind to train on the train texts:
-            wordpiece, word, bpe, char, byte. Default: that of `vectors`, else wordpiece.
-        vocab_size: Largest vocabulary of a tokenizer that is trained.
-        lowercase: Lower-case in a tokenizer that is trained.
-        min_frequency: Least number of occurrences of a word or piece in a tokenizer that is trained.
-        vectors: Initial embeddings: a checkpoint (directory or Hub id) or a word-vector file, or a list of them, whose
-            vectors stand side by side; the first with a tokenizer lends it.
-        max_length: Number of tokens that texts are cut to; default: no cut.
-        batch_size: Texts in a training batch.
-        eval_batch_size: Texts in any other batch.
-        validation_fraction: Fraction of the train rows to hold out where there is no validation split.
-        num_folds: Number of folds for cross-validation on the train split.
-        fold: Number (from 0) of the fold that is the test split.
-        streaming: Read the data as it is used, in constant memory.
-        strict: Refuse rows without a text or label, and labels that the train split lacks, instead of leaving them out.
-        num_workers: Processes that make batches; 0 is fast enough for most.
-        seed: Seed of the order, the held-out rows and the folds.
         predict_path: Texts to label: anything `path` can be; needs no labels.
+        settings: Fields of DataSettings: splits, columns, tokenizer, vectors, batches, seed.
 
     Example:
         >>> data = TextDataModule("reviews.csv")  # doctest: +SKIP
@@ -78,64 +51,17 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         (['negative', 'positive'], 'single_label_classification')
     """
 
-    def __init__(
-        self,
-        path: str | Any | None = None,
-        config_name: str | None = None,
-        revision: str | None = None,
-        train_split: str = "train",
-        validation_split: str | None = None,
-        test_split: str | None = None,
-        text_column: str | None = None,
-        label_column: str | None = None,
-        labels: Sequence[str] | None = None,
-        problem_type: str | None = None,
-        tokenizer: str | Any | None = None,
-        vocab_size: int = 30_000,
-        lowercase: bool = True,
-        min_frequency: int = 2,
-        vectors: list[str] | str | os.PathLike[str] | None = None,
-        max_length: int | None = None,
-        batch_size: int = 64,
-        eval_batch_size: int = 256,
-        validation_fraction: float = 0.1,
-        num_folds: int | None = None,
-        fold: int | None = None,
-        streaming: bool = False,
-        strict: bool = False,
-        num_workers: int = 0,
-        seed: int = 0,
-        predict_path: str | Any | None = None,
-    ) -> None:
+    def __init__(self, path: str | Any | None = None, predict_path: str | Any | None = None, **settings: Any) -> None:
         super().__init__()
         # batches come whole from numpy, so that a worker would cost more than it saves
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        self.path, self.config_name, self.revision = path, config_name, revision
-        self.streaming, self.predict_path = streaming, predict_path
-        self.tokenizer_source, self.vocab_size_limit = tokenizer, vocab_size
-        self.lowercase, self.min_frequency, self.vectors = lowercase, min_frequency, vectors
+        self.path, self.predict_path = path, predict_path
+        self.options = DataSettings(**settings)
+        self.tokenizer_source, self.vocab_size_limit = self.options.tokenizer, self.options.vocab_size
+        self.vectors = self.options.vectors
         self._vectors: dict[int | None, InitialVectors] = {}
-        self._vectors_seed = seed
         # Column of the training texts of a model that labels the texts of predict_path.
         self.trained_on: str | None = None
-        self.options = DataOptions(
-            train_split=train_split,
-            validation_split=validation_split,
-            test_split=test_split,
-            text_column=text_column,
-            label_column=label_column,
-            labels=labels,
-            problem_type=problem_type,
-            max_length=max_length,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            validation_fraction=validation_fraction,
-            num_folds=num_folds,
-            fold=fold,
-            strict=strict,
-            num_workers=num_workers,
-            seed=seed,
-        )
 
     @cached_property
     def _data(self) -> InMemoryData | StreamedData:
@@ -143,8 +69,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
         if self.path is None:
             raise DataError("path: got no data; expected a file, folder, Hub name or data in memory; give --data.path")
-        source = open_source(self.path, self.config_name, self.revision, self.streaming)
-        streamed = self.streaming or not isinstance(source.load(self.options.train_split), Dataset)
+        source = open_source(self.path, self.options.config_name, self.options.revision, self.options.streaming)
+        streamed = self.options.streaming or not isinstance(source.load(self.options.train_split), Dataset)
         data = StreamedData(source, self.options) if streamed else InMemoryData(source, self.options)
         wanted = self.options.problem_type
         if wanted is not None and wanted != _problem_type(data):

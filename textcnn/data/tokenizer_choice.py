@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+    from ..settings import DataSettings
     from ..vectors import InitialVectors
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")
@@ -21,11 +22,9 @@ class TokenizerChoice:
 
     tokenizer_source: Any
     vocab_size_limit: int
-    lowercase: bool
-    min_frequency: int
     vectors: Any
+    options: DataSettings
     _vectors: dict[int | None, InitialVectors]
-    _vectors_seed: int
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -43,7 +42,7 @@ class TokenizerChoice:
         """Return a tokenizer of a kind, trained on texts with the options of this data."""
         from ..tokenization import train_tokenizer
 
-        return train_tokenizer(texts, kind, self.vocab_size_limit, self.lowercase, self.min_frequency)
+        return train_tokenizer(texts, kind, self.vocab_size_limit, self.options.lowercase, self.options.min_frequency)
 
     def tokenizer_texts(self) -> Iterable[str]:
         """Return the texts that a tokenizer is trained on."""
@@ -78,7 +77,7 @@ class TokenizerChoice:
             from ..vectors import load_vectors
 
             self._vectors[embedding_dim] = load_vectors(
-                self.vectors, self.tokenizer, embedding_dim, seed=self._vectors_seed
+                self.vectors, self.tokenizer, embedding_dim, seed=self.options.seed
             )
         return self._vectors[embedding_dim]
 

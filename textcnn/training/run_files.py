@@ -34,6 +34,7 @@ def write_config(
     architecture: Mapping[str, Any],
     module: Mapping[str, Any],
     trainer: Mapping[str, Any],
+    early_stopping: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the settings of a run as `textcnn fit --config` reads them.
 
@@ -46,6 +47,7 @@ def write_config(
         architecture: Arguments of Architecture.
         module: Arguments of the training module.
         trainer: Arguments of Lightning's Trainer.
+        early_stopping: Arguments of EarlyStopping.
     """
     import yaml
 
@@ -57,6 +59,7 @@ def write_config(
         "data": absolute_paths(data),
         "model": {"architecture": dict(architecture), **module},
         "trainer": trainer,
+        **({"early_stopping": early_stopping} if early_stopping else {}),
     }
     write_text(folder / CONFIG_FILE, yaml.safe_dump(_plain(sections), sort_keys=False, allow_unicode=True))
 
