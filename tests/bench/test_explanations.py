@@ -60,9 +60,8 @@ def test_bench_explain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         [
             "bench",
             "explain",
-            "--model",
             str(folder),
-            "--data",
+            "--texts",
             str(texts),
             "--sums",
             str(texts),

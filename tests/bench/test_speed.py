@@ -45,7 +45,7 @@ def test_the_reference_computes_what_the_tables_hold() -> None:
 
 def test_bench_speed(artifact: Path, tmp_path: Path) -> None:
     texts, output = str(tmp_path / "texts.txt"), tmp_path / "speed.json"
-    arguments = ["--model", str(artifact), "--data", texts, "--peers", "tfidf", "--unicode", texts, "--resident"]
+    arguments = [str(artifact), "--texts", texts, "--peers", "tfidf", "--unicode", texts, "--resident"]
     main(["bench", "speed", *arguments, "--output", str(output)])
     written = json.loads(output.read_text())
     assert written["machine"]["cores"] >= 1
@@ -70,7 +70,7 @@ def test_bench_speed(artifact: Path, tmp_path: Path) -> None:
 )
 def test_mistakes(artifact: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     with pytest.raises(SystemExit) as stop:
-        main(["bench", "speed", "--model", str(artifact), "--data", "x.txt", *arguments])
+        main(["bench", "speed", str(artifact), "--texts", "x.txt", *arguments])
     assert stop.value.code == 2
     assert said in capsys.readouterr().err
 
@@ -120,7 +120,7 @@ def test_bench_train(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(training, "synthetic", lambda count, length: [np.ones(length, np.int64)] * 2)
     monkeypatch.setattr(training, "MEMORY", "print(3.0)")
     output = tmp_path / "train.json"
-    main(["bench", "train", "--data", str(reviews), "--output", str(output)])
+    main(["bench", "train", str(reviews), "--output", str(output)])
     figures = json.loads(output.read_text())["figures"]
     assert {"step_sorted_256", "step_unsorted_256", "step_sorted_50", "memory_512", "cost_growth", "fit_vs_op"} <= set(
         figures
@@ -135,7 +135,7 @@ def test_bench_int8(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for split in ("train", "test"):
         (folder / f"{split}.csv").write_text(reviews.read_text())
     output = tmp_path / "int8.json"
-    main(["bench", "int8", "--model", str(tmp_path / "run"), "--data", str(folder), "--output", str(output)])
+    main(["bench", "int8", str(tmp_path / "run"), "--data", str(folder), "--output", str(output)])
     figures = json.loads(output.read_text())["figures"]
     assert 0.9 < figures["label_agreement"]["value"] <= 1
     assert 0 < figures["max_probability_difference"]["value"] < 0.2

@@ -366,12 +366,12 @@ def test_numbers_where_texts_belong(write) -> None:
         ({"fold": 0}, "expected both or none"),
         ({"num_folds": 5, "fold": 5}, "fold from 0 to"),
         ({"num_folds": 1, "fold": 0}, "at least 2 folds"),
-        ({"labels": "a,b"}, "labels is the string 'a,b'"),
+        ({"labels": "a,b"}, "labels: got 'a,b'; expected a list of texts"),
         ({"problem_type": "single_label_clasification"}, "did you mean 'single_label_classification'"),
     ],
 )
 def test_bad_settings_are_refused_at_once(settings: dict[str, Any], message: str) -> None:
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(ValueError, match=message):
         TextDataModule("nothing is read", **settings)
 
 

@@ -178,7 +178,7 @@ def test_labels_that_the_model_lacks(tmp_path: Path, capsys: Any) -> None:
         row["label"] = "other"
     data = write(tmp_path / "data.jsonl", rows)
     page = report(folder, data)
-    said = capsys.readouterr().out
+    said = "".join(capsys.readouterr())
     note = "80 rows counted as wrong, with labels that the model lacks: other"
     assert note in said
     assert note in page
@@ -190,7 +190,7 @@ def test_labels_that_the_model_lacks(tmp_path: Path, capsys: Any) -> None:
     main(["calibrate", str(folder), "--data", data])
     said = capsys.readouterr()
     assert "from 80 texts" in said.out
-    assert "80 rows left out, with labels that the model lacks: other" in said.out
+    assert "80 rows left out, with labels that the model lacks: other" in said.err
     assert "warning: got 80 texts; expected 200 or more" in said.err
 
 

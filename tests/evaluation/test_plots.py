@@ -44,7 +44,7 @@ def test_bins_of_a_few_texts_are_off_the_line(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_curve_has_a_point_an_epoch(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    textcnn.train(str(reviews), tmp_path, num_filters=4, embedding_dim=8, max_epochs=3, enable_progress_bar=False)
+    textcnn.train(str(reviews), tmp_path, num_filters=4, embedding_dim=8, max_epochs=3, progress=False)
     figures = []
     plain = plots._svg
     monkeypatch.setattr(plots, "_svg", lambda figure, title: figures.append(figure) or plain(figure, title))

@@ -276,5 +276,5 @@ def test_long_texts_are_answered_as_any_other() -> None:
     folded = folded_model(dilation=2, kernel_sizes=[2, 5])
     rng = np.random.default_rng(0)
     text = " ".join(f"w{i}" for i in rng.integers(0, VOCAB_SIZE + 5, 150_000))
-    ids, offsets = folded._tokenizer.encode_batch([text])
+    ids, offsets = folded.tokenizer.encode_batch([text])
     assert (folded.logits([text]) == folded.logits_of_ids(ids, offsets)).all()

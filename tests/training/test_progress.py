@@ -35,7 +35,7 @@ def test_a_line_an_epoch_after_what_was_read(reviews: Path, tmp_path: Path, caps
     assert re.fullmatch(rf"epoch 2/2  train_loss {number}  val_loss {number}  val_micro_f1 {number}", epochs[1])
     assert len(epochs) == 2
     assert lines.index(epochs[0]) > lines.index("rows: train 108, validation 12")
-    textcnn.train(str(reviews), tmp_path, **QUICK, enable_progress_bar=False)
+    textcnn.train(str(reviews), tmp_path, **QUICK, progress=False, force=True)
     assert capsys.readouterr().err == ""
 
 
@@ -82,7 +82,7 @@ def test_nothing_to_resume_is_an_error(reviews: Path, tmp_path: Path, capsys: An
 def test_no_label_above_its_threshold_is_said(tmp_path: Path, capsys: Any) -> None:
     texts = [f"text {i} {'a' * (i % 3)}" for i in range(400)]
     labels = [["x"] * (i % 17 == 0) + ["y"] * (i % 19 == 0) + ["z"] * (i % 13 == 0) for i in range(400)]
-    settings = {**QUICK, "max_epochs": 1, "batch_size": 8, "learning_rate": 0.02, "enable_progress_bar": False}
+    settings = {**QUICK, "max_epochs": 1, "batch_size": 8, "learning_rate": 0.02, "progress": False}
     textcnn.train((texts, labels), tmp_path / "run", **settings)
     said = capsys.readouterr().err
     assert "no label reaches its threshold" in said
@@ -128,7 +128,7 @@ def test_a_test_split_with_other_labels_trains(reviews: Path, tmp_path: Path) ->
     lines = reviews.read_text().splitlines()
     (folder / "train.csv").write_text("\n".join(lines))
     (folder / "test.csv").write_text("\n".join([*lines[:11], *["a film,mixed"] * 10]))
-    textcnn.train(folder, tmp_path / "run", **{**QUICK, "max_epochs": 6}, learning_rate=0.01, enable_progress_bar=False)
+    textcnn.train(folder, tmp_path / "run", **{**QUICK, "max_epochs": 6}, learning_rate=0.01, progress=False)
     card = (tmp_path / "run" / "README.md").read_text()
     assert "10 of 20 test rows have labels that train lacks, mixed: they count as wrong" in card
     assert "| test_accuracy | 0.5000 |" in card

@@ -52,8 +52,8 @@ def test_a_student_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
 
-    def distil(name: str) -> dict[str, torch.Tensor]:
-        textcnn.distill(teacher, str(reviews), None, tmp_path / name, progress=False, **LEARN)
+    def distil(name: str, force: bool = False) -> dict[str, torch.Tensor]:
+        textcnn.distill(teacher, str(reviews), None, tmp_path / name, progress=False, force=force, **LEARN)
         return load_file(tmp_path / name / "model.safetensors")
 
     whole = distil("whole")
@@ -69,7 +69,7 @@ def test_a_student_goes_on_where_it_was(
         torch.testing.assert_close(again[name], tensor, atol=1e-6, rtol=1e-5)
     # A run that has ended is not gone on with.
     seen.clear()
-    distil("killed")
+    distil("killed", force=True)
     assert len(seen) == 28
 
 
@@ -80,8 +80,8 @@ def test_a_teacher_goes_on_where_it_was(
     with monkeypatch.context() as down:
         stop_at(7, TeacherModule, down)
         with pytest.raises(RuntimeError, match="no power"):
-            teach(transformer, str(reviews), tmp_path, epochs=2, batch_size=8, progress=False)
+            teach(transformer, str(reviews), tmp_path, max_epochs=2, batch_size=8, progress=False)
     seen = count_steps(TeacherModule, monkeypatch)
-    teach(transformer, str(reviews), tmp_path, epochs=2, batch_size=8, progress=False)
+    teach(transformer, str(reviews), tmp_path, max_epochs=2, batch_size=8, progress=False)
     assert seen == [*range(14), *range(14)][7:]
     assert not (tmp_path / "checkpoints").exists()

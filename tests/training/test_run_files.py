@@ -20,7 +20,7 @@ from textcnn.data.io.readers import Reader
 from textcnn.evaluation.calibrate import calibrate
 from textcnn.evaluation.labelled import held_out_rows, read_labelled
 
-QUICK: dict[str, Any] = {"num_filters": 4, "embedding_dim": 8, "max_epochs": 1, "enable_progress_bar": False}
+QUICK: dict[str, Any] = {"num_filters": 4, "embedding_dim": 8, "max_epochs": 1, "progress": False}
 QUIET = ["--trainer.enable_progress_bar", "false"]
 
 
@@ -99,7 +99,7 @@ def test_several_labels_and_nothing_held_out(tmp_path: Path) -> None:
     assert [[classifier.labels[c] for c in np.flatnonzero(row)] for row in rows.targets] == [
         by_text[t] for t in rows.texts
     ]
-    classifier = textcnn.train((texts, labels), tmp_path / "run", **QUICK, validation_fraction=0.0)
+    classifier = textcnn.train((texts, labels), tmp_path / "run", **QUICK, validation_fraction=0.0, force=True)
     with pytest.raises(DataError, match=r"of which nothing was held out; .* give --data"):
         held_out_rows(tmp_path / "run", classifier)
 
@@ -109,8 +109,7 @@ def test_a_student_and_an_estimator_are_runs(reviews: Path, tmp_path: Path, caps
         good = np.array(["lovely" in text for text in texts], dtype=float)
         return np.stack([1 - good, good], axis=1)
 
-    quick = {name: value for name, value in QUICK.items() if not name.startswith("enable")}
-    textcnn.distill(teacher, str(reviews), None, tmp_path / "student", progress=False, **quick)
+    textcnn.distill(teacher, str(reviews), None, tmp_path / "student", **QUICK)
     assert calibrate(tmp_path / "student").texts == 12
     capsys.readouterr()
     main(["validate", "--config", str(tmp_path / "student" / "config.yaml"), *QUIET])
@@ -131,6 +130,6 @@ def test_at_most_so_many_rows_are_kept(reviews: Path, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(run_files, "MOST_HELD_OUT", 5)
     for streaming in (False, True):
-        textcnn.train(str(reviews), tmp_path / "run", streaming=streaming, **QUICK)
+        textcnn.train(str(reviews), tmp_path / "run", streaming=streaming, force=streaming, **QUICK)
         (rows,) = Reader(tmp_path / "run" / "held_out.jsonl.gz").chunks()
         assert len(rows) == 5

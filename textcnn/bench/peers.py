@@ -21,16 +21,25 @@ PEERS = ("fasttext", "tfidf", "model2vec", "transformers")
 
 
 def fasttext_peer(texts: Sequence[str], labels: Sequence[str]) -> Peer:
-    """fastText, 100 dimensions, word bigrams (Joulin 2016, https://arxiv.org/abs/1607.01759), all lines in one call."""
+    """Return fastText, 100 dimensions, word bigrams (Joulin 2016, https://arxiv.org/abs/1607.01759), in one call."""
+    model = _fasttext(texts, labels)
+    # The Python wrapper around this call fails with numpy 2; this is what it calls, and faster than a call a text.
+    return lambda batch: model.f.multilinePredict([_line(text) + "\n" for text in batch], 1, 0.0, "strict")
+
+
+def write_fasttext(texts: Sequence[str], labels: Sequence[str], path: str) -> None:
+    """Write the model of `fasttext_peer` to a file."""
+    _fasttext(texts, labels).save_model(path)
+
+
+def _fasttext(texts: Sequence[str], labels: Sequence[str]) -> Any:
     fasttext = _import("fasttext")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.txt"
         lines = (f"__label__{label.replace(' ', '_')} {_line(t)}" for t, label in zip(texts, labels, strict=True))
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         with _silence():
-            model = fasttext.train_supervised(str(path), dim=100, wordNgrams=2, epoch=1, thread=1, verbose=0)
-    # The Python wrapper around this call fails with numpy 2; this is what it calls, and faster than a call a text.
-    return lambda batch: model.f.multilinePredict([_line(text) + "\n" for text in batch], 1, 0.0, "strict")
+            return fasttext.train_supervised(str(path), dim=100, wordNgrams=2, epoch=1, thread=1, verbose=0)
 
 
 # Settings of fastText from which its best is taken, by accuracy on held-out train texts.

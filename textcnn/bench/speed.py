@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..runtime.folded import FoldedTextCNN
 from ..settings.benchmarks import SpeedBenchSettings
 from . import peers
 from .figures import Figures
-from .processes import cold_start, resident_memory
+from .processes import cold_start, first_label, resident_memory
 from .timing import paired, per_call
 
 # Texts for what is slow: the ratio is of the same texts on either side.
@@ -78,7 +79,7 @@ def measure(
                 f"pooled_{name}_vs_conv1d", f"ids to pooled features, {name}, against nn.Conv1d and amax",
                 lambda folded=folded: folded.features_of_ids(few_ids, few_offsets), reference, count, rounds=3,
             )  # fmt: skip
-        encoder = exact._tokenizer.reference
+        encoder = exact.tokenizer.reference
         figures.ratio(
             "tokenizer_vs_tokenizers", "texts to ids, against tokenizers.encode_batch_fast, one thread",
             lambda: exact.encode(texts), lambda: encoder.encode_batch_fast(texts), len(texts),
@@ -112,6 +113,14 @@ def measure(
             "cold_start_vs_import_torch", "process start to first label over `import torch`",
             ours / theirs, "x", ours, theirs, "s",
         )  # fmt: skip
+        if "fasttext" in wanted:
+            path = str(Path(folder) / "fasttext.bin")
+            peers.write_fasttext(texts, rounded.predict(texts).tolist(), path)
+            ours, theirs = first_label(folder, short[0], path)
+            figures.add(
+                "first_label_fresh", "process start to first label, nothing cached, over fastText's",
+                ours / theirs, "x", ours, theirs, "s",
+            )  # fmt: skip
     return figures
 
 

@@ -41,6 +41,7 @@ void AddedTokens::open(const Json& tokens, bool has_normalizer) {
 }
 
 bool AddedTokens::may_hold(const char* text, int64_t begin, int64_t end) const {
+  if (begin == end) return false;
   for (const char first : first_bytes_)
     if (std::memchr(text + begin, first, static_cast<size_t>(end - begin)) != nullptr) return true;
   return false;

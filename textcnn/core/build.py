@@ -92,13 +92,19 @@ def build(target: Path = LIBRARY, flags: Sequence[str] = (), link: Sequence[str]
     return target
 
 
-def build_program(source: Path, target: Path, flags: Sequence[str] = ()) -> Path:
+def sanitized_sets() -> list[str]:
+    """Return the sets of instructions that tests under the sanitizers are built with: one wide, and the plain one."""
+    return [name for name in instruction_sets() if name in ("avx2", "neon", "plain")]
+
+
+def build_program(source: Path, target: Path, flags: Sequence[str] = (), sets: Sequence[str] | None = None) -> Path:
     """Compile a C++ program together with the core; for the core's own tests.
 
     Args:
         source: The program.
         target: Where to write it.
         flags: Further flags of the compiler and the linker.
+        sets: Sets of instructions to compile. Default: all of this processor.
 
     Raises:
         RuntimeError: there is no compiler, or it fails.
@@ -106,17 +112,17 @@ def build_program(source: Path, target: Path, flags: Sequence[str] = ()) -> Path
     compiler = find_compiler()
     if compiler is None:
         raise RuntimeError("the compiled core: got no C++ compiler")
-    objects = compile_objects(compiler, (*FLAGS, *flags))
+    objects = compile_objects(compiler, (*FLAGS, *flags), sets)
     _run([*compiler, *FLAGS, *flags, f"-I{FOLDER}", str(source), *map(str, objects), "-o", str(target), *_threads()])
     return target
 
 
-def compile_objects(compiler: Sequence[str], flags: Sequence[str]) -> list[Path]:
+def compile_objects(compiler: Sequence[str], flags: Sequence[str], only: Sequence[str] | None = None) -> list[Path]:
     """Compile every source, as many at a time as there are cores; return the object files."""
     headers = b"".join(path.read_bytes() for path in sorted([*FOLDER.glob("*.hpp"), FOLDER / "textcnn.h"]))
     folder = FOLDER / ".build"
     folder.mkdir(exist_ok=True)
-    sets = instruction_sets()
+    sets = {name: own for name, own in instruction_sets().items() if only is None or name in only}
     jobs: list[tuple[Path, list[str]]] = []
     for source in sorted(FOLDER.glob("*.cpp")):
         if source.name in KERNELS:

@@ -70,10 +70,6 @@ class SourceSettings(ColumnSettings):
                 f"problem_type: got {self.problem_type!r}; expected {' or '.join(PROBLEM_TYPES)}"
                 f"{nearest(self.problem_type, PROBLEM_TYPES)}"
             )
-        if isinstance(self.labels, str):
-            raise DataError(
-                f"labels is the string {self.labels!r}; expected the list of all label names; write [{self.labels!r}]"
-            )
         if (self.num_folds is None) != (self.fold is None):
             raise DataError(
                 f"got num_folds={self.num_folds} and fold={self.fold}; expected both or none; "

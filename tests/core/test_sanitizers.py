@@ -1,0 +1,88 @@
+"""The core under the address and undefined-behaviour sanitizers, on damaged files and on texts that nobody writes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from folded_models import make_model, word_tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+from textcnn.core import build
+from textcnn.fold import fold
+
+# Inputs of each kind; `make sanitize` takes many more.
+COUNT = os.environ.get("TEXTCNN_SANITIZE", "400")
+FLAGS = (
+    "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fno-sanitize-recover=all",
+    "-fno-omit-frame-pointer",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fuzz(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    compiler = build.find_compiler()
+    if compiler is None or "ziglang" in compiler:
+        pytest.skip("the sanitizers need the system's compiler")
+    target = tmp_path_factory.mktemp("fuzz") / "fuzz"
+    return build.build_program(Path(__file__).parent / "fuzz.cpp", target, FLAGS, sets=build.sanitized_sets())
+
+
+def run(fuzz: Path, model: Path) -> None:
+    done = subprocess.run([str(fuzz), str(model), COUNT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    # Some inputs must still be whole, and some must not.
+    opened, _, tried, *_ = done.stdout.split()
+    assert 0 < int(opened) < int(tried)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("int8", [False, True])
+def test_words(fuzz: Path, tmp_path: Path, int8: bool) -> None:
+    fold(make_model(), word_tokenizer(), int8=int8).save(tmp_path)
+    run(fuzz, tmp_path)
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+def test_pieces(fuzz: Path, tmp_path: Path, kind: str) -> None:
+    tokenizer = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram}[kind]()
+    model = make_model(vocab_size=tokenizer.get_vocab_size(), dilation=2, pooled_norm=True)
+    fold(model, tokenizer.to_str()).save(tmp_path)
+    run(fuzz, tmp_path)
+
+
+SENTENCES = ["The quick brown fox, doesn't it? Été naïve 中文 and more w2 w3 words."] * 3
+
+
+def _wordpiece() -> Tokenizer:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[SEP]"]
+    tokenizer.train_from_iterator(
+        SENTENCES, trainers.WordPieceTrainer(vocab_size=150, special_tokens=special, show_progress=False)
+    )
+    return tokenizer
+
+
+def _bpe() -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300, special_tokens=["[PAD]"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return tokenizer
+
+
+def _unigram() -> Tokenizer:
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["[PAD]", "[UNK]"]
+    trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=special, unk_token="[UNK]", show_progress=False)
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    return tokenizer
