@@ -61,8 +61,12 @@ def settings_of(name: str) -> str:
     """Return the settings of a verb as a table."""
     from textcnn.settings import described
 
+    # A student takes every setting of training: only its own are listed.
+    listed = {setting.name for setting in described(find_verb("train").settings)} if name == "distill" else set()
     rows = []
     for setting in described(find_verb(name).settings):
+        if setting.name in listed - {"data", "output", "vectors"}:
+            continue
         default = "required" if setting.default is dataclasses.MISSING else f"`{setting.default!r}`"
         text = setting.doc.replace("|", "\\|")
         rows.append(f"| `{setting.name}` | {'' if 'Default: ' in text else default} | {text} |")
