@@ -20,14 +20,17 @@ STAND_INS = {"glove.6B.300d.txt": "vectors.txt", "glove.6B.100d.txt": "vectors.t
 STAND_INS["reviews.vec"] = "vectors.txt"
 # Options that make a verb quick; a run or a file of an earlier block is replaced.
 QUICK = {
-    "train": ["--max_epochs", "1", "--num_filters", "8", "--embedding_dim", "16", "--no_progress", "--force"],
+    "train": ["--max_epochs", "1", "--num_filters", "8", "--no_progress", "--force"],
     "export": ["--force"],
     "score": ["--force"],
     "inspect": ["--force"],
 }
+QUIET = ["--trainer.enable_progress_bar", "false"]
 LIGHTNING = {
-    "fit": ["--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false"],
-    **dict.fromkeys(("validate", "test", "predict"), ["--trainer.enable_progress_bar", "false"]),
+    "fit": ["--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", *QUIET],
+    "validate": QUIET,
+    "test": QUIET,
+    "predict": QUIET,
 }
 # Minutes, a download, or data, checkpoints and teachers of the reader.
 LONG = {"bench", "distill", "pretrain", "teach", "vectors"}

@@ -91,6 +91,7 @@ def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new.csv").write_text("text\na lovely film\nawful\n")
     shutil.copy(reviews, tmp_path / "test.csv")
+    (tmp_path / "scopes.csv").write_text(reviews.read_text() + "what time is it,oos\n")
     (tmp_path / "texts.txt").write_text("a lovely film\n")
     (tmp_path / "vectors.txt").write_text("film 1 2 3\nplot 3 2 1\ngreat 0 1 0\n")
     (tmp_path / "job.yaml").write_text("data: {path: reviews.csv}\noutput_dir: runs/job\n")
