@@ -23,7 +23,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
 MARK = re.compile(r"^\{\{ (\w+) ?(.*?) \}\}$", re.MULTILINE)
-os.environ["COLUMNS"] = "100"  # the width of the help
+os.environ["COLUMNS"] = "88"  # the width of the help
 
 
 def expand(markdown: str) -> str:
