@@ -7,6 +7,8 @@ import re
 import pytest
 from documented_commands import ROOT, run_command
 
+import textcnn
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 TREE = re.search(r"^    textcnn/\n((?:      .*\n)+)", README, re.MULTILINE)
@@ -38,6 +40,7 @@ def test_python_blocks(tmp_path, monkeypatch, capsys, reviews):
 
 def test_shell_blocks(tmp_path, monkeypatch, reviews):
     monkeypatch.chdir(tmp_path)
+    textcnn.train("python-docstrings", "runs/docs", max_epochs=1, num_filters=8, embedding_dim=16, progress=False)
     (tmp_path / "new.csv").write_text("text\na lovely film\nawful\n")
     for language, block in BLOCKS:
         for line in block.splitlines() if language == "sh" else []:
