@@ -24,8 +24,8 @@ for seed in range(3):
     textcnn.distill(
         [teacher, linear],
         imdb,
-        unlabelled=Path(imdb) / "unsupervised.parquet",
-        output_dir=f"runs/student-imdb-{seed}",
+        texts=Path(imdb) / "unsupervised.parquet",
+        output=f"runs/student-imdb-{seed}",
         seed=seed,
         split_documents=False,
         vectors=vectors,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import importlib
+import inspect
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,7 +22,9 @@ import yaml
 
 import textcnn
 from textcnn.artifact import read_artifact
-from textcnn.cli import VERBS, main
+from textcnn.cli import JOBS, VERBS, main
+from textcnn.cli.jobs import CHECKPOINT, EARLY_STOPPING, TRAINER, known, suggest
+from textcnn.settings import ArchitectureSettings, OptimizationSettings, TrainSettings, described
 
 QUICK = [
     "--trainer.max_epochs",
@@ -73,7 +80,7 @@ def test_help_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for verb in VERBS:
+    for verb in [*VERBS, *JOBS]:
         assert re.search(rf"^  {verb} ", done.stdout, re.MULTILINE)
 
 
@@ -97,18 +104,202 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"textcnn {textcnn.__version__}\n"
 
 
-@pytest.mark.parametrize("verb", ["fit", "validate", "test", "predict"])
-def test_verb_help(capsys, verb):
+HELP = [[verb, "--help"] for verb in [*VERBS, *JOBS]]
+HELP += [["bench", what, "--help"] for what in ("accuracy", "speed", "int8", "explain", "train")]
+
+
+@pytest.mark.parametrize("words", HELP, ids=" ".join)
+def test_every_help_is_short_and_imports_nothing_heavy(words):
+    heavy = ("torch", "transformers", "lightning", "datasets", "sklearn", "numpy", "pyarrow", "jsonargparse")
+    program = (
+        f"import sys\nfrom textcnn.cli import main\ntry:\n    main({words!r})\nexcept SystemExit as end:\n"
+        f"    assert not end.code\nsys.exit(str({{*{heavy!r}}} & set(sys.modules) or ''))"
+    )
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert done.stderr.strip() == ""
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 80
+    assert max(map(len, lines)) <= 110
+    assert lines[0].startswith(f"usage: textcnn {' '.join(words[:-1])}")
+    if words != ["bench", "--help"] and words[0] not in JOBS:
+        assert "example" in done.stdout
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "bench"])
+def test_help_shows_every_setting_with_its_default(capsys, verb):
+    module = importlib.import_module(f"textcnn.cli.{verb}")
+    with pytest.raises(SystemExit):
+        run(verb, "--help_all")
+    text = " ".join(capsys.readouterr().out.split())
+    for setting in module.VERB.options:
+        assert setting.doc, setting.name
+        if setting.positional:
+            assert setting.name.upper() in text
+            continue
+        assert re.search(rf"--(\[no_\])?{setting.name}\b", text), setting.name
+        if setting.default is None:
+            assert "Default: " in setting.doc, setting.name
+    # The function has the same settings.
+    parameters = inspect.signature(getattr(textcnn, verb)).parameters
+    assert {one.name for one in module.VERB.options} <= set(parameters)
+
+
+def test_lightnings_help_is_there_in_full(capsys):
     with pytest.raises(SystemExit) as stop:
-        run(verb, "--help")
+        run("fit", "--help_all")
     assert stop.value.code == 0
     text = capsys.readouterr().out
-    assert text.startswith(f"usage: textcnn {verb} [--config FILE] [--data.path DATA] [OPTION ...]\n")
-    assert (
-        text.index("--data.path") < text.index("--model.architecture.kernel_sizes") < text.index("--trainer.max_epochs")
+    assert text.startswith("usage: textcnn fit [--config FILE] [--data.path DATA] [OPTION ...]\n")
+    order = ("--data.batch_size", "--model.architecture.kernel_sizes", "--trainer.max_epochs")
+    places = [text.index(name) for name in order]
+    assert places == sorted(places)
+    assert "Texts in a training batch." in text
+
+
+def test_the_names_of_a_job_are_those_of_lightning():
+    from lightning.pytorch import Trainer
+    from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+    for owner, names in ((Trainer, TRAINER), (EarlyStopping, EARLY_STOPPING), (ModelCheckpoint, CHECKPOINT)):
+        assert set(inspect.signature(owner).parameters) - {"self"} <= set(names)
+
+
+def test_settings_and_architecture_are_one(trained):
+    wanted = {field.name: field for field in dataclasses.fields(textcnn.Architecture)}
+    assert [one.name for one in described(ArchitectureSettings)] == list(wanted)
+    architecture = textcnn.Architecture()
+    for one in described(ArchitectureSettings):
+        assert one.default == getattr(architecture, one.name)
+
+
+def test_a_learning_rate_below_zero_is_refused(trained, capsys):
+    _, data = trained
+    assert "learning_rate: got -1.0; expected a number above 0" in mistake(
+        capsys, "train", str(data), "--learning_rate", "-1"
     )
-    assert "Widths of the convolutions" in text
-    assert ("--output OUTPUT" in text) == (verb == "predict")
+    line = mistake(capsys, "fit", "--data.path", str(data), "--model.learning_rate", "-1", "--output_dir", "none")
+    assert "learning_rate: got -1" in line
+    with pytest.raises(ValueError, match="learning_rate: got 0"):
+        OptimizationSettings(learning_rate=0)
+
+
+def test_hyphens_and_underscores_are_one(capsys):
+    for option in ("--batch-size", "--batch_size"):
+        assert "batch_size: got 'x'; expected a whole number" in mistake(capsys, "train", "a.csv", option, "x")
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("trainer.epochs", "trainer.max_epochs"), ("epoch", "trainer.max_epochs"), ("model.lr", "model.learning_rate"),
+        ("lr", "model.learning_rate"), ("bs", "data.batch_size"),
+        ("model.num_filters", "model.architecture.num_filters"),
+        ("data.pth", "data.path"), ("output", "output_dir"),
+    ],
+)  # fmt: skip
+def test_a_synonym_comes_before_any_likeness(given, meant):
+    assert not known("fit", given)
+    assert suggest(given) == meant
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        (["serve"], "'score' labels files"),
+        (["lexicon"], "did you mean 'inspect'?"),
+        (["adapt"], "did you mean 'pretrain'?"),
+        (["eval"], "did you mean 'evaluate'?"),
+        (["train", "x.csv", "--epochs", "3"], "did you mean '--max_epochs'?"),
+        (["train", "x.csv", "--output_dir", "x"], "did you mean '--output'?"),
+        (["evaluate", "run", "--lr", "3"], "'--learning_rate' belongs to textcnn train"),
+        (["train", "x.csv", "--seed", "-1"], "seed: got -1; expected a whole number from 0"),
+        (["train", "x.csv", "--padding", "wid"], "did you mean 'wide'?"),
+        (["evaluate", "run"], "textcnn evaluate needs --data"),
+    ],
+)
+def test_mistakes_are_answered_before_anything_heavy_is_imported(line, hint):
+    program = (
+        f"import sys\nfrom textcnn.cli import main\ntry:\n    main({line!r})\nexcept SystemExit as end:\n"
+        "    sys.exit(end.code if not {'torch', 'transformers', 'numpy'} & set(sys.modules) else 'heavy')"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert hint in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_train_evaluate_and_info(trained, capsys, tmp_path):
+    _, data = trained
+    job = tmp_path / "job.yaml"
+    job.write_text("max_epochs: 3\nlearning_rate: 1e-2\nnum_filters: 8\nlog_every_n_steps: 1\n")
+    folder = tmp_path / "run"
+    line = ["train", str(data), "--config", str(job), "--no-progress", "--output", str(folder)]
+    run(*line)
+    assert "test_accuracy" in capsys.readouterr().out
+    # A run that is there is not lost.
+    before = (folder / "model.safetensors").read_bytes()
+    assert "--force" in mistake(capsys, *line)
+    assert (folder / "model.safetensors").read_bytes() == before
+    run(*line, "--force", "--seed", "1")
+    assert (folder / "model.safetensors").read_bytes() != before
+    assert [path.name for path in (folder / "logs").iterdir()] == ["version_0"]
+    capsys.readouterr()
+    run("evaluate", str(folder), "--data", str(data), "--resamples", "10", "--json")
+    assert json.loads(capsys.readouterr().out)["scores"]["accuracy"]["value"] == 1.0
+    run("info", str(folder), "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["labels"] == ["negative", "positive"]
+    assert told["architecture"]["num_filters"] == 8
+    assert told["scores"]["test_accuracy"] == 1.0
+    assert {"explain", "certify", "score"} <= set(told["verbs"])
+    run("info", str(folder))
+    assert "2: negative, positive" in capsys.readouterr().out
+    assert repr(textcnn.load(folder)).startswith("FoldedTextCNN(2 labels, ")
+    assert "3 widths x 8 filters, float32, temperature 1)" in repr(textcnn.load(folder))
+
+
+def test_a_config_that_is_none(capsys, tmp_path):
+    config = tmp_path / "job.yaml"
+    for content, said in (
+        ("batch_sise: 3", "did you mean 'batch_size'?"),
+        ("3", "which holds no settings"),
+        ("data:\n  path: x.csv", "textcnn fit --config"),
+    ):
+        config.write_text(content)
+        assert said in mistake(capsys, "train", "x.csv", "--config", str(config))
+
+
+def test_a_full_disk_behind_the_output_is_one_line():
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "textcnn", "--help"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr == "textcnn: error: standard output: No space left on device\n"
+
+
+def test_a_package_that_is_missing_is_named(capsys, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "textcnn.training", None)
+    monkeypatch.setattr("textcnn.cli.importlib.import_module", _lacks("pyarrow"))
+    assert "textcnn evaluate needs the package pyarrow" in mistake(capsys, "evaluate", "run", "--data", "x.csv")
+
+
+def _lacks(package):
+    def import_module(*_):
+        raise ModuleNotFoundError(f"No module named '{package}'", name=package)
+
+    return import_module
+
+
+def test_only_public_names_are_shown():
+    assert set(dir(textcnn)) == set(textcnn.__all__)
+    # The function, whatever module has the same name.
+    importlib.import_module("textcnn.fold")
+    assert callable(textcnn.fold)
+    assert inspect.signature(textcnn.train).parameters["batch_size"].default == TrainSettings("x").batch_size == 64
 
 
 def test_run_folder_holds_the_artifact(trained):
@@ -203,7 +394,7 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
             seed=seed,
             max_epochs=2,
             num_filters=8,
-            enable_progress_bar=False,
+            progress=False,
             log_every_n_steps=1,
         )
         weights.append(read_artifact(tmp_path / name)[0].head.weight.detach().numpy())
@@ -212,9 +403,9 @@ def test_one_seed_gives_the_same_weights(trained, tmp_path):
 
 
 def test_train_refuses_unknown_arguments_and_none_for_a_value(tmp_path):
-    with pytest.raises(ValueError, match="unknown argument 'num_filter'; did you mean 'num_filters'"):
+    with pytest.raises(ValueError, match="unknown argument of train 'num_filter'; did you mean 'num_filters'"):
         textcnn.train("reviews.csv", tmp_path, num_filter=3)
-    with pytest.raises(ValueError, match="train_split: got None; expected str; give a value of that type"):
+    with pytest.raises(ValueError, match="train_split: got None; expected text"):
         textcnn.train("reviews.csv", tmp_path, train_split=None)
 
 
@@ -222,9 +413,11 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     folder, data = trained
     data = str(data)
     assert "did you mean 'fit'?" in mistake(capsys, "fti")
-    assert "unknown key 'data.pth'; did you mean 'data.path'?" in mistake(capsys, "fit", "--data.pth", data)
+    assert "unknown option '--data.pth' of textcnn fit; did you mean '--data.path'?" in mistake(
+        capsys, "fit", "--data.pth", data
+    )
     line = mistake(capsys, "fit", "--data.path", data, "--model.architecture.kernal_sizes", "[3]")
-    assert "did you mean 'model.architecture.kernel_sizes'?" in line
+    assert "did you mean '--model.architecture.kernel_sizes'?" in line
     assert "--data.path" in mistake(capsys, "fit")
     assert "nothere.yaml" in mistake(capsys, "fit", "--config", "nothere.yaml")
     assert "Expected" in mistake(capsys, "fit", "--data.path", data, "--model.learning_rate", "fast")
@@ -240,7 +433,7 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     assert "--data: got" in (line := mistake(capsys, "fit", "--data", f"{data}/test.csv"))
     assert "for one setting, --data.path reviews.csv" in line
     line = mistake(capsys, "fit", "--data.path", data, "--model.architecture.num_filter", "3")
-    assert "did you mean 'model.architecture.num_filters'?" in line
+    assert "did you mean '--model.architecture.num_filters'?" in line
     assert "devices" in mistake(capsys, "fit", "--data.path", data, "--trainer.devices", "0", "--output_dir", "none")
 
 
@@ -252,13 +445,13 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
         ("export", ["run", "--formta", "onnx"], "--format"),
         ("fold", ["run", "--in8"], "--int8"),
         ("vectors", ["bert", "--texst", "a.txt"], "--texts"),
-        ("adapt", ["--modle", "bert"], "--model"),
-        ("teach", ["--modle", "bert"], "--model"),
+        ("pretrain", ["bert", "--texst", "x"], "--texts"),
+        ("teach", ["bert", "--dtaa", "x"], "--data"),
         ("calibrate", ["run", "--abstian", "x"], "--abstain"),
         ("certify", ["run", "--dtaa", "x"], "--data"),
         ("evaluate", ["run", "--dtaa", "x"], "--data"),
-        ("lexicon", ["run", "--dtaa", "x"], "--data"),
-        ("bench", ["speed", "--modle", "run"], "--model"),
+        ("inspect", ["run", "--dtaa", "x"], "--data"),
+        ("bench", ["speed", "run", "--texst", "x"], "--texts"),
     ],
 )
 def test_a_mistyped_option_names_the_nearest(capsys, verb, given, meant):
@@ -267,7 +460,7 @@ def test_a_mistyped_option_names_the_nearest(capsys, verb, given, meant):
 
 def test_a_missing_option_says_where_to_look(capsys):
     line = mistake(capsys, "score")
-    assert "directory, FILE" in line
+    assert "MODEL, FILES" in line
     assert "textcnn score --help" in line
 
 
@@ -316,10 +509,10 @@ def test_data_nobody_can_learn_from(capsys, tmp_path, content, message):
     assert re.search(message, mistake(capsys, "fit", "--data.path", str(path)))
 
 
-def test_traceback_where_asked_for(monkeypatch):
+def test_traceback_where_asked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("TEXTCNN_DEBUG", "1")
     with pytest.raises(FileNotFoundError):
-        run("fit", "--data.path", "nowhere.csv")
+        run("fit", "--data.path", "nowhere.csv", "--output_dir", str(tmp_path))
 
 
 def test_bench_accuracy(trained, tmp_path, capsys):
@@ -369,7 +562,7 @@ def test_a_copied_run_is_asked_with_what_lies_in_its_folder(trained, tmp_path, m
 
     def predicted(*options):
         run("predict", "--config", "copy/config.yaml", *options, "--data.predict_path", str(data / "test.csv"),
-            "--output", "out.parquet")  # fmt: skip
+            "--output", "out.parquet", "--force")  # fmt: skip
         return pq.read_table("out.parquet")
 
     found = predicted()

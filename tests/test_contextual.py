@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ def test_the_verb_writes_what_training_starts_from(
     transformer: str, tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As if the checkpoint had been named by its Hub id.
-    monkeypatch.setattr("textcnn.vectors.base_model", lambda source: "me/checkpoint")
+    monkeypatch.setattr(sys.modules["textcnn.vectors"], "base_model", lambda source: "me/checkpoint")
     main(
         [
             "vectors",
@@ -124,7 +125,7 @@ def test_the_verb_writes_what_training_starts_from(
         vectors=str(tmp_path / "vectors"),
         max_epochs=1,
         log_every_n_steps=1,
-        enable_progress_bar=False,
+        progress=False,
     )
     assert ModelCard.load(tmp_path / "run" / "README.md").data.to_dict()["base_model"] == "me/checkpoint"
     assert classifier.config["embedding_dim"] == 16

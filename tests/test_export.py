@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import onnx
@@ -62,7 +63,7 @@ def test_many_batches_in_their_order(built, tmp_path, monkeypatch):
     classifier = export_onnx(*built, tmp_path / "model.onnx")
     wanted = TorchClassifier(*built).predict_proba(TEXTS)
     for cells in (1, 400, 1 << 14):
-        monkeypatch.setattr("textcnn.export._CELLS", cells)
+        monkeypatch.setattr(sys.modules["textcnn.export"], "_CELLS", cells)
         np.testing.assert_allclose(classifier.predict_proba(TEXTS), wanted, atol=1e-5)
     assert classifier.predict([]).shape == (0,)
 
@@ -113,6 +114,6 @@ def test_what_is_no_model_and_no_text(built, tmp_path):
 
 
 def test_a_missing_package_is_named(built, tmp_path, monkeypatch):
-    monkeypatch.setattr("textcnn.export.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'textcnn\[onnx\]'"):
         export_onnx(*built, tmp_path / "model.onnx")

@@ -126,7 +126,7 @@ def test_the_network_gives_the_same_logits_and_gradients():
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_trains_and_predicts(precision, reviews, tmp_path):
     classifier = textcnn.train(
-        str(reviews), tmp_path / "run", max_epochs=3, batch_size=8, precision=precision, enable_progress_bar=False,
+        str(reviews), tmp_path / "run", max_epochs=3, batch_size=8, precision=precision, progress=False,
         embedding_dim=16, num_filters=8,
     )  # fmt: skip
     assert classifier.predict(["a lovely film", "awful acting"]).tolist() == ["positive", "negative"]
@@ -136,7 +136,7 @@ def test_trains_and_predicts(precision, reviews, tmp_path):
 
 
 def test_a_teacher_is_taught_and_labels(transformer, reviews, tmp_path):
-    scores = teach(transformer, str(reviews), tmp_path / "teacher", epochs=1, batch_size=16, progress=False)
+    scores = teach(transformer, str(reviews), tmp_path / "teacher", max_epochs=1, batch_size=16, progress=False)
     assert 0 <= scores["val_accuracy"] <= 1
     teacher = open_teacher(str(tmp_path / "teacher"), ["negative", "positive"], precision="32-true")
     here = teacher.logits(["a lovely film", "awful"])
@@ -146,9 +146,9 @@ def test_a_teacher_is_taught_and_labels(transformer, reviews, tmp_path):
 
 
 def test_a_student_is_distilled(transformer, reviews, tmp_path):
-    teach(transformer, str(reviews), tmp_path / "teacher", epochs=1, batch_size=16, progress=False)
+    teach(transformer, str(reviews), tmp_path / "teacher", max_epochs=1, batch_size=16, progress=False)
     student = textcnn.distill(
-        str(tmp_path / "teacher"), str(reviews), output_dir=tmp_path / "student", vectors="teacher", neighbours=1,
+        str(tmp_path / "teacher"), str(reviews), output=tmp_path / "student", vectors="teacher", neighbours=1,
         max_epochs=2, batch_size=16, num_filters=8, progress=False,
     )  # fmt: skip
     assert student.predict_proba(["a lovely film"]).shape == (1, 2)

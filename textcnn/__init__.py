@@ -1,8 +1,8 @@
-"""1-D convolutional text classification: train it, load it, ask it.
+"""1-D convolutional text classification.
 
 Example:
     >>> import textcnn
-    >>> classifier = textcnn.train("python-docstrings", output_dir="runs/docs")
+    >>> classifier = textcnn.train("python-docstrings", output="runs/docs")
     >>> classifier.predict(["Return the square root of x."])
     array(['numeric'], dtype='<U11')
 """
@@ -10,28 +10,67 @@ Example:
 from __future__ import annotations
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .artifact import TrainingRecord, save_artifact
+    from .bench.run import bench
     from .classifier import TorchClassifier, load
+    from .contextual import vectors
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
+    from .distillation.pretrain import pretrain
+    from .distillation.teach import teach
     from .estimator import TextCNNClassifier
     from .evaluation.calibrate import calibrate
-    from .export import OnnxClassifier
+    from .evaluation.certify import certify
+    from .evaluation.evaluate import evaluate
+    from .evaluation.inspect import inspect
+    from .explanation import explain
+    from .export import OnnxClassifier, export
+    from .fold import fold_artifact as fold
+    from .info import info
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
     from .scoring.corpus import LabelFilter
+    from .scoring.score import score
+    from .settings import (
+        CalibrateSettings,
+        CertifySettings,
+        DistillSettings,
+        EvaluateSettings,
+        ExplainSettings,
+        ExportSettings,
+        FoldSettings,
+        InspectSettings,
+        PretrainSettings,
+        ScoreSettings,
+        TeachSettings,
+        TrainSettings,
+        VectorsSettings,
+    )
     from .training import ClassificationModule, train
 
 __version__ = "0.1.0"
 
-# Where each public name lives. It is imported when it is first used, so that `import textcnn` costs nothing.
+# Module of each public name. It is imported when the name is first used, so that `import textcnn` costs nothing.
 _HOMES = {
     "Architecture": "model",
+    "CalibrateSettings": "settings",
+    "CertifySettings": "settings",
     "ClassificationModule": "training",
+    "DistillSettings": "settings",
+    "EvaluateSettings": "settings",
+    "ExplainSettings": "settings",
+    "ExportSettings": "settings",
+    "FoldSettings": "settings",
+    "InspectSettings": "settings",
     "LabelFilter": "scoring.corpus",
     "OnnxClassifier": "export",
+    "PretrainSettings": "settings",
+    "ScoreSettings": "settings",
+    "TeachSettings": "settings",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
     "TextCNNForSequenceClassification": "model",
@@ -39,19 +78,46 @@ _HOMES = {
     "TextCollator": "data",
     "TextDataModule": "data",
     "TorchClassifier": "classifier",
+    "TrainSettings": "settings",
     "TrainingRecord": "artifact",
+    "VectorsSettings": "settings",
+    "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
+    "certify": "evaluation.certify",
     "distill": "distillation.distill",
+    "evaluate": "evaluation.evaluate",
+    "explain": "explanation",
+    "export": "export",
+    "fold": "fold",
+    "info": "info",
+    "inspect": "evaluation.inspect",
     "load": "classifier",
+    "pretrain": "distillation.pretrain",
     "save_artifact": "artifact",
+    "score": "scoring.score",
+    "teach": "distillation.teach",
     "train": "training",
+    "vectors": "contextual",
 }
+# Names that their modules spell otherwise.
+_ATTRIBUTES = {"fold": "fold_artifact"}
 
 __all__ = [
     "Architecture",
+    "CalibrateSettings",
+    "CertifySettings",
     "ClassificationModule",
+    "DistillSettings",
+    "EvaluateSettings",
+    "ExplainSettings",
+    "ExportSettings",
+    "FoldSettings",
+    "InspectSettings",
     "LabelFilter",
     "OnnxClassifier",
+    "PretrainSettings",
+    "ScoreSettings",
+    "TeachSettings",
     "TextCNNClassifier",
     "TextCNNConfig",
     "TextCNNForSequenceClassification",
@@ -59,20 +125,49 @@ __all__ = [
     "TextCollator",
     "TextDataModule",
     "TorchClassifier",
+    "TrainSettings",
     "TrainingRecord",
+    "VectorsSettings",
+    "__version__",
+    "bench",
     "calibrate",
+    "certify",
     "distill",
+    "evaluate",
+    "explain",
+    "export",
+    "fold",
+    "info",
+    "inspect",
     "load",
+    "pretrain",
     "save_artifact",
+    "score",
+    "teach",
     "train",
+    "vectors",
 ]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'textcnn' has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(importlib.import_module(f".{_HOMES[name]}", __name__), _ATTRIBUTES.get(name, name))
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """The package. A verb keeps its name where a module has the same: `textcnn.fold` is the function, always.
+
+    Importing `textcnn.fold` would put the module there; `from textcnn.fold import ...` does not need that.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

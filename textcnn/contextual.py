@@ -1,4 +1,4 @@
-"""Token vectors from a transformer that has read texts: `textcnn vectors`.
+"""Token vectors from a transformer that has read texts: `vectors`.
 
 A token's input embedding says what the token means before any reading. The mean of what the last layer makes of it
 in real texts says more (Bommasani 2020, https://aclanthology.org/2020.acl-main.431/); side by side they are a better
@@ -14,19 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .arguments import VerbParser
+from .outputs import begin_output
+from .settings import VectorsSettings, takes
 
 if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BatchEncoding
-
-DESCRIPTION = """\
-Writes initial token vectors for `--data.vectors`: a transformer's input embeddings beside the mean of its outputs for
-each token in texts, which need no labels. A token that the texts lack has the output for the token alone. With --words
-the most frequent words that the transformer splits become tokens of their own.
-
-  textcnn vectors sentence-transformers/all-MiniLM-L6-v2 --texts reviews.csv --words 30000 --output minilm-vectors
-  textcnn fit --data.path reviews.csv --data.vectors minilm-vectors"""
 
 
 def contextual_vectors(
@@ -97,42 +90,37 @@ def contextual_vectors(
     return torch.cat([_standard(inputs, ~special), _standard(means, ~special)], dim=1)
 
 
-def main(verb: str, args: list[str]) -> None:
-    """`textcnn vectors`."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("checkpoint", help="a transformer: directory or Hub id")
-    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="what it reads; no labels needed")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument(
-        "--words",
-        type=int,
-        default=0,
-        metavar="N",
-        help="most words to make tokens of, counted in all texts (default: 0)",
-    )
-    parser.add_argument(
-        "--limit", type=int, metavar="N", help="texts of each file that are read, from its start (default: all)"
-    )
-    parser.add_argument("--max_length", type=int, default=128, help="tokens of a text that it reads (default: 128)")
-    parser.add_argument("--embedding_dim", type=int, metavar="N", help="dimensions that PCA leaves (default: all)")
-    parser.add_argument("--output", required=True, metavar="DIR", help="directory to write")
-    options = parser.read(args)
+@takes(VectorsSettings)
+def vectors(settings: VectorsSettings) -> Tensor:
+    """Write initial token vectors: a transformer's input embeddings beside its mean outputs for each token in texts.
+
+    The texts need no labels. A token that they lack has the output for the token alone. With `words` the most frequent
+    words that the transformer splits become tokens of their own. `textcnn.VectorsSettings` documents the settings.
+
+    Example:
+        >>> textcnn.vectors("sentence-transformers/all-MiniLM-L6-v2", "reviews.csv", "minilm-vectors").shape
+        torch.Size([30522, 768])
+
+    Raises:
+        FileNotFoundError: There is no such checkpoint or file.
+        ValueError: The output is there already, or words are wanted and the tokenizer is not WordPiece.
+    """
+    output = begin_output(settings.output, settings.force)
 
     from .data.prediction import read_texts
 
-    files = [read_texts(path, options.text_column) for path in options.texts]
-    texts = [text for file in files for text in file[: options.limit]]
-    vectors = write_contextual_vectors(
-        options.checkpoint,
-        texts,
-        options.output,
-        options.max_length,
-        progress=sys.stderr.isatty(),
-        words=options.words,
+    sources = [settings.texts] if isinstance(settings.texts, (str, Path)) else settings.texts
+    files = [read_texts(str(path), settings.text_column) for path in sources]
+    return write_contextual_vectors(
+        str(settings.model),
+        [text for file in files for text in file[: settings.limit]],
+        output,
+        settings.max_length,
+        progress=settings.progress and sys.stderr.isatty(),
+        words=settings.words,
         word_texts=(text for file in files for text in file),
-        embedding_dim=options.embedding_dim,
+        embedding_dim=settings.embedding_dim,
     )
-    print(f"{options.output}: {vectors.shape[0]:,} tokens, {vectors.shape[1]} dimensions, from {len(texts):,} texts")
 
 
 def write_contextual_vectors(

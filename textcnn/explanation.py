@@ -1,43 +1,37 @@
-"""`textcnn explain`: the n-grams that made an answer."""
+"""`explain`: the n-grams behind an answer."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .arguments import VerbParser
 from .classifier import load
-from .runtime.explain.views import page, text
 from .runtime.storage import write_text
+from .settings import ExplainSettings, takes
 
-DESCRIPTION = """\
-Prints the n-grams of a text that made its answer; bias and weights add up to the logit exactly.
-
-  textcnn explain runs/reviews "a lovely film with a dull end"
-  textcnn explain runs/reviews "a lovely film" --label negative --html why.html"""
+if TYPE_CHECKING:
+    from .runtime.explain import Explanation
 
 
-def main(verb: str, args: list[str]) -> None:
-    """Run the verb."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
-    parser.add_argument("text", help="the text")
-    parser.add_argument("--label", help="label to explain (default: the most probable)")
-    parser.add_argument("--top", type=int, default=12, metavar="N", help="n-grams to show (default: 12)")
-    parser.add_argument("--json", action="store_true", help="print JSON, with everything")
-    parser.add_argument("--html", metavar="FILE", help="also write a page to open in a browser")
-    options = parser.read(args)
-    explanation = load(options.directory).explain(options.text, options.label)
-    if options.html:
-        path = Path(options.html)
-        content = page(explanation, options.top)
+@takes(ExplainSettings)
+def explain(settings: ExplainSettings) -> Explanation:
+    """Return the n-grams of a text behind a logit; bias and weights add up to it exactly.
+
+    `textcnn.ExplainSettings` documents the settings.
+
+    Example:
+        >>> print(textcnn.explain("runs/reviews", "a lovely film with a dull end"))
+
+    Raises:
+        FileNotFoundError: There is no such model.
+        ValueError: The model has no such label, or cannot be explained.
+    """
+    from .runtime.explain.views import page
+
+    explanation = load(settings.model).explain(settings.text, settings.label)
+    if settings.html is not None:
+        path = Path(settings.html)
+        content = page(explanation, settings.top)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, content)
-        print(f"wrote {path}", file=sys.stderr)
-    if options.json:
-        print(json.dumps(explanation.to_dict(), ensure_ascii=False))
-        return
-    # Colours are for terminals, and not for those who refuse them: https://no-color.org
-    print(text(explanation, options.top, color=sys.stdout.isatty() and not os.environ.get("NO_COLOR")))
+    return explanation

@@ -1,4 +1,4 @@
-"""`textcnn export`: a model as one ONNX file that carries its labels and tokenizer, and the classifier that opens it.
+"""`export`: a model as one ONNX file that carries its labels and tokenizer, and the classifier that opens it.
 
 Shapes: `N` and `B` texts, `T` tokens with padding, `C` classes.
 """
@@ -13,25 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import VerbParser
-from .data.errors import nearest
 from .data.padding import pad_right
 from .fold import plain_config, tokenizer_json_of
+from .outputs import check_output
 from .quantize import measure_error
 from .runtime.classifier import Array, TextClassifier
 from .runtime.storage import unfinished
 from .runtime.text_batches import check_column
+from .settings import ExportSettings, takes
 
-DESCRIPTION = """\
-Writes a trained model for a program that has neither Python nor textcnn.
-
-  textcnn export runs/reviews --format onnx --output reviews.onnx
-  textcnn export runs/reviews --format onnx --output reviews.onnx --int8 --texts reviews.csv
-
-The file takes input_ids and attention_mask of any size and gives logits, already divided by the temperature. Its
-metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json."""
-
-FORMATS = ("onnx",)
 # Tokens with padding, of the texts that are computed together.
 _CELLS = 1 << 14
 
@@ -164,30 +154,29 @@ def _need(package: str) -> None:
         raise ValueError(f"ONNX needs {package}, which is not installed; run pip install 'textcnn[onnx]'")
 
 
-def main(verb: str, args: list[str]) -> None:
-    """`textcnn export`."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
-    parser.add_argument("--format", required=True, metavar="|".join(FORMATS), help="what to write")
-    parser.add_argument("--output", required=True, metavar="FILE", help="file to write")
-    parser.add_argument("--int8", action="store_true", help="weights in 8 bits: a quarter of the size")
-    parser.add_argument("--texts", metavar="FILE", help="real texts that the error of --int8 is measured on")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    options = parser.read(args)
-    if options.format not in FORMATS:
-        hint = nearest(options.format, FORMATS)
-        raise ValueError(f"--format: got {options.format!r}; expected one of {', '.join(FORMATS)}{hint}")
-    if options.int8 and not options.texts:
-        raise ValueError("--int8: got no texts; expected some, to measure its error on; give --texts FILE")
+@takes(ExportSettings)
+def export(settings: ExportSettings) -> OnnxClassifier:
+    """Write a trained model as one ONNX file, for a program that has neither Python nor textcnn.
+
+    The file takes input_ids and attention_mask of any size and gives logits, already divided by the temperature. Its
+    metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json. `textcnn.ExportSettings`
+    documents the settings.
+
+    Example:
+        >>> textcnn.export("runs/reviews", "reviews.onnx").predict(["a lovely film"])
+        array(['positive'], dtype='<U8')
+
+    Raises:
+        FileNotFoundError: There is no such model or file.
+        ValueError: onnx is not installed, the output is there already, or int8 is asked for without texts.
+    """
+    check_output(settings.output, settings.force)
 
     from .artifact import read_artifact
     from .data.prediction import read_texts
 
-    model, tokenizer = read_artifact(options.directory)
-    texts = read_texts(options.texts, options.text_column) if options.int8 else None
-    written = export_onnx(model, tokenizer, options.output, options.int8, texts)
-    kind = "int8" if options.int8 else "float32"
-    print(f"{options.output}: {kind}, {Path(options.output).stat().st_size / 1e6:.1f} MB, {len(written.labels)} labels")
-    if options.int8:
-        measured = json.loads(written.metadata["int8_error"])
-        print("int8_error: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))
+    model, tokenizer = read_artifact(settings.model)
+    texts = settings.texts
+    if texts is not None and not isinstance(texts, (list, tuple)):
+        texts = read_texts(str(texts), settings.text_column)
+    return export_onnx(model, tokenizer, settings.output, settings.int8, texts if settings.int8 else None)

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .arguments import VerbParser
 from .quantize import factor, largest_sums, measure_error, quantize
 from .runtime.folded import FoldedTextCNN
 from .runtime.layout import Layout
-from .runtime.storage import FOLDED_FILE
 from .runtime.text_batches import check_column
+from .settings import FoldSettings, takes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -251,45 +250,34 @@ def _array(tensor: Any) -> NDArray[np.float32]:
     return array
 
 
-def main(verb: str, args: list[str]) -> None:
-    """`textcnn fold`."""
-    parser = VerbParser(
-        f"textcnn {verb}",
-        description="Makes folded.safetensors, the look-up tables that an artifact answers from.\n\n"
-        "  textcnn fold runs/reviews --int8 --texts reviews.csv",
-    )
-    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it; the tables go there")
-    parser.add_argument("--int8", action="store_true", help="round to 8 bits: a quarter of the size, faster")
-    parser.add_argument(
-        "--factored", action="store_true", help="with --int8: store vectors and filters, of which the tables are made"
-    )
-    parser.add_argument("--texts", metavar="FILE", help="real texts that the error of --int8 is measured on")
-    parser.add_argument(
-        "--trim-vocabulary", "--trim_vocabulary", metavar="FILE", help="keep only the tokens of these texts"
-    )
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    options = parser.read(args)
-    if options.int8 and not (options.texts or options.trim_vocabulary):
-        raise ValueError("--int8: got no texts; expected some, to measure its error on; give --texts FILE")
+@takes(FoldSettings)
+def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
+    """Fold a trained model into the look-up tables that it answers from, and store them in its directory.
 
+    This is `textcnn.fold`; `textcnn.FoldSettings` documents the settings.
+
+    Example:
+        >>> textcnn.fold("runs/reviews", int8=True, texts="reviews.csv").metadata["int8_error"]
+
+    Raises:
+        FileNotFoundError: There is no such model or file.
+        ValueError: int8 is asked for without texts.
+    """
     from .artifact import read_artifact
     from .data.prediction import read_texts
 
-    def read(path: str | None) -> list[str] | None:
-        return None if path is None else read_texts(path, options.text_column)
+    def read(source: Any) -> list[str] | None:
+        if source is None or isinstance(source, (list, tuple)):
+            return None if source is None else list(source)
+        return read_texts(str(source), settings.text_column)
 
-    model, tokenizer = read_artifact(options.directory)
-    trim = read(options.trim_vocabulary)
-    known = trim or read(options.texts)
-    folded = fold(model, tokenizer, options.int8, known, trim is not None, factored=options.factored)
-    if trim and options.texts:
+    model, tokenizer = read_artifact(settings.model)
+    trim = read(settings.trim_vocabulary)
+    known = trim or read(settings.texts)
+    folded = fold(model, tokenizer, settings.int8, known, trim is not None, factored=settings.factored)
+    if trim and settings.texts is not None:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)
-        folded.metadata["error"] = json.dumps(measure_error(exact, folded, read(options.texts) or []))
-    path = folded.save(options.directory) / FOLDED_FILE
-    rows, columns = folded.table_shape
-    kind = "int8" if options.int8 else "float32"
-    print(f"{path}: {rows:,} rows of {columns:,} {kind} values, {path.stat().st_size / 1e6:.1f} MB")
-    for name in sorted(folded.metadata.keys() & {"trim", "int8_error", "error"}):
-        measured = json.loads(folded.metadata[name])
-        print(f"{name}: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))
+        folded.metadata["error"] = json.dumps(measure_error(exact, folded, read(settings.texts) or []))
+    folded.save(settings.model)
+    return folded

@@ -29,7 +29,7 @@ def linear_baseline(data: Any) -> float:
     return float(baseline.score(data["test"]["text"][:], data["test"]["label"][:]))
 
 
-def main(output_dir: str | Path = "runs/quickstart") -> None:
+def main(output: str | Path = "runs/quickstart") -> None:
     """Trains, scores, compares and predicts, printing as it goes."""
     from rich.console import Console
     from rich.table import Table
@@ -47,8 +47,8 @@ def main(output_dir: str | Path = "runs/quickstart") -> None:
     console.print(f"[bold]1. Data.[/bold] First paragraphs of the standard library's docstrings ({rows}).")
     console.print(f"   The {len(names)} classes are chapters of the Library Reference: {', '.join(names)}.\n")
 
-    console.print("[bold]2. Training.[/bold] textcnn.train(data, output_dir=...)")
-    classifier = textcnn.train(data, output_dir=output_dir, seed=0)
+    console.print("[bold]2. Training.[/bold] textcnn.train(data, output=...)")
+    classifier = textcnn.train(data, output=output, force=True, seed=0)
 
     texts, labels = data["test"]["text"][:], [names[i] for i in data["test"]["label"][:]]
     predicted = classifier.predict(texts)
@@ -63,12 +63,10 @@ def main(output_dir: str | Path = "runs/quickstart") -> None:
     console.print(table)
 
     console.print("\n[bold]4. Use.[/bold] textcnn.load(directory).predict_top_k(texts, k=2)")
-    for text, best in zip(QUESTIONS, textcnn.load(output_dir).predict_top_k(QUESTIONS, k=2), strict=True):
+    for text, best in zip(QUESTIONS, textcnn.load(output).predict_top_k(QUESTIONS, k=2), strict=True):
         answers = ", ".join(f"{label} {probability:.2f}" for label, probability in best)
         console.print(f"   {text}\n     [green]{answers}[/green]")
-    console.print(
-        f"\nThe classifier is in [bold]{output_dir}[/bold]; its model card is {Path(output_dir) / 'README.md'}."
-    )
+    console.print(f"\nThe classifier is in [bold]{output}[/bold]; its model card is {Path(output) / 'README.md'}.")
 
 
 if __name__ == "__main__":

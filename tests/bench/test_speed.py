@@ -129,7 +129,7 @@ def test_bench_train(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_bench_int8(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = {"num_filters": 16, "max_epochs": 3, "learning_rate": 3e-3, "log_every_n_steps": 1}
-    textcnn.train(str(reviews), tmp_path / "run", enable_progress_bar=False, **options)
+    textcnn.train(str(reviews), tmp_path / "run", progress=False, **options)
     folder = tmp_path / "data"
     folder.mkdir()
     for split in ("train", "test"):

@@ -34,7 +34,7 @@ from textcnn.distillation.teachers import (
     to_probabilities,
 )
 from textcnn.distillation.transfer import (
-    Augmentation,
+    AugmentationSettings,
     augment,
     nearest_sentences,
     read_unlabelled,
@@ -241,13 +241,13 @@ def test_logits_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 def test_a_transformer_is_taught_and_asked_with_texts_longer_than_it_reads(transformer: str, tmp_path: Path) -> None:
     rows = pd.DataFrame({"text": [f"{i} " + "film " * 50 for i in range(40)], "label": ["a", "b"] * 20})
     rows.to_csv(tmp_path / "long.csv", index=False)
-    teach(transformer, str(tmp_path / "long.csv"), tmp_path / "teacher", epochs=1, progress=False)
+    teach(transformer, str(tmp_path / "long.csv"), tmp_path / "teacher", max_epochs=1, progress=False)
     teacher = open_teacher(str(tmp_path / "teacher"), ["a", "b"], False)
     assert np.isfinite(teacher.logits(rows["text"].tolist())).all()
 
 
 def test_a_teacher_reads_no_more_of_a_text_than_it_learnt_from(transformer: str, reviews: Path, tmp_path: Path) -> None:
-    teach(transformer, str(reviews), tmp_path, epochs=1, max_length=8, progress=False)
+    teach(transformer, str(reviews), tmp_path, max_epochs=1, max_length=8, progress=False)
     teacher = open_teacher(str(tmp_path), LABELS, False)
     first, second = teacher.logits(["film " * 20, "film " * 20 + "dull"])
     np.testing.assert_allclose(first, second, atol=1e-6)
@@ -261,8 +261,8 @@ def test_how_many_texts_are_held_out_from_teaching(
     monkeypatch.setattr(
         module, "_loader", lambda texts, *rest, **by: numbers.append(len(texts)) or loader(texts, *rest, **by)
     )
-    arguments = ["--model", transformer, "--data", str(reviews), "--output_dir", str(tmp_path / "teacher")]
-    main(["teach", *arguments, "--epochs", "1", "--validation_fraction", "0.3"])
+    arguments = [transformer, "--data", str(reviews), "--output", str(tmp_path / "teacher")]
+    main(["teach", *arguments, "--max_epochs", "1", "--validation_fraction", "0.3"])
     assert numbers[:2] == [84, 36]
 
 
@@ -292,17 +292,17 @@ def test_the_nearest_sentences_are_those_of_the_task() -> None:
 
 def test_augmentation_is_seeded_and_off_by_default() -> None:
     texts = ["a b c d e", "f g h", "i"]
-    assert augment(texts, Augmentation()) == []
-    made = augment(texts, Augmentation(spans=2, masks=1, mixes=1), seed=3)
-    assert made == augment(texts, Augmentation(spans=2, masks=1, mixes=1), seed=3)
+    assert augment(texts, AugmentationSettings()) == []
+    made = augment(texts, AugmentationSettings(spans=2, masks=1, mixes=1), seed=3)
+    assert made == augment(texts, AugmentationSettings(spans=2, masks=1, mixes=1), seed=3)
     assert len(made) == 2 * 4
     assert all(span in texts[0] for span in made[:2])
     assert "[UNK]" in made[2]
     assert made[3].startswith("a b ")
     # Whatever the other texts are, so that a teacher's answers can be used again.
     assert (
-        augment(texts[1:], Augmentation(spans=2, masks=1), seed=3)
-        == augment(texts, Augmentation(spans=2, masks=1), seed=3)[3:]
+        augment(texts[1:], AugmentationSettings(spans=2, masks=1), seed=3)
+        == augment(texts, AugmentationSettings(spans=2, masks=1), seed=3)[3:]
     )
 
 
@@ -329,19 +329,17 @@ def test_a_student_learns_what_its_teacher_says(reviews: Path, tmp_path: Path) -
 
 def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
     options = {name: value for name, value in QUICK.items() if name not in ("progress", "num_filters")}
-    textcnn.train(str(reviews), tmp_path / "large", enable_progress_bar=False, learning_rate=3e-3, **options)
+    textcnn.train(str(reviews), tmp_path / "large", progress=False, learning_rate=3e-3, **options)
     arguments = [
-        "--teacher",
         str(tmp_path / "large"),
         "--data",
         str(reviews),
         "--budget",
         "tiny",
-        "--progress",
-        "false",
+        "--no-progress",
     ]
-    arguments += ["--options.max_epochs", "2", "--options.log_every_n_steps", "1", "--options.learning_rate", "0.003"]
-    main(["distill", *arguments, "--output_dir", str(tmp_path / "small")])
+    arguments += ["--max_epochs", "2", "--log_every_n_steps", "1", "--learning_rate", "0.003"]
+    main(["distill", *arguments, "--output", str(tmp_path / "small")])
     assert textcnn.load(tmp_path / "small").config["num_filters"] == 32
     assert json.loads((tmp_path / "small" / "distillation.json").read_text())["agreement"] > 0.8
     assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS)) == str(tmp_path / "large")
@@ -351,8 +349,8 @@ def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
 
 @pytest.mark.timeout(600)
 def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, transformer: str) -> None:
-    arguments = ["--model", transformer, "--data", str(reviews), "--epochs", "8", "--learning_rate", "0.005"]
-    main(["teach", *arguments, "--batch_size", "16", "--output_dir", str(tmp_path / "teacher")])
+    arguments = [transformer, "--data", str(reviews), "--max_epochs", "8", "--learning_rate", "0.005"]
+    main(["teach", *arguments, "--batch_size", "16", "--output", str(tmp_path / "teacher")])
     scores = json.loads((tmp_path / "teacher" / "scores.json").read_text())
     assert scores["val_accuracy"] > 0.8
     table = pd.read_csv(reviews)
@@ -443,7 +441,7 @@ def test_a_teacher_in_bfloat16_is_near_and_has_labels_of_its_own(tmp_path: Path,
 
 def test_teaching_in_bfloat16_learns(reviews: Path, tmp_path: Path, transformer: str) -> None:
     scores = teach(
-        transformer, str(reviews), tmp_path / "teacher", epochs=8, batch_size=16, learning_rate=0.005,
+        transformer, str(reviews), tmp_path / "teacher", max_epochs=8, batch_size=16, learning_rate=0.005,
         precision="bf16-mixed", progress=False,
     )  # fmt: skip
     assert scores["val_accuracy"] > 0.8

@@ -23,7 +23,7 @@ def told(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
         given = arguments if "--data" in arguments else ("--data", str(reviews), *arguments)
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
-            main(["distill", *given, "--output_dir", str(tmp_path / "run"), "--progress", "false"])
+            main(["distill", *given, "--output", str(tmp_path / "run"), "--no_progress"])
         assert stop.value.code == 2
         lines = capsys.readouterr().err.strip().splitlines()
         assert len(lines) == 1
@@ -35,19 +35,17 @@ def told(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monk
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--budgt", "1MB"], "unknown key 'budgt'; did you mean 'budget'?"),
-        (["--unlabeled", "x"], "unknown key 'unlabeled'; did you mean 'unlabelled'?"),
-        (["--temperature", "3"], "unknown key 'temperature'; did you mean 'options.temperature'?"),
-        (["--options.temprature", "3"], "unknown argument 'temprature'; did you mean 'temperature'?"),
-        (["--options.max_epoch", "3"], "unknown argument 'max_epoch'; did you mean 'max_epochs'?"),
-        (["--options.unlabeled", "3"], "unknown argument 'unlabeled'; did you mean 'unlabelled'?"),
-        (["--options.max_epochs", "x"], "max_epochs: got 'x'; expected Optional[int]; give a value of that type"),
-        (["--options.temperature", "x"], "temperature: got 'x'; expected float; give a value of that type"),
-        (["--options.spans", "x"], "spans: got 'x'; expected int; give a value of that type"),
+        (["--budgt", "1MB"], "unknown option of textcnn distill '--budgt'; did you mean '--budget'?"),
+        (["--unlabeled", "x"], "unknown option of textcnn distill '--unlabeled'; did you mean '--texts'?"),
+        (["--temprature", "3"], "unknown option of textcnn distill '--temprature'; did you mean '--temperature'?"),
+        (["--max_epoch", "3"], "unknown option of textcnn distill '--max_epoch'; did you mean '--max_epochs'?"),
+        (["--max_epochs", "x"], "--max_epochs: got 'x'; expected a whole number"),
+        (["--temperature", "x"], "--temperature: got 'x'; expected a number"),
+        (["--spans", "x"], "--spans: got 'x'; expected a whole number"),
         (["--budget", "1..5MB"], "budget: got '1..5MB'; expected tiny, small, base, a size such as 1MB or 500kB, or a"),
-        (["--budget", "1MB", "--options.num_filters", "[8,4,4,4]"], "num_filters: got 4 numbers under a budget"),
-        (["--budget", "1MB", "--options.num_filters", "0"], "num_filters: got 0; expected a whole number"),
-        (["--budget", "1MB", "--options.vocab_size", "0"], "vocab_size: got 0; expected a positive number"),
+        (["--budget", "1MB", "--num_filters", "[8,4,4,4]"], "num_filters: got 4 numbers under a budget"),
+        (["--budget", "1MB", "--num_filters", "0"], "num_filters: got 0; expected a whole number"),
+        (["--budget", "1MB", "--vocab_size", "0"], "vocab_size: got 0; expected a whole number of at least 1"),
         (["--budget", "1kB"], "budget: got 1kB; expected at least "),
         ([], "the data has no column 'probability_negative'; its columns are text, label; name the columns of the"),
     ],
@@ -76,18 +74,18 @@ def test_a_teacher_that_is_none(told: Any, tmp_path: Path, reviews: Path) -> Non
         ("emty", "teacher: got 'emty'; expected the directory of a saved classifier, or a Hub id that can be reached"),
         ("no/where/at/all", "teacher: got 'no/where/at/all'; expected the directory of a saved classifier, or a Hub"),
     ):
-        answer = told("--teacher", name)
+        answer = told(name)
         assert answer.startswith(said)
         assert len(answer) < 360
-    assert "did you mean 'empty'?" in told("--teacher", "emty")
+    assert "did you mean 'empty'?" in told("emty")
 
 
 def test_labels_of_both_sides(told: Any, tmp_path: Path, reviews: Path) -> None:
     other = pd.read_csv(reviews).replace({"negative": "ham", "positive": "spam"})
     other.to_csv(tmp_path / "other.csv", index=False)
-    options = {"max_epochs": 1, "enable_progress_bar": False, "log_every_n_steps": 1, "num_filters": 4}
+    options = {"max_epochs": 1, "progress": False, "log_every_n_steps": 1, "num_filters": 4}
     textcnn.train(str(tmp_path / "other.csv"), tmp_path / "teacher", **options)
-    assert told("--teacher", "teacher") == (
+    assert told("teacher") == (
         "teacher teacher: got the labels ham, spam; expected those of the data, negative, positive; rename the one or "
         "the other"
     )
@@ -126,13 +124,11 @@ def test_nothing_to_learn_from(told: Any, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_text("text,label\n")
     (tmp_path / "blank.txt").write_text("\n\n")
     (tmp_path / "short.txt").write_text("hi\nyou there\n")
-    assert told("--data", "empty.csv", "--teacher", "x").startswith("empty.csv is empty; expected")
-    assert told("--teacher", "x", "--unlabelled", "blank.txt").startswith(
-        "unlabelled: got ['blank.txt'] without a text;"
-    )
-    assert told("--teacher", "x", "--unlabelled", "short.txt").startswith("unlabelled: got 2 texts and no sentence of")
-    assert told("--teacher", "x", "--unlabelled", "nowhere.txt").startswith("there is no file or folder nowhere.txt")
-    assert told("--teacher", "x", "--unlabelled", "short.txt", "--max_unlabelled", "-3").startswith("max_unlabelled: ")
+    assert told("x", "--data", "empty.csv").startswith("empty.csv is empty; expected")
+    assert told("x", "--texts", "blank.txt").startswith("texts: got ['blank.txt'] without a text;")
+    assert told("x", "--texts", "short.txt").startswith("texts: got 2 texts and no sentence of")
+    assert told("x", "--texts", "nowhere.txt").startswith("there is no file or folder nowhere.txt")
+    assert told("x", "--texts", "short.txt", "--limit", "-3").startswith("limit: ")
     assert read_unlabelled(["hi"], False, None) == ["hi"]
-    with pytest.raises(ValueError, match=r"unlabelled: got DataFrame of 2 dimensions; .* give a single column"):
+    with pytest.raises(ValueError, match=r"texts: got DataFrame of 2 dimensions; .* give a single column"):
         read_unlabelled(pd.DataFrame({"text": ["hi"]}), False, None)

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 import textcnn
 from textcnn.distillation import neighbours, transfer
 from textcnn.distillation.neighbours import replace_by_neighbours
-from textcnn.distillation.transfer import Augmentation, augment
+from textcnn.distillation.transfer import AugmentationSettings, augment
 from textcnn.tokenization import load_tokenizer, save_tokenizer, train_tokenizer
 from textcnn.vectors import load_vectors
 
@@ -70,7 +70,7 @@ def test_new_words_have_the_capitals_of_the_old_ones(vectors: Path) -> None:
 
 def test_it_is_seeded_and_part_of_augmentation(vectors: Path) -> None:
     texts = ["a dull film", "great acting"]
-    how = Augmentation(neighbours=5, mask_share=0.5, neighbour_vectors=str(vectors))
+    how = AugmentationSettings(neighbours=5, mask_share=0.5, neighbour_vectors=str(vectors))
     assert (
         augment(texts, how, seed=1)
         == augment(texts, how, seed=1)
@@ -80,7 +80,7 @@ def test_it_is_seeded_and_part_of_augmentation(vectors: Path) -> None:
     # Whatever other texts there are, so that the teacher's answers can be used again.
     assert set(augment(texts[1:], how, seed=1)) <= set(augment(texts, how, seed=1))
     with pytest.raises(ValueError, match="got no neighbour_vectors"):
-        augment(texts, Augmentation(neighbours=1))
+        augment(texts, AugmentationSettings(neighbours=1))
 
 
 def test_a_student_learns_what_the_teacher_says_of_new_texts(vectors: Path, reviews: Path, tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_student_learns_what_the_teacher_says_of_new_texts(vectors: Path, revi
         return np.where(np.array(["dull" in text for text in texts])[:, None], [[0.9, 0.1]], [[0.1, 0.9]])
 
     textcnn.distill(
-        teacher, str(reviews), output_dir=tmp_path / "student", neighbours=2, neighbour_vectors=str(vectors),
+        teacher, str(reviews), output=tmp_path / "student", neighbours=2, neighbour_vectors=str(vectors),
         max_epochs=1, num_filters=8, log_every_n_steps=1, progress=False,
     )  # fmt: skip
     known = reviews.read_text(encoding="utf-8")
@@ -114,7 +114,7 @@ def test_the_teachers_vectors_say_what_is_alike(
 
     monkeypatch.setattr(transfer, "replace_by_neighbours", replace)
     textcnn.distill(
-        str(tmp_path / "teacher"), str(reviews), output_dir=tmp_path / "student", neighbours=1, **given,
+        str(tmp_path / "teacher"), str(reviews), output=tmp_path / "student", neighbours=1, **given,
         max_epochs=1, num_filters=8, log_every_n_steps=1, progress=False,
     )  # fmt: skip
     assert asked == [str(tmp_path / "teacher")]

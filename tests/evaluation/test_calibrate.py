@@ -94,7 +94,7 @@ def test_the_verb_predict_takes_the_calibration(reviews: Path, tmp_path: Path, c
     quick = ["--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--trainer.enable_progress_bar", "false"]
     main(["fit", "--data.path", str(reviews), "--output_dir", str(run), *quick])
     # Without --data: the rows that the run held out.
-    main(["calibrate", str(run), "--abstain", "fired:coverage=0.5", "--threshold-for", "positive:recall=0.9"])
+    main(["calibrate", str(run), "--abstain", "fired:coverage=0.5", "--threshold_for", "positive:recall=0.9"])
     said = capsys.readouterr().out
     assert "from 12 texts" in said
     assert "abstains where fired <" in said
@@ -160,9 +160,9 @@ def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
     data = labelled(tmp_path / "data.jsonl", labels)
     data.write_text(data.read_text() + '\n{"text": null, "label": "a"}\n{"text": null, "label": null}')
     main(["calibrate", str(folder), "--data", str(data)])
-    said = capsys.readouterr().out
-    assert "from 197 texts" in said
-    assert "dropped: 2 rows without a text, 3 rows without a label\n" in said
+    printed = capsys.readouterr()
+    assert "from 197 texts" in printed.out
+    assert "dropped: 2 rows without a text, 3 rows without a label\n" in printed.err
     assert textcnn.calibrate(folder, str(labelled(data, ["abc"[i % 3] for i in range(200)]))).dropped == ""
 
 
@@ -172,7 +172,8 @@ def test_reset_is_asked_for_alone(tmp_path: Path, capsys: Any) -> None:
         with pytest.raises(SystemExit) as stop:
             main(["calibrate", str(folder), "--reset", *more])
         assert stop.value.code == 2
-        assert f"--reset: got {more[0]} as well; expected it alone" in capsys.readouterr().err
+        name = more[0].removeprefix("--").removeprefix("no_")
+        assert f"reset: got {name} as well; expected it alone" in capsys.readouterr().err
     assert textcnn.load(folder).temperature == 3
     main(["calibrate", str(folder), "--reset"])
     assert textcnn.load(folder).temperature == 1

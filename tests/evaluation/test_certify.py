@@ -41,7 +41,7 @@ def test_certified_accuracy(kind: str, tmp_path: Path, capsys: Any) -> None:
     main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--replaced", "1", "--limit", "1"])
     assert capsys.readouterr().out.startswith("1 of 40 texts of ")
     main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--replaced", "1", "--limit", "2"])
-    assert "dropped: 1 rows without a text\n" in capsys.readouterr().out
+    assert "dropped: 1 rows without a text\n" in capsys.readouterr().err
     for limit in ("0", "-3"):
         with pytest.raises(SystemExit) as stop:
             main(["certify", str(folder), "--data", str(tmp_path / "data.jsonl"), "--limit", limit])

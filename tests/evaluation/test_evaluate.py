@@ -86,7 +86,7 @@ def report(folder: Path, data: str, *more: str) -> str:
 
 def test_two_classes(reviews: Path, tmp_path: Path, capsys: Any) -> None:
     run = tmp_path / "run"
-    options = {"num_filters": 8, "max_epochs": 2, "log_every_n_steps": 1, "enable_progress_bar": False}
+    options = {"num_filters": 8, "max_epochs": 2, "log_every_n_steps": 1, "progress": False}
     textcnn.train(str(reviews), run, **options)
     page = report(run, str(reviews))
     said = capsys.readouterr().out
@@ -161,24 +161,25 @@ def test_rows_that_are_dropped_are_counted(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
     rows = rows_for(folder)
     rows += [{**rows[5], "label": None}] * 4 + [{**rows[5], "text": None}] * 2
-    data, path = write(tmp_path / "data.jsonl", rows), tmp_path / "scores.json"
-    page = report(folder, data, "--json", str(path))
-    said = capsys.readouterr().out
-    assert said.startswith("160 texts of ")
+    data = write(tmp_path / "data.jsonl", rows)
+    page = report(folder, data, "--json")
+    printed = capsys.readouterr()
     counted = "dropped: 2 rows without a text, 4 rows without a label"
-    assert f"{counted}\n" in said
+    assert f"{counted}\n" in printed.err
     assert counted in page
-    assert json.loads(path.read_text())["dropped"] == {"without_text": 2, "without_label": 4}
+    assert json.loads(printed.out)["texts"] == 160
+    assert json.loads(printed.out)["dropped"] == {"without_text": 2, "without_label": 4}
 
 
 def test_the_scores_as_json(tmp_path: Path, capsys: Any) -> None:
     folder = artifact(tmp_path / "model", **SINGLE)
-    data, path = write(tmp_path / "data.jsonl", rows_for(folder)), tmp_path / "new" / "folder" / "scores.json"
-    main(["evaluate", str(folder), "--data", data, "--json", str(path), "--resamples", "20"])
-    written = json.loads(path.read_text())
+    data = write(tmp_path / "data.jsonl", rows_for(folder))
+    main(["evaluate", str(folder), "--data", data, "--json", "--resamples", "20"])
+    printed = capsys.readouterr()
+    written = json.loads(printed.out)
     assert written["texts"] == 160
     assert written["scores"]["accuracy"]["low"] <= written["scores"]["accuracy"]["value"]
-    assert "dropped" not in capsys.readouterr().out
+    assert "dropped" not in printed.err
 
 
 @pytest.mark.parametrize(

@@ -86,7 +86,7 @@ def test_an_edited_model_answers_alike_at_every_door(int8: bool, tmp_path: Path,
     data, output = tmp_path / "data.jsonl", tmp_path / "edited"
     data.write_text("\n".join(map(json.dumps, rows)))
     arguments = ["--data", str(data), "--drop", "3", "7", "--scale", "0=0.5", "--output", str(output)]
-    main(["lexicon", str(folder), *arguments])
+    main(["inspect", str(folder), *arguments])
     said = capsys.readouterr().out
     # The reference: features with the head's weights changed by hand.
     weight = before.tensors["head_weight"].copy()
@@ -111,11 +111,12 @@ def test_the_verb_prints_and_writes(tmp_path: Path, capsys: Any) -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
     folder = save_artifact(make_model(**SINGLE), tokenizer, tmp_path / "model")
     (tmp_path / "texts.txt").write_text("\n".join(text for text in TEXTS if text))
-    main(["lexicon", str(folder), "--data", str(tmp_path / "texts.txt"), "--json", str(tmp_path / "new" / "l.json")])
-    written = json.loads((tmp_path / "new" / "l.json").read_text())
-    said = capsys.readouterr().out
-    assert written["classes"]["a"][0]["text"] in said
-    assert "dropped" not in said
+    main(["inspect", str(folder), "--data", str(tmp_path / "texts.txt"), "--json"])
+    written = json.loads(capsys.readouterr().out)
+    main(["inspect", str(folder), "--data", str(tmp_path / "texts.txt")])
+    printed = capsys.readouterr()
+    assert written["classes"]["a"][0]["text"] in printed.out
+    assert "dropped" not in printed.err
     rows = [{"text": text, "site": 1} for text in [*TEXTS, None]]
     for label, dropped in (
         ({}, "1 rows without a text"),
@@ -123,9 +124,9 @@ def test_the_verb_prints_and_writes(tmp_path: Path, capsys: Any) -> None:
     ):
         lines = [json.dumps({**row, **label, **({"label": "a"} if label and i else {})}) for i, row in enumerate(rows)]
         (tmp_path / "rows.jsonl").write_text("\n".join(lines))
-        main(["lexicon", str(folder), "--data", str(tmp_path / "rows.jsonl"), "--label", "a"])
-        assert f"dropped: {dropped}\n" in capsys.readouterr().out
-    main(["lexicon", str(folder), "--data", str(tmp_path / "texts.txt"), "--filter", "2"])
+        main(["inspect", str(folder), "--data", str(tmp_path / "rows.jsonl"), "--label", "a"])
+        assert f"dropped: {dropped}\n" in capsys.readouterr().err
+    main(["inspect", str(folder), "--data", str(tmp_path / "texts.txt"), "--filter", "2"])
     assert "filter 2, width 3" in capsys.readouterr().out
     for arguments, said in (
         (["--filter", "99"], "from 0 to 11"),
@@ -136,7 +137,7 @@ def test_the_verb_prints_and_writes(tmp_path: Path, capsys: Any) -> None:
         (["--output", "x"], "give --drop or --scale"),
     ):
         with pytest.raises(SystemExit) as stop:
-            main(["lexicon", str(folder), "--data", str(tmp_path / "texts.txt"), *arguments])
+            main(["inspect", str(folder), "--data", str(tmp_path / "texts.txt"), *arguments])
         assert stop.value.code == 2
         assert said in capsys.readouterr().err
     with pytest.raises(ValueError, match="from 0 to 11"):

@@ -246,7 +246,10 @@ def test_no_half_file_is_left_by_bad_input(artifact: Path, tmp_path: Path, capsy
     source.write_text('{"text": "w3"}\n' * 20_000 + "{broken\n")
     target = tmp_path / "out.jsonl"
     target.write_text("what was there before")
-    assert "line 20001" in mistake(capsys, str(artifact), str(source), "--output", str(target))
+    line = [str(artifact), str(source), "--output", str(target)]
+    assert "out.jsonl is there already" in mistake(capsys, *line)
+    assert "a file that is read" in mistake(capsys, str(artifact), str(source), "--output", str(source), "--force")
+    assert "line 20001" in mistake(capsys, *line, "--force")
     assert target.read_text() == "what was there before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
 

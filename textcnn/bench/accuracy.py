@@ -11,37 +11,22 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from ..arguments import VerbParser
+from ..settings.benchmarks import AccuracyBenchSettings
 from ..training.command import TextCNNCLI
 from ..training.run import quiet_lightning
-from .report import write_figures
-
-DESCRIPTION = """\
-Trains a recipe once for each seed (and fold) and prints the mean score on data it was not chosen on.
-
-Options after these are those of `textcnn fit`: --config, --data.path, --model.learning_rate and so on.
-
-  textcnn bench accuracy --config configs/trec.yaml --data.path trec --seeds 3 --output trec.json
-  textcnn bench accuracy --config configs/mr.yaml --data.path mr --seeds 3 --folds 10"""
+from .figures import Figures
 
 
-def main(args: list[str]) -> None:
-    """`textcnn bench accuracy`."""
-    parser = VerbParser("textcnn bench accuracy", description=DESCRIPTION)
-    parser.add_argument("--seeds", type=int, default=3, help="number of seeds, from 0 (default: 3)")
-    parser.add_argument("--folds", type=int, help="cross-validate the train split in this many folds")
-    parser.add_argument("--output", help="JSON file to write")
-    options, recipe = parser.parse_known_args(args)
-    if options.seeds < 1 or (options.folds is not None and options.folds < 2):
-        parser.error("expected at least 1 seed and, where given, at least 2 folds")
-
+def run(settings: AccuracyBenchSettings) -> Figures:
+    """Train a recipe once for each seed (and fold), and return the mean scores on data that it was not chosen on."""
+    recipe = list(settings.recipe)
     runs: list[dict[str, Any]] = []
     by_seed: list[dict[str, float]] = []
-    for seed in range(options.seeds):
+    for seed in range(settings.seeds):
         folds = []
-        for fold in range(options.folds) if options.folds else [None]:
+        for fold in range(settings.folds) if settings.folds else [None]:
             started = time.perf_counter()
-            scores = fit_and_score(recipe, seed, options.folds, fold)
+            scores = fit_and_score(recipe, seed, settings.folds, fold)
             seconds = time.perf_counter() - started
             folds.append(scores)
             runs.append({"seed": seed, "fold": fold, "seconds": round(seconds, 1), **scores})
@@ -51,14 +36,14 @@ def main(args: list[str]) -> None:
         # The figure of one seed is the mean over its folds, so that the spread is that between seeds.
         by_seed.append({name: fmean(scores[name] for scores in folds) for name in folds[0]})
 
-    figures = {}
+    figures = Figures()
+    figures.about["runs"] = runs
     for name in by_seed[0]:
         values = [scores[name] for scores in by_seed]
         spread = stdev(values) if len(values) > 1 else 0.0
         figures[name] = {"value": fmean(values), "std": spread, "seeds": values}
         print(f"{name:<16}{fmean(values):.4f}  ± {spread:.4f} over {len(values)} seeds")
-    if options.output:
-        write_figures(options.output, figures, command=["textcnn", "bench", "accuracy", *args], runs=runs)
+    return figures
 
 
 def fit_and_score(

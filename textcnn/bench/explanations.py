@@ -8,48 +8,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import VerbParser
 from ..artifact import read_artifact
 from ..data.prediction import open_rows, texts_of
 from ..fold import fold
 from ..runtime.explain import Contribution
 from ..runtime.folded import FoldedTextCNN
+from ..settings.benchmarks import ExplainBenchSettings
 from .figures import Figures
-from .report import write_figures
-
-DESCRIPTION = """\
-Measures explanations of a trained model:
-  sum_error           largest |bias + sum of weights - logit| over all texts and labels, relative to the logit (or 1)
-  occlusion_*         mean rank correlation with brute force: delete an n-gram, predict again. Ours: `deleted`, which
-                      is that; `tokens`, the shares of the n-gram's tokens in all n-grams; `weight` and `without`,
-                      those of the n-gram alone. `gradient` is gradient x input
-  *_over_predict      cost of a text beside predicting it in a batch
-
-  textcnn bench explain --model runs/sst2 --data sst2/test.parquet --sums mr/train.parquet trec/test.parquet"""
 
 # With fewer n-grams than that, ranks say nothing.
 FEWEST = 3
 TIMED = 512
 
 
-def main(args: list[str]) -> None:
-    """`textcnn bench explain`."""
-    parser = VerbParser("textcnn bench explain", description=DESCRIPTION)
-    parser.add_argument("--model", required=True, metavar="DIR", help="the artifact")
-    parser.add_argument("--data", required=True, metavar="FILE", help="texts to explain")
-    parser.add_argument("--sums", nargs="*", default=[], metavar="FILE", help="more texts for sum_error, all of them")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument("--texts", type=int, default=500, metavar="N", help="texts to delete n-grams of (default: 500)")
-    parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.read(args)
-    network, tokenizer = read_artifact(options.model)
+def run(settings: ExplainBenchSettings) -> Figures:
+    """Measure explanations of a trained model.
+
+    sum_error is the largest |bias + sum of weights - logit| over all texts and labels, relative to the logit (or 1).
+    occlusion_* is the mean rank correlation with brute force (delete an n-gram, predict again): of `deleted`, which is
+    that; of `tokens`, the shares of the n-gram's tokens in all n-grams; of `weight` and `without`, those of the n-gram
+    alone; of `gradient`, gradient x input. *_over_predict is the cost of a text beside predicting it in a batch.
+    """
+    network, tokenizer = read_artifact(settings.model)
     model = fold(network, tokenizer)
-    texts = _read(options.data, options.text_column)
+    texts = _read(str(settings.texts), settings.text_column)
     figures = Figures()
-    errors = [sum_error(model, _read(path, options.text_column)) for path in options.sums] + [sum_error(model, texts)]
+    errors = [sum_error(model, _read(path, settings.text_column)) for path in settings.sums] + [sum_error(model, texts)]
     count = sum(number for number, _ in errors)
     figures.add("sum_error", f"largest relative error of {count:,} texts", max(error for _, error in errors), "")
-    chosen = [texts[i] for i in np.unique(np.linspace(0, len(texts) - 1, min(options.texts, len(texts))).astype(int))]
+    chosen = [texts[i] for i in np.unique(np.linspace(0, len(texts) - 1, min(settings.limit, len(texts))).astype(int))]
     for name, value in occlusion(model, network, chosen).items():
         figures.add(f"occlusion_{name}", "rank correlation with deleting n-grams", value, "")
     timed = chosen[:TIMED]
@@ -71,8 +58,7 @@ def main(args: list[str]) -> None:
         ("offsets_over_predict", "of which: the characters of tokens, from `tokenizers`", offsets, few),
     ):
         _cost(figures, key, what, ours, lambda size=size: model.predict(size), len(size))
-    if options.output:
-        write_figures(options.output, figures, command=["textcnn", "bench", "explain", *args])
+    return figures
 
 
 def _cost(figures: Figures, key: str, what: str, ours: Any, theirs: Any, texts: int) -> None:

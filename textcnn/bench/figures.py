@@ -9,7 +9,11 @@ from .timing import paired
 
 
 class Figures(dict[str, dict[str, Any]]):
-    """Figures by name; each is printed when it is set."""
+    """Figures by name; each is printed when it is set. `about` goes beside them into the report."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.about: dict[str, Any] = {}
 
     def ratio(
         self, key: str, what: str, ours: Callable[[], object], theirs: Callable[[], object], texts: int, rounds: int = 5

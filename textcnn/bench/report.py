@@ -10,6 +10,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..runtime.storage import write_text
+
 PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numpy", "scikit-learn")
 
 
@@ -26,7 +28,7 @@ def write_figures(path: str | Path, figures: Mapping[str, Any], **about: Any) ->
     versions |= {package: version(package) for package in PACKAGES}
     content = {"machine": machine(), "versions": versions, **about, "figures": figures}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(Path(path), json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def _processor() -> str:

@@ -10,63 +10,38 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import VerbParser
 from ..artifact import read_artifact
 from ..data.prediction import read_texts
 from ..fold import fold
 from ..runtime.folded import FoldedTextCNN
+from ..settings.benchmarks import SpeedBenchSettings
 from . import peers
 from .figures import Figures
 from .processes import cold_start, resident_memory
-from .report import machine, write_figures
 from .timing import paired, per_call
-
-DESCRIPTION = """\
-Times a trained model against other classifiers, on one core unless said, and prints the ratios.
-
-  textcnn bench speed --model runs/ag_news --data ag_news/test.parquet --peers fasttext,tfidf
-
-Every ratio is measured in turns on the same texts; the two figures beside it are medians."""
 
 # Texts for what is slow: the ratio is of the same texts on either side.
 FEW, VERY_FEW = 1024, 128
 
 
-def main(args: list[str]) -> None:
-    """`textcnn bench speed`."""
-    parser = VerbParser("textcnn bench speed", description=DESCRIPTION)
-    parser.add_argument("--model", required=True, metavar="DIR", help="the artifact to time")
-    parser.add_argument("--data", required=True, metavar="FILE", help="texts to label")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument(
-        "--unicode", nargs="+", default=[], metavar="FILE", help="texts that are not ASCII, to label too"
-    )
-    parser.add_argument("--peers", default="", help=f"what to compare with, of {','.join(peers.PEERS)}")
-    parser.add_argument("--transformer", metavar="CHECKPOINT", help="the checkpoint of the peer transformers")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="threads of threads_N_vs_1 (default: 2)")
-    parser.add_argument("--resident", action="store_true", help="also measure memory, on files of 100 MB and 1 GB")
-    parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.read(args)
-    wanted = [name for name in options.peers.split(",") if name]
-    if unknown := sorted(set(wanted) - set(peers.PEERS)):
-        raise ValueError(f"--peers: got {unknown[0]!r}; expected some of {', '.join(peers.PEERS)}")
-    if "transformers" in wanted and not options.transformer:
-        raise ValueError("--peers: got transformers without a checkpoint; expected one; give --transformer")
+def run(settings: SpeedBenchSettings) -> Figures:
+    """Time a trained model against other classifiers, on one core unless noted, and return the ratios.
 
-    texts = read_texts(options.data, options.text_column)
-    figures = measure(options.model, texts, wanted, options.transformer, options.threads)
-    if options.unicode:
-        foreign = [text for path in options.unicode for text in read_texts(path, options.text_column)]
+    Every ratio is measured in turns on the same texts; the two figures beside it are medians.
+    """
+    directory, wanted = str(settings.model), list(settings.peers)
+    texts = read_texts(str(settings.texts), settings.text_column)
+    figures = measure(directory, texts, wanted, settings.transformer, settings.threads)
+    if settings.unicode:
+        foreign = [text for path in settings.unicode for text in read_texts(path, settings.text_column)]
         measure_unicode(figures, foreign, "fasttext" in wanted)
-    if options.resident:
+    if settings.resident:
         with tempfile.TemporaryDirectory() as folder:
-            _int8(options.model, texts).save(folder)
+            _int8(directory, texts).save(folder)
             small, large = resident_memory(folder, texts)
             figures.add("resident_mb", "largest resident memory while scoring 1 GB", large, "MB")
             figures.add("resident_growth_mb", "its growth from a file of 100 MB", large - small, "MB")
-    print(f"on {machine()['processor']}, {machine()['cores']} cores")
-    if options.output:
-        write_figures(options.output, figures, command=["textcnn", "bench", "speed", *args])
+    return figures
 
 
 def measure(

@@ -17,25 +17,16 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
 
-from ..arguments import VerbParser
 from ..data import TextDataModule
 from ..model import Architecture, TextCNNConfig
 from ..model.convolution import ParallelConv
+from ..settings.benchmarks import TrainBenchSettings
 from ..training.base import KIM_2014
 from ..training.classification import ClassificationModule
 from ..training.run import TRAINER, quiet_lightning, sizes
 from . import peers
 from .figures import Figures
-from .report import machine, write_figures
 from .timing import paired, per_call
-
-DESCRIPTION = """\
-Times the training operator against nn.Conv1d, amax and autograd, and a whole fit against the operator and fastText.
-
-  textcnn bench train --data ag_news --output train.json
-
-The network is Kim's: widths 3, 4, 5 with 100 filters each, 300 dimensions; fastText meets widths 1, 2, 3, 5 and 100
-dimensions. Ratios are measured in turns on the same batches; the two figures beside one are medians."""
 
 DIMENSIONS, FILTERS, WIDTHS = 300, 100, (3, 4, 5)
 # What is compared with fastText, with vectors that start from naive Bayes: chosen on folds of AG News' train texts.
@@ -54,32 +45,23 @@ getattr(step, sys.argv[1])()
 print(peak_memory() - before)"""
 
 
-def main(args: list[str]) -> None:
-    """`textcnn bench train`."""
-    parser = VerbParser("textcnn bench train", description=DESCRIPTION)
-    parser.add_argument("--data", required=True, metavar="DATA", help="labelled texts, as --data.path of `textcnn fit`")
-    parser.add_argument("--label_column", metavar="NAME", help="column of the labels (default: found by its name)")
-    parser.add_argument("--peers", default="", metavar="fasttext", help="also train fastText, to compare whole fits")
-    parser.add_argument("--epochs", type=int, default=2, help="epochs of the fit that fastText is compared with")
-    parser.add_argument("--skip_fit", action="store_true", help="time the operator only")
-    parser.add_argument("--output", metavar="FILE", help="JSON file to write")
-    options = parser.read(args)
-    if options.peers not in ("", "fasttext"):
-        raise ValueError(f"--peers: got {options.peers!r}; expected fasttext")
+def run(settings: TrainBenchSettings) -> Figures:
+    """Time the training operator against nn.Conv1d, amax and autograd, and a whole fit against it and fastText.
 
-    data = TextDataModule(options.data, label_column=options.label_column, batch_size=256)
+    The network is Kim's: widths 3, 4, 5 with 100 filters each, 300 dimensions; fastText meets widths 1, 2, 3, 5 and 100
+    dimensions. Ratios are measured in turns on the same batches; the two figures beside one are medians.
+    """
+    data = TextDataModule(settings.data, label_column=settings.label_column, batch_size=256)
     figures = Figures()
     texts = token_ids(data)
     measure_steps(figures, texts, data.vocab_size)
     if torch.cuda.is_available():
         measure_gpu(figures, texts, data.vocab_size)
-    if not options.skip_fit:
+    if not settings.skip_fit:
         measure_fit(figures, data, texts)
-        if options.peers:
-            measure_fasttext(figures, options.data, options.label_column, options.epochs)
-    print(f"on {machine()['processor']}, {machine()['cores']} cores, {torch.get_num_threads()} threads")
-    if options.output:
-        write_figures(options.output, figures, command=["textcnn", "bench", "train", *args])
+        if settings.peers:
+            measure_fasttext(figures, str(settings.data), settings.label_column, settings.max_epochs)
+    return figures
 
 
 class Step:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +17,12 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..settings import DataSettings
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import encode_texts
 from .errors import DataError
 from .memory import InMemoryData
-from .options import DataOptions
 from .prediction import open_rows, texts_of
 from .sources import open_source
 from .stream_batches import StreamLoader
@@ -44,99 +44,30 @@ class TextDataModule(LightningDataModule):
         path: a Hub name; a file (csv, tsv, json, jsonl, parquet, txt, also .gz); a folder with
             train.<ext>, validation.<ext>, test.<ext>; a Dataset, DatasetDict or IterableDataset;
             or "python-docstrings", the set that is built from the running Python.
-        config_name: the configuration of a Hub data set.
-        revision: the branch, tag or commit of a Hub data set.
-        train_split: the split to train on.
-        validation_split: the split to validate on; found by its usual names, else held out.
-        test_split: the split to test on; found by its usual names.
-        text_column: the column of the texts; found where not given.
-        label_column: the column of the labels; found where not given (a `labels` column of lists
-            comes before `label`).
-        labels: the label names in the order of their ids; else the ClassLabel's, else sorted.
-        tokenizer: a directory or Hub id, a PreTrainedTokenizerFast, or a kind to train on the
-            train texts: wordpiece, word, bpe, char, byte. Default: that of `vectors`, else wordpiece.
-        vocab_size: the largest vocabulary of a tokenizer that is trained.
-        lowercase: whether a tokenizer that is trained lower-cases.
-        min_frequency: how often a word or piece has to occur for a tokenizer that is trained to know it.
-        vectors: initial embeddings: a checkpoint (directory or Hub id) or a word-vector file, or a list of them,
-            whose vectors stand side by side; the first with a tokenizer lends it.
-        max_length: cut texts to this many tokens; default: never.
-        batch_size: texts in a training batch.
-        eval_batch_size: texts in any other batch.
-        validation_fraction: share of the train rows to hold out where there is no validation split.
-        num_folds: number of folds for cross-validation on the train split.
-        fold: which fold (from 0) is the test split.
-        streaming: read the data as it is used, in constant memory.
-        strict: refuse rows without a text or label instead of dropping them.
-        num_workers: processes that make batches; 0 is fast enough for most.
-        seed: of the order, the held-out rows and the folds.
         predict_path: what to predict: anything `path` can be; needs no labels.
+        settings: the fields of DataSettings: splits, columns, tokenizer, vectors, batches, seed.
 
     >>> data = TextDataModule("reviews.csv")  # doctest: +SKIP
     >>> data.labels, data.problem_type  # doctest: +SKIP
     (['negative', 'positive'], 'single_label_classification')
     """
 
-    def __init__(
-        self,
-        path: str | Any,
-        config_name: str | None = None,
-        revision: str | None = None,
-        train_split: str = "train",
-        validation_split: str | None = None,
-        test_split: str | None = None,
-        text_column: str | None = None,
-        label_column: str | None = None,
-        labels: Sequence[str] | None = None,
-        tokenizer: str | Any | None = None,
-        vocab_size: int = 30_000,
-        lowercase: bool = True,
-        min_frequency: int = 2,
-        vectors: list[str] | str | os.PathLike[str] | None = None,
-        max_length: int | None = None,
-        batch_size: int = 64,
-        eval_batch_size: int = 256,
-        validation_fraction: float = 0.1,
-        num_folds: int | None = None,
-        fold: int | None = None,
-        streaming: bool = False,
-        strict: bool = False,
-        num_workers: int = 0,
-        seed: int = 0,
-        predict_path: str | Any | None = None,
-    ) -> None:
+    def __init__(self, path: str | Any, predict_path: str | Any | None = None, **settings: Any) -> None:
         super().__init__()
         # batches come whole from numpy, so that a worker would cost more than it saves
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-        self.path, self.config_name, self.revision = path, config_name, revision
-        self.streaming, self.predict_path = streaming, predict_path
-        self.tokenizer_source, self.vocab_size_limit = tokenizer, vocab_size
-        self.lowercase, self.min_frequency, self.vectors = lowercase, min_frequency, vectors
+        self.path, self.predict_path = path, predict_path
+        self.options = DataSettings(**settings)
+        self.tokenizer_source, self.vocab_size_limit = self.options.tokenizer, self.options.vocab_size
+        self.vectors = self.options.vectors
         self._vectors: dict[int | None, InitialVectors] = {}
-        self.options = DataOptions(
-            train_split=train_split,
-            validation_split=validation_split,
-            test_split=test_split,
-            text_column=text_column,
-            label_column=label_column,
-            labels=labels,
-            max_length=max_length,
-            batch_size=batch_size,
-            eval_batch_size=eval_batch_size,
-            validation_fraction=validation_fraction,
-            num_folds=num_folds,
-            fold=fold,
-            strict=strict,
-            num_workers=num_workers,
-            seed=seed,
-        )
 
     @cached_property
     def _data(self) -> InMemoryData | StreamedData:
         from datasets import Dataset
 
-        source = open_source(self.path, self.config_name, self.revision, self.streaming)
-        if self.streaming or not isinstance(source.load(self.options.train_split), Dataset):
+        source = open_source(self.path, self.options.config_name, self.options.revision, self.options.streaming)
+        if self.options.streaming or not isinstance(source.load(self.options.train_split), Dataset):
             return StreamedData(source, self.options)
         return InMemoryData(source, self.options)
 
@@ -176,7 +107,7 @@ class TextDataModule(LightningDataModule):
         """A tokenizer of a kind, trained on texts with the options of this data."""
         from ..tokenization import train_tokenizer
 
-        return train_tokenizer(texts, kind, self.vocab_size_limit, self.lowercase, self.min_frequency)
+        return train_tokenizer(texts, kind, self.vocab_size_limit, self.options.lowercase, self.options.min_frequency)
 
     def tokenizer_texts(self) -> Iterable[str]:
         """What a tokenizer that is trained learns from: the train texts."""

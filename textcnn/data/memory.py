@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..settings import DataSettings
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .labels import Targets, choose_labels, encode_labels, present_labels
-from .options import DataOptions
 from .sources import Source
 from .splits import folds, hold_out
 
@@ -45,7 +45,7 @@ class Split:
 class InMemoryData:
     """The train, validation and test splits of a source, and loaders over them."""
 
-    def __init__(self, source: Source, options: DataOptions) -> None:
+    def __init__(self, source: Source, options: DataSettings) -> None:
         self.options, self.description = options, source.description
         self._columns: Columns | None = None
         self.notes: list[str] = []

@@ -56,7 +56,9 @@ class ReplacedTrainData(TextDataModule):
         Raises:
             DataError: there is no such column.
         """
-        rows: Dataset = open_source(self.path, self.config_name, self.revision).load(self.options.train_split)
+        rows: Dataset = open_source(self.path, self.options.config_name, self.options.revision).load(
+            self.options.train_split
+        )
         for name in names:
             if name not in rows.column_names:
                 raise DataError(

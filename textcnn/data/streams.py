@@ -18,6 +18,7 @@ import pyarrow as pa
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..settings import DataSettings
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import EncodedTexts, encode_chunk, encode_texts, encoder
@@ -25,7 +26,6 @@ from .errors import DataError, one_line
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .files import with_numbers
 from .labels import Targets, choose_labels, encode_labels
-from .options import DataOptions
 from .sources import Source
 from .stream_batches import Piece, StreamBatches, StreamLoader
 
@@ -41,7 +41,7 @@ HELD_OUT_ROWS = 10_000  # at most, where the stream has no validation split
 class StreamedData:
     """The train, validation and test splits of a source of streams, and loaders over them."""
 
-    def __init__(self, source: Source, options: DataOptions) -> None:
+    def __init__(self, source: Source, options: DataSettings) -> None:
         if options.num_folds is not None:
             raise DataError("a stream cannot be divided into folds; set streaming to false")
         self.options, self.description = options, source.description

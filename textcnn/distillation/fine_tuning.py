@@ -14,7 +14,6 @@ import torch
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 from torch import Tensor
 
-from ..arguments import VerbParser
 from ..artifact import save_weights
 from ..data.batches import LengthBatchSampler, ResumableLoader
 from ..training.resume import checkpoint_directory, last_checkpoints
@@ -59,20 +58,8 @@ class FineTuning(lightning.LightningModule):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
 
 
-def begin_fine_tuning(
-    epochs: int, batch_size: int, learning_rate: float, max_length: int, seed: int, precision: str
-) -> str:
-    """Seeds whatever is random; returns the precision, auto resolved.
-
-    Raises:
-        ValueError: with such numbers nothing would be learnt.
-    """
-    for name, value, least in (("epochs", epochs, 1), ("batch_size", batch_size, 1), ("max_length", max_length, 3)):
-        if value < least:
-            why = "" if least == 1 else ", a token between the two that begin and end a text"
-            raise ValueError(f"{name}: got {value}; expected at least {least}{why}")
-    if not 0 < learning_rate < 1:
-        raise ValueError(f"learning_rate: got {learning_rate}; expected a number between 0 and 1, such as 1e-4")
+def begin_fine_tuning(seed: int, precision: str) -> str:
+    """Seed whatever is random, and return the precision, auto resolved."""
     quiet_lightning()
     lightning.seed_everything(seed, workers=True, verbose=False)
     return resolve_precision(precision)
@@ -126,25 +113,6 @@ def save_fine_tuned(model: Any, tokenizer: Any, scores: dict[str, Any], director
     # Many times the size of the model, and of no use without a run to go on with.
     shutil.rmtree(checkpoint_directory(directory))
     return scores
-
-
-def add_fine_tuning_options(
-    parser: VerbParser, what: str, *, epochs: int, learning_rate: float, max_length: int, length_help: str
-) -> None:
-    """Options that every fine-tuning has; `what` it makes goes into --output_dir."""
-    parser.add_argument("--model", required=True, metavar="CHECKPOINT", help="directory or Hub id of a transformer")
-    parser.add_argument("--output_dir", required=True, metavar="DIR", help=f"where the {what} goes")
-    parser.add_argument("--epochs", type=int, default=epochs, help="(default: %(default)s)")
-    parser.add_argument("--batch_size", type=int, default=32, help="(default: %(default)s)")
-    parser.add_argument("--learning_rate", type=float, default=learning_rate, help="(default: %(default)s)")
-    parser.add_argument("--max_length", type=int, default=max_length, help=f"{length_help} (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    parser.add_argument(
-        "--precision",
-        choices=("auto", "32-true", "bf16-mixed"),
-        default="auto",
-        help="bfloat16 halves the time on processors made for it, where auto takes it (default: auto)",
-    )
 
 
 class _Positions(torch.utils.data.Dataset[Any]):

@@ -1,26 +1,24 @@
-"""`textcnn teach`: fine-tunes a transformer on labelled texts, so that it can label more of them."""
+"""`teach`: a transformer is fine-tuned on labelled texts, so that it can label more of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..arguments import VerbParser
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import ResumableLoader
-from ..data.options import DataOptions
+from ..outputs import begin_output
+from ..settings import SourceSettings, TeachSettings, takes
 from ..training.best_checkpoint import BestCheckpoint
 from ..training.resume import checkpoint_directory, unfinished_run
 from .fine_tuning import (
     WIDTH,
     FineTuning,
-    add_fine_tuning_options,
     begin_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
@@ -28,11 +26,6 @@ from .fine_tuning import (
     training_settings,
 )
 from .teachers import readable_length, unreadable
-
-DESCRIPTION = """\
-Fine-tunes a transformer on labelled texts and keeps the epoch that is best on validation.
-
-  textcnn teach --model sentence-transformers/all-MiniLM-L6-v2 --data reviews --output_dir runs/teacher"""
 
 
 class TeacherModule(FineTuning):
@@ -100,67 +93,44 @@ class TeacherModule(FineTuning):
         return right
 
 
-def teach(
-    model: str,
-    data: Any,
-    output_dir: str | Path,
-    epochs: int = 3,
-    batch_size: int = 32,
-    learning_rate: float = 5e-5,
-    max_length: int = 256,
-    seed: int = 0,
-    precision: str = "auto",
-    progress: bool = True,
-    **options: Any,
-) -> dict[str, float]:
-    """Fine-tunes a transformer and saves it as transformers does; returns its accuracy on validation and test.
+@takes(TeachSettings)
+def teach(settings: TeachSettings) -> dict[str, float]:
+    """Fine-tune a transformer, save it as transformers does, and return its accuracy on validation and test.
 
-    A run that was killed goes on where it was, to the minute, when it is started again with the same settings.
-
-    Args:
-        model: Directory or Hub id.
-        data: The labelled set, as in `textcnn.train`.
-        output_dir: Where the teacher goes.
-        epochs, batch_size, learning_rate: Of the fine-tuning.
-        max_length: Tokens of a text that it reads.
-        seed: Of everything random.
-        precision: 32-true, bf16-mixed, or auto: the latter where the processor is made for it.
-        progress: Whether to show a bar.
-        options: Of TextDataModule.
+    The epoch that is best on validation is kept. A run that was killed goes on where it was, to the minute, when it is
+    started again with the same settings. `textcnn.TeachSettings` documents the settings.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint or data.
-        ValueError: the data cannot be learnt from.
+        FileNotFoundError: There is no such checkpoint or data.
+        ValueError: The data cannot be learnt from, or a setting has an unknown name or a value that cannot be used.
     """
     from transformers import AutoTokenizer
 
-    precision = begin_fine_tuning(epochs, batch_size, learning_rate, max_length, seed, precision)
-    datamodule = TextDataModule(data, seed=seed, **options)
+    model, batch_size = str(settings.model), settings.batch_size
+    directory = begin_output(settings.output, settings.force)
+    precision = begin_fine_tuning(settings.seed, settings.precision)
+    datamodule = TextDataModule(settings.data, seed=settings.seed, **settings.part(SourceSettings))
     labels, problem_type = datamodule.labels, datamodule.problem_type
     try:
         tokenizer = AutoTokenizer.from_pretrained(model)
-        module = TeacherModule(model, labels, problem_type, learning_rate, precision)
+        module = TeacherModule(model, labels, problem_type, settings.learning_rate, precision)
     except Exception as error:  # another kind of model, or whatever a broken file provokes in transformers
         raise unreadable("model", model, "a transformer that transformers can make a classifier of", error) from error
 
-    max_length = readable_length(max_length, tokenizer, module.model.config)
+    max_length = readable_length(settings.max_length, tokenizer, module.model.config)
 
     def loader(role: str) -> ResumableLoader:
         texts, targets = datamodule.texts_and_targets(role)
-        return _loader(texts, targets, tokenizer, batch_size, max_length, shuffle=role == "train", seed=seed)
+        return _loader(texts, targets, tokenizer, batch_size, max_length, shuffle=role == "train", seed=settings.seed)
 
-    directory = Path(output_dir)
     best = BestCheckpoint(
         checkpoint_directory(directory), "best", "val_accuracy", mode="max", save_weights_only=True,
         enable_version_counter=False, save_on_train_epoch_end=False,
     )  # fmt: skip
-    trainer = fine_tuning_trainer(directory, epochs, progress, best)
-    settings = {
-        "model": model, "data": str(data), "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate,
-        "max_length": max_length, "seed": seed, "precision": precision, **options,
-    }  # fmt: skip
+    trainer = fine_tuning_trainer(directory, settings.max_epochs, settings.progress, best)
+    noted = {**settings.noted(), "data": str(settings.data), "max_length": max_length, "precision": precision}
     texts, held_out = loader("train"), loader("validation") if datamodule.val_dataloader() else None
-    trainer.fit(module, texts, held_out, ckpt_path=unfinished_run(directory, settings))
+    trainer.fit(module, texts, held_out, ckpt_path=unfinished_run(directory, noted))
     scores: dict[str, Any] = {}
     if held_out is not None:
         scores |= trainer.validate(module, held_out, ckpt_path=best.best_model_path, verbose=False)[0]
@@ -169,30 +139,6 @@ def teach(
     # Whoever opens the teacher has it read no more of a text than it learnt from.
     tokenizer.model_max_length = max_length
     return save_fine_tuned(module.model, tokenizer, scores, directory)
-
-
-def main(verb: str, args: list[str]) -> None:
-    """`textcnn teach`."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("--data", "--data.path", required=True, metavar="DATA", help="as --data.path of `textcnn fit`")
-    add_fine_tuning_options(
-        parser, "teacher", epochs=3, learning_rate=5e-5, max_length=256, length_help="tokens of a text that it reads"
-    )
-    parser.add_argument("--text_column", metavar="NAME")
-    parser.add_argument("--label_column", metavar="NAME")
-    parser.add_argument("--train_split", default="train", metavar="NAME")
-    parser.add_argument(
-        "--validation_fraction",
-        type=float,
-        default=DataOptions.validation_fraction,
-        metavar="SHARE",
-        help="of the train texts, held out to choose the epoch where no split is for validation (default: %(default)s)",
-    )
-    options = vars(parser.read(args))
-    directory = options["output_dir"]
-    for name, value in teach(**options).items():
-        print(f"{name:<16}{value:.4f}")
-    print(f"The teacher is in {directory}")
 
 
 def _loader(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,41 +15,12 @@ import numpy as np
 from ..data.errors import DataError
 from ..data.prediction import read_texts
 from ..runtime.text_batches import check_column
+from ..settings import AugmentationSettings
 from .neighbours import replace_by_neighbours
 from .words import choose, text_generator
 
 # The end of a sentence: its mark, what closes after it, and space before something that can begin one.
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f])|\n+|<br\s*/?>")
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How many texts are made from each training text.
-
-    Args:
-        spans: Runs of its words, of random length.
-        masks: Copies in which words are replaced by `mask_token`.
-        mixes: Its first half with the second half of another.
-        neighbours: Copies in which some words are replaced by one of like vector.
-        replacements: Copies in which `masked_lm` draws some words anew.
-        mask_share: Share of the words that a copy loses, or that are replaced or drawn anew.
-        neighbour_vectors: Whose vectors: directory or Hub id of a checkpoint, or what `textcnn vectors` wrote; None
-            is the teacher.
-        masked_lm: Directory or Hub id of a masked language model.
-    """
-
-    spans: int = 0
-    masks: int = 0
-    mixes: int = 0
-    neighbours: int = 0
-    replacements: int = 0
-    mask_share: float = 0.15
-    neighbour_vectors: str | None = None
-    masked_lm: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.replacements and self.masked_lm is None:
-            raise ValueError("replacements: got no masked_lm; expected the directory or id of a masked language model")
 
 
 def split_sentences(text: str, shortest: int = 3) -> list[str]:
@@ -107,16 +77,16 @@ def read_unlabelled(
     split_documents: bool,
     limit: int | None,
     near: Sequence[str] | None = None,
-    option: str = "unlabelled",
+    option: str = "texts",
 ) -> list[str]:
     """Texts without labels: those of files, Hub data sets and lists, as sentences or as they are, at most `limit`.
 
     Args:
-        source: As `unlabelled` of `distill`; None gives none.
+        source: As `texts` of `distill`; None gives none.
         split_documents: Whether texts are cut into sentences.
         limit: How many are drawn; None takes all.
         near: Takes those most like these texts in place of random ones.
-        option: Whose value `source` is, for messages; `limit` is that of max_<option>.
+        option: Name of the setting whose value `source` is, for messages.
 
     Raises:
         DataError: nothing is left, or `limit` is below 1.
@@ -135,13 +105,13 @@ def read_unlabelled(
     if not found:
         raise DataError(f"{option}: got {named(source):.200} without a text; expected some; give others")
     if limit is not None and limit < 1:
-        raise DataError(f"max_{option}: got {limit}; expected at least 1; leave it out to take all")
+        raise DataError(f"limit: got {limit}; expected at least 1; leave it out to take all")
     if split_documents:
         whole, found = len(found), sample_sentences(found, None if near is not None else limit)
         if not found:
             raise DataError(
-                f"{option}: got {whole} texts and no sentence of three words in them; expected some; give "
-                "split_documents false to take the texts as they are"
+                f"{option}: got {whole} texts and no sentence of three words in them; expected some; turn "
+                "split_documents off to take the texts as they are"
             )
     if near is not None and limit is not None:
         return nearest_sentences(found, near, limit)
@@ -153,7 +123,7 @@ def read_unlabelled(
 
 
 def named(source: Any) -> str:
-    """What `unlabelled` was given, for messages and the model card."""
+    """What `texts` was given, for messages and the model card."""
     return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
 
 
@@ -164,7 +134,7 @@ def _is_file(name: Any) -> bool:
         return False
 
 
-def augment(texts: Sequence[str], how: Augmentation, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
+def augment(texts: Sequence[str], how: AugmentationSettings, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
     """New texts made from `texts`; none where `how` asks for none.
 
     All but mixes of a text do not depend on the other texts: what a teacher said of them can be used again when the

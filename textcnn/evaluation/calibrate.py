@@ -1,21 +1,18 @@
-"""`textcnn calibrate`: temperature, thresholds and abstention from labelled texts, stored in the artifact."""
+"""`calibrate`: temperature, thresholds and abstention from labelled texts, stored in the artifact."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arguments import VerbParser
-from ..artifact import CALIBRATION, check_artifact, write_calibration
+from ..artifact import check_artifact, write_calibration
 from ..classifier import load
 from ..data.errors import nearest
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
+from ..settings import CalibrateSettings, takes
 from .calibration import (
     abstention_threshold,
     claims,
@@ -26,17 +23,6 @@ from .calibration import (
     threshold_for,
 )
 from .labelled import Labelled, held_out_rows, read_labelled
-
-DESCRIPTION = """\
-Makes probabilities mean what they say, with labelled texts that the model was not trained on (default: the rows that
-its run held out). Temperature, thresholds and abstention go into config.json, from where every door takes them; each
-call sets all three anew. No weight and no label changes, but by thresholds and abstention that you ask for.
-
-  textcnn calibrate runs/reviews
-  textcnn calibrate runs/emotions --threshold_for f1
-  textcnn calibrate runs/spam --data validation.csv --threshold_for spam:precision=0.99
-  textcnn calibrate runs/intents --abstain energy:accuracy=0.95
-  textcnn calibrate runs/intents --abstain probability:coverage=0.9"""
 
 METRICS = ("precision", "recall")
 
@@ -61,41 +47,39 @@ class Calibration:
     dropped: str = ""
 
 
-def calibrate(
-    directory: str | Path,
-    data: Any = None,
-    threshold_for: Iterable[str] | str = (),
-    abstain: str | None = None,
-    split: str | None = None,
-    text_column: str | None = None,
-    label_column: str | None = None,
-    temperature: bool = True,
-) -> Calibration:
-    """Fits temperature, thresholds and abstention of an artifact on labelled texts, and stores them in it.
+@takes(CalibrateSettings)
+def calibrate(settings: CalibrateSettings) -> Calibration:
+    """Fit temperature, thresholds and abstention of a model on labelled data, and store them in its config.json.
 
-    Args:
-        directory: The artifact.
-        data: What TextDataModule takes; None is the rows that the run held out.
-        threshold_for: "f1" for every label (multi-label); or LABEL:f1, LABEL:precision=P, LABEL:recall=R.
-        abstain: SCORE:accuracy=A or SCORE:coverage=C, with the score probability, energy or fired.
-        split, text_column, label_column: Of the data, where they are not found.
-        temperature: False leaves it at 1.
+    Each call sets all three anew. No weight changes, and no label but by thresholds and abstention that were asked
+    for. `textcnn.CalibrateSettings` documents the settings.
 
     Example:
         >>> textcnn.calibrate("runs/spam", threshold_for="spam:precision=0.99").temperature
         1.31
 
     Raises:
-        ValueError: a label, metric or score has no such name, or what is asked for cannot be reached.
+        ValueError: A label, metric or score has no such name, or an aim cannot be reached.
     """
-    wishes = [threshold_for] if isinstance(threshold_for, str) else list(threshold_for)
+    directory = settings.model
+    if settings.reset:
+        others = sorted(settings.given - {"model", "reset"})
+        if others:
+            raise ValueError(
+                f"reset: got {others[0]} as well; expected it alone; leave out reset, as each call sets all three anew"
+            )
+        write_calibration(directory)
+        return Calibration(1.0, {}, None, 0, (0.0, 0.0), (0.0, 0.0))
+    wishes = settings.threshold_for
+    wishes = [wishes] if isinstance(wishes, str) else list(wishes)
     classifier = load(check_artifact(directory))
     thresholds_wanted = _parse_thresholds(wishes, classifier)
-    abstention_wanted = _parse_abstention(abstain, classifier)
-    if data is None:
+    abstention_wanted = _parse_abstention(settings.abstain, classifier)
+    if settings.data is None:
         rows = held_out_rows(directory, classifier)
     else:
-        rows = read_labelled(data, classifier, split, text_column, label_column, role="validation")
+        columns = (settings.split, settings.text_column, settings.label_column)
+        rows = read_labelled(settings.data, classifier, *columns, role="validation")
     fired = None
     if abstention_wanted is not None and abstention_wanted[0] == "fired":
         scaled, fired = classifier.logits_and_fired(rows.texts)
@@ -103,7 +87,7 @@ def calibrate(
         scaled = classifier.logits(rows.texts)
     # As they are before any calibration.
     logits = scaled * np.float32(classifier.temperature)
-    found = _fit(logits, fired, rows, classifier, thresholds_wanted, abstention_wanted, temperature)
+    found = _fit(logits, fired, rows, classifier, thresholds_wanted, abstention_wanted, settings.temperature)
     entry = None if found.abstention is None else vars(found.abstention)
     write_calibration(directory, temperature=found.temperature, thresholds=found.thresholds or None, abstention=entry)
     return found
@@ -212,51 +196,3 @@ def _share(what: str, value: str) -> float:
     if not 0 < share <= 1:
         raise ValueError(f"{what}: got {value!r}; expected a number above 0, up to 1")
     return share
-
-
-def main(verb: str, args: list[str]) -> None:
-    """Runs the verb."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
-    parser.add_argument("--data", metavar="DATA", help="labelled texts (default: what the run held out)")
-    parser.add_argument("--split", metavar="NAME", help="their split (default: validation)")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument("--label_column", metavar="NAME", help="column of the labels (default: found by its name)")
-    parser.add_argument(
-        "--threshold-for", "--threshold_for", action="append", default=[], metavar="AIM",
-        help="f1 (every label of a multi-label model), LABEL:f1, LABEL:precision=P or LABEL:recall=R; may be repeated",
-    )  # fmt: skip
-    parser.add_argument(
-        "--abstain", metavar="AIM",
-        help=f"SCORE:accuracy=A or SCORE:coverage=C; scores: {', '.join(SCORES)}",
-    )  # fmt: skip
-    parser.add_argument("--no_temperature", action="store_true", help="leave the temperature at 1")
-    parser.add_argument("--reset", action="store_true", help="undo every calibration")
-    options = parser.read(args)
-    if options.reset:
-        others = [name for name, value in vars(options).items() if value and name not in ("directory", "reset")]
-        if others:
-            raise ValueError(
-                f"--reset: got --{others[0]} as well; expected it alone; leave out --reset, as each call sets all "
-                "three anew"
-            )
-        write_calibration(options.directory)
-        said = ", ".join(f"{name} {value}" for name, value in CALIBRATION.items())
-        print(f"{options.directory}: {said}")
-        return
-    found = calibrate(
-        options.directory, options.data, options.threshold_for, options.abstain, options.split,
-        options.text_column, options.label_column, not options.no_temperature,
-    )  # fmt: skip
-    print(f"temperature {found.temperature:.4f}, from {found.texts:,} texts")
-    if found.dropped:
-        print(found.dropped)
-    print(f"calibration error (15 bins, these texts) {found.ece[0]:.4f} -> {found.ece[1]:.4f}")
-    print(f"negative log-likelihood {found.nll[0]:.4f} -> {found.nll[1]:.4f}")
-    for label, threshold in found.thresholds.items():
-        print(f"threshold of {label} {threshold:.4f}")
-    if found.abstention is not None:
-        print(
-            f"abstains where {found.abstention.score} < {found.abstention.threshold:.4f}: labels {found.coverage:.1%} "
-            f"of these texts, {found.accuracy_of_covered:.2%} of them rightly"
-        )

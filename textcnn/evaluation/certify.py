@@ -1,74 +1,105 @@
-"""`textcnn certify`: which answers no replacement of a few tokens can change, and the accuracy that is left."""
+"""`certify`: the answers that no replacement of a few tokens can change, and the accuracy that is left."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..arguments import VerbParser
 from ..artifact import check_artifact
 from ..classifier import load
 from ..runtime.folded import FoldedTextCNN
+from ..settings import CertifySettings, takes
 from .labelled import read_labelled, spread
 
-DESCRIPTION = """\
-Says of each text whether its label would stay the same whatever k of its tokens were replaced by, any tokens by any
-others of the vocabulary. What is certified is certain; what is not may still hold. Inserted and deleted tokens are not
-covered, nor are thresholds of single-label models.
 
-  textcnn certify runs/reviews --data test.csv
-  textcnn certify runs/reviews --text "a lovely film with a dull end" """
+@dataclass(frozen=True)
+class TextCertificate:
+    """Certificate of one text.
 
-LIMIT = 1000
+    Args:
+        replaced: Number of replaced tokens.
+        labels: Labels of the text; one, unless the model is multi-label.
+        certified: True where no replacement changes them.
+        margin: Distance of the logit to the next, or multi-label to its threshold.
+        least: Lower bound of the margin after any replacement.
+    """
+
+    replaced: int
+    labels: list[str]
+    certified: bool
+    margin: float
+    least: float
 
 
-def main(verb: str, args: list[str]) -> None:
-    """Runs the verb."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it; its tables in float32")
-    parser.add_argument("--data", metavar="DATA", help="labelled texts: a file, a folder, a Hub name")
-    parser.add_argument("--text", help="one text, in place of data")
-    parser.add_argument("--split", metavar="NAME", help="split of the data (default: test, or the only one)")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument("--label_column", metavar="NAME", help="column of the labels (default: found by its name)")
-    parser.add_argument("--replaced", nargs="+", type=int, default=[1, 2, 3], metavar="K", help="default: 1 2 3")
-    parser.add_argument(
-        "--limit", type=int, default=LIMIT, metavar="N", help=f"texts, spread evenly (default: {LIMIT})"
-    )
-    options = parser.read(args)
-    if (options.data is None) == (options.text is None):
-        raise ValueError("got both or neither of --data and --text; expected one of them")
-    model = load(check_artifact(options.directory))
+@dataclass(frozen=True)
+class Certificates:
+    """Certified accuracy over a sample of labelled data, or the certificates of one text.
+
+    Args:
+        data: Description of the data; "" for one text.
+        texts: Texts of the sample.
+        of: Texts of the data.
+        dropped: Rows that were left out, in words.
+        accuracy: Accuracy without any replacement.
+        median_margin: Median distance of the largest logit to the next.
+        accuracies: Certified accuracy for each number of replaced tokens.
+        certified: Fraction of certified texts for each number of replaced tokens.
+        of_text: Certificates of one text.
+    """
+
+    data: str = ""
+    texts: int = 1
+    of: int = 1
+    dropped: str = ""
+    accuracy: float | None = None
+    median_margin: float | None = None
+    accuracies: dict[int, float] = field(default_factory=dict)
+    certified: dict[int, float] = field(default_factory=dict)
+    of_text: list[TextCertificate] = field(default_factory=list)
+
+
+@takes(CertifySettings)
+def certify(settings: CertifySettings) -> Certificates:
+    """Bound the effect of replacing k tokens of a text by any others of the vocabulary on its label.
+
+    The certificate is sound but not complete. Inserted and deleted tokens are not covered, nor are thresholds of
+    single-label models. `textcnn.CertifySettings` documents the settings.
+
+    Example:
+        >>> textcnn.certify("runs/reviews", "test.csv", replaced=[1]).accuracies
+        {1: 0.61}
+
+    Raises:
+        ValueError: The tables are int8, or there is no such split or column.
+    """
+    model = load(check_artifact(settings.model))
     assert isinstance(model, FoldedTextCNN)
-    if options.text is not None:
-        for k in options.replaced:
-            found = model.certify([options.text], k)
-            label: Any = found.labels[0]
-            names = [model.labels[c] for c in np.flatnonzero(label)] if model.multi_label else [model.labels[label]]
-            verdict = "certified" if found.certified[0] else "not certified"
-            print(
-                f"{k} replaced: {', '.join(names) or 'no label'} {verdict}; margin {found.margins[0]:.3f}, never below "
-                f"{found.least[0]:.3f}"
-            )
-        return
-    rows = read_labelled(options.data, model, options.split, options.text_column, options.label_column)
-    chosen = spread(len(rows), options.limit)
+    if settings.text is not None:
+        return Certificates(of_text=[_certify_text(model, settings.text, k) for k in settings.replaced])
+    rows = read_labelled(settings.data, model, settings.split, settings.text_column, settings.label_column)
+    chosen = spread(len(rows), settings.limit)
     texts, targets = [rows.texts[i] for i in chosen], rows.targets[chosen]
-    print(f"{len(texts):,} of {len(rows):,} texts of {rows.where}")
-    if rows.dropped:
-        print(rows.dropped)
     standing = np.arange(len(texts))
     right = np.zeros(len(texts), dtype=bool)
-    for k in sorted(options.replaced):
+    accuracies, certified = {}, {}
+    accuracy = median_margin = None
+    for k in sorted(settings.replaced):
         # What fewer tokens can change, more can: only texts that stand so far are looked at.
         found = model.certify([texts[i] for i in standing], k)
-        if not right.any() and len(standing) == len(texts):
+        if accuracy is None:
             same = found.labels == targets
             right = same.all(axis=1) if model.multi_label else same
-            print(f"accuracy {right.mean():.4f}, median margin {np.median(found.margins):.2f}")
+            accuracy, median_margin = float(right.mean()), float(np.median(found.margins))
         standing = standing[found.certified]
-        print(
-            f"{k} replaced: certified accuracy {right[standing].sum() / len(texts):.4f}, "
-            f"certified texts {len(standing) / len(texts):.4f}"
-        )
+        accuracies[k] = float(right[standing].sum() / len(texts))
+        certified[k] = len(standing) / len(texts)
+    return Certificates(rows.where, len(texts), len(rows), rows.dropped, accuracy, median_margin, accuracies, certified)
+
+
+def _certify_text(model: FoldedTextCNN, text: str, k: int) -> TextCertificate:
+    found = model.certify([text], k)
+    label: Any = found.labels[0]
+    names = [model.labels[c] for c in np.flatnonzero(label)] if model.multi_label else [model.labels[label]]
+    return TextCertificate(k, names, bool(found.certified[0]), float(found.margins[0]), float(found.least[0]))

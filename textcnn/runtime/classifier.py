@@ -36,6 +36,17 @@ class TextClassifier:
         }
         self.abstention: Abstention | None = None if self.multi_label else Abstention.of(config)
         self._names = np.array(self.labels)
+        self._summary = _summary(config)
+
+    @property
+    def precision(self) -> str:
+        """Type of the numbers that answers are computed from."""
+        return "float32"
+
+    def __repr__(self) -> str:
+        labels = f"{len(self.labels)} label{'s' * (len(self.labels) != 1)}"
+        parts = [labels, *self._summary, self.precision, f"temperature {self.temperature:.3g}"]
+        return f"{type(self).__name__}({', '.join(parts)})"
 
     def _logits(self, texts: list[str]) -> Array:
         """Logits [N, C], divided by the temperature."""
@@ -176,6 +187,15 @@ class TextClassifier:
         probabilities = self.predict_proba(texts)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
         return [[(self.labels[i], float(row[i])) for i in best] for row, best in zip(probabilities, order, strict=True)]
+
+
+def _summary(config: Mapping[str, Any]) -> list[str]:
+    """The size of a network in words, as far as its config.json tells it."""
+    parts = [f"{config['vocab_size']:,} tokens"] if config.get("vocab_size") else []
+    widths, filters = config.get("kernel_sizes"), config.get("num_filters")
+    if widths and filters:
+        parts.append(f"{len(widths)} width{'s' * (len(widths) != 1)} x {filters} filters")
+    return parts
 
 
 def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:

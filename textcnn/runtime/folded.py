@@ -84,6 +84,11 @@ class FoldedTextCNN(TextClassifier):
                 f"{len(tensors['row_of_id'])}; use the tokenizer.json that was saved with the model"
             )
 
+    @property
+    def precision(self) -> str:
+        """Type of the tables: float32 or int8."""
+        return str(self._tensors["table"].dtype)
+
     @classmethod
     def load(cls, directory: str | Path, threads: int = 1) -> FoldedTextCNN:
         """Opens an artifact that has been folded; its tables are mapped into memory, or made of factors.

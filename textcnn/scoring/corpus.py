@@ -18,7 +18,7 @@ from ..classifier import load
 from ..data.errors import listed, nearest
 from ..runtime.classifier import TextClassifier
 from ..runtime.storage import FOLDED_FILE
-from .command import SURROGATE
+from .score import SURROGATE
 
 # Documents that are labelled together; no more are held at a time.
 _AT_ONCE = 512

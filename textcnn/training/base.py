@@ -23,6 +23,7 @@ from torchmetrics.classification import (
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
+from ..settings import OptimizationSettings
 from .evidence import log_count_ratios
 from .optimizers import RowAdamW, clip_gradient_norm
 
@@ -43,15 +44,7 @@ class TrainingModule(LightningModule):
         problem_type: single_label_classification or multi_label_classification.
         vectors_dim: Size of the data module's initial vectors, None where there are none.
         architecture: The network.
-        learning_rate: Highest learning rate.
-        embedding_learning_rate: That of the token vectors; None is learning_rate for initial vectors and five times
-            that for vectors that start at random, of which most tokens are seen a few times only.
-        weight_decay: Decoupled weight decay (AdamW) of all weights but token vectors, biases and norms.
-        warmup: Share of the steps over which the learning rate rises from 0.
-        schedule: What the learning rate does afterwards: cosine (falls to 0) or constant.
-        optimizer: adamw, or adadelta (Kim 2014; learning_rate 1 is its usual value).
-        naive_bayes: Random token vectors start with what naive Bayes makes of the train texts in their first
-            components, one for each class: the token's log-count ratio times this number. 0 leaves them random.
+        optimization: The fields of OptimizationSettings.
     """
 
     def __init__(
@@ -64,15 +57,10 @@ class TrainingModule(LightningModule):
         ),
         vectors_dim: int | None = None,
         architecture: Architecture = KIM_2014,
-        learning_rate: float = 1e-3,
-        embedding_learning_rate: float | None = None,
-        weight_decay: float = 0.01,
-        warmup: float = 0.05,
-        schedule: Literal["cosine", "constant"] = "cosine",
-        optimizer: Literal["adamw", "adadelta"] = "adamw",
-        naive_bayes: float = 0.0,
+        **optimization: Any,
     ) -> None:
         super().__init__()
+        rates = OptimizationSettings(**optimization)
         # load_from_checkpoint gives back what save_hyperparameters took: a dict.
         fields = architecture if isinstance(architecture, dict) else dataclasses.asdict(architecture)
         architecture = Architecture(**fields)
@@ -83,6 +71,7 @@ class TrainingModule(LightningModule):
                 f"variant: got {architecture.variant!r} without initial vectors; expected vectors to keep; "
                 "give a checkpoint or word-vector file as `vectors`, or choose 'random'"
             )
+        naive_bayes = rates.naive_bayes
         if naive_bayes and vectors_dim is not None:
             raise ValueError(
                 f"naive_bayes: got {naive_bayes} with initial vectors; expected 0, as it starts random vectors; "
@@ -97,13 +86,7 @@ class TrainingModule(LightningModule):
                 "problem_type": problem_type,
                 "vectors_dim": vectors_dim,
                 "architecture": dataclasses.asdict(architecture),
-                "learning_rate": learning_rate,
-                "embedding_learning_rate": embedding_learning_rate,
-                "weight_decay": weight_decay,
-                "warmup": warmup,
-                "schedule": schedule,
-                "optimizer": optimizer,
-                "naive_bayes": naive_bayes,
+                **vars(rates),
             }
         )
         config = TextCNNConfig(

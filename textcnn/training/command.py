@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import json
 import re
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from jsonargparse import ActionYesNo
 from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -17,6 +17,9 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from ..artifact import CALIBRATION
 from ..data import TextDataModule
 from ..data.errors import DataError
+from ..errors import closest
+from ..outputs import begin_output, check_output
+from ..settings import SYNONYMS
 from .base import TrainingModule
 from .best_checkpoint import BestCheckpoint
 from .classification import ClassificationModule
@@ -72,10 +75,11 @@ class OneLineParser(LightningArgumentParser):
         keys = self._keys()
         if name in keys:  # the key is known; what is wrong is its value
             return line
-        nearest = difflib.get_close_matches(name, keys, n=1, cutoff=0.5) or difflib.get_close_matches(
-            name.rpartition(".")[2], {key.rpartition(".")[2]: key for key in keys}, n=1
-        )
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        last = name.rpartition(".")[2]
+        by_last = {key.rpartition(".")[2]: key for key in keys}
+        synonym = by_last.get(SYNONYMS.get(last, ""))
+        near = synonym or closest(name, keys) or by_last.get(closest(last, by_last, cutoff=0.6) or "")
+        hint = f"; did you mean {near!r}?" if near else ""
         return f"unknown key {name!r}{hint}"
 
     def _keys(self) -> list[str]:
@@ -93,7 +97,9 @@ class SaveConfigInRun(SaveConfigCallback):
         if stage == "fit":
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, folder / self.config_filename, skip_none=True, overwrite=True)
+            config = self.config.clone()
+            config["force"] = False  # who runs the job again is to say so again
+            self.parser.save(config, folder / self.config_filename, skip_none=True, overwrite=True)
 
 
 class TextCNNCLI(LightningCLI):
@@ -151,6 +157,9 @@ class TextCNNCLI(LightningCLI):
         parser.add_argument(
             "--output_dir", default="runs/latest", help="Folder of the run: artifact, checkpoints, logs."
         )
+        parser.add_argument(
+            "--force", action=ActionYesNo, default=False, help="Replace a run or an output that is there."
+        )
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(EarlyStopping, "early_stopping")
         parser.set_defaults({f"checkpoint.{name}": value for name, value in CHECKPOINT.items()})
@@ -164,6 +173,13 @@ class TextCNNCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         # LightningCLI would warn that sys.argv is set as well.
         self.config = parser.parse_args(args)
+
+    def before_instantiate_classes(self) -> None:
+        """Refuse to train into a run that is there, unless it goes on."""
+        if self.subcommand == "fit":
+            config = self.config["fit"]
+            if config.get("ckpt_path") is None:
+                begin_output(config["output_dir"], config["force"])
 
     def _parse_ckpt_path(self) -> None:
         # LightningCLI would take the architecture from the checkpoint's hyperparameters and trip over the sizes
@@ -230,6 +246,13 @@ class TextCNNCLI(LightningCLI):
             print(f"{name:<20}{value:.4f}")
         print(f"\nThe classifier is in {config.output_dir}: textcnn.load({str(config.output_dir)!r})")
 
+    def before_predict(self) -> None:
+        """Take the run's calibration; an output that is there is not lost."""
+        self._take_calibration()
+        config = self.config_init[self.subcommand]
+        if config.get("output") is not None:
+            check_output(config["output"], config["force"])
+
     def before_validate(self) -> None:
         """A run that was calibrated is asked with its calibration."""
         self._refuse_nothing_to_score("validation", self.datamodule.val_dataloader())
@@ -238,10 +261,6 @@ class TextCNNCLI(LightningCLI):
     def before_test(self) -> None:
         """As `before_validate`."""
         self._refuse_nothing_to_score("test", self.datamodule.test_dataloader())
-        self._take_calibration()
-
-    def before_predict(self) -> None:
-        """As `before_validate`."""
         self._take_calibration()
 
     def _refuse_nothing_to_score(self, role: str, loader: Any) -> None:

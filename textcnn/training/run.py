@@ -5,11 +5,8 @@ The command line (`textcnn fit`) uses the same pieces, defaults and ending.
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import logging
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +17,16 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from ..artifact import TrainingRecord, save_artifact
 from ..data import TextDataModule
 from ..model import Architecture
+from ..outputs import begin_output
+from ..settings import (
+    ArchitectureSettings,
+    DataSettings,
+    OptimizationSettings,
+    RunSettings,
+    Settings,
+    TrainSettings,
+    takes,
+)
 from ..vectors import base_model
 from .base import TrainingModule
 from .best_checkpoint import BestCheckpoint
@@ -62,60 +69,75 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-def train(
-    data: Any,
-    output_dir: str | Path,
-    vectors: list[str] | str | None = None,
-    seed: int = 0,
-    **overrides: Any,
-) -> TextClassifier:
-    """Trains a classifier, writes its artifact into `output_dir` and returns it.
+@takes(TrainSettings)
+def train(settings: TrainSettings) -> TextClassifier:
+    """Train a classifier, write its artifact into `output` and return it.
 
-    Args:
-        data: A Hub name, a file, a folder with train/validation/test files, a Dataset, a DatasetDict, or
-            "python-docstrings", the dataset that needs no download.
-        output_dir: Folder of the run: the artifact, its checkpoints and logs.
-        vectors: Initial token vectors: a checkpoint (directory or Hub id) or a word-vector file, or a list of them,
-            whose vectors stand side by side.
-        seed: Of everything random.
-        overrides: Any argument of TextDataModule, Architecture, ClassificationModule or Lightning's Trainer.
+    Every setting has the same name on the command line (`textcnn train`) and in YAML; `textcnn.TrainSettings`
+    documents them.
 
     Example:
-        >>> classifier = textcnn.train("python-docstrings", output_dir="runs/docs", max_epochs=3)
+        >>> classifier = textcnn.train("python-docstrings", output="runs/docs", max_epochs=3)
         >>> classifier.predict(["Open a socket and listen for connections."])
         array(['networking'], dtype='<U11')
 
     Raises:
-        ValueError: the data cannot be learnt from, or an override has an unknown name (the nearest is named).
-        FileNotFoundError: there is no such file or folder.
+        ValueError: The data cannot be learnt from, the output holds a model already, or a setting has an unknown name
+            (the nearest is named) or a value that cannot be used.
+        FileNotFoundError: There is no such file or folder.
     """
     from ..classifier import load
 
     quiet_lightning()
-    for_data, for_network, for_module, for_trainer = route(overrides)
-    lightning.seed_everything(seed, workers=True, verbose=False)
-    module_of_data = TextDataModule(data, vectors=vectors, seed=seed, **for_data)
-    module = ClassificationModule(**sizes(module_of_data), architecture=Architecture(**for_network), **for_module)
-    trainer = make_trainer(output_dir, for_trainer)
-    trainer.fit(module, datamodule=module_of_data)
-    parameters = {"data": str(data), "vectors": vectors, "seed": seed, **overrides}
-    save_run(trainer, module, module_of_data, output_dir, name=data_name(data), parameters=parameters)
-    return load(output_dir)
+    network = Architecture(**settings.part(ArchitectureSettings))
+    network.check()
+    output = begin_output(settings.output, settings.force)
+    lightning.seed_everything(settings.seed, workers=True, verbose=False)
+    data = TextDataModule(settings.data, **settings.part(DataSettings))
+    module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
+    trainer = make_trainer(output, settings)
+    trainer.fit(module, datamodule=data)
+    save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))
+    return load(output)
 
 
-def make_trainer(output_dir: str | Path, options: dict[str, Any]) -> lightning.Trainer:
-    """Lightning's Trainer with our defaults: early stopping, the best and the last checkpoint, logs, a progress bar."""
-    options = dict(options)
+def card_parameters(settings: Settings) -> dict[str, Any]:
+    """Return the settings that a model card lists: all that are not the default, and the seed."""
+    changed = settings.changed()
+    return {"seed": getattr(settings, "seed", 0)} | {
+        name: value if isinstance(value, (str, int, float, list, type(None))) else str(value)
+        for name, value in settings.noted().items()
+        if name in changed
+    }
+
+
+def make_trainer(output: str | Path, settings: RunSettings, logger: Any = None) -> lightning.Trainer:
+    """Return Lightning's Trainer: early stopping, the best and the last checkpoint, logs, a progress bar.
+
+    Args:
+        output: Directory of the run.
+        settings: Epochs, devices and so on.
+        logger: Lightning's; False for none. Default: the run's metrics.csv and TensorBoard.
+    """
     callbacks: list[Callback] = [
-        EarlyStopping(**EARLY_STOPPING),
-        BestCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output_dir)),
-        *last_checkpoints(output_dir),
-        *options.pop("callbacks", []),
+        EarlyStopping(**{**EARLY_STOPPING, "patience": settings.patience}),
+        BestCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output)),
+        *last_checkpoints(output),
+        *(settings.callbacks or []),
     ]
-    if options.get("enable_progress_bar", True):
+    if settings.progress:
         callbacks.append(RichProgressBar())
-    settings = {**TRAINER, "logger": loggers(output_dir), "default_root_dir": output_dir, **options}
-    return lightning.Trainer(callbacks=callbacks, **settings)
+    names = (
+        "max_epochs", "max_steps", "gradient_clip_val", "log_every_n_steps", "accelerator", "devices", "precision",
+    )  # fmt: skip
+    return lightning.Trainer(
+        **{name: getattr(settings, name) for name in names},
+        callbacks=callbacks,
+        enable_progress_bar=settings.progress,
+        enable_model_summary=False,
+        logger=loggers(output) if logger is None else logger,
+        default_root_dir=output,
+    )
 
 
 def sizes(data: TextDataModule) -> dict[str, Any]:
@@ -161,67 +183,6 @@ def save_run(
         )
         save_artifact(module.model, data.tokenizer, output_dir, record)
     return scores
-
-
-def route(
-    overrides: dict[str, Any], others: Iterable[str] = ()
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Sorts keyword arguments by owner: data module, architecture, training module, Trainer.
-
-    Args:
-        overrides: The arguments.
-        others: Names that the caller has taken out before, and that a misspelt one may have been meant for.
-
-    Raises:
-        ValueError: nobody has an argument of that name; the nearest name is given.
-    """
-    from_data = {"labels", "vocab_size", "pad_token_id", "problem_type", "vectors_dim", "architecture"}
-    owners = (
-        _parameters(TextDataModule, without={"path", "vectors", "seed"}),
-        _parameters(Architecture),
-        _parameters(TrainingModule, without=from_data),
-        _parameters(lightning.Trainer),
-    )
-    routed: tuple[dict[str, Any], ...] = ({}, {}, {}, {})
-    for name, value in overrides.items():
-        for names, target in zip(owners, routed, strict=True):
-            if name in names:
-                check_type(name, value, names[name])
-                target[name] = value
-                break
-        else:
-            known = sorted(set(others).union(*owners))
-            nearest = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else "; expected an argument of the data, the "
-            hint += "" if nearest else "architecture, the training module or Lightning's Trainer; check the spelling"
-            raise ValueError(f"unknown argument {name!r}{hint}")
-    return routed  # type: ignore[return-value]
-
-
-def check_type(name: str, value: Any, expected: Any) -> None:
-    """Refuses text for an argument that takes none, as a command line may give it, and None for one that needs a value.
-
-    Args:
-        name: The argument's.
-        value: Its value.
-        expected: The annotation of the parameter.
-
-    Raises:
-        ValueError: it is text, or None.
-    """
-    if expected is inspect.Parameter.empty:
-        return
-    written = inspect.formatannotation(expected) if not isinstance(expected, str) else expected
-    takes_text = any(kind in written for kind in ("str", "Any", "Literal", "Path", "Variant", "Padding", "Activation"))
-    takes_none = any(kind in written for kind in ("None", "Optional", "Any"))
-    if (isinstance(value, str) and not takes_text) or (value is None and not takes_none):
-        raise ValueError(f"{name}: got {value!r}; expected {written}; give a value of that type")
-
-
-def _parameters(owner: Any, without: Iterable[str] = ()) -> dict[str, Any]:
-    """Names and annotations of what an object is made from."""
-    own = inspect.signature(owner).parameters
-    return {name: parameter.annotation for name, parameter in own.items() if name not in without}
 
 
 def data_name(data: Any) -> str:

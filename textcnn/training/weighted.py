@@ -16,6 +16,7 @@ from torch.nn import functional
 from ..artifact import TrainingRecord, read_artifact, save_artifact
 from ..data import TextDataModule
 from ..model import Architecture
+from ..settings import RunSettings
 from .base import Batch, TrainingModule
 from .run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
 
@@ -70,13 +71,14 @@ def fit_weighted(
     )
     if start is not None:
         module.model.load_state_dict(read_artifact(start)[0].state_dict())
-    quiet: dict[str, Any] = {"enable_progress_bar": progress, "enable_model_summary": progress, "logger": False}
-    options = {**TRAINER, **quiet, "max_epochs": max_epochs}
     if validate:
-        trainer = make_trainer(output_dir, options)
+        trainer = make_trainer(output_dir, RunSettings(max_epochs=max_epochs, progress=progress), logger=False)
         trainer.fit(module, datamodule=data)
         save_run(trainer, module, data, output_dir, name="texts in memory", parameters={})
         return
-    trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **options)
+    quiet: dict[str, Any] = {"enable_progress_bar": progress, "enable_model_summary": False, "logger": False}
+    trainer = lightning.Trainer(
+        enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **quiet, "max_epochs": max_epochs}
+    )
     trainer.fit(module, datamodule=data)
     save_artifact(module.model, data.tokenizer, output_dir, TrainingRecord(data=""))

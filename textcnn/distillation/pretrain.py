@@ -1,25 +1,24 @@
-"""`textcnn adapt`: a transformer reads texts without labels before it is taught, guessing words that are hidden."""
+"""`pretrain`: masked-language-model pretraining of a transformer continues on unlabelled texts."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..arguments import VerbParser
 from ..data.errors import DataError
+from ..outputs import begin_output
 from ..runtime.text_batches import text_batches
+from ..settings import PretrainSettings, takes
 from ..tokenization import replace_surrogates
 from ..training.resume import unfinished_run
 from .fine_tuning import (
     WIDTH,
     FineTuning,
-    add_fine_tuning_options,
     begin_fine_tuning,
     fine_tuning_loader,
     fine_tuning_trainer,
@@ -28,14 +27,6 @@ from .fine_tuning import (
 from .masked_lm import hidden_logits, open_masked_lm
 from .teachers import readable_length
 from .transfer import read_unlabelled
-
-DESCRIPTION = """\
-Trains a transformer further on texts without labels, by words that are hidden from it: one that has read the texts of
-a task learns the task better, and can write copies of them for a student (masked_lm).
-
-  textcnn adapt --model sentence-transformers/all-MiniLM-L6-v2 --texts crawl.txt --output_dir runs/adapted
-  textcnn teach --model runs/adapted --data reviews --output_dir runs/teacher
-  textcnn distill --teacher runs/teacher --data reviews --options.masked_lm runs/adapted --options.replacements 2"""
 
 _HELD_OUT = 0.02  # share of the texts, on which the loss is reported
 _PLACES = 64  # what the hidden tokens of a batch are filled up to a multiple of, as its tokens are to WIDTH
@@ -87,51 +78,29 @@ class MaskedLMModule(FineTuning):
         return torch.nn.functional.cross_entropy(logits.float(), wanted)
 
 
-def adapt(
-    model: str,
-    texts: str | Path | Sequence[str | Path],
-    output_dir: str | Path,
-    epochs: int = 3,
-    batch_size: int = 32,
-    learning_rate: float = 2e-4,
-    max_length: int = 128,
-    mask_share: float = 0.3,
-    max_texts: int | None = None,
-    seed: int = 0,
-    precision: str = "auto",
-    progress: bool = True,
-) -> dict[str, float]:
-    """Trains a transformer on texts without labels and saves it as a masked language model; returns its loss on texts
-    that were held out (Gururangan et al. 2020, https://aclanthology.org/2020.acl-main.740/).
+@takes(PretrainSettings)
+def pretrain(settings: PretrainSettings) -> dict[str, float]:
+    """Continue masked-language-model pretraining of a transformer, save it and return its loss on held-out texts.
 
-    A run that was killed goes on where it was, to the minute, when it is started again with the same settings.
-
-    Args:
-        model: Directory or Hub id; one that was no masked language model gets a new head.
-        texts: As `unlabelled` of `textcnn.distill`; the train split of a labelled set, too.
-        output_dir: Where the model goes.
-        epochs, batch_size, learning_rate: Of the training.
-        max_length: Tokens of a piece; a longer text is read in several.
-        mask_share: Share of the tokens that are hidden.
-        max_texts: Texts drawn, the same for each seed; None takes all.
-        seed: Of all else that is random.
-        precision: 32-true, bf16-mixed, or auto: the latter where the processor is made for it.
-        progress: Whether to show a bar.
+    A transformer that has read the texts of a task learns the task better (Gururangan et al. 2020,
+    https://aclanthology.org/2020.acl-main.740/). A run that was killed goes on where it was, to the minute, when it is
+    started again with the same settings. `textcnn.PretrainSettings` documents the settings.
 
     Raises:
-        FileNotFoundError: there is no such checkpoint or file.
-        ValueError: the model cannot be one of masked words, there are too few texts, or nothing would be learnt.
+        FileNotFoundError: There is no such checkpoint or file.
+        ValueError: The model cannot be a masked language model, or there are too few texts, or a setting has an unknown
+            name or a value that cannot be used.
 
     Example:
-        >>> adapt("sentence-transformers/all-MiniLM-L6-v2", "crawl.txt", "runs/adapted", epochs=10)
+        >>> textcnn.pretrain("sentence-transformers/all-MiniLM-L6-v2", "crawl.txt", "runs/pretrained", max_epochs=10)
         {'val_loss': 3.5264}
     """
-    precision = begin_fine_tuning(epochs, batch_size, learning_rate, max_length, seed, precision)
-    if not 0 < mask_share < 1:
-        raise ValueError(f"mask_share: got {mask_share}; expected a share between 0 and 1, such as 0.3")
-    read = read_unlabelled(texts, split_documents=False, limit=max_texts, option="texts")
+    model, batch_size, seed = str(settings.model), settings.batch_size, settings.seed
+    directory = begin_output(settings.output, settings.force)
+    precision = begin_fine_tuning(seed, settings.precision)
+    read = read_unlabelled(settings.texts, split_documents=False, limit=settings.limit)
     opened, tokenizer = open_masked_lm(model, "model", to_train=True)
-    longest = readable_length(max_length, tokenizer, opened.config)
+    longest = readable_length(settings.max_length, tokenizer, opened.config)
     pieces_of = _pieces(read, tokenizer, longest)
     if len(pieces_of) < 2:
         raise DataError(
@@ -149,40 +118,15 @@ def adapt(
 
         return fine_tuning_loader(np.array([len(piece) for piece in pieces]), collate, batch_size, shuffle, seed)
 
-    directory = Path(output_dir)
-    trainer = fine_tuning_trainer(directory, epochs, progress)
-    settings = {
-        "model": model, "texts": _digest(pieces_of), "epochs": epochs, "batch_size": batch_size,
-        "learning_rate": learning_rate, "max_length": max_length, "mask_share": mask_share, "seed": seed,
-        "precision": precision,
-    }  # fmt: skip
-    module = MaskedLMModule(opened, tokenizer, learning_rate, precision, mask_share, seed)
+    trainer = fine_tuning_trainer(directory, settings.max_epochs, settings.progress)
+    noted = {**settings.noted(), "texts": _digest(pieces_of), "precision": precision}
+    rate, mask_share = settings.learning_rate, settings.mask_share
+    module = MaskedLMModule(opened, tokenizer, rate, precision, mask_share, seed)
     validation = loader(order[:held_out], shuffle=False)
     train = loader(order[held_out:], shuffle=True)
-    trainer.fit(module, train, validation, ckpt_path=unfinished_run(directory, settings))
+    trainer.fit(module, train, validation, ckpt_path=unfinished_run(directory, noted))
     scores = dict(trainer.validate(module, validation, verbose=False)[0])
     return save_fine_tuned(opened, tokenizer, scores, directory)
-
-
-def main(verb: str, args: list[str]) -> None:
-    """`textcnn adapt`."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="files or Hub data sets of texts")
-    add_fine_tuning_options(
-        parser,
-        "model",
-        epochs=3,
-        learning_rate=2e-4,
-        max_length=128,
-        length_help="tokens of a piece; longer texts are read in several",
-    )
-    parser.add_argument("--mask_share", type=float, default=0.3, help="of the tokens, hidden (default: %(default)s)")
-    parser.add_argument("--max_texts", type=int, metavar="N", help="texts drawn at random (default: all)")
-    options = vars(parser.read(args))
-    directory = options["output_dir"]
-    for name, value in adapt(**{**options, "texts": [Path(name) for name in options["texts"]]}).items():
-        print(f"{name:<16}{value:.4f}")
-    print(f"The masked language model is in {directory}")
 
 
 def _pieces(texts: Sequence[str], tokenizer: Any, max_length: int) -> list[list[np.ndarray]]:

@@ -1,4 +1,4 @@
-"""`textcnn score`: labels for files of any size, in constant memory and in the order of their rows."""
+"""`score`: labels for files of any size, in constant memory and in the order of their rows."""
 
 from __future__ import annotations
 
@@ -7,75 +7,97 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ..arguments import VerbParser
 from ..classifier import load
 from ..data.answers import AnswerColumns
 from ..data.names import TEXT_NAMES, by_name
 from ..data.writers import FORMATS as OUTPUT_FORMATS
 from ..data.writers import Row, open_writer
+from ..outputs import check_output
 from ..runtime.classifier import TextClassifier
-from .readers import FORMATS, Reader, format_of, parquet_schema
-
-DESCRIPTION = """\
-Writes the rows of files with predicted_label, probability and probability_<label> beside them.
-
-  textcnn score runs/reviews new.csv --output labelled.csv
-  textcnn score runs/reviews crawl-*.jsonl.gz --threads 2 --output labelled.jsonl.gz
-  zcat crawl.txt.gz | textcnn score runs/reviews - > labelled.jsonl
-
-csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst. Rows keep their order. A row without a
-text (null, or an empty cell of csv or tsv) is kept, without a label, and so is one that the model abstains from; both
-are counted. Bytes that are no UTF-8 are written as they came. The output appears under its name only when it is
-complete."""
+from ..settings import ScoreSettings, takes
+from .readers import Reader, format_of, parquet_schema
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def main(verb: str, args: list[str]) -> None:
-    """Runs the verb."""
-    parser = VerbParser(f"textcnn {verb}", description=DESCRIPTION)
-    parser.add_argument("directory", help="the artifact, as `textcnn fit` writes it")
-    parser.add_argument(
-        "files", nargs="+", metavar="FILE", help="files to read, one after the other; - is standard input"
-    )
-    parser.add_argument("--output", metavar="FILE", help="file to write (default: standard output)")
-    parser.add_argument("--text_column", metavar="NAME", help="column of the texts (default: found by its name)")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads that compute labels (default: 1)")
-    parser.add_argument("--label_only", action="store_true", help="leave out the columns probability_<label>")
-    parser.add_argument("--input_format", choices=FORMATS, help="format of all inputs (default: by their names)")
-    parser.add_argument("--output_format", choices=OUTPUT_FORMATS, help="format to write (default: by its name)")
-    options = parser.read(args)
+@dataclass(frozen=True)
+class ScoreReport:
+    """Numbers of a run of `score`.
 
-    readers = [Reader(path, options.input_format) for path in options.files]
-    format = output_format(options.output, options.output_format, str(readers[0].format))
-    classifier = load(options.directory, options.threads)
-    answers = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not options.label_only)
+    Args:
+        rows: Rows that were read and written.
+        seconds: Time that it took.
+        output: File that was written; None for standard output.
+        notes: Lines about rows that are special: without a text, without a label, with bytes that are not UTF-8.
+    """
+
+    rows: int
+    seconds: float
+    output: Path | None
+    notes: list[str]
+
+
+@takes(ScoreSettings)
+def score(settings: ScoreSettings) -> ScoreReport:
+    """Write the rows of files with predicted_label, probability and probability_<label> beside them.
+
+    Rows keep their order. A row without a text (null, or an empty cell of csv or tsv) is kept, without a label, and so
+    is one that the model abstains from; both are counted. Bytes that are not UTF-8 are written as they came. The output
+    appears under its name only when it is complete. `textcnn.ScoreSettings` documents the settings.
+
+    Example:
+        >>> textcnn.score("runs/reviews", "new.csv", "labelled.csv").rows
+        120
+
+    Raises:
+        FileNotFoundError: There is no such model or file.
+        ValueError: A format is unknown, the text column is not found, or the output is there already.
+    """
+    files = [settings.files] if isinstance(settings.files, (str, Path)) else settings.files
+    readers = [Reader(str(path), settings.input_format) for path in files]
+    if not readers:
+        raise ValueError("files: got none; expected at least one file to read")
+    output = None if settings.output is None else str(settings.output)
+    _refuse_to_overwrite(output, readers, settings.force)
+    format = output_format(output, settings.output_format, str(readers[0].format))
+    classifier = load(settings.model, settings.threads)
+    answers = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not settings.label_only)
     schema = None
     if format == "parquet":
         schema = answers.schema(parquet_schema(readers[0].path) if readers[0].format == "parquet" else None)
     started = time.perf_counter()
     count = 0
-    with open_writer(options.output, format, schema) as writer, _Progress(readers) as progress:
+    with open_writer(output, format, schema) as writer, _Progress(readers) as progress:
         for reader in readers:
-            for rows in score(classifier, reader, answers, options.text_column):
+            for rows in labelled_rows(classifier, reader, answers, settings.text_column):
                 writer.write(rows)
                 count += len(rows)
                 progress.update(reader, count)
     seconds = time.perf_counter() - started
-    print(f"{count:,} rows in {seconds:.1f} s, {count / seconds:,.0f} rows/s", file=sys.stderr)
     notes = [
         f"{reader.not_utf8:,} line{'s' * (reader.not_utf8 > 1)} of {reader.name} with bytes that are no UTF-8, written "
         "as they came and read as U+FFFD; save the file as UTF-8"
         for reader in readers
         if reader.not_utf8
     ]
-    for note in [*notes, *answers.notes()]:
-        print(note, file=sys.stderr)
+    return ScoreReport(count, seconds, None if output is None else Path(output), [*notes, *answers.notes()])
 
 
-def score(
+def _refuse_to_overwrite(output: str | None, readers: Sequence[Reader], force: bool) -> None:
+    if output is None:
+        return
+    for reader in readers:
+        if reader.path != "-" and Path(output).exists() and Path(output).samefile(reader.path):
+            raise ValueError(f"output: got {output}, a file that is read; expected another one; give another name")
+    if Path(output).is_file() or Path(output).is_dir():
+        check_output(output, force)
+
+
+def labelled_rows(
     classifier: TextClassifier, reader: Reader, answers: AnswerColumns, text_column: str | None = None
 ) -> Iterator[list[Row]]:
     """The rows of a reader with their labels and probabilities, some thousands at a time.

@@ -1,0 +1,181 @@
+"""`info`: what a directory holds, from its files alone; neither torch nor the tables are loaded."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .errors import listed
+from .settings import InfoSettings, takes
+
+WEIGHTS, TABLES = "model.safetensors", "folded.safetensors"
+FILES = (WEIGHTS, TABLES, "tokenizer.json", "config.json")
+
+
+@dataclass(frozen=True)
+class Info:
+    """Description of a directory.
+
+    Args:
+        directory: The directory.
+        kind: TextCNN, or the architecture of another transformers model.
+        task: transformers' problem_type.
+        labels: Labels in the order of their ids.
+        parameters: Number of weights; None without model.safetensors.
+        tokens: Size of the vocabulary.
+        architecture: Widths, filters and so on.
+        tables: Type of the folded tables, "int8" or "float32"; None where there are none yet.
+        sizes: Bytes of each file.
+        scores: Scores of the run, by name.
+        calibration: Temperature, thresholds and abstention.
+        verbs: Verbs of `textcnn` that take the directory.
+    """
+
+    directory: str
+    kind: str
+    task: str | None
+    labels: list[str]
+    parameters: int | None
+    tokens: int | None
+    architecture: dict[str, Any] = field(default_factory=dict)
+    tables: str | None = None
+    sizes: dict[str, int] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    verbs: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return asdict(self)
+
+    def lines(self) -> list[tuple[str, str]]:
+        """Return the description as pairs of a name and a text."""
+        sizes = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in self.sizes.items())
+        lines = [("model", self.kind), ("directory", self.directory)]
+        if self.task:
+            lines.append(("task", self.task.replace("_", " ")))
+        if self.labels:
+            lines.append(("labels", f"{len(self.labels)}: {listed(self.labels)}"))
+        if self.tokens:
+            lines.append(("vocabulary", f"{self.tokens:,} tokens"))
+        if self.architecture:
+            lines.append(("network", ", ".join(f"{name} {value}" for name, value in self.architecture.items())))
+        if self.parameters is not None:
+            lines.append(("parameters", f"{self.parameters:,}"))
+        if self.kind == "TextCNN":
+            lines.append(("tables", self.tables or "not folded yet; the first answer folds them"))
+        lines.append(("files", sizes))
+        lines += [(name, f"{value:.4f}") for name, value in self.scores.items()]
+        lines += [(name, str(value)) for name, value in self.calibration.items()]
+        lines.append(("verbs", ", ".join(self.verbs)))
+        return lines
+
+
+@takes(InfoSettings)
+def info(settings: InfoSettings) -> Info:
+    """Describe what a directory holds: task, labels, sizes, scores, calibration and abilities.
+
+    Example:
+        >>> textcnn.info("runs/reviews").labels
+        ['negative', 'positive']
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+        ValueError: The directory holds no model.
+    """
+    from .artifact import CALIBRATION, check_artifact
+
+    directory = Path(settings.model)
+    config = _config(directory)
+    if config.get("model_type") in ("textcnn", None):
+        check_artifact(directory)
+    names = config.get("id2label") or {}
+    labels = [str(names[index]) for index in sorted(names, key=int)]
+    sizes = {name: (directory / name).stat().st_size for name in FILES if (directory / name).is_file()}
+    weights = _header(directory / WEIGHTS)
+    parameters = None if weights is None else sum(_count(entry["shape"]) for entry in weights.values())
+    scores = _scores(directory)
+    if config.get("model_type") != "textcnn":
+        kind = (config.get("architectures") or [str(config.get("model_type"))])[0]
+        verbs = ["teach", "pretrain", "vectors", *(["distill"] if labels and "Classification" in kind else [])]
+        return Info(str(directory), kind, config.get("problem_type"), labels, parameters, config.get("vocab_size"),
+                    sizes=sizes, scores=scores, verbs=verbs)  # fmt: skip
+    tables = _header(directory / TABLES)
+    entries = (tables or {}).get("table") or (tables or {}).get("vectors")
+    kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
+    keys = ("variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim", "activation", "padding")
+    return Info(
+        str(directory),
+        "TextCNN",
+        config.get("problem_type"),
+        labels,
+        parameters,
+        config.get("vocab_size"),
+        {key: config[key] for key in keys if key in config},
+        kind_of_tables,
+        sizes,
+        scores,
+        {name: config.get(name, default) for name, default in CALIBRATION.items()},
+        _verbs(config, kind_of_tables, trained=weights is not None),
+    )
+
+
+def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[str]:
+    """The verbs that take a TextCNN."""
+    verbs = ["evaluate", "score", "calibrate"]
+    if not config.get("pooled_norm"):
+        verbs += ["explain", "inspect"]
+        if tables != "int8":
+            verbs.append("certify")
+    return [*verbs, "fold", "export", "distill"] if trained else verbs
+
+
+def _config(directory: Path) -> dict[str, Any]:
+    from .artifact import check_artifact
+
+    try:
+        content = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        check_artifact(directory)  # it says what is missing, or which directory was meant
+        raise ValueError(f"{directory / 'config.json'} is no JSON object; copy it again")
+    return content
+
+
+def _header(path: Path) -> dict[str, Any] | None:
+    """The header of a safetensors file: type and shape of each tensor; None without the file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        try:
+            header = json.loads(file.read(min(size, 1 << 26)))
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be read ({error}); it may be a partial copy: copy it again") from error
+    header.pop("__metadata__", None)
+    return dict(header)
+
+
+def _count(shape: list[int]) -> int:
+    count = 1
+    for length in shape:
+        count *= length
+    return count
+
+
+def _scores(directory: Path) -> dict[str, float]:
+    """The scores of the run, from the metadata of its model card, or from its scores.json."""
+    if (directory / "scores.json").is_file():
+        return dict(json.loads((directory / "scores.json").read_text(encoding="utf-8")))
+    card = directory / "README.md"
+    if not card.is_file():
+        return {}
+    import yaml
+
+    _, _, rest = card.read_text(encoding="utf-8").partition("---\n")
+    metadata = yaml.safe_load(rest.partition("\n---")[0]) or {}
+    results = [result for model in metadata.get("model-index") or [] for result in model.get("results") or []]
+    return {str(metric["name"]): float(metric["value"]) for result in results for metric in result.get("metrics") or []}

@@ -1,0 +1,72 @@
+"""One vocabulary of settings, which Python, the command line, YAML files and the model card read.
+
+A group is a dataclass whose documentation is the help; the settings of a verb are made of groups. Nothing here imports
+torch or transformers.
+"""
+
+from .base import Setting, Settings, described, documented, hints, make, takes
+from .data import BatchSettings, ColumnSettings, DataSettings, SeedSettings, SourceSettings, TokenizerSettings
+from .models import (
+    CalibrateSettings,
+    CertifySettings,
+    EvaluateSettings,
+    ExplainSettings,
+    ExportSettings,
+    FoldSettings,
+    InfoSettings,
+    InspectSettings,
+    ModelSettings,
+    ScoreSettings,
+)
+from .names import OWNERS, SYNONYMS, suggestion, unknown_name
+from .training import (
+    ArchitectureSettings,
+    AugmentationSettings,
+    FineTuningSettings,
+    LossSettings,
+    OptimizationSettings,
+    RunSettings,
+)
+from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, VectorsSettings
+
+__all__ = [
+    "OWNERS",
+    "SYNONYMS",
+    "VERBS",
+    "ArchitectureSettings",
+    "AugmentationSettings",
+    "BatchSettings",
+    "CalibrateSettings",
+    "CertifySettings",
+    "ColumnSettings",
+    "DataSettings",
+    "DistillSettings",
+    "EvaluateSettings",
+    "ExplainSettings",
+    "ExportSettings",
+    "FineTuningSettings",
+    "FoldSettings",
+    "InfoSettings",
+    "InspectSettings",
+    "LossSettings",
+    "ModelSettings",
+    "OptimizationSettings",
+    "PretrainSettings",
+    "RunSettings",
+    "ScoreSettings",
+    "SeedSettings",
+    "Setting",
+    "Settings",
+    "SourceSettings",
+    "TeachSettings",
+    "TokenizerSettings",
+    "TrainSettings",
+    "VectorsSettings",
+    "described",
+    "documented",
+    "hints",
+    "make",
+    "suggestion",
+    "takes",
+    "unknown_name",
+]

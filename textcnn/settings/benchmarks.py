@@ -1,0 +1,134 @@
+"""Settings of each benchmark of `textcnn bench`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .base import Settings
+from .data import SourceSettings, at_least
+from .models import ModelSettings
+
+
+@dataclass(kw_only=True)
+class FiguresSettings(Settings):
+    """Figures.
+
+    Args:
+        output: JSON file to write the figures to. Default: none.
+        force: Replace an output that is there.
+    """
+
+    output: str | Path | None = None
+    force: bool = False
+
+
+@dataclass(kw_only=True)
+class AccuracyBenchSettings(FiguresSettings):
+    """Settings of `textcnn bench accuracy`.
+
+    Args:
+        recipe: Options of `textcnn fit`: --config FILE, --data.path DATA and so on. Default: none.
+        seeds: Number of seeds, from 0.
+        folds: Folds of a cross-validation of the train split. Default: no folds.
+    """
+
+    recipe: Sequence[str] = field(default=(), kw_only=False)
+    seeds: int = 3
+    folds: int | None = None
+
+    def check(self) -> None:
+        at_least(1, seeds=self.seeds)
+        at_least(2, folds=2 if self.folds is None else self.folds)
+
+
+@dataclass(kw_only=True)
+class SpeedBenchSettings(FiguresSettings, ModelSettings):
+    """Settings of `textcnn bench speed`.
+
+    Args:
+        texts: File of texts to label.
+        text_column: Column of the texts. Default: found by its name.
+        unicode: Files of texts that are not ASCII, to label too. Default: none.
+        peers: Classifiers to compare with. Default: none.
+        transformer: Checkpoint of the peer transformers. Default: none.
+        threads: Threads that are compared with one.
+        resident: Measure memory, too, on files of 100 MB and 1 GB.
+    """
+
+    texts: str | Path = field(kw_only=False)
+    text_column: str | None = None
+    unicode: Sequence[str] = ()
+    peers: Sequence[Literal["fasttext", "tfidf", "model2vec", "transformers"]] = ()
+    transformer: str | None = None
+    threads: int = 2
+    resident: bool = False
+
+    def check(self) -> None:
+        at_least(1, threads=self.threads)
+        if "transformers" in self.peers and not self.transformer:
+            raise ValueError("peers: got transformers without a checkpoint; expected one; give --transformer")
+
+
+@dataclass(kw_only=True)
+class Int8BenchSettings(FiguresSettings, SourceSettings, ModelSettings):
+    """Settings of `textcnn bench int8`.
+
+    Args:
+        data: Labelled data with the splits train and test.
+    """
+
+    data: Any = field(kw_only=False)
+
+
+@dataclass(kw_only=True)
+class ExplainBenchSettings(FiguresSettings, ModelSettings):
+    """Settings of `textcnn bench explain`.
+
+    Args:
+        texts: File of texts to explain.
+        sums: Files of more texts for sum_error, all of them. Default: none.
+        text_column: Column of the texts. Default: found by its name.
+        limit: Texts of a sample whose n-grams are deleted.
+    """
+
+    texts: str | Path = field(kw_only=False)
+    sums: Sequence[str] = ()
+    text_column: str | None = None
+    limit: int = 500
+
+    def check(self) -> None:
+        at_least(1, limit=self.limit)
+
+
+@dataclass(kw_only=True)
+class TrainBenchSettings(FiguresSettings):
+    """Settings of `textcnn bench train`.
+
+    Args:
+        data: Labelled data, as in `textcnn train`.
+        label_column: Column of the labels. Default: found by its name.
+        peers: fasttext, to compare whole fits. Default: none.
+        max_epochs: Epochs of the fit that fastText is compared with.
+        skip_fit: Time the operator only.
+    """
+
+    data: Any = field(kw_only=False, metadata={"positional": "1"})
+    label_column: str | None = None
+    peers: Sequence[Literal["fasttext"]] = ()
+    max_epochs: int = 2
+    skip_fit: bool = False
+
+    def check(self) -> None:
+        at_least(1, max_epochs=self.max_epochs)
+
+
+BENCHMARKS: dict[str, type[Settings]] = {
+    "accuracy": AccuracyBenchSettings,
+    "speed": SpeedBenchSettings,
+    "int8": Int8BenchSettings,
+    "explain": ExplainBenchSettings,
+    "train": TrainBenchSettings,
+}

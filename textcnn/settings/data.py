@@ -1,0 +1,149 @@
+"""Settings of the data: columns, splits, tokens, batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import DataError
+from .base import Settings
+
+LARGEST_SEED = 2**32 - 1
+
+
+@dataclass(kw_only=True)
+class ColumnSettings(Settings):
+    """Columns of labelled data.
+
+    Args:
+        text_column: Column of the texts. Default: found by its name.
+        label_column: Column of the labels. Default: found by its name.
+    """
+
+    text_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(kw_only=True)
+class SourceSettings(ColumnSettings):
+    """Data: which rows are read, and which are held out.
+
+    Args:
+        config_name: Configuration of a Hub dataset. Default: the only one.
+        revision: Branch, tag or commit of a Hub dataset. Default: the newest.
+        train_split: Split to train on.
+        validation_split: Split to validate on. Default: found by its name, else held out.
+        test_split: Split to test on. Default: found by its name.
+        labels: Label names in the order of their ids. Default: those of the data, sorted.
+        validation_fraction: Fraction of the training rows to hold out without a validation split.
+        num_folds: Number of folds of cross-validation on the train split. Default: no folds.
+        fold: Fold, from 0, that is the test split. Default: no folds.
+        streaming: Read the data as it is used, in constant memory.
+        strict: Refuse rows without a text or label instead of dropping them.
+    """
+
+    config_name: str | None = None
+    revision: str | None = None
+    train_split: str = "train"
+    validation_split: str | None = None
+    test_split: str | None = None
+    labels: Sequence[str] | None = None
+    validation_fraction: float = 0.1
+    num_folds: int | None = None
+    fold: int | None = None
+    streaming: bool = False
+    strict: bool = False
+
+    def check(self) -> None:
+        if not 0 <= self.validation_fraction < 1:
+            raise DataError(
+                f"validation_fraction is {self.validation_fraction}; expected a share of the train "
+                "rows from 0 (no validation) to below 1, such as 0.1"
+            )
+        if (self.num_folds is None) != (self.fold is None):
+            raise DataError(
+                f"got num_folds={self.num_folds} and fold={self.fold}; expected both or none; "
+                "give for example num_folds=10 and fold=0"
+            )
+        if self.num_folds is not None and not 0 <= (self.fold or 0) < self.num_folds >= 2:
+            raise DataError(
+                f"got num_folds={self.num_folds} and fold={self.fold}; expected at least 2 folds "
+                "and a fold from 0 to num_folds - 1"
+            )
+
+
+@dataclass(kw_only=True)
+class TokenizerSettings(Settings):
+    """Tokens and their initial vectors.
+
+    Args:
+        tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of
+            `vectors`, else wordpiece.
+        vocab_size: Largest vocabulary of a tokenizer that is trained.
+        lowercase: Lower-case texts in a tokenizer that is trained.
+        min_frequency: Occurrences that a trained tokenizer needs to know a word or piece.
+        vectors: Checkpoints or word-vector files whose vectors tokens start with, side by side. Default: random
+            vectors.
+    """
+
+    tokenizer: Any = None
+    vocab_size: int = 30_000
+    lowercase: bool = True
+    min_frequency: int = 2
+    vectors: str | Path | list[str] | None = None
+
+    def check(self) -> None:
+        at_least(1, vocab_size=self.vocab_size, min_frequency=self.min_frequency)
+
+
+@dataclass(kw_only=True)
+class SeedSettings(Settings):
+    """Randomness.
+
+    Args:
+        seed: Seed of everything random.
+    """
+
+    seed: int = 0
+
+    def check(self) -> None:
+        if not 0 <= self.seed <= LARGEST_SEED:
+            raise ValueError(f"seed: got {self.seed}; expected a whole number from 0 to {LARGEST_SEED}")
+
+
+@dataclass(kw_only=True)
+class BatchSettings(SeedSettings):
+    """Batches.
+
+    Args:
+        max_length: Tokens of a text that are kept. Default: all.
+        batch_size: Texts in a training batch.
+        eval_batch_size: Texts in any other batch.
+        num_workers: Processes that make batches; 0 is fast enough for most.
+    """
+
+    max_length: int | None = None
+    batch_size: int = 64
+    eval_batch_size: int = 256
+    num_workers: int = 0
+
+    def check(self) -> None:
+        for name in ("batch_size", "eval_batch_size", "max_length"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise DataError(f"{name} is {value}; expected at least 1")
+        at_least(0, num_workers=self.num_workers)
+
+
+@dataclass(kw_only=True)
+class DataSettings(BatchSettings, TokenizerSettings, SourceSettings):
+    """Everything that TextDataModule needs beside the data."""
+
+
+def at_least(least: int, **values: int) -> None:
+    """Raise ValueError where a value is below the least."""
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name}: got {value}; expected a whole number of at least {least}")

@@ -1,0 +1,209 @@
+"""Settings of training: network, optimization, run, distillation, fine-tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .base import Settings
+from .data import SeedSettings, at_least
+
+
+@dataclass(kw_only=True)
+class ArchitectureSettings(Settings):
+    """Network. `textcnn.Architecture` has the same fields.
+
+    Args:
+        embedding_dim: Size of a token vector. Default: that of the initial vectors, else 300.
+        variant: Kim's random, static (vectors kept), non-static (vectors trained) or multichannel (both).
+        kernel_sizes: Widths of the convolutions, in tokens.
+        num_filters: Filters of each width: one number for all, or one for each width.
+        num_members: Networks side by side whose logits are averaged (deep ensemble).
+        stride: Distance between two windows, in tokens.
+        dilation: Distance between two tokens of a window.
+        padding: wide (windows that touch the text), same (one a token) or valid (inside the text).
+        activation: Monotone function of each filter's maximum.
+        embedding_dropout: Dropout on token vectors, the same for a token throughout the batch.
+        dropout: Dropout on the pooled features.
+        embedding_norm: Apply layer norm to each token vector.
+        pooled_norm: Apply layer norm to the pooled features.
+        layer_norm_eps: Constant added to the variance in both norms.
+        head_max_norm: Largest L2 norm of a class's weights while training (Kim: 3). Default: no limit.
+        class_weights: Weight of each class in the loss, in the order of the labels. Default: all alike.
+        label_smoothing: Fraction of the target spread evenly over the classes.
+    """
+
+    embedding_dim: int | None = None
+    variant: Literal["random", "static", "non-static", "multichannel"] = "non-static"
+    kernel_sizes: list[int] = field(default_factory=lambda: [3, 4, 5])
+    num_filters: int | list[int] = 100
+    num_members: int = 1
+    stride: int = 1
+    dilation: int = 1
+    padding: Literal["wide", "same", "valid"] = "wide"
+    activation: Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"] = "relu"
+    embedding_dropout: float = 0.0
+    dropout: float = 0.5
+    embedding_norm: bool = False
+    pooled_norm: bool = False
+    layer_norm_eps: float = 1e-5
+    head_max_norm: float | None = None
+    class_weights: list[float] | None = None
+    label_smoothing: float = 0.0
+
+
+@dataclass(kw_only=True)
+class OptimizationSettings(Settings):
+    """Optimization.
+
+    Args:
+        learning_rate: Highest learning rate.
+        embedding_learning_rate: Learning rate of the token vectors. Default: learning_rate with initial vectors, five
+            times that otherwise.
+        weight_decay: Decoupled weight decay of all weights but token vectors, biases and norms.
+        warmup: Fraction of the steps over which the learning rate rises from 0.
+        schedule: Learning rate after the warm-up: cosine (falls to 0) or constant.
+        optimizer: adamw, or adadelta (Kim 2014; learning_rate 1 is its usual value).
+        naive_bayes: Scale of naive Bayes log-count ratios that random token vectors start with; 0 for none.
+    """
+
+    learning_rate: float = 1e-3
+    embedding_learning_rate: float | None = None
+    weight_decay: float = 0.01
+    warmup: float = 0.05
+    schedule: Literal["cosine", "constant"] = "cosine"
+    optimizer: Literal["adamw", "adadelta"] = "adamw"
+    naive_bayes: float = 0.0
+
+    def check(self) -> None:
+        for name in ("learning_rate", "embedding_learning_rate"):
+            rate = getattr(self, name)
+            if rate is not None and not 0 < rate < float("inf"):
+                raise ValueError(f"{name}: got {rate}; expected a number above 0, such as 0.001")
+        if not 0 <= self.weight_decay < float("inf"):
+            raise ValueError(f"weight_decay: got {self.weight_decay}; expected a number from 0, such as 0.01")
+        if not 0 <= self.warmup <= 1:
+            raise ValueError(f"warmup: got {self.warmup}; expected a fraction from 0 to 1, such as 0.05")
+
+
+@dataclass(kw_only=True)
+class RunSettings(Settings):
+    """Run: Lightning's Trainer, by its own names.
+
+    Args:
+        max_epochs: Epochs.
+        max_steps: Steps; -1 for as many as max_epochs takes.
+        patience: Validations without a better score after which training stops.
+        gradient_clip_val: Largest norm of the gradient. None turns clipping off.
+        log_every_n_steps: Steps between two entries of the log.
+        accelerator: auto, cpu, gpu and so on.
+        devices: Number of devices, or auto.
+        precision: 32-true, bf16-mixed and so on.
+        callbacks: Further callbacks of Lightning, from Python. Default: none.
+        progress: Show a progress bar.
+    """
+
+    max_epochs: int = 10
+    max_steps: int = -1
+    patience: int = 5
+    gradient_clip_val: float | None = 5.0
+    log_every_n_steps: int = 20
+    accelerator: str = "auto"
+    devices: int | str = "auto"
+    precision: str = "32-true"
+    callbacks: Any = None
+    progress: bool = True
+
+    def check(self) -> None:
+        at_least(1, max_epochs=self.max_epochs, patience=self.patience)
+        if self.gradient_clip_val is not None and self.gradient_clip_val < 0:
+            raise ValueError(f"gradient_clip_val: got {self.gradient_clip_val}; expected a number from 0, or none")
+
+
+@dataclass(kw_only=True)
+class LossSettings(Settings):
+    """Distillation loss.
+
+    Args:
+        temperature: Divisor of the logits of teacher and student in the loss.
+        soft_loss: kl (of the softened distributions) or mse (of the logits).
+        hard_weight: Weight of the loss of the labels, for texts that have one.
+        weigh_by_confidence: Weigh each text by the teacher's confidence.
+        representation_weight: Weight of the distance between the teacher's representation and a projection of the
+            student's.
+    """
+
+    temperature: float = 2.0
+    soft_loss: Literal["kl", "mse"] = "kl"
+    hard_weight: float = 0.1
+    weigh_by_confidence: bool = False
+    representation_weight: float = 0.0
+
+    def check(self) -> None:
+        if self.temperature <= 0:
+            raise ValueError(f"temperature: got {self.temperature}; expected more than 0")
+        if not 0 <= self.hard_weight <= 1:
+            raise ValueError(f"hard_weight: got {self.hard_weight}; expected a share from 0 to 1")
+        if self.representation_weight < 0:
+            raise ValueError(f"representation_weight: got {self.representation_weight}; expected 0 or more")
+
+
+@dataclass(kw_only=True)
+class AugmentationSettings(Settings):
+    """Copies: texts made from each training text, for the teacher to label.
+
+    Args:
+        spans: Runs of its words, of random length.
+        masks: Copies with words replaced by the unknown token.
+        mixes: Its first half with the second half of another text.
+        neighbours: Copies with words replaced by words of similar vectors.
+        replacements: Copies with words drawn anew by `masked_lm`.
+        mask_share: Fraction of words masked or replaced in each copy.
+        neighbour_vectors: Checkpoint or directory of the vectors of `neighbours`. Default: the teacher.
+        masked_lm: Directory or Hub id of a masked language model. Default: none.
+    """
+
+    spans: int = 0
+    masks: int = 0
+    mixes: int = 0
+    neighbours: int = 0
+    replacements: int = 0
+    mask_share: float = 0.15
+    neighbour_vectors: str | None = None
+    masked_lm: str | None = None
+
+    def check(self) -> None:
+        if self.replacements and self.masked_lm is None:
+            raise ValueError("replacements: got no masked_lm; expected the directory or id of a masked language model")
+
+
+@dataclass(kw_only=True)
+class FineTuningSettings(SeedSettings):
+    """Fine-tuning.
+
+    Args:
+        max_epochs: Epochs.
+        batch_size: Texts in a batch.
+        learning_rate: Highest learning rate.
+        max_length: Tokens of a text that are read.
+        precision: bf16-mixed halves the time on processors made for it; auto takes it there.
+        progress: Show a progress bar.
+    """
+
+    max_epochs: int = 3
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    max_length: int = 256
+    precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    progress: bool = True
+
+    def check(self) -> None:
+        for name, least in (("max_epochs", 1), ("batch_size", 1), ("max_length", 3)):
+            value = getattr(self, name)
+            if value < least:
+                why = "" if least == 1 else ", a token between the two that begin and end a text"
+                raise ValueError(f"{name}: got {value}; expected at least {least}{why}")
+        if not 0 < self.learning_rate < 1:
+            raise ValueError(
+                f"learning_rate: got {self.learning_rate}; expected a number between 0 and 1, such as 1e-4"
+            )

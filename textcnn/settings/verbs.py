@@ -1,0 +1,185 @@
+"""Settings of the verbs that make models, and the settings of each verb by its name.
+
+They are the parameters of the verb's function in `textcnn` and its options on the command line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from .base import Settings, hints
+from .benchmarks import BENCHMARKS
+from .data import DataSettings, SourceSettings, at_least
+from .models import (
+    CalibrateSettings,
+    CertifySettings,
+    EvaluateSettings,
+    ExplainSettings,
+    ExportSettings,
+    FoldSettings,
+    InfoSettings,
+    InspectSettings,
+    ModelSettings,
+    ScoreSettings,
+)
+from .names import OWNERS
+from .training import (
+    ArchitectureSettings,
+    AugmentationSettings,
+    FineTuningSettings,
+    LossSettings,
+    OptimizationSettings,
+    RunSettings,
+)
+
+
+@dataclass(kw_only=True)
+class TrainSettings(RunSettings, OptimizationSettings, ArchitectureSettings, DataSettings):
+    """Settings of `textcnn.train`.
+
+    Args:
+        data: Hub name, file, folder with train/validation/test files, Dataset, DatasetDict, or python-docstrings.
+        output: Directory of the run: the model, its checkpoints and logs.
+        force: Replace a run that is there.
+    """
+
+    data: Any = field(kw_only=False, metadata={"positional": "1"})
+    output: str | Path = field(default="runs/latest", kw_only=False)
+    force: bool = False
+
+
+@dataclass(kw_only=True)
+class VectorsSettings(ModelSettings):
+    """Settings of `textcnn.vectors`.
+
+    Args:
+        model: Directory or Hub id of a transformer.
+        texts: Files of texts that it reads; no labels needed.
+        output: Directory to write.
+        text_column: Column of the texts. Default: found by its name.
+        words: Largest number of words that become tokens of their own, counted in all texts.
+        limit: Texts of each file that are read, from its start. Default: all.
+        max_length: Tokens of a text that are read.
+        embedding_dim: Dimensions that principal components leave. Default: all.
+        progress: Show a progress bar.
+        force: Replace an output that is there.
+    """
+
+    texts: str | Path | Sequence[str | Path] = field(kw_only=False)
+    output: str | Path = field(kw_only=False)
+    text_column: str | None = None
+    words: int = 0
+    limit: int | None = None
+    max_length: int = 128
+    embedding_dim: int | None = None
+    progress: bool = True
+    force: bool = False
+
+    def check(self) -> None:
+        at_least(0, words=self.words)
+        at_least(1, max_length=self.max_length, limit=1 if self.limit is None else self.limit)
+
+
+@dataclass(kw_only=True)
+class PretrainSettings(FineTuningSettings, ModelSettings):
+    """Settings of `textcnn.pretrain`.
+
+    Args:
+        model: Directory or Hub id of a transformer; one without a masked-language-model head gets a new one.
+        texts: Files, Hub datasets or a list of texts; no labels needed.
+        output: Directory of the result.
+        max_length: Tokens of a piece; a longer text is read in several.
+        mask_share: Fraction of the tokens that are hidden.
+        limit: Texts of a sample, drawn at random. Default: all.
+        force: Replace an output that is there.
+    """
+
+    texts: Any = field(kw_only=False)
+    output: str | Path = field(default="runs/pretrained", kw_only=False)
+    learning_rate: float = 2e-4
+    max_length: int = 128
+    mask_share: float = 0.3
+    limit: int | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        if not 0 < self.mask_share < 1:
+            raise ValueError(f"mask_share: got {self.mask_share}; expected a share between 0 and 1, such as 0.3")
+
+
+@dataclass(kw_only=True)
+class TeachSettings(FineTuningSettings, SourceSettings, ModelSettings):
+    """Settings of `textcnn.teach`.
+
+    Args:
+        model: Directory or Hub id of a transformer.
+        data: Labelled data, as in `textcnn train`.
+        output: Directory of the result.
+        validation_fraction: Fraction of the training rows to hold out, to choose the epoch, without a validation split.
+        force: Replace an output that is there.
+    """
+
+    data: Any = field(kw_only=False)
+    output: str | Path = field(default="runs/teacher", kw_only=False)
+    force: bool = False
+
+
+@dataclass(kw_only=True)
+class DistillSettings(
+    AugmentationSettings, LossSettings, RunSettings, OptimizationSettings, ArchitectureSettings, DataSettings
+):
+    """Settings of `textcnn.distill`.
+
+    Args:
+        teacher: Directories or Hub ids of transformers or TextCNNs (averaged); from Python also classifiers and
+            functions of texts. None: `soft_columns` of the data.
+        data: Labelled data, as in `textcnn train`.
+        texts: Files or Hub datasets of further texts, without labels. Default: none.
+        output: Directory of the run.
+        budget: tiny, small, base, or limits such as "3MB" (what a server needs on disk) and "400k texts/s" (on one
+            core here), separated by a comma. Default: base.
+        split_documents: Cut the texts without labels into sentences.
+        limit: Texts without labels (sentences, where they are cut) of a sample. Default: all.
+        choose: Draw the sample at random, or take the texts nearest to the labelled ones.
+        soft_columns: Columns of the probabilities, in the order of the labels. Default: probability_<label>.
+        teacher_precision: Precision of a transformer; auto takes bfloat16 on processors made for it.
+        vectors: Initial token vectors, as in `textcnn train`; "teacher" for the teacher's own. Default: random vectors.
+        force: Replace a run that is there.
+    """
+
+    teacher: Any = field(kw_only=False, metadata={"positional": "*"})
+    data: Any = field(kw_only=False)
+    texts: Any = field(default=None, kw_only=False)
+    output: str | Path = field(default="runs/student", kw_only=False)
+    budget: str | None = field(default=None, kw_only=False)
+    split_documents: bool = True
+    limit: int | None = None
+    choose: Literal["random", "near"] = "random"
+    soft_columns: Sequence[str] | None = None
+    teacher_precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    force: bool = False
+
+
+VERBS: dict[str, type[Settings]] = {
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "score": ScoreSettings,
+    "explain": ExplainSettings,
+    "calibrate": CalibrateSettings,
+    "certify": CertifySettings,
+    "inspect": InspectSettings,
+    "fold": FoldSettings,
+    "export": ExportSettings,
+    "vectors": VectorsSettings,
+    "pretrain": PretrainSettings,
+    "teach": TeachSettings,
+    "distill": DistillSettings,
+    "info": InfoSettings,
+}
+
+for _verb, _settings in [*VERBS.items(), *((f"bench {name}", settings) for name, settings in BENCHMARKS.items())]:
+    for _name in hints(_settings):
+        OWNERS.setdefault(_name, []).append(_verb)
