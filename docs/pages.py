@@ -1,11 +1,19 @@
-"""A hook of MkDocs: what is written elsewhere is taken from there, so that each fact is written once.
+"""A hook of MkDocs: facts that are written elsewhere are taken from there, so that each is written once.
 
-`{{ README: Install }}` becomes that section of the README, `{{ verbs }}` the list of the command line's verbs, and
-every notebook becomes a page with its outputs.
+    {{ verbs }}            the verbs of the command line, as a table
+    {{ help VERB }}        the complete help of a verb
+    {{ settings VERB }}    the settings of a verb, as a table
+    {{ file PATH }}        the contents of a file of the repository, inside a block of code
+    {{ page PATH }}        the contents of a Markdown file of the repository, without its first line
+
+Every notebook becomes a page with its outputs.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -14,41 +22,66 @@ import nbformat
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
-
-
-def sections() -> dict[str, str]:
-    """The README's sections by their heading; '' is what stands before the first."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    parts = re.split(r"^## (.+)$", text, flags=re.MULTILINE)
-    return {"": parts[0].partition("\n")[2], **dict(zip(parts[1::2], parts[2::2], strict=True))}
+MARK = re.compile(r"^\{\{ (\w+) ?(.*?) \}\}$", re.MULTILINE)
+os.environ["COLUMNS"] = "88"  # the width of the help
 
 
 def expand(markdown: str) -> str:
-    """A page with what it names put in.
+    """Return a page with what its marks name put in.
 
     Raises:
-        KeyError: the README has no section of that name.
+        KeyError: There is no mark of that name, or no verb.
     """
-    known = sections()
-
-    def section(match: re.Match[str]) -> str:
-        # Links to files of the repository lead nowhere from a page.
-        return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]+\)", r"\1", known[match[1].strip()])
-
-    markdown = re.sub(r"^\{\{ README:(.*)\}\}$", section, markdown, flags=re.MULTILINE)
-    return markdown.replace("{{ verbs }}", verbs()) if "{{ verbs }}" in markdown else markdown
+    marks = {
+        "verbs": lambda _: verbs(),
+        "help": help_of,
+        "settings": settings_of,
+        "file": lambda path: (ROOT / path).read_text(encoding="utf-8").rstrip(),
+        "page": lambda path: (ROOT / path).read_text(encoding="utf-8").partition("\n")[2],
+    }
+    return MARK.sub(lambda match: marks[match[1]](match[2].strip()), markdown)
 
 
 def verbs() -> str:
-    """The verbs of the command line as a table."""
+    """Return the verbs of the command line as a table."""
     from textcnn.cli import JOBS, VERBS
 
-    rows = [f"| `textcnn {verb}` | {what} |" for verb, what in {**VERBS, **JOBS}.items()]
-    return "\n".join(["| verb | what it does |", "|---|---|", *rows])
+    rows = [f"| `textcnn {verb}` | {text} |" for verb, text in {**VERBS, **JOBS}.items()]
+    return "\n".join(["| verb | effect |", "|---|---|", *rows])
+
+
+def help_of(name: str) -> str:
+    """Return the complete help of a verb as a block of text."""
+    from textcnn.cli.help import help_text
+
+    return f"```text\n{help_text(find_verb(name), every=True)}\n```"
+
+
+def settings_of(name: str) -> str:
+    """Return the settings of a verb as a table."""
+    from textcnn.settings import described
+
+    # A student takes every setting of training: only its own are listed.
+    listed = {setting.name for setting in described(find_verb("train").settings)} if name == "distill" else set()
+    rows = []
+    for setting in described(find_verb(name).settings):
+        if setting.name in listed - {"data", "output", "vectors"}:
+            continue
+        default = "required" if setting.default is dataclasses.MISSING else f"`{setting.default!r}`"
+        text = setting.doc.replace("|", "\\|")
+        rows.append(f"| `{setting.name}` | {'' if 'Default: ' in text else default} | {text} |")
+    return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
+
+
+def find_verb(name: str) -> Any:
+    """Return the description of a verb, such as `train` or `bench speed`."""
+    verb, _, what = name.partition(" ")
+    module = importlib.import_module(f"textcnn.cli.{verb}")
+    return module.VERBS[what] if what else module.VERB
 
 
 def notebook_page(path: Path) -> str:
-    """A notebook as Markdown, with its outputs."""
+    """Return a notebook as Markdown, with its outputs."""
     parts = []
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "markdown":
@@ -73,12 +106,12 @@ def _output(output: Any) -> str:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds a page for each notebook."""
+    """Add a page for each notebook."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         files.append(File.generated(config, f"tutorials/{path.stem}.md", content=notebook_page(path)))
     return files
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Puts in what a page names."""
+    """Put in what the marks of a page name."""
     return expand(markdown)

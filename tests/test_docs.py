@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+import yaml
 from documented_commands import ROOT, run_command
 
-from textcnn.cli import main
+from textcnn.cli import JOBS, VERBS, main
+from textcnn.core import build
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def names(page: Path) -> list[str]:
-    return [
-        name.strip() for name in re.findall(r"^\{\{ README:(.*)\}\}$", page.read_text(encoding="utf-8"), re.MULTILINE)
-    ]
+# Language, attributes and code.
+BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PROGRAM = ROOT / "docs" / "examples" / "label_lines.c"
 
 
 @pytest.fixture(scope="module")
@@ -33,52 +32,93 @@ def site(tmp_path_factory):
 
 def test_it_builds_without_a_warning(site):
     assert (site / "index.html").is_file()
-    reference = (site / "reference" / "python" / "index.html").read_text(encoding="utf-8")
-    for name in ("LabelFilter", "export_onnx", "TextCNNClassifier", "Architecture"):
+    reference = "".join(page.read_text(encoding="utf-8") for page in (site / "reference" / "python").rglob("*.html"))
+    for name in ("LabelFilter", "export_onnx", "TextCNNClassifier", "Architecture", "train", "distill", "Explanation"):
         assert re.search(rf'id="textcnn\.[\w.]+\.{name}"', reference), name
 
 
-def test_readme_and_notebooks_are_in_it(site):
+def test_marks_are_filled_in(site):
     assert "{{ " not in "".join(page.read_text(encoding="utf-8") for page in site.rglob("*.html"))
     benchmarks = (site / "benchmarks" / "index.html").read_text(encoding="utf-8")
     assert "label_vs_fasttext" in benchmarks
     assert "CNN-non-static" in benchmarks
+    front = (site / "index.html").read_text(encoding="utf-8")
+    assert "fold.svg" in front
+    assert 'class="token"' in front
     for notebook in (ROOT / "notebooks").glob("*.ipynb"):
         page = (site / "tutorials" / notebook.stem / "index.html").read_text(encoding="utf-8")
         assert "data:image/png;base64," in page
 
 
-def test_every_section_of_the_readme_has_a_page():
-    headings = set(re.findall(r"^## (.+)$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
-    shown = {name for page in PAGES for name in names(page)}
-    assert shown - headings == {""}
-    assert headings - shown == {"How the code runs"}
+def test_every_verb_is_in_the_reference(site):
+    pages = "".join(
+        page.read_text(encoding="utf-8") for page in (site / "reference" / "command-line").rglob("index.html")
+    )
+    for verb in VERBS:
+        assert f"usage: textcnn {verb} " in pages, verb
+    overview = (site / "reference" / "command-line" / "index.html").read_text(encoding="utf-8")
+    assert all(f"textcnn {verb}" in overview for verb in (*VERBS, *JOBS))
+
+
+def test_the_program_in_c_is_on_its_page_and_compiles(site, tmp_path):
+    page = (site / "explanation" / "core" / "index.html").read_text(encoding="utf-8")
+    shown = re.sub(r"<[^>]+>", "", page).replace("&quot;", '"').replace("&lt;", "<").replace("&amp;", "&")
+    shown = shown.replace("&gt;", ">").replace("&#39;", "'")
+    for line in PROGRAM.read_text(encoding="utf-8").splitlines():
+        assert line in shown, line
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler")
+    program = tmp_path / "label_lines"
+    core = build.FOLDER
+    command = [compiler, "-O2", f"-I{core}", str(PROGRAM), str(build.LIBRARY), f"-Wl,-rpath,{core}", "-o", str(program)]
+    subprocess.run(command, check=True)
+    done = subprocess.run([str(program), str(tmp_path)], input="a\n", capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "label_lines: " in done.stderr
 
 
 @pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
+@pytest.mark.filterwarnings("ignore:calibrate")
 def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
-    """One folder for all pages and one interpreter a page; the README's blocks have their own test."""
+    """One folder for all pages and one interpreter a page; the README's blocks have their own test.
+
+    A block of Python with a title is another library's: it only parses.
+    """
     import textcnn
 
     monkeypatch.chdir(tmp_path)
-    textcnn.train("python-docstrings", "runs/docs", max_epochs=1, num_filters=8, embedding_dim=16, progress=False)
-    textcnn.train(str(reviews), "runs/reviews", max_epochs=1, log_every_n_steps=1, progress=False)
-    main(["export", "runs/reviews", "--format", "onnx", "--output", "reviews.onnx"])
-    from textcnn import LabelFilter, TextCNNClassifier
-
+    (tmp_path / "new.csv").write_text("text\na lovely film\nawful\n")
+    shutil.copy(reviews, tmp_path / "test.csv")
+    (tmp_path / "scopes.csv").write_text(reviews.read_text() + "what time is it,oos\n")
+    (tmp_path / "texts.txt").write_text("a lovely film\n")
+    (tmp_path / "vectors.txt").write_text("film 1 2 3\nplot 3 2 1\ngreat 0 1 0\n")
+    (tmp_path / "job.yaml").write_text("data: {path: reviews.csv}\noutput_dir: runs/job\n")
+    small = {"max_epochs": 1, "progress": False, "num_filters": 32, "embedding_dim": 16}
+    textcnn.train("python-docstrings", "runs/docs", **small)
+    textcnn.train(str(reviews), "runs/reviews", log_every_n_steps=1, **small)
+    main(["export", "runs/reviews", "--output", "reviews.onnx"])
     ran = 0
     for page in PAGES:
-        given = {"LabelFilter": LabelFilter, "TextCNNClassifier": TextCNNClassifier}
-        for language, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+        names: dict = {}
+        for language, attributes, block in BLOCK.findall(page.read_text(encoding="utf-8")):
+            where = str(page.relative_to(ROOT))
             ran += 1
             if language == "python":
-                exec(compile(block, str(page.relative_to(ROOT)), "exec"), given)
-            else:
-                assert language == "sh", f"{page}: a block of {language}"
+                if "title=" in attributes:
+                    ast.parse(block, where)
+                else:
+                    exec(compile(block, where, "exec"), names)
+            elif language == "sh":
                 for line in block.splitlines():
-                    run_command(line)
-    assert ran >= 8
+                    if not line.startswith(("core=", "cc ", "./label_lines")):
+                        run_command(line)
+            elif language == "yaml":
+                assert yaml.safe_load(block)
+            else:
+                assert language in ("text", "csv", "c"), f"{where}: a block of {language}"
+    assert ran >= 60
     assert "positive" in capsys.readouterr().out
 
 
