@@ -126,8 +126,8 @@ def test_explain_needs_neither_rich_nor_torch(tmp_path: Path) -> None:
 import sys
 for name in ("rich", "torch", "pyarrow", "sklearn", "transformers"):
     sys.modules[name] = None
-from textcnn.explanation import main
-main("explain", sys.argv[1:])
+from textcnn.cli import main
+main(["explain", *sys.argv[1:]])
 """
     done = subprocess.run([sys.executable, "-c", code, str(folder), TEXT], capture_output=True, text=True, check=True)
     # No escape codes in a pipe.
