@@ -183,7 +183,7 @@ def test_the_verb(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     page = tmp_path / "new" / "folder" / "why.html"
     main(["explain", str(artifact), TEXTS[4], "--label", "b", "--html", str(page)])
     said, notes = capsys.readouterr()
-    assert notes == f"wrote {page}\n"
+    assert notes == f"page: {page}\n"
     why = fold(make_model(), word_tokenizer()).explain(TEXTS[4], "b")
     assert f"logit {why.logit:.3f}" in said
     assert why.contributions[0].text in said

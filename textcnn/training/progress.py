@@ -19,7 +19,9 @@ def progress_callbacks() -> list[Callback]:
 
 def is_interactive() -> bool:
     """Return True if a progress bar can be seen: in a terminal or a notebook."""
-    return sys.stdout.isatty() or "ipykernel" in sys.modules
+    # A notebook's kernel has this application; a program that only runs notebooks imports the module too.
+    kernel = sys.modules.get("ipykernel.kernelapp")
+    return sys.stdout.isatty() or (kernel is not None and kernel.IPKernelApp.initialized())
 
 
 class DataReport(Callback):
