@@ -216,6 +216,10 @@ def test_a_synonym_comes_before_any_likeness(given, meant):
         (["train", "x.csv", "--seed", "-1"], "seed: got -1; expected a whole number from 0"),
         (["train", "x.csv", "--padding", "wid"], "did you mean 'wide'?"),
         (["evaluate", "run"], "textcnn evaluate needs --data"),
+        (["evaluate", "run", "x.csv"], "give data as --data x.csv"),
+        (["fit", "x.csv"], "give --data.path x.csv"),
+        (["fit", "job.yaml"], "give --config job.yaml"),
+        (["predict", "x.csv"], "give --data.predict_path x.csv"),
     ],
 )
 def test_mistakes_are_answered_before_anything_heavy_is_imported(line, hint):
@@ -419,7 +423,12 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     line = mistake(capsys, "fit", "--data.path", data, "--model.architecture.kernal_sizes", "[3]")
     assert "did you mean '--model.architecture.kernel_sizes'?" in line
     assert "--data.path" in mistake(capsys, "fit")
-    assert "nothere.yaml" in mistake(capsys, "fit", "--config", "nothere.yaml")
+    line = mistake(capsys, "fit", "--config", "nothere.yaml")
+    assert "--config: there is no file " in line
+    assert "nothere.yaml; expected a YAML file" in line
+    config = str(folder / "config.yaml")
+    assert "give another --output_dir, or --force" in mistake(capsys, "fit", "--config", config)
+    assert "give --data.predict_path" in mistake(capsys, "predict", "--config", config, "--output", "out.csv")
     assert "Expected" in mistake(capsys, "fit", "--data.path", data, "--model.learning_rate", "fast")
     assert "num_filters: got 0" in mistake(capsys, "fit", "--data.path", data, "--model.architecture.num_filters", "0")
     assert "expected vectors to keep" in mistake(

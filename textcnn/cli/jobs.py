@@ -81,8 +81,12 @@ def check_names(verb: str, args: Sequence[str]) -> None:
     """Refuse an option that LightningCLI does not have.
 
     Raises:
-        ValueError: There is none of that name; the nearest is named.
+        ValueError: There is none of that name; the nearest is named. Or the first word is no option.
     """
+    if args and not args[0].startswith("-"):
+        data = "--data.predict_path" if verb == "predict" else "--data.path"
+        option = "--config" if args[0].endswith((".yaml", ".yml")) else data
+        raise ValueError(f"textcnn {verb}: got {args[0]}; expected an option; give {option} {args[0]}")
     for arg in takewhile(lambda arg: arg != "--", args):
         if not arg.startswith("--") or " " in arg.partition("=")[0]:
             continue

@@ -201,4 +201,7 @@ def _plain(value: Any) -> Any:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ValueError where argparse would print its usage and end the program."""
+        extra = message.removeprefix("unrecognized arguments: ")
+        if extra != message and "--data" in self._option_string_actions:
+            raise ValueError(f"{self.prog}: got {extra}, which no option names; give data as --data {extra}")
         raise ValueError(f"{message}; `{self.prog} --help` lists what it takes")

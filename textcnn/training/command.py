@@ -63,6 +63,8 @@ class OneLineParser(LightningArgumentParser):
 
     def _explain(self, message: str) -> str:
         line = " ".join(message.split()).replace("required: fit.", "required: --")
+        if no_file := re.search(r"key ['\"]config['\"]: File does not exist: ['\"](.*?)['\"]", line):
+            return f"--config: there is no file {no_file.group(1)}; expected a YAML file, such as config.yaml of a run"
         unknown = re.search(
             r"(?:[Kk]ey|does not accept option) ['\"]([\w.]+)['\"]|(?:[Uu]nrecognized arguments?|ambiguous option): "
             r"(?:--)?([\w.]+)",
@@ -179,11 +181,15 @@ class TextCNNCLI(LightningCLI):
         self.config = parser.parse_args(args)
 
     def before_instantiate_classes(self) -> None:
-        """Refuse to train into a run that is there, unless it goes on."""
-        if self.subcommand == "fit":
-            config = self.config["fit"]
-            if config.get("ckpt_path") is None:
+        """Refuse to train into a run that is there, unless it goes on, and to predict without a file."""
+        config = self.config[self.subcommand]
+        if self.subcommand == "fit" and config.get("ckpt_path") is None:
+            try:
                 begin_output(config["output_dir"], config["force"])
+            except ValueError as error:  # the option has another name here
+                raise ValueError(re.sub(r"another --output\b", "another --output_dir", str(error))) from None
+        if self.subcommand == "predict" and config["data"].get("predict_path") is None:
+            raise ValueError("got no rows to predict; expected a file or data set; give --data.predict_path")
 
     def _parse_ckpt_path(self) -> None:
         # LightningCLI would take the architecture from the checkpoint's hyperparameters and trip over the sizes
