@@ -182,7 +182,8 @@ class TextCNNCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Refuse to train into a run that is there, unless it goes on, and to predict without a file."""
-        config = self.config[self.subcommand]
+        # `run=False`, as measurements have it, knows no verb.
+        config = self.config[self.subcommand] if self.subcommand else None
         if self.subcommand == "fit" and config.get("ckpt_path") is None:
             try:
                 begin_output(config["output_dir"], config["force"])
