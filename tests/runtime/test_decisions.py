@@ -75,3 +75,13 @@ def test_a_score_that_is_none() -> None:
         Abstention.of({"abstention": {"score": "probabilty", "threshold": 0.5}})
     assert Abstention.of({}) is None
     assert count_fired(np.array([[0.0, 1.0]], dtype=np.float32), "relu").tolist() == [1]
+
+
+def test_the_probability_beside_a_label_is_its_own() -> None:
+    folded = fold(make_model(thresholds={"b": 0.0}), word_tokenizer())
+    answers = folded.answer(["w2 w3 w4", "w5", ""])
+    columns = folded.columns(answers)
+    # The threshold gives every text this label, the most probable or not.
+    assert columns["predicted_label"] == ["b"] * 3
+    assert columns["probability"] == columns["probability_b"]
+    assert columns["probability"] != answers.probabilities.max(axis=1).tolist()

@@ -166,8 +166,7 @@ class TextClassifier:
         probabilities, labels = answers.probabilities, self.decide(answers)
         columns: dict[str, list[Any]] = {
             "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else list(labels),
-            # The largest, which in single-label problems without thresholds is that of the label.
-            "probability": probabilities.max(axis=1).tolist(),
+            "probability": self._probability_of_labels(probabilities).tolist(),
         }
         if not self.multi_label:
             columns["predicted_label"] = labels.tolist()
@@ -175,6 +174,14 @@ class TextClassifier:
             for i, label in enumerate(self.labels):
                 columns[f"probability_{label}"] = probabilities[:, i].tolist()
         return columns
+
+    def _probability_of_labels(self, probabilities: Array) -> Array:
+        """Return the probability of the label that each text is given: [N]; the largest where it may have several."""
+        if self.multi_label or not self.thresholds:
+            return np.asarray(probabilities.max(axis=1))
+        thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
+        ids = decide(probabilities, thresholds, multi_label=False)
+        return np.asarray(probabilities[np.arange(len(ids)), ids])
 
     def predict_top_k(self, texts: Iterable[str], k: int = 3) -> list[list[tuple[str, float]]]:
         """The k most probable labels of each text with their probabilities, the most probable first.
