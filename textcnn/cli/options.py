@@ -194,7 +194,7 @@ def _value(setting: Setting, words: str | Sequence[str]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no word for: numbers of numpy, arrays, paths."""
+    """Return a value that JSON cannot hold (numpy number, array, path) as one that it can."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 

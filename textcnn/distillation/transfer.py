@@ -123,7 +123,7 @@ def read_unlabelled(
 
 
 def named(source: Any) -> str:
-    """What `texts` was given, for messages and the model card."""
+    """Return the name of a source of texts, for messages and the model card."""
     return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
 
 

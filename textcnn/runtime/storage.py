@@ -38,7 +38,7 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     """
     if path.stat().st_size < 8:
         raise ValueError(f"{path}: got {path.stat().st_size} bytes; expected a safetensors file; fold the model again")
-    # Copy-on-write: arrays that look writable have the same numba type as any other; the file never changes.
+    # Copy-on-write: nothing that is written to an array changes the file.
     content = np.memmap(path, dtype=np.uint8, mode="c")
     header_size = int.from_bytes(content[:8].tobytes(), "little")
     try:

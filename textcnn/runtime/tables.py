@@ -107,7 +107,7 @@ class Tables:
 
     @property
     def is_int8(self) -> bool:
-        """Whether the tables are in 8 bits."""
+        """True where the tables are in 8 bits."""
         return bool(self.table.dtype == np.int8)
 
     @property
