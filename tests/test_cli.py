@@ -301,8 +301,8 @@ def _lacks(package):
 def test_only_public_names_are_shown():
     assert set(dir(textcnn)) == set(textcnn.__all__)
     # The function, whatever module has the same name.
-    importlib.import_module("textcnn.fold")
-    assert callable(textcnn.fold)
+    importlib.import_module("textcnn.vectors")
+    assert callable(textcnn.vectors)
     assert inspect.signature(textcnn.train).parameters["batch_size"].default == TrainSettings("x").batch_size == 64
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import textcnn
-from textcnn.distillation.teach import teach
 from textcnn.distillation.teachers import open_teacher
+from textcnn.finetuning.teach import teach
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.model.ngram_max import PADDINGS, _fastest, ngram_max
 from textcnn.training.optimizers import LONGEST_GAP, RowAdamW, clip_gradient_norm

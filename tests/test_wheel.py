@@ -13,7 +13,7 @@ from folded_models import make_model, word_tokenizer
 
 import textcnn
 from textcnn.core import build
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 
 ROOT = Path(__file__).parents[1]
 FIRST_LABEL = """

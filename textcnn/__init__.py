@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .artifact import TrainingRecord, save_artifact
     from .bench.run import bench
-    from .classifier import TorchClassifier, load
-    from .contextual import vectors
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
-    from .distillation.pretrain import pretrain
-    from .distillation.teach import teach
     from .estimator import TextCNNClassifier
     from .evaluation.calibrate import calibrate
     from .evaluation.certify import certify
     from .evaluation.evaluate import evaluate
+    from .evaluation.explain import explain
     from .evaluation.inspect import inspect
-    from .explanation import explain
-    from .export import OnnxClassifier, export
-    from .fold import fold_artifact as fold
+    from .exporting.onnx import OnnxClassifier, export
+    from .finetuning.adapt import pretrain
+    from .finetuning.contextual import vectors
+    from .finetuning.teach import teach
+    from .folding.fold import fold_artifact as fold
     from .info import info
+    from .loading import TorchClassifier, load
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
@@ -67,7 +67,7 @@ _HOMES = {
     "FoldSettings": "settings",
     "InspectSettings": "settings",
     "LabelFilter": "scoring.corpus",
-    "OnnxClassifier": "export",
+    "OnnxClassifier": "exporting.onnx",
     "PretrainSettings": "settings",
     "ScoreSettings": "settings",
     "TeachSettings": "settings",
@@ -77,7 +77,7 @@ _HOMES = {
     "TextCNNModel": "model",
     "TextCollator": "data",
     "TextDataModule": "data",
-    "TorchClassifier": "classifier",
+    "TorchClassifier": "loading",
     "TrainSettings": "settings",
     "TrainingRecord": "artifact",
     "VectorsSettings": "settings",
@@ -86,18 +86,18 @@ _HOMES = {
     "certify": "evaluation.certify",
     "distill": "distillation.distill",
     "evaluate": "evaluation.evaluate",
-    "explain": "explanation",
-    "export": "export",
-    "fold": "fold",
+    "explain": "evaluation.explain",
+    "export": "exporting.onnx",
+    "fold": "folding.fold",
     "info": "info",
     "inspect": "evaluation.inspect",
-    "load": "classifier",
-    "pretrain": "distillation.pretrain",
+    "load": "loading",
+    "pretrain": "finetuning.adapt",
     "save_artifact": "artifact",
     "score": "scoring.score",
-    "teach": "distillation.teach",
+    "teach": "finetuning.teach",
     "train": "training",
-    "vectors": "contextual",
+    "vectors": "finetuning.contextual",
 }
 # Names that their modules spell otherwise.
 _ATTRIBUTES = {"fold": "fold_artifact"}
@@ -162,7 +162,7 @@ def __dir__() -> list[str]:
 class _Package(ModuleType):
     """The package. A verb keeps its name where a module has the same: `textcnn.fold` is the function, always.
 
-    Importing `textcnn.fold` would put the module there; `from textcnn.fold import ...` does not need that.
+    Importing the package `textcnn.vectors` would put that module there.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:

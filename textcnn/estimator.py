@@ -256,7 +256,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     def _model(self) -> Any:
         if self._classifier is None:
             from .artifact import read_artifact
-            from .fold import fold
+            from .folding.fold import fold
 
             with tempfile.TemporaryDirectory() as folder:
                 model, tokenizer = read_artifact(self._write(Path(folder)))

@@ -13,7 +13,7 @@ from folded_models import make_model, reference_logits, word_tokenizer, write_ar
 
 from textcnn.bench import explanations, timing
 from textcnn.cli import main
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 
 TEXTS = [" ".join(f"w{i * j % 41 + 2}" for i in range(1, 4 + j % 9)) for j in range(30)]
 

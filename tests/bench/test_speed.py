@@ -15,7 +15,7 @@ import textcnn
 from textcnn.bench import peers, processes, speed, timing, training
 from textcnn.bench.figures import Figures
 from textcnn.cli import main
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 
 TEXTS = [f"w{i % 40 + 2} w{i % 11 + 2} w{i % 7 + 2}" for i in range(300)]
 

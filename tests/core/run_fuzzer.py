@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from folded_models import make_model, word_tokenizer
 
 from textcnn.core import build
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 
 FLAGS = ("-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize=vptr", "-DTEXTCNN_LIBFUZZER")
 

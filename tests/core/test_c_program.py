@@ -10,7 +10,7 @@ import pytest
 from folded_models import make_model, word_tokenizer
 
 from textcnn.core import build
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime import FoldedTextCNN
 
 SOURCE = Path(__file__).parents[2] / "docs" / "examples" / "label_lines.c"

@@ -11,7 +11,7 @@ from folded_models import make_model, word_tokenizer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from textcnn.core import build
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 
 # Inputs of each kind; `make sanitize` takes many more.
 COUNT = os.environ.get("TEXTCNN_SANITIZE", "400")

@@ -20,11 +20,10 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 import textcnn
 from textcnn.cli import main
-from textcnn.contextual import contextual_vectors
+from textcnn.data.unlabelled import nearest_sentences, read_unlabelled, sample_sentences, split_sentences
 from textcnn.distillation import labelling
+from textcnn.distillation.augment.copies import AugmentationSettings, augment
 from textcnn.distillation.labelling import label_texts, teacher_vectors
-from textcnn.distillation.precision import resolve_precision
-from textcnn.distillation.teach import teach
 from textcnn.distillation.teachers import (
     Average,
     Teacher,
@@ -33,14 +32,9 @@ from textcnn.distillation.teachers import (
     to_logits,
     to_probabilities,
 )
-from textcnn.distillation.transfer import (
-    AugmentationSettings,
-    augment,
-    nearest_sentences,
-    read_unlabelled,
-    sample_sentences,
-    split_sentences,
-)
+from textcnn.finetuning.contextual import contextual_vectors
+from textcnn.finetuning.precision import resolve_precision
+from textcnn.finetuning.teach import teach
 from textcnn.tokenization import load_tokenizer
 from textcnn.training.distillation import DistillationModule
 from textcnn.training.losses import (
@@ -258,7 +252,7 @@ def test_a_teacher_reads_no_more_of_a_text_than_it_learnt_from(transformer: str,
 def test_how_many_texts_are_held_out_from_teaching(
     transformer: str, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module, numbers = sys.modules["textcnn.distillation.teach"], []
+    module, numbers = sys.modules["textcnn.finetuning.teach"], []
     loader = module._loader
     monkeypatch.setattr(
         module, "_loader", lambda texts, *rest, **by: numbers.append(len(texts)) or loader(texts, *rest, **by)
@@ -411,7 +405,7 @@ def test_a_transformer_is_taught_and_teaches(reviews: Path, tmp_path: Path, tran
 
 
 def test_dropout_is_on_while_a_transformer_learns(transformer: str) -> None:
-    from textcnn.distillation.teach import TeacherModule
+    from textcnn.finetuning.teach import TeacherModule
 
     assert TeacherModule(transformer, LABELS, "single_label_classification", 1e-3).model.training
 

@@ -11,7 +11,7 @@ import pytest
 
 import textcnn
 from textcnn.cli import main
-from textcnn.distillation.transfer import read_unlabelled
+from textcnn.data.unlabelled import read_unlabelled
 
 
 @pytest.fixture

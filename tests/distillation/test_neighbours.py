@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 import textcnn
-from textcnn.distillation import neighbours, transfer
-from textcnn.distillation.neighbours import replace_by_neighbours
-from textcnn.distillation.transfer import AugmentationSettings, augment
+from textcnn.distillation.augment import copies, neighbours
+from textcnn.distillation.augment.copies import AugmentationSettings, augment
+from textcnn.distillation.augment.neighbours import replace_by_neighbours
 from textcnn.tokenization import load_tokenizer, save_tokenizer, train_tokenizer
 from textcnn.vectors import load_vectors
 
@@ -112,7 +112,7 @@ def test_the_teachers_vectors_say_what_is_alike(
         asked.append(checkpoint)
         return replace_by_neighbours(texts, checkpoint, *rest)
 
-    monkeypatch.setattr(transfer, "replace_by_neighbours", replace)
+    monkeypatch.setattr(copies, "replace_by_neighbours", replace)
     textcnn.distill(
         str(tmp_path / "teacher"), str(reviews), output=tmp_path / "student", neighbours=1, **given,
         max_epochs=1, num_filters=8, log_every_n_steps=1, progress=False,

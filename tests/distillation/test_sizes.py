@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 import textcnn
-from textcnn.distillation.sizes import PRESETS, Budget, StudentSize, read_budget, smallest_bytes, students, worth
+from textcnn.distillation.students.sizes import (
+    PRESETS,
+    Budget,
+    StudentSize,
+    read_budget,
+    smallest_bytes,
+    students,
+    worth,
+)
 
 LABELS = ["negative", "positive"]
 SERVED = ("folded.safetensors", "tokenizer.json", "config.json")

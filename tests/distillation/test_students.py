@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from textcnn.data.replaced import ReplacedTrainData
-from textcnn.distillation import students
-from textcnn.distillation.sizes import Budget, StudentSize, read_budget, worth
-from textcnn.distillation.speed import TEXTS, random_student, sample
-from textcnn.distillation.students import choose_student
+from textcnn.distillation.students import choose
+from textcnn.distillation.students.choose import choose_student
+from textcnn.distillation.students.sizes import Budget, StudentSize, read_budget, worth
+from textcnn.distillation.students.speed import TEXTS, random_student, sample
 from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.tokenization import load_tokenizer, tokenizer_json, vocabulary_size
 
@@ -36,7 +36,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         timed.append(student.table_shape[1])
         return 1e6 / student.table_shape[1]
 
-    monkeypatch.setattr(students, "texts_per_second", texts_per_second)
+    monkeypatch.setattr(choose, "texts_per_second", texts_per_second)
     return timed
 
 

@@ -14,9 +14,9 @@ from transformers import PreTrainedTokenizerFast, pipeline
 
 import textcnn
 from textcnn.artifact import read_artifact, save_artifact
-from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
+from textcnn.loading import TorchClassifier
 
 SINGLE = {"problem_type": "single_label_classification"}
 MULTI = {"problem_type": "multi_label_classification"}

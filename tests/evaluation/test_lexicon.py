@@ -15,10 +15,10 @@ from transformers import PreTrainedTokenizerFast, pipeline
 
 import textcnn
 from textcnn.artifact import read_artifact, save_artifact
-from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
 from textcnn.evaluation.lexicon import lexicon, scale_filters
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
+from textcnn.loading import TorchClassifier
 
 SINGLE = {"problem_type": "single_label_classification"}
 TEXTS = ["", *(" ".join(f"w{i * j % 41 + 2}" for i in range(1, 3 + j % 9)) for j in range(80))]

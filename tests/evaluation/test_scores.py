@@ -19,7 +19,7 @@ from sklearn.metrics import (
 
 from textcnn.evaluation import breakdown, progress, scores
 from textcnn.evaluation.labelled import UNKNOWN, Labelled
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 
 SINGLE, MULTI = ({"problem_type": f"{kind}_label_classification"} for kind in ("single", "multi"))
 

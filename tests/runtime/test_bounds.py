@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from folded_models import CONFIGS, VOCAB_SIZE, make_model, word_tokenizer
 
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 
 EXACT = [name for name in CONFIGS if "pooled-norm" not in name]

@@ -8,8 +8,8 @@ import torch
 from folded_models import CONFIGS, make_model, reference_logits, word_tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from textcnn.classifier import TorchClassifier
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
+from textcnn.loading import TorchClassifier
 from textcnn.runtime.decisions import Abstention, confidence, count_fired, decide
 
 TEXTS = ["", "w3", "w3 w4 w5", " ".join(f"w{i * 7 % 45 + 2}" for i in range(60))]

@@ -13,9 +13,9 @@ from folded_models import CONFIGS, dense_weight, make_model, reference_logits, w
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
-from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
+from textcnn.loading import TorchClassifier
 from textcnn.model.config import TextCNNConfig
 from textcnn.runtime.layout import margins
 

@@ -12,7 +12,7 @@ import pytest
 from folded_models import make_model, word_tokenizer, write_artifact
 from rich.console import Console
 
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime.explain import Explanation
 from textcnn.runtime.explain.views import BAR, LONGEST, _width, page, probability_text, text
 

@@ -18,7 +18,7 @@ import torch
 from folded_models import VOCAB_SIZE, make_model, reference_logits, word_tokenizer
 from numpy.testing import assert_allclose
 
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime import FoldedTextCNN
 from textcnn.runtime.classifier import TextClassifier
 from textcnn.runtime.storage import read_tensors, write_tensors

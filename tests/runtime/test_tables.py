@@ -21,8 +21,8 @@ from folded_models import (
 from numpy.testing import assert_allclose
 
 from textcnn.core import library
-from textcnn.fold import fold
-from textcnn.quantize import largest_sums, measure_error, quantize
+from textcnn.folding.fold import fold
+from textcnn.folding.quantize import largest_sums, measure_error, quantize
 from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.layout import Layout
 from textcnn.runtime.tables import Tables

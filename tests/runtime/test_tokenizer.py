@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from textcnn.core.library import available_instructions, instructions_of
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime.tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 
 SENTENCES = [

@@ -12,7 +12,7 @@ from folded_models import CONFIGS, INSTRUCTIONS, PAD, VOCAB_SIZE, flat, id_lists
 
 from textcnn.core import library
 from textcnn.core.library import address
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime.explain import find_winners
 from textcnn.runtime.explain.ngrams import merge_ngrams
 from textcnn.runtime.explain.winners import NO_WINDOW, Winners

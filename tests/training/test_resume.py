@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import textcnn
-from textcnn.distillation.teach import TeacherModule, teach
+from textcnn.finetuning.teach import TeacherModule, teach
 from textcnn.training import resume
 from textcnn.training.distillation import DistillationModule
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..artifact import read_artifact
 from ..data.prediction import open_rows, texts_of
-from ..fold import fold
+from ..folding.fold import fold
 from ..runtime.explain import Contribution
 from ..runtime.folded import FoldedTextCNN
 from ..settings.benchmarks import ExplainBenchSettings

@@ -6,8 +6,8 @@ import numpy as np
 
 from ..artifact import read_artifact
 from ..data import TextDataModule
-from ..fold import fold
-from ..quantize import measure_error
+from ..folding.fold import fold
+from ..folding.quantize import measure_error
 from ..settings import SourceSettings
 from ..settings.benchmarks import Int8BenchSettings
 from .figures import Figures

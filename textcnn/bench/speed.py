@@ -13,7 +13,7 @@ import numpy as np
 
 from ..artifact import read_artifact
 from ..data.prediction import read_texts
-from ..fold import fold
+from ..folding.fold import fold
 from ..runtime.folded import FoldedTextCNN
 from ..settings.benchmarks import SpeedBenchSettings
 from . import peers

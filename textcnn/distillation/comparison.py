@@ -12,7 +12,7 @@ import numpy as np
 
 from ..data.replaced import ReplacedTrainData
 from ..runtime.storage import write_text
-from .sizes import served_bytes
+from .students.sizes import served_bytes
 from .teachers import Teacher, to_probabilities
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..data.errors import DataError
 from ..data.replaced import ReplacedTrainData
-from ..fold import fold
+from ..data.unlabelled import named, read_unlabelled
+from ..folding.fold import fold
 from ..model import Architecture
 from ..outputs import begin_output
 from ..settings import (
@@ -38,13 +39,13 @@ from ..training.run import (
     write_settings,
 )
 from ..vectors import source_names
+from .augment.copies import augment
 from .comparison import compare
 from .labelling import label_texts, teacher_vectors
-from .sizes import Budget, StudentSize, read_budget
 from .soft_columns import read_soft_columns
-from .students import choose_student
+from .students.choose import choose_student
+from .students.sizes import Budget, StudentSize, read_budget
 from .teachers import Teacher, open_teacher
-from .transfer import augment, named, read_unlabelled
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -68,7 +69,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
     Example:
         >>> student = textcnn.distill("runs/teacher", "reviews.csv", texts="crawl.txt", budget="3MB")
     """
-    from ..classifier import load
+    from ..loading import load
 
     quiet_lightning()
     teacher, vectors, budget, seed = settings.teacher, settings.vectors, settings.budget, settings.seed

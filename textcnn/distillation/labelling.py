@@ -126,7 +126,7 @@ def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
         )
     if not teacher.is_transformer:
         return teacher.checkpoint
-    from ..contextual import write_contextual_vectors
+    from ..finetuning.contextual import write_contextual_vectors
 
     folder = (cache or cache_folder()) / f"vectors-{hashlib.sha256(teacher.fingerprint.encode()).hexdigest()[:32]}"
     if not (folder / "model.safetensors").is_file():

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..data.errors import listed, nearest, one_line
+from ..errors import listed, one_line
+from ..finetuning.checkpoints import readable_length, unreadable
 from ..runtime.decisions import Array, sigmoid, softmax
 
 # Texts that a transformer reads at once: a GPU waits for the host when they are few.
@@ -170,7 +171,7 @@ class _Function(Teacher):
 
 class _TextCNN(Teacher):
     def __init__(self, directory: str, labels: Sequence[str]) -> None:
-        from ..classifier import load
+        from ..loading import load
 
         self._classifier = load(directory)
         self._order = _match(self._classifier.labels, labels, directory)
@@ -181,12 +182,6 @@ class _TextCNN(Teacher):
         return self._classifier.logits(texts)[:, self._order]
 
 
-def readable_length(wanted: int, tokenizer: Any, config: Any) -> int:
-    """The tokens of a text that a transformer reads: those wanted, as far as it has positions for them."""
-    positions = getattr(config, "max_position_embeddings", None)
-    return min(wanted, tokenizer.model_max_length, positions or wanted)
-
-
 class _Transformer(Teacher):
     is_transformer = True
 
@@ -195,7 +190,7 @@ class _Transformer(Teacher):
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         from ..artifact import quiet_transformers
-        from .precision import resolve_precision
+        from ..finetuning.precision import resolve_precision
 
         self._halved = resolve_precision(precision) == "bf16-mixed"
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -266,23 +261,6 @@ def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher
         if kind == "textcnn":
             return _TextCNN(name, labels)
     return _Transformer(name, labels, precision)
-
-
-def unreadable(option: str, name: str, expected: str, error: Exception) -> Exception:
-    """What to raise where transformers could not open a checkpoint, which was to be what is `expected`."""
-    if not Path(name).is_dir():
-        return FileNotFoundError(
-            f"{option}: got {name!r}; expected the directory of {expected}, or a Hub id that can be reached"
-            f"{_nearest_path(name)}; check the spelling and the network ({one_line(error, 100)})"
-        )
-    return ValueError(
-        f"{option}: got {name}, which cannot be read ({one_line(error)}); expected {expected}; save or copy it again"
-    )
-
-
-def _nearest_path(name: str) -> str:
-    folder = Path(name).parent
-    return nearest(name, [str(path) for path in folder.iterdir()] if folder.is_dir() else [])
 
 
 def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..artifact import check_artifact, write_calibration
-from ..classifier import load
 from ..data.errors import nearest
+from ..loading import load
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
 from ..settings import CalibrateSettings, takes

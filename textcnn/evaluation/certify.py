@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..artifact import check_artifact
-from ..classifier import load
+from ..loading import load
 from ..runtime.folded import FoldedTextCNN
 from ..settings import CertifySettings, takes
 from .labelled import read_labelled, spread

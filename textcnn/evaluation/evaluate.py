@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifact import check_artifact
-from ..classifier import load
+from ..loading import load
 from ..settings import EvaluateSettings, takes
 from .breakdown import class_table
 from .labelled import read_labelled

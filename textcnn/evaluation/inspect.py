@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..artifact import check_artifact
-from ..classifier import load
 from ..data.errors import DataError, nearest
 from ..data.prediction import open_rows, texts_of
+from ..loading import load
 from ..outputs import begin_output
 from ..runtime.folded import FoldedTextCNN
 from ..settings import InspectSettings, takes

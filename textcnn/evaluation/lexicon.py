@@ -167,7 +167,7 @@ def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str
     import torch
 
     from ..artifact import read_artifact, save_artifact
-    from ..classifier import load
+    from ..loading import load
 
     if Path(output).resolve() == Path(directory).resolve():
         raise ValueError(f"output: got {output}, the artifact itself; expected another directory")

@@ -41,7 +41,7 @@ def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class FoldedTextCNN(TextClassifier):
-    """Labels and probabilities of texts from a folded model; made by `load` or by `textcnn.fold.fold`.
+    """Labels and probabilities of texts from a folded model; made by `load` or by `textcnn.folding.fold.fold`.
 
     Many threads may use one object at once, and it survives a fork.
 

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..artifact import check_artifact
-from ..classifier import load
 from ..data.errors import listed, nearest
 from ..data.io.formats import valid_unicode
+from ..loading import load
 from ..runtime.classifier import TextClassifier
 from ..runtime.storage import FOLDED_FILE
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..classifier import load
 from ..data.answers import AnswerColumns
 from ..data.columns import HEAD_ROWS, find_text_column, head_of
 from ..data.io.formats import format_of, valid_unicode
 from ..data.io.readers import Reader, Row, parquet_schema
 from ..data.io.writers import FORMATS as OUTPUT_FORMATS
 from ..data.io.writers import open_writer
+from ..loading import load
 from ..outputs import check_output
 from ..runtime.classifier import TextClassifier
 from ..settings import ScoreSettings, takes

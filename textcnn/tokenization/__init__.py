@@ -7,7 +7,7 @@ id 0). What is saved keeps that promise for every reader: tokenizer.json has its
 the vocabulary instead of among the added tokens, which are looked for in texts.
 """
 
-from ..tokenization.load import (
+from .load import (
     KINDS,
     load_tokenizer,
     prepare_tokenizer,
@@ -15,8 +15,8 @@ from ..tokenization.load import (
     tokenizer_json,
     vocabulary_size,
 )
-from ..tokenization.train import replace_surrogates, train_tokenizer
-from ..tokenization.words import add_words
+from .train import replace_surrogates, train_tokenizer
+from .words import add_words
 
 __all__ = [
     "KINDS",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from ..tokenization.load import KINDS, PAD_TOKEN, UNK_TOKEN, wrap
+from .load import KINDS, PAD_TOKEN, UNK_TOKEN, wrap
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer, normalizers
 
-from ..tokenization.load import wrap
-from ..tokenization.train import count_words, replace_surrogates
+from .load import wrap
+from .train import count_words, replace_surrogates
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

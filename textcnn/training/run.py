@@ -95,7 +95,7 @@ def train(settings: TrainSettings) -> TextClassifier:
             (the nearest is named) or a value that cannot be used.
         FileNotFoundError: There is no such file or folder.
     """
-    from ..classifier import load
+    from ..loading import load
 
     quiet_lightning()
     network = Architecture(**settings.part(ArchitectureSettings))

@@ -4,7 +4,7 @@ They are aligned to our tokenizer, centred, rotated to fewer dimensions where as
 rescaled to the spread of a random start, so that one learning rate suits every source.
 """
 
-from ..vectors.initial import (
+from .initial import (
     INITIAL_STD,
     InitialVectors,
     base_model,

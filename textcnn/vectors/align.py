@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..vectors.notation import token_texts
-from ..vectors.word_file import open_word_file, read_vectors
+from .notation import token_texts
+from .word_file import open_word_file, read_vectors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

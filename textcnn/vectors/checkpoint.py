@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..tokenization import load_tokenizer
 from ..tokenization.load import first_line, hub_is_reachable
-from ..vectors.notation import BYTE_LEVEL, notation_of, token_texts, write_token
+from .notation import BYTE_LEVEL, notation_of, token_texts, write_token
 
 if TYPE_CHECKING:
     import torch

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tokenization import vocabulary_size
-from ..vectors.align import read_word_file
-from ..vectors.checkpoint import checkpoint_dim, read_checkpoint
-from ..vectors.word_file import open_word_file
+from .align import read_word_file
+from .checkpoint import checkpoint_dim, read_checkpoint
+from .word_file import open_word_file
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .outputs import begin_output
-from .settings import VectorsSettings, takes
+from ..outputs import begin_output
+from ..settings import VectorsSettings, takes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -51,7 +51,7 @@ def contextual_vectors(
     from tqdm import tqdm
     from transformers import AutoModel, AutoTokenizer
 
-    from .artifact import quiet_transformers
+    from ..artifact import quiet_transformers
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with quiet_transformers():
@@ -107,7 +107,7 @@ def vectors(settings: VectorsSettings) -> Tensor:
     """
     output = begin_output(settings.output, settings.force)
 
-    from .data.prediction import read_texts
+    from ..data.prediction import read_texts
 
     sources = [settings.texts] if isinstance(settings.texts, (str, Path)) else settings.texts
     files = [read_texts(str(path), settings.text_column) for path in sources]
@@ -150,9 +150,9 @@ def write_contextual_vectors(
     from safetensors.torch import save_file
     from transformers import AutoConfig
 
-    from .runtime.storage import write_text
-    from .tokenization import add_words, load_tokenizer, save_tokenizer
-    from .vectors import base_model, principal_components, vectors_dim
+    from ..runtime.storage import write_text
+    from ..tokenization import add_words, load_tokenizer, save_tokenizer
+    from ..vectors import base_model, principal_components, vectors_dim
 
     if embedding_dim is not None:
         available = vectors_dim(checkpoint) + AutoConfig.from_pretrained(checkpoint).hidden_size

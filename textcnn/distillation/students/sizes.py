@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..runtime.layout import Layout
-from ..runtime.storage import FOLDED_FILE
+from ...runtime.layout import Layout
+from ...runtime.storage import FOLDED_FILE
 
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _NUMBER = r"(\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"

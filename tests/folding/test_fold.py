@@ -27,7 +27,7 @@ from transformers import PreTrainedTokenizerFast
 import textcnn
 from textcnn.artifact import save_artifact
 from textcnn.cli import main
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.layout import Layout
 from textcnn.runtime.storage import FOLDED_FILE, read_tensors

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.folded import FoldedTextCNN
+from ..runtime.layout import Layout
+from ..runtime.text_batches import check_column
+from ..settings import FoldSettings, takes
 from .quantize import factor, largest_sums, measure_error, quantize
-from .runtime.folded import FoldedTextCNN
-from .runtime.layout import Layout
-from .runtime.text_batches import check_column
-from .settings import FoldSettings, takes
 
 if TYPE_CHECKING:
     from torch import nn
@@ -174,7 +174,7 @@ def _trim(
     tensors: dict[str, NDArray[Any]], config: dict[str, Any], tokenizer_json: str, texts: list[str]
 ) -> tuple[NDArray[np.int64], str]:
     """Drops the rows of tokens that do not occur in the texts; returns those kept, and what that saves and costs."""
-    from .runtime.tokenizer import compile_tokenizer
+    from ..runtime.tokenizer import compile_tokenizer
 
     tokenizer = compile_tokenizer(tokenizer_json)
     vocab_size = int(config["vocab_size"])
@@ -234,7 +234,7 @@ def tokenizer_json_of(tokenizer: Any) -> str | None:
     if tokenizer is None or isinstance(tokenizer, str):
         return tokenizer
     if hasattr(tokenizer, "backend_tokenizer"):
-        from .tokenization import tokenizer_json
+        from ..tokenization import tokenizer_json
 
         return tokenizer_json(tokenizer)
     if not hasattr(tokenizer, "to_str"):
@@ -263,8 +263,8 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
         FileNotFoundError: There is no such model or file.
         ValueError: int8 is asked for without texts.
     """
-    from .artifact import read_artifact
-    from .data.prediction import read_texts
+    from ..artifact import read_artifact
+    from ..data.prediction import read_texts
 
     def read(source: Any) -> list[str] | None:
         if source is None or isinstance(source, (list, tuple)):

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .runtime.classifier import TextClassifier
-from .runtime.folded import FoldedTextCNN
-from .runtime.layout import Layout
+from ..runtime.classifier import TextClassifier
+from ..runtime.folded import FoldedTextCNN
+from ..runtime.layout import Layout
 
 # Beyond the largest sums in some texts, a little more is left for others.
 _MARGIN = 1.1

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .model import TextCNNConfig
-from .model.ngram_max import window_padding
+from ..model import TextCNNConfig
+from ..model.ngram_max import window_padding
 
 OPSET = 18
 IR_VERSION = 9

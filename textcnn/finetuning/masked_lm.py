@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from ..tokenization import load_tokenizer
-from .fine_tuning import training_settings
-from .teachers import unreadable
+from .base import training_settings
+from .checkpoints import unreadable
 
 _EXPECTED = "a transformer that can guess hidden words, such as sentence-transformers/all-MiniLM-L6-v2"
 

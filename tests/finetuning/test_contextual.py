@@ -15,7 +15,7 @@ from transformers import BertModel
 
 import textcnn
 from textcnn.cli import main
-from textcnn.contextual import contextual_vectors, write_contextual_vectors
+from textcnn.finetuning.contextual import contextual_vectors, write_contextual_vectors
 from textcnn.tokenization import add_words, load_tokenizer
 
 TEXTS = ["a lovely film", "a dull film and a dull plot", "great plot", "a", ""]

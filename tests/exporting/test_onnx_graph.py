@@ -9,7 +9,7 @@ import pytest
 import torch
 from folded_models import CONFIGS, VOCAB_SIZE, make_model
 
-from textcnn.onnx_graph import onnx_graph, round_rows
+from textcnn.exporting.onnx_graph import onnx_graph, round_rows
 
 LENGTHS = (0, 1, 3, 40, 2000)
 

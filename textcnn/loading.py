@@ -39,7 +39,7 @@ class TorchClassifier(TextClassifier):
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`."""
-        from .fold import fold
+        from .folding.fold import fold
 
         return fold(self.model, self.tokenizer).explain(text, label)
 
@@ -109,7 +109,7 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
     if (directory / FOLDED_FILE).is_file():
         return FoldedTextCNN.load(directory, threads)
 
-    from .fold import fold
+    from .folding.fold import fold
 
     if importlib.util.find_spec("torch") is None:
         raise ValueError(

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..model import Architecture
-from ..runtime.folded import FoldedTextCNN
+from ...model import Architecture
+from ...runtime.folded import FoldedTextCNN
 from .sizes import StudentSize
 
 # Texts that are timed; stretches of at least so many seconds, of which the median counts.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..tokenization import replace_surrogates
+from ...tokenization import replace_surrogates
 from .words import choose, replace_spans, text_generator, with_words, word_spans, word_tokens
 
 _BATCH = {"cpu": 64, "cuda": 128}
@@ -44,8 +44,8 @@ def replace_words(
     """
     import torch
 
-    from .masked_lm import hidden_logits, open_masked_lm
-    from .teachers import readable_length
+    from ...finetuning.checkpoints import readable_length
+    from ...finetuning.masked_lm import hidden_logits, open_masked_lm
 
     model, tokenizer = open_masked_lm(checkpoint, "masked_lm")
     tokenizer.truncation_side = "right"  # the words that are read are the first ones

@@ -85,8 +85,8 @@ def _neighbours(wanted: set[str], checkpoint: str) -> dict[str, list[str]]:
 
 def _word_vectors(checkpoint: str) -> tuple[list[str], NDArray[np.float32]]:
     """The words [N] that are tokens of a checkpoint, in lower case, and their vectors [N, D], all of length 1."""
-    from ..tokenization import load_tokenizer
-    from ..vectors import load_vectors
+    from ...tokenization import load_tokenizer
+    from ...vectors import load_vectors
 
     tokenizer = load_tokenizer(checkpoint)
     row_of: dict[str, int] = {}

@@ -16,7 +16,7 @@ from ..outputs import begin_output
 from ..settings import SourceSettings, TeachSettings, takes
 from ..training.best_checkpoint import BestCheckpoint
 from ..training.resume import checkpoint_directory, unfinished_run
-from .fine_tuning import (
+from .base import (
     WIDTH,
     FineTuning,
     begin_fine_tuning,
@@ -25,7 +25,7 @@ from .fine_tuning import (
     save_fine_tuned,
     training_settings,
 )
-from .teachers import readable_length, unreadable
+from .checkpoints import readable_length, unreadable
 
 
 class TeacherModule(FineTuning):

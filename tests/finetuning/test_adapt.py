@@ -16,13 +16,14 @@ from transformers import AutoConfig, AutoModelForMaskedLM, AutoTokenizer, BertFo
 
 import textcnn
 from textcnn.cli import main
-from textcnn.distillation import pretrain as module
-from textcnn.distillation import replacement
-from textcnn.distillation.masked_lm import hidden_logits
-from textcnn.distillation.pretrain import MaskedLMModule, pretrain
-from textcnn.distillation.replacement import replace_words
-from textcnn.distillation.teach import teach
-from textcnn.distillation.transfer import AugmentationSettings, read_unlabelled
+from textcnn.data.unlabelled import read_unlabelled
+from textcnn.distillation.augment import replacements
+from textcnn.distillation.augment.replacements import replace_words
+from textcnn.finetuning import adapt as module
+from textcnn.finetuning.adapt import MaskedLMModule, pretrain
+from textcnn.finetuning.masked_lm import hidden_logits
+from textcnn.finetuning.teach import teach
+from textcnn.settings import AugmentationSettings
 from textcnn.tokenization import train_tokenizer
 from textcnn.training import resume
 
@@ -203,7 +204,7 @@ def test_what_is_hidden_is_a_share_of_the_words(masked: str) -> None:
 
 
 def test_words_are_drawn_as_the_model_thinks_them_probable(masked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replacement, "_CANDIDATES", 3)
+    monkeypatch.setattr(replacements, "_CANDIDATES", 3)
     tokenizer, model = AutoTokenizer.from_pretrained(masked), AutoModelForMaskedLM.from_pretrained(masked).eval()
     made = replace_words(["a lovely film"] * 3000, masked, copies=1, share=0.0, seed=0)
     assert set(made) == set(replace_words(["a lovely film"], masked, copies=1, share=0.0, seed=0))

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..data.replaced import ReplacedTrainData
-from ..tokenization import KINDS, tokenizer_json
+from ...data.replaced import ReplacedTrainData
+from ...tokenization import KINDS, tokenizer_json
 from .sizes import SMALLEST_VOCABULARY, Budget, StudentSize, smallest_bytes, students, worth
 from .speed import random_student, sample, texts_per_second
 

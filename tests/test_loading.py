@@ -9,8 +9,8 @@ import pytest
 import torch
 from datasets import Dataset
 
-from textcnn.classifier import TorchClassifier
-from textcnn.fold import fold
+from textcnn.folding.fold import fold
+from textcnn.loading import TorchClassifier
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.runtime.classifier import CHUNK
 from textcnn.tokenization import train_tokenizer

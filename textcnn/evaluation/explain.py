@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .classifier import load
-from .runtime.storage import write_text
-from .settings import ExplainSettings, takes
+from ..loading import load
+from ..runtime.storage import write_text
+from ..settings import ExplainSettings, takes
 
 if TYPE_CHECKING:
-    from .runtime.explain import Explanation
+    from ..runtime.explain import Explanation
 
 
 @takes(ExplainSettings)
@@ -26,7 +26,7 @@ def explain(settings: ExplainSettings) -> Explanation:
         FileNotFoundError: There is no such model.
         ValueError: The model has no such label, or cannot be explained.
     """
-    from .runtime.explain.views import page
+    from ..runtime.explain.views import page
 
     explanation = load(settings.model).explain(settings.text, settings.label)
     if settings.html is not None:

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from ..data.errors import DataError
+from ..data.unlabelled import read_unlabelled
 from ..outputs import begin_output
 from ..runtime.text_batches import text_batches
 from ..settings import PretrainSettings, takes
 from ..tokenization import replace_surrogates
 from ..training.resume import unfinished_run
-from .fine_tuning import (
+from .base import (
     WIDTH,
     FineTuning,
     begin_fine_tuning,
@@ -24,9 +25,8 @@ from .fine_tuning import (
     fine_tuning_trainer,
     save_fine_tuned,
 )
+from .checkpoints import readable_length
 from .masked_lm import hidden_logits, open_masked_lm
-from .teachers import readable_length
-from .transfer import read_unlabelled
 
 _HELD_OUT = 0.02  # share of the texts, on which the loss is reported
 _PLACES = 64  # what the hidden tokens of a batch are filled up to a multiple of, as its tokens are to WIDTH

@@ -79,7 +79,7 @@ def choose(count: int, share: float, rng: np.random.Generator) -> NDArray[np.int
 
 def word_tokens(tokenizer: PreTrainedTokenizerFast) -> list[tuple[int, str]]:
     """Tokens that are words of their own: their ids, which rise, and the words in lower case."""
-    from ..vectors.notation import token_texts
+    from ...vectors.notation import token_texts
 
     return [
         (token_id, token.text.lower())

@@ -11,9 +11,9 @@ from transformers import pipeline
 
 import textcnn
 from textcnn.artifact import read_artifact, save_artifact
-from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
-from textcnn.export import OnnxClassifier, export_onnx
+from textcnn.exporting.onnx import OnnxClassifier, export_onnx
+from textcnn.loading import TorchClassifier
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.tokenization import train_tokenizer
 

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from .data.padding import pad_right
-from .fold import plain_config, tokenizer_json_of
-from .outputs import check_output
-from .quantize import measure_error
-from .runtime.classifier import Array, TextClassifier
-from .runtime.storage import unfinished
-from .runtime.text_batches import check_column
-from .settings import ExportSettings, takes
+from ..data.padding import pad_right
+from ..folding.fold import plain_config, tokenizer_json_of
+from ..folding.quantize import measure_error
+from ..outputs import check_output
+from ..runtime.classifier import Array, TextClassifier
+from ..runtime.storage import unfinished
+from ..runtime.text_batches import check_column
+from ..settings import ExportSettings, takes
 
 # Tokens with padding, of the texts that are computed together.
 _CELLS = 1 << 14
@@ -33,7 +33,7 @@ def export_onnx(
 
     Args:
         model: A TextCNNForSequenceClassification.
-        tokenizer: Its tokenizer, as `textcnn.fold.fold` takes it.
+        tokenizer: Its tokenizer, as `textcnn.folding.fold.fold` takes it.
         path: File to write.
         int8: Keep the weights in 8 bits: a quarter of the size, with an error that is measured on `texts` and stored
             in the metadata.
@@ -95,7 +95,7 @@ class OnnxClassifier(TextClassifier):
         _need("onnxruntime")
         import onnxruntime
 
-        from .runtime.tokenizer import compile_tokenizer
+        from ..runtime.tokenizer import compile_tokenizer
 
         where = "the model" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
@@ -172,8 +172,8 @@ def export(settings: ExportSettings) -> OnnxClassifier:
     """
     check_output(settings.output, settings.force)
 
-    from .artifact import read_artifact
-    from .data.prediction import read_texts
+    from ..artifact import read_artifact
+    from ..data.prediction import read_texts
 
     model, tokenizer = read_artifact(settings.model)
     texts = settings.texts

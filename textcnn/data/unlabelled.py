@@ -1,7 +1,4 @@
-"""The texts a student learns from: those of the training set, others without labels, and pieces of them.
-
-What a teacher says of text from the task's own domain is worth more than any setting of the loss.
-"""
+"""Unlabelled text: read from files, Hub data sets and lists, cut into sentences, selected by domain."""
 
 from __future__ import annotations
 
@@ -12,12 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..data.errors import DataError
-from ..data.prediction import read_texts
+from ..errors import DataError
 from ..runtime.text_batches import check_column
-from ..settings import AugmentationSettings
-from .neighbours import replace_by_neighbours
-from .words import choose, text_generator
+from .prediction import read_texts
 
 # The end of a sentence: its mark, what closes after it, and space before something that can begin one.
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-Z0-9\u00c0-\u024f])|\n+|<br\s*/?>")
@@ -132,39 +126,3 @@ def _is_file(name: Any) -> bool:
         return isinstance(name, str) and Path(name).is_file()
     except OSError:  # a text, longer than a name can be
         return False
-
-
-def augment(texts: Sequence[str], how: AugmentationSettings, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
-    """New texts made from `texts`; none where `how` asks for none.
-
-    All but mixes of a text do not depend on the other texts: what a teacher said of them can be used again when the
-    texts are others in part.
-    """
-    words = [text.split() for text in texts]
-    made = []
-    for text, own in zip(texts, words, strict=True):
-        if len(own) < 2:
-            continue
-        rng = text_generator(text, seed)
-        for _ in range(how.spans):
-            length = int(rng.integers(1, len(own)))
-            start = int(rng.integers(0, len(own) - length + 1))
-            made.append(" ".join(own[start : start + length]))
-        for _ in range(how.masks):
-            hidden = set(choose(len(own), how.mask_share, rng).tolist())
-            made.append(" ".join(mask_token if place in hidden else word for place, word in enumerate(own)))
-        for _ in range(how.mixes):
-            other = words[int(rng.integers(len(words)))]
-            made.append(" ".join(own[: len(own) // 2] + other[len(other) // 2 :]))
-    if how.neighbours:
-        if how.neighbour_vectors is None:
-            raise ValueError(
-                "neighbours: got no neighbour_vectors and no transformer as teacher; expected a checkpoint whose "
-                "vectors say which words are alike; give neighbour_vectors"
-            )
-        made += replace_by_neighbours(texts, how.neighbour_vectors, how.neighbours, how.mask_share, seed)
-    if how.replacements and how.masked_lm is not None:
-        from .replacement import replace_words
-
-        made += replace_words(texts, how.masked_lm, how.replacements, how.mask_share, seed)
-    return made

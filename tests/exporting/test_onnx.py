@@ -13,9 +13,9 @@ import tokenizers
 import torch
 
 from textcnn.artifact import save_artifact
-from textcnn.classifier import TorchClassifier
 from textcnn.cli import main
-from textcnn.export import OnnxClassifier, export_onnx
+from textcnn.exporting.onnx import OnnxClassifier, export_onnx
+from textcnn.loading import TorchClassifier
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.tokenization import train_tokenizer
 
@@ -63,7 +63,7 @@ def test_many_batches_in_their_order(built, tmp_path, monkeypatch):
     classifier = export_onnx(*built, tmp_path / "model.onnx")
     wanted = TorchClassifier(*built).predict_proba(TEXTS)
     for cells in (1, 400, 1 << 14):
-        monkeypatch.setattr(sys.modules["textcnn.export"], "_CELLS", cells)
+        monkeypatch.setattr(sys.modules["textcnn.exporting.onnx"], "_CELLS", cells)
         np.testing.assert_allclose(classifier.predict_proba(TEXTS), wanted, atol=1e-5)
     assert classifier.predict([]).shape == (0,)
 

@@ -1,0 +1,1 @@
+"""Changed copies of texts, for a teacher to label."""

@@ -1,0 +1,1 @@
+"""The choice of a student for a budget: sizes, speed, tokenizer."""

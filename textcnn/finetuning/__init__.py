@@ -1,0 +1,1 @@
+"""Work with transformers: contextual token vectors, continued pretraining, fine-tuning of teachers."""

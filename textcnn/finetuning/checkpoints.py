@@ -1,0 +1,31 @@
+"""Transformer checkpoints: the length that one reads, and the error where one cannot be opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..errors import nearest, one_line
+
+
+def readable_length(wanted: int, tokenizer: Any, config: Any) -> int:
+    """The tokens of a text that a transformer reads: those wanted, as far as it has positions for them."""
+    positions = getattr(config, "max_position_embeddings", None)
+    return min(wanted, tokenizer.model_max_length, positions or wanted)
+
+
+def unreadable(option: str, name: str, expected: str, error: Exception) -> Exception:
+    """What to raise where transformers could not open a checkpoint, which was to be what is `expected`."""
+    if not Path(name).is_dir():
+        return FileNotFoundError(
+            f"{option}: got {name!r}; expected the directory of {expected}, or a Hub id that can be reached"
+            f"{_nearest_path(name)}; check the spelling and the network ({one_line(error, 100)})"
+        )
+    return ValueError(
+        f"{option}: got {name}, which cannot be read ({one_line(error)}); expected {expected}; save or copy it again"
+    )
+
+
+def _nearest_path(name: str) -> str:
+    folder = Path(name).parent
+    return nearest(name, [str(path) for path in folder.iterdir()] if folder.is_dir() else [])

@@ -1,0 +1,1 @@
+"""Fold a trained network into look-up tables, and quantize them."""
