@@ -303,7 +303,7 @@ def test_only_public_names_are_shown():
     # The function, whatever module has the same name.
     importlib.import_module("textcnn.vectors")
     assert callable(textcnn.vectors)
-    assert inspect.signature(textcnn.train).parameters["batch_size"].default == TrainSettings("x").batch_size == 64
+    assert inspect.signature(textcnn.train).parameters["max_length"].default is TrainSettings("x").max_length is None
 
 
 def test_run_folder_holds_the_artifact(trained):
@@ -432,7 +432,7 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     assert "Expected" in mistake(capsys, "fit", "--data.path", data, "--model.learning_rate", "fast")
     assert "num_filters: got 0" in mistake(capsys, "fit", "--data.path", data, "--model.architecture.num_filters", "0")
     assert "expected vectors to keep" in mistake(
-        capsys, "fit", "--data.path", data, "--model.architecture.variant", "static"
+        capsys, "fit", "--data.path", data, "--data.vectors", "null", "--model.architecture.variant", "static"
     )
     assert "nowhere.csv" in mistake(capsys, "fit", "--data.path", "nowhere.csv")
     assert "no checkpoint" in mistake(capsys, "test", "--data.path", data, "--output_dir", str(tmp_path / "none"))

@@ -36,9 +36,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
-        tokenizer, vocab_size, lowercase, min_frequency, max_length, batch_size: The data; see TextDataModule.
-        vectors: Initial token vectors: a checkpoint or word-vector file, or a list of them.
-        max_epochs: Largest number of passes over the texts.
+        tokenizer, vocab_size, lowercase, min_frequency, max_length: The data; see TextDataModule.
+        batch_size: Texts in a training batch. None: 8 to 64, by the number of texts.
+        vectors: Initial token vectors: a checkpoint or word-vector file, a list of them, "auto" for those that ship
+            with the package where they fit, or None for random ones.
+        max_epochs: Largest number of passes over the texts. None: 10, or as many as make 1,000 steps, at most 80.
         learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
         warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
@@ -67,9 +69,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         vocab_size: int = 30_000,
         lowercase: bool = True,
         min_frequency: int = 2,
-        vectors: list[str] | str | None = None,
-        max_epochs: int = 10,
-        batch_size: int = 64,
+        vectors: list[str] | str | None = "auto",
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
         learning_rate: float = 1e-3,
         naive_bayes: float = 0.0,
         class_weight: Any = None,
@@ -193,6 +195,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
         from .training.run_files import write_config
+        from .vectors.shipped import AUTO
 
         quiet_lightning()
         lightning.seed_everything(self.random_state, workers=True, verbose=False)
@@ -204,20 +207,25 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         )
         labels = codes if codes.ndim == 1 else codes.astype(np.float32)
         data.replace_train(splits["train"]["text"][:], labels=labels, weights=weights)
+        epochs = self.max_epochs or data.epochs
         network = {name: getattr(self, name) for name in _NETWORK}
         network["kernel_sizes"] = list(self.kernel_sizes)
         for_module = {name: getattr(self, name) for name in _MODULE}
+        if self.vectors == AUTO and (self.naive_bayes or self.variant == "random"):
+            data.vectors = None  # these start from other vectors
         if previous is not None:
+            model_before = read_artifact(previous)[0]
             for_module["naive_bayes"] = 0.0
+            network["embedding_dim"] = model_before.config.embedding_dim
         module = ClassificationModule(**sizes(data), architecture=Architecture(**network), **for_module)
         if previous is not None:
-            module.model.load_state_dict(read_artifact(previous)[0].state_dict())
-        write_config(output_dir, self.random_state, for_data, network, for_module, {"max_epochs": self.max_epochs})
+            module.model.load_state_dict(model_before.state_dict())
+        write_config(output_dir, self.random_state, for_data, network, for_module, {"max_epochs": epochs})
         if "validation" in splits:
-            run = RunSettings(max_epochs=self.max_epochs, progress=self.verbose)
+            run = RunSettings(max_epochs=epochs, progress=self.verbose)
             trainer = make_trainer(output_dir, run, logger=False)
         else:
-            options = {"max_epochs": self.max_epochs, "enable_progress_bar": self.verbose, "logger": False}
+            options = {"max_epochs": epochs, "enable_progress_bar": self.verbose, "logger": False}
             trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **options})
         with keyboard_stops():
             trainer.fit(module, datamodule=data)

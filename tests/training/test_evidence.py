@@ -55,7 +55,7 @@ def module_of(data: TextDataModule, naive_bayes: float, members: int = 1) -> Cla
 
 @pytest.mark.parametrize("members", [1, 2])
 def test_vectors_start_with_the_evidence(reviews: Path, tmp_path: Path, members: int) -> None:
-    data = TextDataModule(str(reviews))
+    data = TextDataModule(str(reviews), vectors=None)
     start = Start()
     trainer = lightning.Trainer(
         default_root_dir=tmp_path, max_epochs=1, log_every_n_steps=1, limit_val_batches=0, logger=False,
@@ -90,7 +90,7 @@ def test_a_stream_is_refused_and_the_estimator_takes_it(reviews: Path, tmp_path:
 
 
 def test_too_many_labels_are_refused(reviews: Path) -> None:
-    data = TextDataModule(str(reviews))
+    data = TextDataModule(str(reviews), vectors=None)
     with pytest.raises(ValueError, match="got 2 labels and embedding_dim 1"):
         ClassificationModule(**sizes(data), architecture=Architecture(embedding_dim=1), naive_bayes=0.5)
     with pytest.raises(ValueError, match="with initial vectors"):

@@ -58,7 +58,6 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         self.path, self.predict_path = path, predict_path
         self.options = DataSettings(**settings)
         self.tokenizer_source, self.vocab_size_limit = self.options.tokenizer, self.options.vocab_size
-        self.vectors = self.options.vectors
         self._vectors: dict[int | None, InitialVectors] = {}
         # Column of the training texts of a model that labels the texts of predict_path.
         self.trained_on: str | None = None
@@ -106,6 +105,11 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     def class_counts(self) -> list[int]:
         """Numbers of train texts with each label, in the order of the ids."""
         return [int(count) for count in self._data.class_counts]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a training run for which none were given."""
+        return self._data.epochs
 
     def tokenizer_texts(self) -> Iterable[str]:
         """Return the texts that a tokenizer is trained on: the train texts."""

@@ -20,6 +20,7 @@ from ..settings import DataSettings
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .columns import HEAD_ROWS
+from .defaults import HELD_OUT, batch_size_for, epochs_for, validation_fraction_for
 from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
@@ -79,8 +80,16 @@ class InMemoryData:
             if other and examples is not None:
                 self._add(role, other, examples)
                 self._note_unseen(role)
-        if "validation" not in self.splits and options.validation_fraction:
-            self._make_validation()
+        if "validation" not in self.splits:
+            rows = len(self.splits["train"].rows)
+            fraction = options.validation_fraction
+            if fraction := validation_fraction_for(rows) if fraction is None else fraction:
+                self._make_validation(fraction)
+            elif options.validation_fraction is None:
+                self.notes.append(f"validation: none ({HELD_OUT:.0%} of {rows:,} rows are too few to choose an epoch)")
+        rows = len(self.splits["train"].rows)
+        self.batch_size = options.batch_size or batch_size_for(rows)
+        self.epochs = epochs_for(rows, self.batch_size)
         self.class_counts = self._counts("train")
         never = [x for x, n in zip(self.labels, self.class_counts, strict=True) if not n]
         if never:
@@ -167,10 +176,10 @@ class InMemoryData:
         groups = codes.indices.to_numpy(zero_copy_only=False)[split.rows]
         return split.targets.strata(split.rows, len(self.labels)), groups.astype(np.int64)
 
-    def _make_validation(self) -> None:
+    def _make_validation(self, fraction: float) -> None:
         train = self.splits["train"]
         strata, groups = self._strata_and_groups(train)
-        held = hold_out(strata, groups, self.options.validation_fraction, self.options.seed)
+        held = hold_out(strata, groups, fraction, self.options.seed)
         if not held.any():
             raise DataError(
                 f"no validation split can be made from {len(train.rows)} train rows with one text "
@@ -260,7 +269,7 @@ class InMemoryData:
         train = role == "train"
         return length_loader(
             dataset,
-            options.batch_size if train else options.eval_batch_size,
+            self.batch_size if train else options.eval_batch_size,
             shuffle=train,
             seed=options.seed,
             num_workers=options.num_workers,

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from .batches import BatchDataset, FieldArray, length_loader
 from .datamodule import TextDataModule
+from .defaults import batch_size_for
 from .encoding import encode_texts
 from .errors import DataError, listed, nearest
 from .io.formats import valid_unicode
@@ -101,6 +102,5 @@ class ReplacedTrainData(TextDataModule):
         rows = np.arange(len(self._texts))
         dataset = BatchDataset(self._encoded, rows, self._fields, self.num_labels, self.collator)
         options = self.options
-        return length_loader(
-            dataset, options.batch_size, shuffle=True, seed=options.seed, num_workers=options.num_workers
-        )
+        size = options.batch_size or batch_size_for(len(rows))
+        return length_loader(dataset, size, shuffle=True, seed=options.seed, num_workers=options.num_workers)

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from ..settings import DataSettings
 from .batches import BatchDataset, length_loader
 from .collator import TextCollator
+from .defaults import BATCH_SIZES, EPOCHS, HELD_OUT
 from .encoding import EncodedTexts, encode_chunk, encode_texts, encoder
 from .errors import DataError, one_line
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
@@ -65,10 +66,12 @@ class StreamedData:
         self._counts: np.ndarray | None = None
         self._held_hashes: set[bytes] = set()
         self.labels: list[str] = []
+        self.batch_size = options.batch_size or BATCH_SIZES[0][1]
+        self.epochs = EPOCHS
         if options.labels is None and first.raw.names is None:
             self._read_through()
         self.labels = self.labels or choose_labels(None, first.raw.names, options.labels)
-        if "validation" not in self.streams and options.validation_fraction:
+        if "validation" not in self.streams and options.validation_fraction != 0:
             self._held = self._hold_out()
 
     def _stream(self, source: Source, name: str) -> IterableDataset:
@@ -183,7 +186,7 @@ class StreamedData:
 
     def _hold_out(self) -> tuple[pa.ChunkedArray, Targets]:
         """Validation rows from the head of the stream: those whose text has a small hash."""
-        limit = int(self.options.validation_fraction * 2**32).to_bytes(4, "big")
+        limit = int((self.options.validation_fraction or HELD_OUT) * 2**32).to_bytes(4, "big")
         held: list[str] = []
         targets = []
         hashes: set[bytes] = set()
@@ -261,7 +264,7 @@ class StreamedData:
             StreamBatches(
                 partial(self._pieces, role, tokenizer),
                 len(self.labels),
-                options.batch_size if train else options.eval_batch_size,
+                self.batch_size if train else options.eval_batch_size,
                 collator,
                 shuffle=train,
                 seed=options.seed,

@@ -8,6 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..settings import TokenizerSettings
+from ..vectors.shipped import AUTO, ENGLISH, LEAST_KNOWN, known_words
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -22,9 +25,25 @@ class TokenizerChoice:
 
     tokenizer_source: Any
     vocab_size_limit: int
-    vectors: Any
     options: DataSettings
     _vectors: dict[int | None, InitialVectors]
+
+    @cached_property
+    def vectors(self) -> Any:
+        """Sources of the initial vectors; None for random ones. With `vectors="auto"`, the texts decide."""
+        if self.options.vectors != AUTO:
+            return self.options.vectors
+        return str(ENGLISH) if self._reason_against_shipped() is None else None
+
+    def _reason_against_shipped(self) -> str | None:
+        """Return why the shipped vectors do not fit, or None where they do."""
+        kind = self.tokenizer_source
+        if kind not in (None, "wordpiece", "word"):
+            return f"those that ship are for words and word pieces, not for the tokenizer {self._tokenizer_name()}"
+        share = known_words(self.tokenizer_texts())
+        if share < LEAST_KNOWN:
+            return f"{share:.0%} of the words are among those that ship; {LEAST_KNOWN:.0%} would do"
+        return None
 
     @cached_property
     def tokenizer(self) -> PreTrainedTokenizerFast:
@@ -77,7 +96,7 @@ class TokenizerChoice:
             from ..vectors import load_vectors
 
             self._vectors[embedding_dim] = load_vectors(
-                self.vectors, self.tokenizer, embedding_dim, seed=self.options.seed
+                self.vectors, self.tokenizer, embedding_dim, seed=self.options.seed, widen=self.options.vectors == AUTO
             )
         return self._vectors[embedding_dim]
 
@@ -88,12 +107,19 @@ class TokenizerChoice:
             vectors = next(iter(self._vectors.values()), None) or self.initial_vectors()
             assert vectors is not None
             lines.append(f"vectors: {vectors.description}")
+        elif self.options.vectors == AUTO:
+            lines.append(f"vectors: random ({self._reason_against_shipped()})")
         return lines
 
     def _source_of_tokenizer(self) -> str | Any:
         """Return the given tokenizer, else the first of the vectors that has one, else the kind to train."""
         if self.tokenizer_source is not None:
             return self.tokenizer_source
+        if self.options.vectors == AUTO and any(
+            getattr(self.options, name) != getattr(TokenizerSettings, name)
+            for name in ("vocab_size", "lowercase", "min_frequency")
+        ):
+            return "wordpiece"  # one is trained as these settings say, and its tokens are looked up
         from ..vectors import source_names
 
         return next(filter(_has_tokenizer, source_names(self.vectors)), "wordpiece")

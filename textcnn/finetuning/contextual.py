@@ -120,6 +120,7 @@ def vectors(settings: VectorsSettings) -> Tensor:
         words=settings.words,
         word_texts=(text for file in files for text in file),
         embedding_dim=settings.embedding_dim,
+        int8=settings.int8,
     )
 
 
@@ -132,6 +133,7 @@ def write_contextual_vectors(
     words: int = 0,
     word_texts: Iterable[str] | None = None,
     embedding_dim: int | None = None,
+    int8: bool = False,
 ) -> Tensor:
     """Writes `contextual_vectors` and the checkpoint's tokenizer as a directory that `vectors` takes.
 
@@ -141,6 +143,7 @@ def write_contextual_vectors(
         words: Most words to make tokens of, of those that the checkpoint's tokenizer splits.
         word_texts: Where the words are counted; None takes `texts`.
         embedding_dim: Dimensions that principal components leave; None keeps all.
+        int8: Store the vectors in 8 bits, with one scale for each dimension.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
@@ -178,8 +181,14 @@ def write_contextual_vectors(
             directory / "README.md", f"---\nbase_model: {base}\n---\n\nToken vectors, made by `textcnn vectors`.\n"
         )
     # Last, so that a directory that has it has all.
-    save_file({"embeddings": vectors}, directory / "model.safetensors")
+    save_file(_in_8_bits(vectors) if int8 else {"embeddings": vectors}, directory / "model.safetensors")
     return vectors
+
+
+def _in_8_bits(vectors: Tensor) -> dict[str, Tensor]:
+    """Return embeddings int8 [V, D] and scale [D]: a vector is their product."""
+    scale = vectors.abs().amax(dim=0).clamp(min=1e-12) / 127
+    return {"embeddings": (vectors / scale).round().char(), "scale": scale}
 
 
 def _as_words(batch: BatchEncoding, words: Mapping[tuple[int, ...], int]) -> Tensor:

@@ -39,7 +39,8 @@ class SourceSettings(ColumnSettings):
         test_split: Split to test on. Default: found by its name.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
         problem_type: single_label_classification or multi_label_classification. Default: found from the labels.
-        validation_fraction: Fraction of the training rows to hold out without a validation split.
+        validation_fraction: Fraction of the training rows to hold out without a validation split. Default: 0.1, or 0
+            where that is fewer than 10 rows.
         num_folds: Number of folds of cross-validation on the train split. Default: no folds.
         fold: Fold, from 0, that is the test split. Default: no folds.
         streaming: Read the data as it is used, in constant memory.
@@ -53,14 +54,14 @@ class SourceSettings(ColumnSettings):
     test_split: str | None = None
     labels: Sequence[str] | None = None
     problem_type: str | None = None
-    validation_fraction: float = 0.1
+    validation_fraction: float | None = None
     num_folds: int | None = None
     fold: int | None = None
     streaming: bool = False
     strict: bool = False
 
     def check(self) -> None:
-        if not 0 <= self.validation_fraction < 1:
+        if self.validation_fraction is not None and not 0 <= self.validation_fraction < 1:
             raise DataError(
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
                 "rows from 0 (no validation) to below 1, such as 0.1"
@@ -92,15 +93,15 @@ class TokenizerSettings(Settings):
         vocab_size: Largest vocabulary of a tokenizer that is trained.
         lowercase: Lower-case texts in a tokenizer that is trained.
         min_frequency: Occurrences that a trained tokenizer needs to know a word or piece.
-        vectors: Checkpoints or word-vector files whose vectors tokens start with, side by side. Default: random
-            vectors.
+        vectors: Checkpoints or word-vector files whose vectors tokens start with, side by side; auto (the English ones
+            that ship with the package, where most words of the texts are among them) or none (random ones).
     """
 
     tokenizer: Any = None
     vocab_size: int = 30_000
     lowercase: bool = True
     min_frequency: int = 2
-    vectors: str | Path | list[str] | None = None
+    vectors: str | Path | list[str] | None = "auto"
 
     def check(self) -> None:
         at_least(1, vocab_size=self.vocab_size, min_frequency=self.min_frequency)
@@ -127,13 +128,13 @@ class BatchSettings(SeedSettings):
 
     Args:
         max_length: Tokens of a text that are kept. Default: all.
-        batch_size: Texts in a training batch.
+        batch_size: Texts in a training batch. Default: 64; below 4,096, 2,048 or 512 training rows 32, 16 or 8.
         eval_batch_size: Texts in any other batch.
         num_workers: Processes that make batches; 0 is fast enough for most.
     """
 
     max_length: int | None = None
-    batch_size: int = 64
+    batch_size: int | None = None
     eval_batch_size: int = 256
     num_workers: int = 0
 

@@ -91,7 +91,7 @@ class RunSettings(Settings):
     """Run: Lightning's Trainer, by its own names.
 
     Args:
-        max_epochs: Epochs.
+        max_epochs: Epochs. Default: 10; with few training rows, as many as make 1,000 steps, at most 80.
         max_steps: Steps; -1 for as many as max_epochs takes.
         patience: Validations without a better score after which training stops.
         gradient_clip_val: Largest norm of the gradient. None turns clipping off.
@@ -103,7 +103,7 @@ class RunSettings(Settings):
         progress: Show a progress bar.
     """
 
-    max_epochs: int = 10
+    max_epochs: int | None = None
     max_steps: int = -1
     patience: int = 5
     gradient_clip_val: float | None = 5.0
@@ -115,7 +115,9 @@ class RunSettings(Settings):
     progress: bool = True
 
     def check(self) -> None:
-        at_least(1, max_epochs=self.max_epochs, patience=self.patience)
+        at_least(1, patience=self.patience)
+        if self.max_epochs is not None:
+            at_least(1, max_epochs=self.max_epochs)
         if self.gradient_clip_val is not None and self.gradient_clip_val < 0:
             raise ValueError(f"gradient_clip_val: got {self.gradient_clip_val}; expected a number from 0, or none")
 

@@ -64,6 +64,7 @@ class VectorsSettings(ModelSettings):
         limit: Texts of each file that are read, from its start. Default: all.
         max_length: Tokens of a text that are read.
         embedding_dim: Dimensions that principal components leave. Default: all.
+        int8: Store the vectors in 8 bits: a quarter of the size.
         progress: Show a progress bar.
         force: Replace an output that is there.
     """
@@ -75,6 +76,7 @@ class VectorsSettings(ModelSettings):
     limit: int | None = None
     max_length: int = 128
     embedding_dim: int | None = None
+    int8: bool = False
     progress: bool = True
     force: bool = False
 
@@ -124,6 +126,7 @@ class TeachSettings(FineTuningSettings, SourceSettings, ModelSettings):
 
     data: Any = field(kw_only=False)
     output: str | Path = field(default="runs/teacher", kw_only=False)
+    validation_fraction: float | None = 0.1
     force: bool = False
 
 
@@ -147,6 +150,9 @@ class DistillSettings(
         soft_columns: Columns of the probabilities, in the order of the labels. Default: probability_<label>.
         teacher_precision: Precision of a transformer; auto takes bfloat16 on processors made for it.
         vectors: Initial token vectors, as in `textcnn train`; "teacher" for the teacher's own. Default: random vectors.
+        validation_fraction: Fraction of the training rows to hold out without a validation split.
+        batch_size: Texts in a training batch.
+        max_epochs: Epochs.
         force: Replace a run that is there.
     """
 
@@ -160,6 +166,10 @@ class DistillSettings(
     choose: Literal["random", "near"] = "random"
     soft_columns: Sequence[str] | None = None
     teacher_precision: Literal["auto", "32-true", "bf16-mixed"] = "auto"
+    vectors: str | Path | list[str] | None = None
+    validation_fraction: float | None = 0.1
+    batch_size: int | None = 64
+    max_epochs: int | None = 10
     force: bool = False
 
 

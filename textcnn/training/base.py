@@ -70,7 +70,7 @@ class TrainingModule(LightningModule):
         if naive_bayes and vectors_dim is not None:
             raise ValueError(
                 f"naive_bayes: got {naive_bayes} with initial vectors; expected 0, as it starts random vectors; "
-                "leave out one of the two"
+                "set one of the two to none"
             )
         # Only primitives: load_from_checkpoint reads them with weights_only.
         self.save_hyperparameters(

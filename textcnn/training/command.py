@@ -18,6 +18,7 @@ from ..artifact import CALIBRATION
 from ..data import TextDataModule
 from ..data.errors import DataError
 from ..outputs import begin_output, check_output
+from ..vectors import shipped
 from .base import TrainingModule
 from .best_checkpoint import BestCheckpoint, EarlyStopping
 from .classification import ClassificationModule
@@ -158,6 +159,9 @@ class TextCNNCLI(LightningCLI):
             return
         config = self.config[self.config["subcommand"]]
         if self.config["subcommand"] == "fit":
+            started = config["model"].get("naive_bayes") or config["model"]["architecture"].get("variant") == "random"
+            if config["data"].get("vectors") == shipped.AUTO and started:
+                config["data"]["vectors"] = None  # these start from other vectors
             if config.get("ckpt_path") is not None:
                 config["ckpt_path"] = checkpoint_to_resume(config["ckpt_path"], config["output_dir"])
             return

@@ -29,7 +29,7 @@ from ..settings import (
     hints,
     takes,
 )
-from ..vectors import base_model
+from ..vectors import base_model, shipped
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .classification import ClassificationModule
@@ -103,8 +103,10 @@ def train(settings: TrainSettings) -> TextClassifier:
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     data = TextDataModule(settings.data, **settings.part(DataSettings))
+    if settings.vectors == shipped.AUTO and (settings.naive_bayes or settings.variant == "random"):
+        data.vectors = None  # these start from other vectors
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
-    trainer = make_trainer(output, settings)
+    trainer = make_trainer(output, settings, max_epochs=settings.max_epochs or data.epochs)
     if trainer.is_global_zero:
         write_settings(output, settings.data, settings)
     with keyboard_stops():
@@ -148,13 +150,16 @@ def card_parameters(settings: Settings) -> dict[str, Any]:
     }
 
 
-def make_trainer(output: str | Path, settings: RunSettings, logger: Any = None) -> lightning.Trainer:
+def make_trainer(
+    output: str | Path, settings: RunSettings, logger: Any = None, max_epochs: int | None = None
+) -> lightning.Trainer:
     """Return Lightning's Trainer: early stopping, the best and the last checkpoint, logs, progress.
 
     Args:
         output: Directory of the run.
         settings: Epochs, devices and so on.
         logger: Lightning's; False for none. Default: the run's metrics.csv and TensorBoard.
+        max_epochs: Epochs. Default: those of the settings.
     """
     callbacks: list[Callback] = [
         EarlyStopping(**{**EARLY_STOPPING, "patience": settings.patience}),
@@ -168,8 +173,9 @@ def make_trainer(output: str | Path, settings: RunSettings, logger: Any = None) 
     names = (
         "max_epochs", "max_steps", "gradient_clip_val", "log_every_n_steps", "accelerator", "devices", "precision",
     )  # fmt: skip
+    values = {name: getattr(settings, name) for name in names}
     return lightning.Trainer(
-        **{name: getattr(settings, name) for name in names},
+        **values | {"max_epochs": max_epochs or settings.max_epochs},
         callbacks=callbacks,
         enable_progress_bar=settings.progress and is_interactive(),
         enable_model_summary=False,

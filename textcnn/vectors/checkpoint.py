@@ -41,6 +41,7 @@ EMBEDDING_NAMES = (
     r"embeddings?\.weight",  # XLM, Mamba, static embeddings of sentence-transformers
     r"embeddings",  # model2vec
 )
+SCALE = "scale"  # float32 [D], beside embeddings in 8 bits
 CHUNK = 4096  # tokens whose pieces are averaged at once
 
 
@@ -63,6 +64,8 @@ def read_checkpoint(
     """
     file, name = _find_embeddings(source)
     embeddings = _embeddings_of_model(source) if file is None else _read_tensor(file, name)
+    if file is not None and embeddings.dtype.itemsize == 1 and len(_shapes(file).get(SCALE, ())) == 1:
+        embeddings = embeddings * _read_tensor(file, SCALE)  # as `textcnn vectors --int8` writes them
     if not embeddings.is_floating_point():
         raise ValueError(
             f"got vectors {source!r}, whose {name} are {embeddings.dtype}; expected floating-point "

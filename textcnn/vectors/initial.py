@@ -89,6 +89,7 @@ def load_vectors(
     embedding_dim: int | None = None,
     seed: int = 0,
     std: float = INITIAL_STD,
+    widen: bool = False,
 ) -> InitialVectors:
     """Initial embeddings from a checkpoint (directory or Hub id) or a word-vector file, or several side by side.
 
@@ -98,8 +99,10 @@ def load_vectors(
     source has are drawn from the uniform distribution with that `std`; the pad row is zero. (Concatenation is the
     simplest of the ensembles of Yin and Schütze 2016, https://arxiv.org/abs/1508.04257.)
 
+    With `widen`, dimensions beyond those of the sources are random too.
+
     Raises FileNotFoundError, or ValueError for a broken source, an `embedding_dim` larger than the
-    sources', or one that covers no token at all.
+    sources' without `widen`, or one that covers no token at all.
 
     >>> load_vectors("glove.6B.300d.txt", tokenizer, embedding_dim=100).matrix.shape
     (30000, 100)
@@ -108,6 +111,8 @@ def load_vectors(
     dims = [_source_dim(name, file) for name, file in opened]
     available = sum(dims)
     wanted = available if embedding_dim is None else embedding_dim
+    surplus = max(0, wanted - available) if widen else 0
+    wanted -= surplus
     if not 1 <= wanted <= available:
         raise ValueError(
             f"got embedding_dim={wanted} for the vectors {' and '.join(repr(name) for name, _ in opened)}; expected 1 "
@@ -144,8 +149,8 @@ def load_vectors(
         lines[-1] += f", reduced to {wanted} by PCA ({kept:.1%} of the variance)"
     # drawn for all rows, so that a row's start does not depend on which others are covered
     limit = std * 3**0.5
-    matrix = np.random.default_rng(seed).uniform(-limit, limit, (rows, wanted)).astype(np.float32)
-    matrix[covered] = known
+    matrix = np.random.default_rng(seed).uniform(-limit, limit, (rows, wanted + surplus)).astype(np.float32)
+    matrix[covered, :wanted] = known
     if pad is not None:
         matrix[pad] = 0
     return InitialVectors(matrix, float(covered.sum() / real.sum()), "; ".join(lines))
