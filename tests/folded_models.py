@@ -81,7 +81,7 @@ def make_model(**changes: Any) -> TextCNNForSequenceClassification:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_()
-        for channel in model.textcnn.embeddings.channels:
+        for channel in model.textcnn.embeddings.channels if model.textcnn.embeddings else []:
             channel.weight[PAD] = 0
     return model
 

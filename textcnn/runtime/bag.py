@@ -3,14 +3,15 @@
 The features of a text are rows of a table: those of its tokens, and one for each n-gram of successive tokens, found by
 a hash. Their sum or mean is added to the logits.
 
-Shapes: `N` texts, `T` rows of all texts, `H` hashes of all texts, `G` features of one text, `C` classes, `R` table rows,
-`D` values in a row: C, or those of the second factor.
+Shapes: `N` texts, `T` rows of all texts, `H` hashes of all texts, `G` features of one text, `C` classes, `R` table
+rows, `D` values in a row: C, or those of the second factor.
 """
 
 from __future__ import annotations
 
 import ctypes
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,6 +185,34 @@ class Bag:
         if self.output is not None:
             values = values @ self.output.T.astype(np.float64)
         return np.asarray(values / self.temperature)
+
+
+def bag_of_ids(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], classes: int) -> Bag | None:
+    """Return the bag of token ids that config.json and folded.safetensors describe; None for a model without one.
+
+    Args:
+        config: The model's config.json.
+        tensors: row_of_id [V], bag_table [R, D] and, where there are any, bag_scale [D], bag_output [C, D] and
+            bag_row_of_bucket [buckets].
+        classes: C.
+
+    Raises:
+        ValueError: a tensor is missing or damaged.
+    """
+    pooling = config.get("bag", "none")
+    if pooling == "none":
+        return None
+    if "bag_table" not in tensors:
+        raise ValueError("bag_table: got none; expected a tensor, as config.json has a bag; fold the model again")
+    ngrams = int(config.get("bag_ngrams", 1))
+    buckets = int(config["bag_buckets"]) if ngrams > 1 else 0
+    row_of_bucket, table = tensors.get("bag_row_of_bucket"), tensors["bag_table"]
+    # Where buckets are pruned, their rows are named; the rest is checked against the rows of tokens.
+    first = len(table) - buckets if row_of_bucket is None else int(tensors["row_of_id"].max(initial=-1)) + 1
+    return Bag(
+        table, classes, first, buckets, ngrams, pooling, tensors.get("bag_scale"), tensors.get("bag_output"),
+        row_of_bucket, float(config.get("temperature", 1.0)),
+    )  # fmt: skip
 
 
 def hash_of_word(word: bytes) -> int:
