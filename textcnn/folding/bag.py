@@ -13,37 +13,54 @@ from numpy.typing import NDArray
 Tensors = dict[str, NDArray[Any]]
 
 
-def fold_bag(bag: Any, buckets: int) -> Tensors:
-    """Return the tensors of a `model.bag.HashedBag` in float32.
+def fold_bag(bag: Any) -> Tensors:
+    """Return the tensors of a `model.bag.HashedBag` in float32: bag_table [R, D] and perhaps bag_output [C, D].
 
-    Vectors and the layer after them are multiplied into rows of logits, unless the two factors take less room. Buckets
-    whose row is 0, which no training text has, share one row where that takes less room.
-
-    Args:
-        bag: The trained bag.
-        buckets: Number of buckets, as in config.json.
-
-    Returns:
-        bag_table [R, D] and, where there are any, bag_output [C, D] and bag_row_of_bucket [buckets].
+    Vectors and the layer after them are multiplied into rows of logits, unless the two factors take less room.
     """
     table = _array(bag.rows.weight)
-    tensors: Tensors = {}
-    if bag.output is not None:
-        output = _array(bag.output.weight)
-        if len(table) * len(output) <= table.size + output.size:
-            table = table @ output.T
-        else:
-            tensors["bag_output"] = output
-    first = bag.vocab_size
+    if bag.output is None:
+        return {"bag_table": table}
+    output = _array(bag.output.weight)
+    if keeps_factors(len(table), len(output), table.shape[1]):
+        return {"bag_table": table, "bag_output": output}
+    return {"bag_table": np.ascontiguousarray(table @ output.T)}
+
+
+def keeps_factors(rows: int, classes: int, components: int) -> bool:
+    """Return whether vectors [R, D] and the layer after them [C, D] take less room than rows of logits [R, C].
+
+    Example:
+        >>> keeps_factors(rows=100_000, classes=77, components=16)
+        True
+    """
+    return rows * components + classes * components < rows * classes
+
+
+def prune_bag(tensors: Tensors, buckets: int) -> Tensors:
+    """Return the tensors with one row for all buckets whose row is 0, if that takes less room.
+
+    A bucket that no training text has keeps a row of 0, if its weights started there.
+
+    Args:
+        tensors: Of `fold_bag` or `quantize_bag`.
+        buckets: Number of buckets.
+
+    Returns:
+        The tensors; where rows were left out, with bag_row_of_bucket [buckets].
+    """
+    table = tensors["bag_table"]
+    first = len(table) - buckets
     used = table[first:].any(axis=1)
-    if used.sum() * table.shape[1] + buckets < (len(used) - 1) * table.shape[1]:
-        # The last row is 0: a bucket without a weight still counts in a mean.
-        row_of_bucket = np.full(buckets, first + used.sum(), dtype=np.int32)
-        row_of_bucket[used] = first + np.arange(used.sum(), dtype=np.int32)
-        zero = np.zeros((1, table.shape[1]), dtype=np.float32)
-        table = np.concatenate([table[:first], table[first:][used], zero])
-        tensors["bag_row_of_bucket"] = row_of_bucket
-    return {"bag_table": np.ascontiguousarray(table), **tensors}
+    count = int(used.sum())
+    if 4 * buckets >= (buckets - count - 1) * table.shape[1] * table.itemsize:
+        return tensors
+    # The last row is 0: such a bucket still counts in a mean.
+    row_of_bucket = np.full(buckets, first + count, dtype=np.int32)
+    row_of_bucket[used] = first + np.arange(count, dtype=np.int32)
+    zero = np.zeros((1, table.shape[1]), dtype=table.dtype)
+    pruned = np.concatenate([table[:first], table[first:][used], zero])
+    return {**tensors, "bag_table": pruned, "bag_row_of_bucket": row_of_bucket}
 
 
 def trim_bag(tensors: Tensors, rows: NDArray[np.int64], vocab_size: int) -> Tensors:
@@ -59,10 +76,7 @@ def trim_bag(tensors: Tensors, rows: NDArray[np.int64], vocab_size: int) -> Tens
     table = tensors["bag_table"]
     zero = np.zeros((1, table.shape[1]), dtype=table.dtype)
     kept = np.concatenate([table[:vocab_size], zero])[rows]
-    trimmed = {**tensors, "bag_table": np.concatenate([kept, table[vocab_size:]])}
-    if "bag_row_of_bucket" in tensors:
-        trimmed["bag_row_of_bucket"] = tensors["bag_row_of_bucket"] + np.int32(len(rows) - vocab_size)
-    return trimmed
+    return {**tensors, "bag_table": np.concatenate([kept, table[vocab_size:]])}
 
 
 def quantize_bag(tensors: Tensors) -> Tensors:

@@ -21,7 +21,7 @@ from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
-from .bag import fold_bag, quantize_bag, trim_bag
+from .bag import fold_bag, prune_bag, quantize_bag, trim_bag
 from .quantize import factor, largest_sums, measure_error, quantize
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ def fold(
         vectors = None if vectors is None else vectors[rows]
         if "bag_table" in tensors:
             tensors = trim_bag(tensors, rows[:-1], int(config["vocab_size"]))
+    buckets = 0 if model.bag is None else model.bag.buckets
+    if not int8:
+        tensors = prune_bag(tensors, buckets) if buckets else tensors
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
@@ -94,6 +97,7 @@ def fold(
         tensors = factor(tensors, config, vectors, weights, largest)
     if "bag_table" in tensors:
         tensors = quantize_bag(tensors)
+        tensors = prune_bag(tensors, buckets) if buckets else tensors
     rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
@@ -137,7 +141,7 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
         tensors["norm_weight"] = _array(network.pooled_norm.weight)
         tensors["norm_bias"] = _array(network.pooled_norm.bias)
     if model.bag is not None:
-        tensors |= fold_bag(model.bag, model.bag.buckets)
+        tensors |= fold_bag(model.bag)
     return tensors
 
 

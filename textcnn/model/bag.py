@@ -53,9 +53,7 @@ class HashedBag(nn.Module):
         # Sparse gradients are those of distinct rows: each is read once.
         distinct, index = features.unique(return_inverse=True)
         ends = functional.pad(counts.cumsum(0), (1, 0))
-        pooled = functional.embedding_bag(
-            index, self.rows(distinct), ends, mode=self.pooling, include_last_offset=True
-        )
+        pooled = functional.embedding_bag(index, self.rows(distinct), ends, mode=self.pooling, include_last_offset=True)
         return pooled if self.output is None else self.output(pooled)
 
     def features(self, ids: Tensor, holes: Tensor | None, offsets: Tensor) -> tuple[Tensor, Tensor]:

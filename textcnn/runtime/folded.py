@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classifier import TextClassifier
-from .decisions import Array, count_fired
+from .decisions import Array, check_fired, count_fired
 from .factors import table_of_factors
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .tables import Tables
@@ -316,16 +316,7 @@ class FoldedTextCNN(TextClassifier):
         return self.tables.logits(*tokenizer.encode_batch(texts), self.threads, features)
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
-        if self.config.get("pooled_norm"):
-            raise ValueError(
-                "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
-                "pooled_norm False; use the score 'probability' or 'energy'"
-            )
-        if not self.config["kernel_sizes"]:
-            raise ValueError(
-                "score 'fired': this model has no convolutions, whose filters would fire; use the score 'probability' "
-                "or 'energy'"
-            )
+        check_fired(self.config)
         features = np.empty((len(texts), self.tables.layout.features), dtype=np.float32)
         logits = self._logits(texts, features)
         return logits, count_fired(features, self.config.get("activation", "relu"))

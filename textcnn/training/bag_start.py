@@ -23,8 +23,8 @@ _INVERSE_REGULARIZATION, _ITERATIONS = 1.0, 40
 
 def start_of_bag(
     bag: HashedBag, start: str, ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray, classes: int
-) -> np.ndarray:
-    """Return the logits that each row of a bag adds at the start: float32 [R, C].
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits that each row of a bag adds at the start, float32 [R, C], and those of a text without any, [C].
 
     Args:
         bag: The bag.
@@ -36,18 +36,19 @@ def start_of_bag(
     """
     if len(lengths) > _MOST_TEXTS and start == "linear":
         ids, lengths, targets = _spread(ids, lengths, targets)
-    weights = np.zeros((bag.rows.num_embeddings, classes), dtype=np.float32)
+    weights, bias = np.zeros((bag.rows.num_embeddings, classes), dtype=np.float32), np.zeros(classes, np.float32)
     counts, rows = _feature_counts(bag, ids, lengths)
     if not len(rows):
-        return weights
+        return weights, bias
     indicator = targets > 0 if targets.ndim == 2 else np.eye(classes)[targets]
     per_text = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
     if start == "naive_bayes":
         scale = per_text.mean() if bag.pooling == "mean" else 1.0
         weights[rows] = scale * log_count_ratios(np.asarray(counts.T @ indicator.astype(np.float64)))
-        return weights
-    weights[rows] = _linear(counts, per_text if bag.pooling == "mean" else None, indicator, targets.ndim == 2)
-    return weights
+        return weights, bias
+    mean_of = per_text if bag.pooling == "mean" else None
+    weights[rows], bias = _linear(counts, mean_of, indicator, targets.ndim == 2)
+    return weights, bias
 
 
 def _feature_counts(bag: HashedBag, ids: np.ndarray, lengths: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -78,8 +79,10 @@ def _spread(ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> tuple[
     return kept, lengths[chosen], targets[chosen]
 
 
-def _linear(counts: Any, per_text: np.ndarray | None, indicator: np.ndarray, multi_label: bool) -> np.ndarray:
-    """Logits of logistic regression: float32 [K, C].
+def _linear(
+    counts: Any, per_text: np.ndarray | None, indicator: np.ndarray, multi_label: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of logistic regression: float32 [K, C] of each feature, and [C] of none.
 
     A feature is scaled by how much it tells the classes apart, so that regularisation holds back the others (NB-SVM,
     Wang and Manning 2012, https://aclanthology.org/P12-2018); the scales are multiplied into the weights.
@@ -100,7 +103,7 @@ def _linear(counts: Any, per_text: np.ndarray | None, indicator: np.ndarray, mul
         evidence = evidence * per_text.mean()
         counts = diags(1 / per_text) @ counts
     scaled = (counts @ diags(evidence)).tocsr()
-    weights = np.zeros((counts.shape[1], indicator.shape[1]))
+    weights, bias = np.zeros((counts.shape[1], indicator.shape[1])), np.zeros(indicator.shape[1])
     problems = list(indicator.T) if multi_label else [indicator.argmax(axis=1)]
     for label, target in enumerate(problems):
         classes = np.unique(target)
@@ -112,10 +115,11 @@ def _linear(counts: Any, per_text: np.ndarray | None, indicator: np.ndarray, mul
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(scaled, target)
         if multi_label:
-            weights[:, label] = model.coef_[0]
+            weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
         elif len(classes) == 2:
             # One vector for two classes: half for the one, half against the other.
-            weights[:, classes[1]], weights[:, classes[0]] = model.coef_[0] / 2, -model.coef_[0] / 2
+            signs = np.array([-0.5, 0.5])
+            weights[:, classes], bias[classes] = model.coef_.T * signs, model.intercept_ * signs
         else:
-            weights[:, classes] = model.coef_.T
-    return (weights * evidence[:, None]).astype(np.float32)
+            weights[:, classes], bias[classes] = model.coef_.T, model.intercept_
+    return (weights * evidence[:, None]).astype(np.float32), bias.astype(np.float32)

@@ -151,8 +151,9 @@ class TrainingModule(LightningModule):
         bag, start = self.model.bag, self.hparams["bag_start"]
         if bag is None or start == "zero":
             return
-        weights = start_of_bag(bag, start, *data.encoded_train(), self.model.config.num_labels)
+        weights, bias = start_of_bag(bag, start, *data.encoded_train(), self.model.config.num_labels)
         bag.set_logits(torch.from_numpy(weights))
+        self.model.head.bias.data.copy_(torch.from_numpy(bias))
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits [B, C] of a batch."""
