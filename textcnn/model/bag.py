@@ -19,6 +19,16 @@ _FACTOR = 116049371
 _LOW = 0xFFFFFFFF
 
 
+class BagRows(nn.Embedding):
+    """The rows of a bag, which start between -bound and bound."""
+
+    bound = 0.0
+
+
+class BagOutput(nn.Linear):
+    """The layer that makes logits of the vectors of a bag; it starts at 0, as in fastText."""
+
+
 class HashedBag(nn.Module):
     """The logits of a bag: the sum or the mean of one row for each token and each n-gram of 2 to `bag_ngrams` tokens.
 
@@ -38,8 +48,12 @@ class HashedBag(nn.Module):
         self.ngrams = config.bag_ngrams
         self.buckets = config.bag_buckets if config.bag_ngrams > 1 else 0
         columns = config.num_labels if config.bag_dim is None else config.bag_dim
-        self.rows = nn.Embedding(config.vocab_size + self.buckets, columns)
-        self.output = None if config.bag_dim is None else nn.Linear(config.bag_dim, config.num_labels, bias=False)
+        self.rows = BagRows(config.vocab_size + self.buckets, columns)
+        self.output = None
+        if config.bag_dim is not None:
+            # As fastText starts its vectors; rows of logits start at 0.
+            self.rows.bound = 1 / config.bag_dim
+            self.output = BagOutput(config.bag_dim, config.num_labels, bias=False)
 
     def forward(self, ids: Tensor, holes: Tensor | None, offsets: Tensor) -> Tensor:
         """Logits of a flat batch: ids [N], holes [N] or None, offsets [B + 1] -> [B, C].

@@ -20,7 +20,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
-from .bag import HashedBag
+from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .convolution import ParallelConv
 from .embedding import TokenEmbedding
@@ -77,12 +77,10 @@ class TextCNNPreTrainedModel(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         # transformers would draw every weight from N(0, 0.02), which is far too small for vectors that are
         # not followed by a layer norm.
-        if isinstance(module, HashedBag):
-            # As fastText starts its vectors; its logits, and with bag_dim the layer after them, start at 0.
-            bound = 0.0 if module.output is None else 1 / module.rows.embedding_dim
-            init.uniform_(module.rows.weight, -bound, bound)
-            if module.output is not None:
-                init.zeros_(module.output.weight)
+        if isinstance(module, BagRows):
+            init.uniform_(module.weight, -module.bound, module.bound)
+        elif isinstance(module, BagOutput):
+            init.zeros_(module.weight)
         elif isinstance(module, nn.Embedding):
             # The flag says that the weight came from a checkpoint; it is lost on the slice, so look first.
             loaded = getattr(module.weight, "_is_hf_initialized", False)

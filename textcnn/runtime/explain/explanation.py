@@ -48,8 +48,8 @@ class Contribution(NamedTuple):
 
     start, end: characters of the text, from its first token to its last; text: those characters.
     weight: what it adds to the logit.
-    without: the logit if its windows were not there, the next best window of each of its filters in their place, nor its
-    part of a bag.
+    without: the logit if its windows were not there, the next best window of each of its filters in their place, and
+    without its part of a bag.
     tokens: its tokens, whose weights add up to the weight.
     filters: numbers of the filters that it won, as in the features.
     """
