@@ -91,7 +91,8 @@ def test_a_run_with_a_bag_is_repeatable_and_its_artifact_answers(settings, tmp_p
     assert f"the {settings['bag']} of a bag of tokens and hashed n-grams" in card
     assert textcnn.info(tmp_path / "one").architecture["bag"] == settings["bag"]
     explanation = runs[0].explain(texts[0])
-    assert explanation.bias + sum(n.weight for n in explanation.contributions) == pytest.approx(explanation.logit, abs=1e-5)
+    total = explanation.bias + sum(ngram.weight for ngram in explanation.contributions)
+    assert total == pytest.approx(explanation.logit, abs=1e-5)
 
 
 def test_vectors_without_convolutions_are_refused(tmp_path) -> None:

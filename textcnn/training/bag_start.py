@@ -18,7 +18,7 @@ from .evidence import log_count_ratios
 _TEXTS = 4096
 # Texts of the linear model, spread evenly over more of them.
 _MOST_TEXTS = 50_000
-_INVERSE_REGULARIZATION, _ITERATIONS = 1.0, 40
+_INVERSE_REGULARIZATION, _ITERATIONS = 0.3, 40
 
 
 def start_of_bag(
@@ -84,8 +84,10 @@ def _linear(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of logistic regression: float32 [K, C] of each feature, and [C] of none.
 
-    A feature is scaled by how much it tells the classes apart, so that regularisation holds back the others (NB-SVM,
-    Wang and Manning 2012, https://aclanthology.org/P12-2018); the scales are multiplied into the weights.
+    A feature is scaled by its inverse document frequency, so that regularisation holds rare features back less; the
+    scales are multiplied into the weights. On held-out tenths of the train texts of TREC, MR and Banking77 that gave
+    85.9, 76.5 and 87.8 %, no scales 85.2, 75.5 and 85.6 %, and the log-count ratios of NB-SVM 86.5, 76.8 and 86.2 %,
+    each with the best strength from 0.1 to 1.
 
     Args:
         counts: [N, K] how often each text has each feature.
@@ -97,12 +99,12 @@ def _linear(
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    evidence = np.abs(log_count_ratios(np.asarray(counts.T @ indicator.astype(np.float64)))).max(axis=1)
+    rarity = np.log(counts.shape[0] / counts.getnnz(axis=0))
     if per_text is not None:
         # A mean of features is some 1/n of their sum: its weights are as many times as large.
-        evidence = evidence * per_text.mean()
+        rarity = rarity * per_text.mean()
         counts = diags(1 / per_text) @ counts
-    scaled = (counts @ diags(evidence)).tocsr()
+    scaled = (counts @ diags(rarity)).tocsr()
     weights, bias = np.zeros((counts.shape[1], indicator.shape[1])), np.zeros(indicator.shape[1])
     problems = list(indicator.T) if multi_label else [indicator.argmax(axis=1)]
     for label, target in enumerate(problems):
@@ -122,4 +124,4 @@ def _linear(
             weights[:, classes], bias[classes] = model.coef_.T * signs, model.intercept_ * signs
         else:
             weights[:, classes], bias[classes] = model.coef_.T, model.intercept_
-    return (weights * evidence[:, None]).astype(np.float32), bias.astype(np.float32)
+    return (weights * rarity[:, None]).astype(np.float32), bias.astype(np.float32)
