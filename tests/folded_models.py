@@ -50,8 +50,17 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "pooled-norm-valid": {"pooled_norm": True, "padding": "valid", "activation": "softplus"},
     "temperature": {"temperature": 2.5},
     "multi-label": {"problem_type": "multi_label_classification", "thresholds": {"b": 0.3}},
+    "bag-sum": {"bag": "sum", "bag_ngrams": 3, "bag_buckets": 64},
+    "bag-mean": {"bag": "mean", "bag_buckets": 1000, "temperature": 1.5},
+    "bag-of-tokens-members": {"bag": "sum", "bag_ngrams": 1, "num_members": 2, "dilation": 2},
+    "bag-vectors": {"bag": "mean", "bag_dim": 5, "bag_buckets": 31},
+    "bag-two-factors": {"bag": "mean", "bag_dim": 2, "bag_ngrams": 5, "bag_buckets": 300},
+    "bag-alone": {"bag": "mean", "bag_ngrams": 3, "bag_buckets": 200, "kernel_sizes": []},
+    "bag-alone-tokens": {"bag": "sum", "bag_ngrams": 1, "kernel_sizes": []},
     **{name: {"activation": name} for name in ("tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")},
 }
+# Those with features of filters.
+CONVOLUTIONS = [name for name, changes in CONFIGS.items() if changes.get("kernel_sizes", True)]
 
 
 def _instructions() -> list[str]:
@@ -81,7 +90,13 @@ def make_model(**changes: Any) -> TextCNNForSequenceClassification:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_()
-        for channel in model.textcnn.embeddings.channels:
+        if model.bag is not None:
+            if model.config.bag == "sum":
+                # Thousands of rows are added up.
+                model.bag.rows.weight *= 0.005
+            # Buckets that no text of the training had.
+            model.bag.rows.weight[-model.bag.buckets // 2 :] *= model.bag.buckets == 0
+        for channel in model.textcnn.embeddings.channels if model.textcnn.embeddings else []:
             channel.weight[PAD] = 0
     return model
 
@@ -128,13 +143,16 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
     """
     config = model.config
     network = model.textcnn.double()
+    bag = reference_bag(model, ids)
     real = [position for position, token in enumerate(ids) if token != PAD]
     ids = ids[real[0] : real[-1] + 1] if real else []
     is_token = torch.tensor([token != PAD for token in ids], dtype=torch.float64)
     pooled = []
     windows_found = False
     with torch.inference_mode():
-        vectors = network.embeddings(torch.tensor(ids, dtype=torch.long)) * is_token[:, None]
+        vectors = torch.zeros(len(ids), 1, dtype=torch.float64)
+        if network.embeddings is not None:
+            vectors = network.embeddings(torch.tensor(ids, dtype=torch.long)) * is_token[:, None]
         for convolution, width in zip(network.convolution.convs, config.kernel_sizes, strict=True):
             span = (width - 1) * config.dilation
             left, right = {"wide": (span, span), "same": (span // 2, span - span // 2), "valid": (0, 0)}[config.padding]
@@ -151,12 +169,53 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
                 pooled.append(network.convolution.activation(scores.amax(dim=1)))
             else:
                 pooled.append(torch.zeros(len(scores), dtype=torch.float64))
-        features = torch.cat(pooled)
+        features = torch.cat([torch.zeros(0, dtype=torch.float64), *pooled])
         if network.pooled_norm is not None and windows_found:
             features = network.pooled_norm(features)
         weight = model.head.weight.double() / config.num_members
-        logits = functional.linear(features, weight, model.head.bias.double())
+        logits = functional.linear(features, weight, model.head.bias.double()) + bag
         return (logits / config.temperature).numpy()
+
+
+def hash_of_id(number: int) -> int:
+    """The hash of a token id, as docs/explanation/fold.md has it."""
+    value = (number + 0x9E3779B9) % 2**32
+    value = (value ^ value >> 16) * 0x85EBCA6B % 2**32
+    value = (value ^ value >> 13) * 0xC2B2AE35 % 2**32
+    value ^= value >> 16
+    return value - 2**32 if value >= 2**31 else value
+
+
+def reference_features(config: TextCNNConfig, ids: list[int]) -> list[tuple[int, int, int]]:
+    """Row, first token and length of every feature of a bag, with Python's unlimited integers."""
+    features = []
+    for first, token in enumerate(ids):
+        value = 0
+        for last in range(first, min(first + config.bag_ngrams, len(ids))):
+            if ids[last] == PAD:
+                break
+            value = (value * 116049371 + hash_of_id(ids[last])) % 2**64
+            row = token if last == first else config.vocab_size + value % config.bag_buckets
+            features.append((row, first, last - first + 1))
+    return features
+
+
+def reference_shares(model: TextCNNForSequenceClassification, ids: list[int]) -> dict[tuple[int, int], torch.Tensor]:
+    """What the row of each feature of a bag adds to the logits [C], in float64, by its first and last token."""
+    if model.bag is None:
+        return {}
+    features = reference_features(model.config, ids)
+    divisor = len(features) if model.config.bag == "mean" else 1
+    values = model.bag.rows.weight.detach().double() / divisor
+    if model.bag.output is not None:
+        values = values @ model.bag.output.weight.detach().double().T
+    return {(first, first + length - 1): values[row] for row, first, length in features}
+
+
+def reference_bag(model: TextCNNForSequenceClassification, ids: list[int]) -> torch.Tensor:
+    """Logits [C] of a bag in float64, before the temperature; 0 for a model without one."""
+    nothing = torch.zeros(model.config.num_labels, dtype=torch.float64)
+    return sum(reference_shares(model, ids).values(), nothing)
 
 
 def write_artifact(directory: Path) -> Path:

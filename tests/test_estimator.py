@@ -49,6 +49,22 @@ def test_predict_and_score(fitted: TextCNNClassifier) -> None:
     assert fitted.explain("a lovely film").label == "good"
 
 
+@pytest.mark.parametrize("settings", [{"bag": "sum"}, {"bag": "mean", "kernel_sizes": (), "bag_dim": 3}])
+def test_a_bag(settings: dict[str, Any], tmp_path: Path) -> None:
+    classifier = small(bag_buckets=100, max_epochs=2, **settings).fit(TEXTS, LABELS)
+    assert classifier.score(TEXTS, LABELS) == 1
+    saved = textcnn.load(classifier.save(tmp_path / "saved"))
+    np.testing.assert_allclose(saved.predict_proba(TEXTS), classifier.predict_proba(TEXTS), atol=1e-6)
+    assert "a bag of 1- to 2-grams" in repr(saved)
+    # A further fit starts from the weights that there are, not from a linear model.
+    again = clone(classifier).set_params(warm_start=True, max_epochs=1)
+    again.fit(TEXTS, LABELS)
+    before = again.predict_proba(TEXTS)
+    np.testing.assert_allclose(
+        again.set_params(learning_rate=1e-9).fit(TEXTS, LABELS).predict_proba(TEXTS), before, atol=1e-4
+    )
+
+
 @pytest.mark.parametrize("wrap", [np.array, lambda x: np.array(x, object), pd.Series, tuple, iter])
 def test_containers_of_texts(fitted: TextCNNClassifier, wrap: Any) -> None:
     assert (fitted.predict(wrap(TEXTS)) == fitted.predict(TEXTS)).all()

@@ -62,6 +62,10 @@ AXES = [
     {"dilation": 2, "kernel_sizes": [2, 4], "num_filters": [5, 3]},
     {"temperature": 1.7, "activation": "elu"},
     {"problem_type": "multi_label_classification", "thresholds": {"a": 0.4}},
+    {"bag": "sum", "bag_buckets": 500, "temperature": 1.3},
+    {"bag": "mean", "bag_ngrams": 4, "bag_buckets": 97, "num_members": 2},
+    {"bag": "mean", "bag_dim": 2, "bag_buckets": 5000, "kernel_sizes": []},
+    {"bag": "sum", "bag_ngrams": 1, "kernel_sizes": [], "problem_type": "multi_label_classification"},
 ]
 KINDS = ["wordpiece", "bpe", "char", "byte"]
 
@@ -89,7 +93,14 @@ def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
         id2label={0: "a", 1: "b", 2: "c"},
         label2id={"a": 0, "b": 1, "c": 2},
     )
-    folder = save_artifact(TextCNNForSequenceClassification(config), tokenizer, tmp_path / "artifact")
+    model = TextCNNForSequenceClassification(config)
+    if model.bag is not None:
+        torch.nn.init.normal_(model.bag.rows.weight, std=0.1 if config.bag == "sum" else 2.0)
+        if model.bag.output is not None:
+            torch.nn.init.normal_(model.bag.output.weight)
+        # Buckets that no training text has.
+        model.bag.rows.weight.data[-len(model.bag.rows.weight) // 3 :] = 0
+    folder = save_artifact(model, tokenizer, tmp_path / "artifact")
     model, tokenizer = read_artifact(folder)
     multi_label = config.problem_type == "multi_label_classification"
 
@@ -120,6 +131,7 @@ def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
     labels = textcnn.load(folder).predict(TEXTS)
     if multi_label:
         thresholds = np.array([0.4, 0.5, 0.5])
+        thresholds[0] = (config.thresholds or {}).get("a", 0.5)
         for given, row in zip(labels, expected, strict=True):
             assert set(given) == {name for name, hit in zip("abc", row >= thresholds, strict=True) if hit}
     else:

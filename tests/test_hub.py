@@ -33,10 +33,14 @@ def artifact(tmp_path_factory):
         num_filters=5,
         id2label={0: "negative", 1: "positive"},
         problem_type="single_label_classification",
+        bag="sum",
+        bag_buckets=50,
     )
+    model = TextCNNForSequenceClassification(config)
+    torch.nn.init.normal_(model.bag.rows.weight)
     folder = tmp_path_factory.mktemp("hub") / "artifact"
     record = TrainingRecord(data="me/reviews", scores={"test_accuracy": 0.875}, base_model="me/vectors")
-    return save_artifact(TextCNNForSequenceClassification(config), tokenizer, folder, record)
+    return save_artifact(model, tokenizer, folder, record)
 
 
 @pytest.fixture

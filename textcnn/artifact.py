@@ -200,13 +200,11 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     ).to_yaml()
     labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    widths = ", ".join(map(str, config.kernel_sizes))
     kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
     parts = [
         f"---\n{metadata}\n---",
         f"# A TextCNN for {name}" if record.data else "# A TextCNN",
-        f"A {kind} text classifier: convolutions of widths {widths} over token embeddings, max-pooled over time "
-        f"([Kim 2014](https://arxiv.org/abs/1408.5882)), {model.num_parameters():,} parameters.",
+        f"A {kind} text classifier: {_network(config)}, {model.num_parameters():,} parameters.",
         f"Labels ({len(labels)}): {shown}.",
     ]
     if record.scores:
@@ -219,6 +217,23 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
         parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _network(config: Any) -> str:
+    """Return what a network is made of, in words."""
+    parts = []
+    if config.kernel_sizes:
+        widths = ", ".join(map(str, config.kernel_sizes))
+        parts.append(
+            f"convolutions of widths {widths} over token embeddings, max-pooled over time "
+            "([Kim 2014](https://arxiv.org/abs/1408.5882))"
+        )
+    if config.bag != "none":
+        features = f"tokens and hashed n-grams of up to {config.bag_ngrams}" if config.bag_ngrams > 1 else "tokens"
+        parts.append(
+            f"the {config.bag} of a bag of {features} ([Joulin et al. 2017](https://arxiv.org/abs/1607.01759))"
+        )
+    return " and ".join(parts)
 
 
 @contextmanager

@@ -23,9 +23,12 @@ from .runtime.text_batches import check_column
 _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
-    "embedding_dropout", "head_max_norm", "label_smoothing",
+    "embedding_dropout", "head_max_norm", "label_smoothing", "bag", "bag_ngrams", "bag_buckets", "bag_dim",
 )  # fmt: skip
-_MODULE = ("learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes")
+_MODULE = (
+    "learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes",
+    "bag_start",
+)  # fmt: skip
 _DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "max_length", "batch_size")
 
 
@@ -35,6 +38,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Args:
         kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
+        bag, bag_ngrams, bag_buckets, bag_dim, bag_start: Bag of n-grams; see Architecture and OptimizationSettings.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
         tokenizer, vocab_size, lowercase, min_frequency, max_length: The data; see TextDataModule.
         batch_size: Texts in a training batch. None: 8 to 64, by the number of texts.
@@ -94,6 +98,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         warmup: float = 0.05,
         schedule: str = "cosine",
         optimizer: str = "adamw",
+        bag: str = "none",
+        bag_ngrams: int = 2,
+        bag_buckets: int = 131_072,
+        bag_dim: int | None = None,
+        bag_start: str = "linear",
     ) -> None:
         self.kernel_sizes = kernel_sizes
         self.num_filters = num_filters
@@ -128,6 +137,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.warmup = warmup
         self.schedule = schedule
         self.optimizer = optimizer
+        self.bag = bag
+        self.bag_ngrams = bag_ngrams
+        self.bag_buckets = bag_buckets
+        self.bag_dim = bag_dim
+        self.bag_start = bag_start
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -215,8 +229,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             data.vectors = None  # these start from other vectors
         if previous is not None:
             model_before = read_artifact(previous)[0]
-            for_module["naive_bayes"] = 0.0
             network["embedding_dim"] = model_before.config.embedding_dim
+            for_module |= {"naive_bayes": 0.0, "bag_start": "zero"}
         module = ClassificationModule(**sizes(data), architecture=Architecture(**network), **for_module)
         if previous is not None:
             module.model.load_state_dict(model_before.state_dict())

@@ -11,6 +11,10 @@ from .errors import listed
 from .settings import InfoSettings, takes
 
 WEIGHTS, TABLES = "model.safetensors", "folded.safetensors"
+_OF_CONVOLUTIONS = (
+    "variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim", "activation", "padding",
+)  # fmt: skip
+_OF_BAG = ("bag", "bag_ngrams", "bag_buckets", "bag_dim")
 FILES = (WEIGHTS, TABLES, "tokenizer.json", "config.json")
 
 
@@ -103,9 +107,12 @@ def info(settings: InfoSettings) -> Info:
         return Info(str(directory), kind, config.get("problem_type"), labels, parameters, config.get("vocab_size"),
                     sizes=sizes, scores=scores, verbs=verbs)  # fmt: skip
     tables = _header(directory / TABLES)
-    entries = (tables or {}).get("table") or (tables or {}).get("vectors")
+    kinds = [(tables or {}).get(name) for name in ("table", "vectors", "bag_table")]
+    entries = next((entry for entry in kinds if entry), None)
     kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
-    keys = ("variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim", "activation", "padding")
+    keys = () if not config.get("kernel_sizes", True) else _OF_CONVOLUTIONS
+    if config.get("bag", "none") != "none":
+        keys += _OF_BAG
     return Info(
         str(directory),
         "TextCNN",
@@ -113,7 +120,7 @@ def info(settings: InfoSettings) -> Info:
         labels,
         parameters,
         config.get("vocab_size"),
-        {key: config[key] for key in keys if key in config},
+        {key: config[key] for key in keys if config.get(key) is not None},
         kind_of_tables,
         sizes,
         scores,
@@ -126,7 +133,7 @@ def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[st
     """The verbs that take a TextCNN."""
     verbs = ["evaluate", "score", "calibrate"]
     if not config.get("pooled_norm"):
-        verbs += ["explain", "inspect"]
+        verbs += ["explain", *(["inspect"] if config.get("kernel_sizes", True) else [])]
         if tables != "int8":
             verbs.append("certify")
     return [*verbs, "fold", "export", "distill"] if trained else verbs

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .runtime.classifier import TextClassifier
-from .runtime.decisions import Array, count_fired
+from .runtime.decisions import Array, check_fired, count_fired
 
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
@@ -54,11 +54,7 @@ class TorchClassifier(TextClassifier):
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
         config = self.model.config
-        if config.pooled_norm:
-            raise ValueError(
-                "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
-                "pooled_norm False; use the score 'probability' or 'energy'"
-            )
+        check_fired(config.to_dict())
         import torch
 
         logits, fired = self._logits(texts), np.zeros(len(texts), dtype=np.int64)

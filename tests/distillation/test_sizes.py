@@ -117,6 +117,21 @@ def test_the_smallest_student_fits_its_own_budget(fixed: dict[str, Any]) -> None
     assert not students(least * 0.9, LABELS, 13, fixed)
 
 
+def test_a_bag_takes_a_row_for_each_token_and_bucket() -> None:
+    plain = StudentSize((2, 3), 32, 5_000)
+    bag = StudentSize((2, 3), 32, 5_000, bag="sum", bag_buckets=2_000)
+    extra = bag.bytes(LABELS, 0) - plain.bytes(LABELS, 0)
+    assert extra >= 7_000 * len(LABELS)
+    assert extra < 7_000 * len(LABELS) + 1_000
+    # Vectors narrower than the classes are kept as they are.
+    labels = [f"class {i}" for i in range(50)]
+    narrow = StudentSize((2,), 16, 5_000, bag="mean", bag_buckets=2_000, bag_dim=8)
+    assert narrow.bag_row(50) == 8
+    assert narrow.bag_row(3) == 3
+    assert narrow.architecture()["bag_dim"] == 8
+    assert narrow.bytes(labels, 0) > StudentSize((2,), 16, 5_000).bytes(labels, 0) + 8 * 7_000 + 4 * 8 * 50
+
+
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """1,500 texts with more distinct words than any student here knows, of 60 labels."""
@@ -137,6 +152,8 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (150_000, {}),
         (400_000, {}),
         (400_000, {"tokenizer": "bpe", "num_filters": 48, "kernel_sizes": [3], "embedding_dim": 120}),
+        (700_000, {"bag": "sum", "bag_buckets": 2_000}),
+        (400_000, {"bag": "mean", "bag_buckets": 3_000, "bag_dim": 16, "kernel_sizes": []}),
         (300_000, {"num_filters": [64, 8], "kernel_sizes": [2, 1], "pooled_norm": True}),
     ],
 )

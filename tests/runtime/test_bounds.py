@@ -67,7 +67,8 @@ def test_no_attack_beats_the_bound(name: str) -> None:
                 every = np.array(list(itertools.product(TOKENS, TOKENS)))
                 attacks.append(float(margins(model, every, label).min()))
             assert min(attacks) >= least
-            if k == 1 and least < 0:
+            # What a bag loses is bounded apart from what convolutions lose.
+            if k == 1 and least < 0 and model.tables.bag is None:
                 # Every token at every position was tried, by the attack and by the bound.
                 assert least == pytest.approx(attacks[0], abs=2e-2, rel=5e-3)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, make_model, reference_logits, word_tokenizer
+from folded_models import CONFIGS, CONVOLUTIONS, make_model, reference_logits, word_tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from textcnn.folding.fold import fold
@@ -33,7 +33,7 @@ def test_scores_are_torchs() -> None:
         confidence("enrgy", logits)
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if "pooled-norm" not in name])
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if "pooled-norm" not in name])
 def test_filters_that_fire_are_those_with_a_sum_above_zero(name: str) -> None:
     changes = CONFIGS[name]
     model = make_model(**changes)
@@ -51,6 +51,8 @@ def test_filters_that_fire_are_those_with_a_sum_above_zero(name: str) -> None:
 def test_where_norms_hide_what_fired() -> None:
     with pytest.raises(ValueError, match="pooled_norm"):
         fold(make_model(pooled_norm=True), word_tokenizer()).confidence(["w3"], "fired")
+    with pytest.raises(ValueError, match="no convolutions"):
+        fold(make_model(bag="sum", kernel_sizes=[]), word_tokenizer()).confidence(["w3"], "fired")
 
 
 def test_predict_abstains_below_the_threshold() -> None:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from folded_models import CONFIGS, dense_weight, make_model, reference_logits, word_tokenizer, write_artifact
+from folded_models import (
+    CONFIGS,
+    CONVOLUTIONS,
+    dense_weight,
+    make_model,
+    reference_logits,
+    reference_shares,
+    word_tokenizer,
+    write_artifact,
+)
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
@@ -74,7 +84,7 @@ def test_bias_and_weights_are_the_logit(name: str) -> None:
         assert folded.explain(text).label == folded.predict([text])[0] or folded.multi_label
 
 
-@pytest.mark.parametrize("name", [*EXACT])
+@pytest.mark.parametrize("name", [name for name in EXACT if name in CONVOLUTIONS])
 def test_each_filter_is_explained_by_its_winning_window(name: str) -> None:
     model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
     folded = fold(model, tokenizer)
@@ -85,7 +95,11 @@ def test_each_filter_is_explained_by_its_winning_window(name: str) -> None:
         filters = windows_of(model, encoding.ids)
         why = folded.explain(text, folded.labels[1])
         seen = {}
+        of_bag = reference_shares(model, encoding.ids)
         for ngram in why.contributions:
+            if not ngram.filters:
+                assert model.bag is not None
+                continue
             without = why.logit
             for f in ngram.filters:
                 seen[f] = ngram
@@ -104,6 +118,7 @@ def test_each_filter_is_explained_by_its_winning_window(name: str) -> None:
                 after = np.delete(values, best)
                 now, then = (float(activate(torch.tensor(v.max()))) if len(v) else 0.0 for v in (values, after))
                 without += head[1, f] * (then - now)
+            without -= float(of_bag.get((first, last), (0, 0))[1]) / model.config.temperature
             assert ngram.without == pytest.approx(without, rel=1e-4, abs=1e-3)
         for f, (_, values) in enumerate(filters):
             value = float(activate(torch.tensor(values.max()))) if len(values) else 0.0
@@ -205,6 +220,29 @@ def test_a_negative_number_of_ngrams_is_refused(
     assert not (tmp_path / "why.html").exists()
     main(["explain", str(artifact), TEXTS[4], "--top", "0"])
     assert "0.000 of these" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in EXACT if "bag" in name])
+def test_a_bag_adds_the_row_of_each_ngram_to_its_weight(name: str) -> None:
+    model, tokenizer = make_model(**CONFIGS[name]), word_tokenizer()
+    folded = fold(model, tokenizer)
+    bag, rows = model.bag, model.bag.rows.weight.detach().clone()
+    with torch.no_grad():
+        bag.rows.weight.zero_()
+    alone = fold(model, tokenizer)
+    with torch.no_grad():
+        bag.rows.weight.copy_(rows)
+    for text in [*TEXTS, *PADDED]:
+        encoding = tokenizer.encode(text)
+        label = folded.labels[2]
+        wanted = Counter({(n.start, n.end): n.weight for n in alone.explain(text, label).contributions})
+        for (first, last), values in reference_shares(model, encoding.ids).items():
+            place = (encoding.offsets[first][0], encoding.offsets[last][1])
+            wanted[place] += float(values[2]) / model.config.temperature
+        found = Counter()
+        for ngram in folded.explain(text, label).contributions:
+            found[ngram.start, ngram.end] += ngram.weight
+        assert all(found[place] == pytest.approx(wanted[place], abs=1e-5) for place in found | wanted)
 
 
 @pytest.mark.parametrize("name", [*EXACT])

@@ -10,6 +10,7 @@ import pytest
 import torch
 from folded_models import (
     CONFIGS,
+    CONVOLUTIONS,
     INSTRUCTIONS,
     VOCAB_SIZE,
     flat,
@@ -52,7 +53,7 @@ def test_the_model_itself_gives_the_same_logits(name: str) -> None:
     assert_allclose(fold(model).logits_of_ids(*flat(texts)), wanted, rtol=1e-5, atol=4e-4)
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name not in ("pooled-norm", "pooled-norm-valid")])
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if "pooled-norm" not in name])
 def test_int8_features_are_within_half_a_step_a_row(name: str) -> None:
     # Each of a window's W terms is off by at most half a step, and a maximum by no more than its terms.
     # The activations that are not covered by a slope of at most 1 do not exist.
@@ -123,7 +124,7 @@ def test_every_set_of_instructions_gives_the_same_bytes(name: str, int8: bool) -
 
 
 @pytest.mark.parametrize("int8", [False, True])
-@pytest.mark.parametrize("name", [name for name in CONFIGS if "pooled-norm" not in name])
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if "pooled-norm" not in name])
 def test_texts_around_the_ends_of_buffers_have_the_features_of_their_best_windows(name: str, int8: bool) -> None:
     model = make_model(**CONFIGS[name])
     folded = fold(model, int8=int8)

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "bag_of_ids.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "kernels.hpp"
@@ -112,7 +113,13 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   std::memcpy(rows.data(), ids.data, rows.size() * sizeof(int32_t));
   spec.row_of_id = rows.data();
 
-  if (tensors.has("vectors")) {
+  if (spec.widths == 0) {
+    // Rows only tell tokens from padding.
+    spec.rows = *std::max_element(rows.begin(), rows.end()) + 2;
+    made_table_.resize(1);
+    spec.table = made_table_.data();
+    spec.is_int8 = 1;
+  } else if (tensors.has("vectors")) {
     const Tensor &vectors = tensors.get("vectors", "I8", 2), &weights = tensors.get("filters", "F16", 2);
     if (vectors.shape[1] != weights.shape[0]) fail("folded.safetensors: vectors and filters do not fit; fold the model again");
     spec.rows = vectors.shape[0];
@@ -146,10 +153,49 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   head_bias_ = divided(bias);
   spec.head_weight = head_weight_.data();
   spec.head_bias = head_bias_.data();
+  read_bag(config, tensors, rows, temperature);
+  spec.bag = bag_.get();
   tables_ = std::make_unique<Tables>(spec);
   if (tokenizer_->vocab_size() > spec.vocab_size)
     fail("tokenizer.json: got " + text_of(tokenizer_->vocab_size()) + " tokens; expected at most the model's " +
          text_of(spec.vocab_size) + "; use the one that was saved with the model");
+}
+
+void Model::read_bag(const Json& config, const SafeTensors& tensors, const std::vector<int32_t>& row_of_id, double temperature) {
+  const std::string pooling = config["bag"].text_or("none");
+  if (pooling == "none") return;
+  textcnn_bag_spec spec{};
+  spec.pooling = number_of(pooling, {"sum", "mean"}, "bag");
+  spec.ngrams = config["bag_ngrams"].integer_or(1);
+  spec.buckets = spec.ngrams > 1 ? config["bag_buckets"].integer_or(0) : 0;
+  spec.classes = static_cast<int64_t>(labels_.size());
+  spec.multiplier = 1 / temperature;
+  spec.is_int8 = tensors.type("bag_table") == "I8";
+  const Tensor& table = tensors.get("bag_table", spec.is_int8 ? "I8" : "F32", 2);
+  spec.rows = table.shape[0];
+  spec.columns = table.shape[1];
+  spec.table = table.data;
+  const auto floats = [&](const char* name, size_t dimensions, int64_t count) {
+    const Tensor& tensor = tensors.get(name, "F32", dimensions);
+    if (tensor.count() != count) fail(std::string("folded.safetensors: tensor ") + name + " has another size than the bag; fold the model again");
+    return copies_.emplace_back(floats_of(tensor)).data();
+  };
+  if (!spec.is_int8 && reinterpret_cast<uintptr_t>(table.data) % sizeof(float) != 0)
+    spec.table = copies_.emplace_back(floats_of(table)).data();
+  if (spec.is_int8) spec.scale = floats("bag_scale", 1, spec.columns);
+  if (tensors.has("bag_output")) spec.output = floats("bag_output", 2, spec.classes * spec.columns);
+  std::vector<int32_t> row_of_bucket;
+  if (tensors.has("bag_row_of_bucket")) {
+    const Tensor& rows = tensors.get("bag_row_of_bucket", "I32", 1);
+    if (rows.count() != spec.buckets) fail("folded.safetensors: bag_row_of_bucket has another size than bag_buckets; fold the model again");
+    row_of_bucket.resize(static_cast<size_t>(rows.count()));
+    if (!row_of_bucket.empty()) std::memcpy(row_of_bucket.data(), rows.data, row_of_bucket.size() * sizeof(int32_t));
+    spec.row_of_bucket = row_of_bucket.data();
+    spec.first_bucket_row = *std::max_element(row_of_id.begin(), row_of_id.end()) + 1;
+  } else {
+    spec.first_bucket_row = spec.rows - spec.buckets;
+  }
+  bag_ = std::make_unique<textcnn_bag>(spec);
 }
 
 std::unique_ptr<textcnn_model> Model::open(const std::string& directory) {
@@ -166,10 +212,15 @@ int64_t Model::classify(std::string_view text, float* probabilities) const {
   const auto pooling = tables_->pooling();
   std::vector<float> features(static_cast<size_t>(tables_->features));
   pooling->begin();
-  tokenizer_->encode_pieces(text, *workspace, workspace->ids,
-                            [&](const Ids& piece) { pooling->push(piece.values.data(), piece.count); });
+  BagOfIds bag(*tables_);
+  bag.begin();
+  tokenizer_->encode_pieces(text, *workspace, workspace->ids, [&](const Ids& piece) {
+    pooling->push(piece.values.data(), piece.count);
+    bag.push(piece.values.data(), piece.count);
+  });
   pooling->finish(features.data());
   kernels().apply_head(*tables_, features.data(), probabilities);
+  bag.finish(probabilities);
   const auto count = static_cast<int64_t>(labels_.size());
   const int64_t best = std::max_element(probabilities, probabilities + count) - probabilities;
   if (multi_label_) {

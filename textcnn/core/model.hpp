@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bag.hpp"
+#include "json.hpp"
 #include "safetensors.hpp"
 #include "tables.hpp"
 #include "tokenizer.hpp"
@@ -30,6 +32,8 @@ class Model {
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
+  void read_bag(const Json& config, const SafeTensors& tensors, const std::vector<int32_t>& row_of_id, double temperature);
+
   std::unique_ptr<FileBytes> file_;
   std::vector<std::string> labels_;
   bool multi_label_ = false;
@@ -37,6 +41,7 @@ class Model {
   std::deque<std::vector<float>> copies_;
   std::vector<int8_t> made_table_;              // of factors
   std::vector<int64_t> kernel_sizes_, num_filters_;
+  std::unique_ptr<textcnn_bag> bag_;
   std::unique_ptr<Tables> tables_;
   std::unique_ptr<Tokenizer> tokenizer_;
 };

@@ -140,6 +140,14 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         """
         return self._in_memory("naive_bayes: ").token_counts(self.tokenizer, self.vocab_size)
 
+    def encoded_train(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the token ids of the train texts one after the other, lengths [N], and targets [N] or [N, C].
+
+        Raises:
+            DataError: the data is a stream.
+        """
+        return self._in_memory("bag_start: ").encoded_train(self.tokenizer)
+
     def _in_memory(self, option: str = "") -> InMemoryData:
         if isinstance(self._data, StreamedData):
             raise DataError(

@@ -257,6 +257,12 @@ class InMemoryData:
             columns.append(np.bincount(ids, minlength=vocab_size))
         return np.stack(columns, axis=1)
 
+    def encoded_train(self, tokenizer: PreTrainedTokenizerFast) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return ids of the train texts one after the other, lengths [N], and targets [N] or [N, C]."""
+        split = self.splits["train"]
+        ids, lengths = self.encode("train", tokenizer).gather(split.rows)
+        return ids, lengths, split.targets.batch(split.rows, len(self.labels))
+
     def loader(
         self, role: str, tokenizer: PreTrainedTokenizerFast, collator: TextCollator
     ) -> DataLoader[dict[str, Tensor]] | None:

@@ -47,7 +47,7 @@ class Outcome:
         probabilities: Probabilities [N, C].
         predicted: Class ids [N], NOTHING where the model abstains, or zeros and ones [N, C].
         forced: The same without abstention.
-        fired: Numbers of filters that fired [N], or None where a norm hides them.
+        fired: Numbers of filters that fired [N], or None where a norm hides them or there is none.
         model: The model, for explanations.
     """
 
@@ -85,7 +85,9 @@ class Outcome:
 
 def ask(classifier: TextClassifier, rows: Labelled) -> Outcome:
     """Return the answers of a model to labelled rows; shows progress in a terminal."""
-    logits, fired = answers_of(classifier, rows.texts, not getattr(classifier, "config", {}).get("pooled_norm"))
+    config = getattr(classifier, "config", {})
+    counts_fired = not config.get("pooled_norm") and bool(config.get("kernel_sizes", True))
+    logits, fired = answers_of(classifier, rows.texts, counts_fired)
     answers = classifier.answer_of(logits, fired)
     thresholds = {classifier.labels.index(name): value for name, value in classifier.thresholds.items()}
     ids = decide(answers.probabilities, thresholds, classifier.multi_label)

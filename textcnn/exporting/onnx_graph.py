@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..model import TextCNNConfig
 from ..model.ngram_max import window_padding
+from .onnx_bag import bag_logits
 
 OPSET = 18
 IR_VERSION = 9
@@ -107,6 +108,28 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
     config: TextCNNConfig = model.config
     graph = _Graph(int8)
     ids, real, length = _start_at_first_token(graph, config.pad_token_id)
+    bias = graph.weight("head.bias", _array(model.head.bias) / np.float32(config.temperature))
+    logits = bias
+    if config.kernel_sizes:
+        pooled = _features(graph, model, ids, real, length)
+        weight = graph.filters("head.weight", _array(model.head.mean_weight) / np.float32(config.temperature))
+        logits = graph.add("Gemm", pooled, weight, bias, transB=1, name="logits" if model.bag is None else None)
+    if model.bag is not None:
+        graph.add("Add", bag_logits(graph, config, model.bag, ids, real), logits, name="logits")
+    sizes = ["batch", "length"]
+    inputs = [helper.make_tensor_value_info(name, _INT64, sizes) for name in ("input_ids", "attention_mask")]
+    outputs = [helper.make_tensor_value_info("logits", _FLOAT, ["batch", config.num_labels])]
+    return helper.make_model(
+        helper.make_graph(graph.nodes, "textcnn", inputs, outputs, graph.weights),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="textcnn",
+    )
+
+
+def _features(graph: _Graph, model: Any, ids: str, real: str, length: str) -> str:
+    """Pooled features [B, F] of the convolutions."""
+    config: TextCNNConfig = model.config
     vectors = _vectors(graph, model.textcnn.embeddings, ids, real)
     mask = graph.add("Unsqueeze", graph.add("Cast", real, to=_FLOAT), graph.constant([1]))
     features, found = [], []
@@ -121,18 +144,7 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
         windows = graph.add("Sum", *(graph.add("Cast", exists, to=_FLOAT) for exists in found))
         zero = graph.constant(0, np.float32)
         pooled = graph.add("Where", graph.add("Greater", windows, zero), normed, zero)
-    weight = graph.filters("head.weight", _array(model.head.mean_weight) / np.float32(config.temperature))
-    bias = graph.weight("head.bias", _array(model.head.bias) / np.float32(config.temperature))
-    graph.add("Gemm", pooled, weight, bias, transB=1, name="logits")
-    sizes = ["batch", "length"]
-    inputs = [helper.make_tensor_value_info(name, _INT64, sizes) for name in ("input_ids", "attention_mask")]
-    outputs = [helper.make_tensor_value_info("logits", _FLOAT, ["batch", config.num_labels])]
-    return helper.make_model(
-        helper.make_graph(graph.nodes, "textcnn", inputs, outputs, graph.weights),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-        ir_version=IR_VERSION,
-        producer_name="textcnn",
-    )
+    return pooled
 
 
 def _start_at_first_token(graph: _Graph, pad: int) -> tuple[str, str, str]:

@@ -21,6 +21,7 @@ from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
+from .bag import fold_bag, prune_bag, quantize_bag, trim_bag
 from .quantize import factor, largest_sums, measure_error, quantize
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def fold(
     if texts is not None:
         check_column(texts)
         texts = list(texts)
+    if factored and not config["kernel_sizes"]:
+        raise ValueError("factored: got a model without convolutions; expected some, whose tables have factors")
     tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
     vectors, weights = _factors(model, config) if factored else (None, None)
@@ -77,6 +80,11 @@ def fold(
             raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
         rows, metadata["trim"] = _trim(tensors, config, tokenizer_json, texts)
         vectors = None if vectors is None else vectors[rows]
+        if "bag_table" in tensors:
+            tensors = trim_bag(tensors, rows[:-1], int(config["vocab_size"]))
+    buckets = 0 if model.bag is None else model.bag.buckets
+    if not int8:
+        tensors = prune_bag(tensors, buckets) if buckets else tensors
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
@@ -87,6 +95,9 @@ def fold(
         tensors = quantize(tensors, config, largest)
     else:
         tensors = factor(tensors, config, vectors, weights, largest)
+    if "bag_table" in tensors:
+        tensors = quantize_bag(tensors)
+        tensors = prune_bag(tensors, buckets) if buckets else tensors
     rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
@@ -101,14 +112,14 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
     vocab_size = int(config["vocab_size"])
     convolutions = list(network.convolution.convs)
     members = int(config.get("num_members", 1))
+    # The last row is the zero vector: what lies around a text, and padding inside it.
+    table = np.zeros((vocab_size + 1, layout.columns), dtype=np.float32)
     with _evaluating(model):
-        device = convolutions[0].weight.device
+        device = model.head.bias.device
         # A member's filters read its own vectors: one matrix product for each member.
         terms = [list(_terms(convolutions, layout, member, members)) for member in range(members)]
-        weights = [torch.cat([weight for _, weight in own], dim=1) for own in terms]
-        # The last row is the zero vector: what lies around a text, and padding inside it.
-        table = np.zeros((vocab_size + 1, layout.columns), dtype=np.float32)
-        for begin in range(0, vocab_size, _ROWS_AT_A_TIME):
+        weights = [torch.cat([weight for _, weight in own], dim=1) for own in terms if own]
+        for begin in range(0, vocab_size if weights else 0, _ROWS_AT_A_TIME):
             end = min(begin + _ROWS_AT_A_TIME, vocab_size)
             vectors = network.embeddings(torch.arange(begin, end, device=device)).float()
             for own, weight, read in zip(terms, weights, vectors.chunk(members, dim=1), strict=True):
@@ -122,13 +133,15 @@ def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]
         "table": table,
         "row_of_id": row_of_id,
         "scale": np.ones(layout.features, dtype=np.float32),
-        "bias": np.concatenate([_array(convolution.bias) for convolution in convolutions]),
+        "bias": np.concatenate([np.zeros(0, np.float32), *(_array(convolution.bias) for convolution in convolutions)]),
         "head_weight": _array(model.head.mean_weight),
         "head_bias": _array(model.head.bias),
     }
     if network.pooled_norm is not None:
         tensors["norm_weight"] = _array(network.pooled_norm.weight)
         tensors["norm_bias"] = _array(network.pooled_norm.bias)
+    if model.bag is not None:
+        tensors |= fold_bag(model.bag)
     return tensors
 
 

@@ -13,11 +13,14 @@ VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
 # Monotone functions only: they commute with the max over time, which is what lets a trained model fold into tables.
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
+LONGEST_NGRAM = 64
+BAGS = ("none", "sum", "mean")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
 Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
+Pooling = Literal["none", "sum", "mean"]
 
 
 @dataclass(kw_only=True)
@@ -31,7 +34,7 @@ class Architecture:
         embedding_dim: Size of a token's vector; None takes that of the initial vectors, or 300.
         variant: Kim's four: random (no initial vectors), static (vectors kept as they are), non-static
             (vectors trained on), multichannel (one channel of each, side by side).
-        kernel_sizes: Widths of the convolutions, in tokens.
+        kernel_sizes: Widths of the convolutions, in tokens; an empty list beside a bag leaves convolutions out.
         num_filters: Filters of each width: one number for all, or one for each width.
         num_members: Networks of this architecture side by side, whose logits are averaged. Each has its own token
             vectors, filters and head and learns from its own loss (Lakshminarayanan et al. 2017,
@@ -51,6 +54,11 @@ class Architecture:
         class_weights: Weight of each class in the loss, in the order of the labels (multi-label: of its
             positives); None weighs all alike.
         label_smoothing: Share of the target spread evenly over the classes.
+        bag: A bag of tokens and hashed n-grams whose logits are added to those of the convolutions (Joulin et al. 2017,
+            https://arxiv.org/abs/1607.01759): sum or mean of their rows, or none. All members share it.
+        bag_ngrams: Longest n-gram of the bag, in tokens; 1 for tokens alone.
+        bag_buckets: Rows that n-grams of two and more tokens share by their hash.
+        bag_dim: Size of the vectors of which the bag makes logits, as fastText does; None for logits in each row.
     """
 
     embedding_dim: int | None = None
@@ -70,14 +78,22 @@ class Architecture:
     head_max_norm: float | None = None
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
+    bag: Pooling = "none"
+    bag_ngrams: int = 2
+    bag_buckets: int = 1 << 17
+    bag_dim: int | None = None
 
     def check(self) -> None:
         """Raises ValueError, in one line, at the first field that no network can be built from."""
         _one_of("variant", self.variant, VARIANTS)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
-        if not self.kernel_sizes:
-            raise ValueError("kernel_sizes: got an empty list; expected at least one width, such as [3, 4, 5]")
+        _one_of("bag", self.bag, BAGS)
+        if not self.kernel_sizes and self.bag == "none":
+            raise ValueError(
+                "kernel_sizes: got an empty list; expected at least one width, such as [3, 4, 5]; "
+                "set bag to sum or mean for a model without convolutions"
+            )
         for width in self.kernel_sizes:
             _at_least_one("kernel_sizes", width)
         filters = self.num_filters if isinstance(self.num_filters, list) else [self.num_filters]
@@ -88,6 +104,7 @@ class Architecture:
                 f"num_filters: got {len(self.num_filters)} numbers for {len(self.kernel_sizes)} kernel sizes; "
                 "expected one number, or one for each kernel size"
             )
+        self._check_bag()
         _at_least_one("num_members", self.num_members)
         if self.num_members > 1 and (self.embedding_norm or self.pooled_norm):
             norm = "embedding_norm" if self.embedding_norm else "pooled_norm"
@@ -105,6 +122,24 @@ class Architecture:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
         if self.head_max_norm is not None and self.head_max_norm <= 0:
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
+
+    def _check_bag(self) -> None:
+        _at_least_one("bag_ngrams", self.bag_ngrams)
+        if self.bag_ngrams > LONGEST_NGRAM:
+            raise ValueError(f"bag_ngrams: got {self.bag_ngrams}; expected at most {LONGEST_NGRAM}")
+        _at_least_one("bag_buckets", self.bag_buckets)
+        if self.bag_buckets >= 1 << 30:
+            raise ValueError(f"bag_buckets: got {self.bag_buckets}; expected less than {1 << 30}")
+        if self.bag_dim is not None:
+            _at_least_one("bag_dim", self.bag_dim)
+        if self.kernel_sizes or self.bag == "none":
+            return
+        for name, without in (("pooled_norm", False), ("embedding_norm", False), ("num_members", 1)):
+            value = getattr(self, name)
+            if value != without:
+                raise ValueError(
+                    f"{name}: got {value} without convolutions; expected {without}; give kernel_sizes, or leave it out"
+                )
 
 
 class TextCNNConfig(Architecture, PreTrainedConfig):

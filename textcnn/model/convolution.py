@@ -51,6 +51,9 @@ class ParallelConv(nn.Module):
 
         `winners` holds the number of the window that each feature comes from, -1 where there is none.
         """
+        if not self.convs:
+            texts = len(offsets) - 1
+            return vectors.new_zeros(texts, 0), offsets.new_zeros(texts, 0)
         weights = [conv.weight.chunk(self.num_members) for conv in self.convs]
         biases = [conv.bias.chunk(self.num_members) for conv in self.convs]
         members = [

@@ -29,6 +29,13 @@ class LinearHead(nn.Linear):
         super().__init__(sum(filters), out_features)
         self.filters, self.max_norm, self.num_members = filters, max_norm, num_members
 
+    def reset_parameters(self) -> None:
+        """As in nn.Linear; a head without features has no weight to draw."""
+        if self.in_features:
+            super().reset_parameters()
+        else:
+            nn.init.zeros_(self.bias)
+
     @property
     def mean_weight(self) -> Tensor:
         """[C, F] weights of the mean of the members' logits."""
@@ -40,6 +47,8 @@ class LinearHead(nn.Linear):
 
     def of_members(self, features: Tensor) -> Tensor:
         """Logits of each member: [B, F] -> [M, B, C]."""
+        if not self.in_features:
+            return self.bias.expand(self.num_members, len(features), -1)
         if self.training and self.max_norm is not None:
             self._shrink(self.max_norm)
         return torch.baddbmm(self.bias, self._by_member(features), self._by_member(self.weight).mT)

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
+from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .convolution import ParallelConv
 from .embedding import TokenEmbedding
@@ -52,7 +53,8 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         loaded = super().from_pretrained(*arguments, **options)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         # Weights are loaded as new parameters, all of them trainable.
-        model.base_model.embeddings.freeze_static()
+        if model.base_model.embeddings is not None:
+            model.base_model.embeddings.freeze_static()
         return loaded
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **options: Any) -> None:
@@ -62,11 +64,24 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         self.config.auto_map = {**auto_map, "AutoModel": f"modeling.{TextCNNModel.__name__}"}
         super().save_pretrained(save_directory, **options)
 
+    def _mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        """[B, T] True at tokens."""
+        if attention_mask is not None:
+            return attention_mask.bool()
+        if input_ids is not None:
+            return input_ids != self.config.pad_token_id
+        assert inputs_embeds is not None
+        return torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
+
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         # transformers would draw every weight from N(0, 0.02), which is far too small for vectors that are
         # not followed by a layer norm.
-        if isinstance(module, nn.Embedding):
+        if isinstance(module, BagRows):
+            init.uniform_(module.weight, -module.bound, module.bound)
+        elif isinstance(module, BagOutput):
+            init.zeros_(module.weight)
+        elif isinstance(module, nn.Embedding):
             # The flag says that the weight came from a checkpoint; it is lost on the slice, so look first.
             loaded = getattr(module.weight, "_is_hf_initialized", False)
             init.uniform_(module.weight, -0.25, 0.25)
@@ -92,20 +107,26 @@ class TextCNNModel(TextCNNPreTrainedModel):
     """
 
     # A saved classifier opens as a bare encoder without complaint.
-    _keys_to_ignore_on_load_unexpected = (r"^head\.",)
+    _keys_to_ignore_on_load_unexpected = (r"^head\.", r"^bag\.")
 
     def __init__(self, config: TextCNNConfig) -> None:
         super().__init__(config)
-        self.embeddings = TokenEmbedding(config)
-        self.convolution = ParallelConv(config, self.embeddings.output_dim)
+        # Without convolutions nothing reads token vectors.
+        self.embeddings = TokenEmbedding(config) if config.kernel_sizes else None
+        self.convolution = ParallelConv(config, self.embeddings.output_dim if self.embeddings is not None else 0)
         self.pooled_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.pooled_norm else None
         self.post_init()
 
-    def get_input_embeddings(self) -> nn.Module:
-        """The embedding that training changes; the only one unless the variant is multichannel."""
-        return self.embeddings.channels[-1]
+    def get_input_embeddings(self) -> nn.Module | None:
+        """The embedding that training changes; the only one unless the variant is multichannel.
+
+        None for a model without convolutions, which has no token vectors.
+        """
+        return None if self.embeddings is None else self.embeddings.channels[-1]
 
     def set_input_embeddings(self, value: nn.Module) -> None:
+        if self.embeddings is None:
+            raise ValueError("embeddings: got some for a model without convolutions; expected kernel_sizes")
         self.embeddings.channels[-1] = value
 
     def forward(
@@ -131,16 +152,10 @@ class TextCNNModel(TextCNNPreTrainedModel):
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
-        if attention_mask is not None:
-            mask = attention_mask.bool()
+        inside, holes, offsets = _text_extents(self._mask(input_ids, attention_mask, inputs_embeds))
+        if self.embeddings is None:
+            vectors, index, holes = torch.zeros(0, 0, device=inside.device), offsets.new_zeros(0), None
         elif input_ids is not None:
-            mask = input_ids != self.config.pad_token_id
-        else:
-            assert inputs_embeds is not None
-            mask = torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
-
-        inside, holes, offsets = _text_extents(mask)
-        if input_ids is not None:
             # `long`: an empty list becomes a float tensor, and pipelines send one for an empty text.
             distinct, index = input_ids[inside].long().unique(return_inverse=True)
             vectors = self.embeddings(distinct)
@@ -173,6 +188,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
         self.head = LinearHead(config.filters, config.num_labels, config.head_max_norm, config.num_members)
+        self.bag = None if config.bag == "none" else HashedBag(config)
         self.post_init()
 
     def forward(
@@ -193,15 +209,51 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             return_dict: False returns a tuple.
         """
         features = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds).pooler_output
-        members = self.member_logits(features)
+        members = self.member_logits(features, self.bag_logits(input_ids, attention_mask))
         logits = members.mean(dim=0)
         loss = None if labels is None else torch.stack([self.loss(member, labels) for member in members]).mean()
         output = SequenceClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
 
-    def member_logits(self, features: Tensor) -> Tensor:
-        """Logits of each member, [M, B, C], divided by the temperature, from the encoder's features [B, F]."""
-        return self.head.of_members(self.dropout(features)) / self.config.temperature
+    def member_logits(self, features: Tensor, bag: Tensor | None = None) -> Tensor:
+        """Logits of each member, [M, B, C], divided by the temperature.
+
+        Args:
+            features: [B, F] of the encoder.
+            bag: [B, C] of `bag_logits`, which all members add; None for a model without a bag.
+        """
+        logits = self.head.of_members(self.dropout(features))
+        return (logits if bag is None else logits + bag) / self.config.temperature
+
+    def bag_logits(self, input_ids: Tensor | None, attention_mask: Tensor | None = None) -> Tensor | None:
+        """Logits [B, C] of the bag, before the temperature; None for a model without one.
+
+        Raises:
+            ValueError: there are no token ids, of which the bag is made.
+        """
+        if self.bag is None:
+            return None
+        return self.bag(*self._bag_tokens(input_ids, attention_mask))
+
+    def bag_rows(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        """Rows of the bag that a batch reads, one for each of its features.
+
+        Raises:
+            ValueError: the model has no bag.
+        """
+        if self.bag is None:
+            raise ValueError("bag_rows: got a model without a bag; expected bag 'sum' or 'mean'")
+        rows: Tensor = self.bag.features(*self._bag_tokens(input_ids, attention_mask))[0]
+        return rows
+
+    def _bag_tokens(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """The tokens of a batch one text after the other: ids [N], holes [N] or None, offsets [B + 1]."""
+        if input_ids is None:
+            raise ValueError("inputs_embeds: got vectors; expected input_ids, as the bag of this model reads token ids")
+        inside, holes, offsets = _text_extents(self._mask(input_ids, attention_mask, None))
+        return input_ids[inside].long(), holes, offsets
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Mean loss of logits [B, C]: cross-entropy, or binary cross-entropy when the problem is multi-label."""

@@ -202,6 +202,8 @@ def _summary(config: Mapping[str, Any]) -> list[str]:
     widths, filters = config.get("kernel_sizes"), config.get("num_filters")
     if widths and filters:
         parts.append(f"{len(widths)} width{'s' * (len(widths) != 1)} x {filters} filters")
+    if config.get("bag", "none") != "none":
+        parts.append(f"a bag of 1- to {config['bag_ngrams']}-grams" if config["bag_ngrams"] > 1 else "a bag of tokens")
     return parts
 
 

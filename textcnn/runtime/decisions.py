@@ -81,6 +81,18 @@ def count_fired(features: Array, activation: str) -> NDArray[np.int64]:
     return (features > np.float32(at_zero)).sum(axis=1, dtype=np.int64)
 
 
+def check_fired(config: Mapping[str, Any]) -> None:
+    """Raise ValueError where a model cannot say how many of its filters fired."""
+    instead = "use the score 'probability' or 'energy'"
+    if config.get("pooled_norm"):
+        raise ValueError(
+            "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
+            f"pooled_norm False; {instead}"
+        )
+    if not config.get("kernel_sizes", True):
+        raise ValueError(f"score 'fired': this model has no convolutions, whose filters would fire; {instead}")
+
+
 def decide(probabilities: Array, thresholds: Mapping[int, float], multi_label: bool) -> Any:
     """Class ids [N] of probabilities [N, C], or N arrays of them, the most probable first, when multi-label.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .classifier import TextClassifier
-from .decisions import Array, count_fired
+from .decisions import Array, check_fired, count_fired
 from .factors import table_of_factors
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .tables import Tables
@@ -32,12 +32,14 @@ _FOLDED_KEYS = (
     "vocab_size", "pad_token_id", "kernel_sizes", "num_filters", "stride", "dilation", "padding", "activation",
     "pooled_norm", "layer_norm_eps",
 )  # fmt: skip
+_BAG_KEYS = ("bag", "bag_ngrams", "bag_buckets")
 
 
 def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of config.json a folded table depends on."""
+    bag = {} if config.get("bag", "none") == "none" else {key: config.get(key) for key in _BAG_KEYS}
     # Files of before there were members have one.
-    return {**{key: config.get(key) for key in _FOLDED_KEYS}, "num_members": config.get("num_members", 1)}
+    return {**{key: config.get(key) for key in _FOLDED_KEYS}, "num_members": config.get("num_members", 1), **bag}
 
 
 class FoldedTextCNN(TextClassifier):
@@ -49,7 +51,7 @@ class FoldedTextCNN(TextClassifier):
         config: The artifact's config.json.
         tensors: What folded.safetensors holds: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, F],
             head_bias [C] and, with a pooled norm, norm_weight [F] and norm_bias [F]; in place of the table may be the
-            vectors and filters that `factors` makes it of.
+            vectors and filters that `factors` makes it of; with a bag, those of `bag.bag_of_ids`.
         tokenizer: Text of a tokenizer.json; None for a model that is only given token ids.
         metadata: What folding measured.
         threads: Threads that work on the texts of one call.
@@ -74,7 +76,9 @@ class FoldedTextCNN(TextClassifier):
         self.tokenizer_json = tokenizer
         self._tensors = dict(tensors)
         if "table" not in tensors:
-            self._tensors["table"] = table_of_factors(config, tensors)
+            self._tensors["table"] = (
+                table_of_factors(config, tensors) if config["kernel_sizes"] else _table_without_columns(tensors)
+            )
         self.tables = Tables(config, self._tensors, len(self.labels))
         self._threads = check_threads(threads)
         self._tokenizer = None if tokenizer is None else compile_tokenizer(tokenizer)
@@ -131,7 +135,7 @@ class FoldedTextCNN(TextClassifier):
         if self.tokenizer_json is None:
             raise ValueError("save: got a model without a tokenizer; expected one; give it to fold(model, tokenizer)")
         metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(_folded_from(self.config))}
-        made = {"table"} if "vectors" in self._tensors else set()
+        made = {"table"} if "vectors" in self._tensors or not self.config["kernel_sizes"] else set()
         stored = {name: tensor for name, tensor in self._tensors.items() if name not in made}
         write_tensors(directory / FOLDED_FILE, stored, metadata)
         if not (directory / "config.json").exists():
@@ -312,11 +316,14 @@ class FoldedTextCNN(TextClassifier):
         return self.tables.logits(*tokenizer.encode_batch(texts), self.threads, features)
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
-        if self.config.get("pooled_norm"):
-            raise ValueError(
-                "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
-                "pooled_norm False; use the score 'probability' or 'energy'"
-            )
+        check_fired(self.config)
         features = np.empty((len(texts), self.tables.layout.features), dtype=np.float32)
         logits = self._logits(texts, features)
         return logits, count_fired(features, self.config.get("activation", "relu"))
+
+
+def _table_without_columns(tensors: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Return the table [rows, 0] of a model without convolutions, whose rows only tell tokens from padding."""
+    if "bag_table" not in tensors:
+        raise ValueError("bag_table: got none, and no table; expected one of them; fold the model again")
+    return np.zeros((int(tensors["row_of_id"].max(initial=-1)) + 2, 0), dtype=tensors["bag_table"].dtype)

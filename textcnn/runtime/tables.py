@@ -9,12 +9,14 @@ from __future__ import annotations
 import ctypes
 import weakref
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.library import TablesSpec, address, check, contiguous, last_error, library
+from .bag import Bag, BagFeatures, bag_of_ids, hashes_of_ids
 from .layout import ACTIVATIONS, PADDINGS, Layout
 from .tokenizer import CompiledTokenizer, Utf8Texts
 
@@ -27,7 +29,7 @@ class Tables:
     Args:
         config: The model's config.json.
         tensors: table [rows, R] float32 or int8, row_of_id [V], scale [F], bias [F], head_weight [C, F], head_bias [C]
-            and, with a pooled norm, norm_weight [F] and norm_bias [F].
+            and, with a pooled norm, norm_weight [F] and norm_bias [F]; with a bag, those of `bag_of_ids`.
         classes: C.
 
     Attributes:
@@ -36,6 +38,7 @@ class Tables:
         table, row_of_id, scale, bias: As given.
         head_weight, head_bias: As given, divided by the temperature.
         hole: Row of the zero vector, the last.
+        bag: Whose logits are added to those of the convolutions, or None.
 
     Raises:
         ValueError: a tensor is missing, has another shape, or holds a number that the tables cannot have.
@@ -66,6 +69,7 @@ class Tables:
         norm = [
             _of_type(tensors, name, np.float32) if self.normalizes else None for name in ("norm_weight", "norm_bias")
         ]
+        self.bag: Bag | None = bag_of_ids(config, tensors, classes)
         widths = contiguous([own.width for own in self.layout.widths], np.int64)
         filters = contiguous([own.filters for own in self.layout.widths], np.int64)
         spec = TablesSpec(
@@ -91,6 +95,7 @@ class Tables:
             is_int8=self.is_int8,
             padding=PADDINGS.index(self.padding),
             activation=ACTIVATIONS.index(self.activation),
+            bag=None if self.bag is None else self.bag.handle,
         )
         core = library()
         self.handle = core.textcnn_tables_open(ctypes.byref(spec))
@@ -172,6 +177,25 @@ class Tables:
         except UnicodeEncodeError:
             data = Utf8Texts.of([text]).data  # type: ignore[assignment]
         return check(self._label_of_text(self.handle, tokenizer.handle, data, len(data)))
+
+    def bag_features(self, ids: NDArray[np.int32]) -> tuple[BagFeatures, NDArray[np.float64]]:
+        """Return the features that the bag has of one text's token ids [T], and what each adds to the logits: [G, C].
+
+        Raises:
+            ValueError: the model has no bag.
+        """
+        if self.bag is None:
+            raise ValueError("bag_features: got a model without a bag; expected bag 'sum' or 'mean'")
+        rows = self.row_of_id[ids]
+        # Padding inside a text stands between two parts of it that make no n-gram together.
+        cuts = np.flatnonzero(rows < 0)
+        parts = []
+        for begin, end in pairwise([-1, *cuts.tolist(), len(ids)]):
+            found = self.bag.features(rows[begin + 1 : end], hashes_of_ids(ids[begin + 1 : end]))
+            parts.append((found.rows, found.firsts + begin + 1, found.lengths))
+        features = BagFeatures(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+        divisor = max(1, len(features.rows)) if self.bag.pooling == "mean" else 1
+        return features, self.bag.values(features.rows) / divisor
 
     def features(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], threads: int = 1) -> Floats:
         """Return the pooled features [N, F] of token ids."""

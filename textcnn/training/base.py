@@ -18,6 +18,7 @@ from torch.nn import functional
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
+from .bag_start import start_of_bag
 from .evidence import log_count_ratios
 from .metrics import score_metrics
 from .optimizers import RowAdamW, clip_gradient_norm
@@ -66,7 +67,12 @@ class TrainingModule(LightningModule):
                 f"variant: got {architecture.variant!r} without initial vectors; expected vectors to keep; "
                 "give a checkpoint or word-vector file as `vectors`, or choose 'random'"
             )
-        naive_bayes = rates.naive_bayes
+        if vectors_dim is not None and not architecture.kernel_sizes:
+            raise ValueError(
+                "vectors: got some for a model without convolutions; expected none, as only convolutions read token "
+                "vectors; leave them out, or give kernel_sizes"
+            )
+        naive_bayes = rates.naive_bayes if architecture.kernel_sizes else 0.0
         if naive_bayes and vectors_dim is not None:
             raise ValueError(
                 f"naive_bayes: got {naive_bayes} with initial vectors; expected 0, as it starts random vectors; "
@@ -127,7 +133,10 @@ class TrainingModule(LightningModule):
         data = getattr(self.trainer, "datamodule", None)
         if stage != "fit" or data is None:
             return
+        self._start_bag(data)
         embeddings = self.model.textcnn.embeddings
+        if embeddings is None:
+            return
         if self.hparams["vectors_dim"] is not None:
             vectors = data.initial_vectors(self.model.config.embedding_dim)
             embeddings.set_vectors(torch.from_numpy(vectors.matrix))
@@ -137,13 +146,23 @@ class TrainingModule(LightningModule):
             matrix[:, :, : evidence.shape[1]] = torch.from_numpy(evidence)[:, None]
             embeddings.set_vectors(matrix)
 
+    def _start_bag(self, data: Any) -> None:
+        """Start the bag from a linear model, or from naive Bayes, as set."""
+        bag, start = self.model.bag, self.hparams["bag_start"]
+        if bag is None or start == "zero":
+            return
+        weights, bias = start_of_bag(bag, start, *data.encoded_train(), self.model.config.num_labels)
+        bag.set_logits(torch.from_numpy(weights))
+        self.model.head.bias.data.copy_(torch.from_numpy(bias))
+
     def forward(self, batch: Batch) -> Tensor:
         """Logits [B, C] of a batch."""
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
-        members = self.model.member_logits(features)
+        bag = self.model.bag_logits(batch["input_ids"], batch["attention_mask"])
+        members = self.model.member_logits(features, bag)
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
         self._log_loss(loss, batch_idx)
         return loss
@@ -161,12 +180,20 @@ class TrainingModule(LightningModule):
         every = self.trainer.log_every_n_steps
         return every > 0 and (self.trainer.global_step + 1) % every == 0
 
+    @property
+    def _bag_rows(self) -> torch.nn.Module | None:
+        return None if self.model.bag is None else self.model.bag.rows
+
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Brings the rows that the batch reads up to date."""
         if self._row_embeddings:
             rows = batch["input_ids"].flatten()
             for channel in self._row_embeddings:
-                self._row_optimizer.touch(channel.weight, rows)
+                if channel is not self._bag_rows:
+                    self._row_optimizer.touch(channel.weight, rows)
+                else:
+                    own = self.model.bag_rows(batch["input_ids"], batch["attention_mask"])
+                    self._row_optimizer.touch(channel.weight, own)
 
     def on_validation_start(self) -> None:
         self._settle()
@@ -207,7 +234,7 @@ class TrainingModule(LightningModule):
         for name, parameter in self.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if ".embeddings.channels." in name:
+            if ".embeddings.channels." in name or name == "model.bag.rows.weight":
                 embeddings.append(parameter)
             else:
                 (decayed if parameter.ndim > 1 else others).append(parameter)
@@ -215,9 +242,10 @@ class TrainingModule(LightningModule):
         # sparse gradients cannot be averaged everywhere.
         self._row_embeddings = []
         if hparams["optimizer"] == "adamw" and self.trainer.world_size == 1:
-            self._row_embeddings = [
-                channel for channel in self.model.textcnn.embeddings.channels if channel.weight.requires_grad
-            ]
+            channels = [] if self.model.textcnn.embeddings is None else self.model.textcnn.embeddings.channels
+            self._row_embeddings = [channel for channel in channels if channel.weight.requires_grad]
+            if self._bag_rows is not None:
+                self._row_embeddings.append(self._bag_rows)
         for channel in self._row_embeddings:
             channel.sparse = True
         rate = hparams["learning_rate"]

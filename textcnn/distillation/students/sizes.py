@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from ...folding.bag import keeps_factors
 from ...runtime.layout import Layout
 from ...runtime.storage import FOLDED_FILE
 
+_BAG = ("bag", "bag_ngrams", "bag_buckets", "bag_dim")
 _UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _NUMBER = r"(\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _SIZE = re.compile(_NUMBER + r"\s*([kmg]?i?b|)")
@@ -36,6 +38,7 @@ class StudentSize:
     Args:
         embedding_dim: None: as large as the initial vectors.
         factored: Whether a server keeps vectors and filters in place of the table, as `fold` says.
+        bag, bag_ngrams, bag_buckets, bag_dim: As in Architecture.
     """
 
     kernel_sizes: tuple[int, ...]
@@ -44,12 +47,18 @@ class StudentSize:
     num_members: int = 1
     embedding_dim: int | None = None
     factored: bool = False
+    bag: str = "none"
+    bag_ngrams: int = 2
+    bag_buckets: int = 1 << 17
+    bag_dim: int | None = None
 
     def architecture(self) -> dict[str, Any]:
         """As arguments of Architecture."""
         filters = self.num_filters if isinstance(self.num_filters, int) else list(self.num_filters)
         shape = {"kernel_sizes": list(self.kernel_sizes), "num_filters": filters, "num_members": self.num_members}
-        return shape if self.embedding_dim is None else {**shape, "embedding_dim": self.embedding_dim}
+        if self.embedding_dim is not None:
+            shape["embedding_dim"] = self.embedding_dim
+        return shape if self.bag == "none" else {**shape, **{name: getattr(self, name) for name in _BAG}}
 
     @property
     def layout(self) -> Layout:
@@ -63,11 +72,23 @@ class StudentSize:
             >>> StudentSize((2, 3), 32, 5_000).bytes(["ham", "spam"], vocabulary_bytes=65_589)
             892475
         """
-        return self.bytes_of_a_token() * self.vocab_size + self.fixed_bytes(labels) + vocabulary_bytes
+        tokens = self.bytes_of_a_token(len(labels)) * self.vocab_size
+        return tokens + self.fixed_bytes(labels) + vocabulary_bytes
 
-    def bytes_of_a_token(self) -> int:
-        """The row, and its number."""
-        return self.row + 4
+    def bytes_of_a_token(self, classes: int = 0) -> int:
+        """The row, its number, and the row of the bag."""
+        return self.row + 4 + self.bag_row(classes)
+
+    def bag_row(self, classes: int) -> int:
+        """Bytes of a row of the bag's table; 0 without a bag."""
+        if self.bag == "none":
+            return 0
+        kept = self.bag_dim is not None and keeps_factors(self.vocab_size + self._buckets, classes, self.bag_dim)
+        return self.bag_dim if kept and self.bag_dim else classes
+
+    @property
+    def _buckets(self) -> int:
+        return self.bag_buckets if self.bag_ngrams > 1 else 0
 
     @property
     def row(self) -> int:
@@ -80,7 +101,10 @@ class StudentSize:
         # A label is there twice, as a name and as a key, and may have a weight.
         names = sum(2 * len(json.dumps(label)) for label in labels) + 80 * classes
         filters = 2 * self.row * layout.columns if self.factored else 0
-        return self.row + filters + 4 * (layout.features * (4 + classes) + classes) + names + _HEADERS
+        columns = self.bag_row(classes)
+        # Its buckets, of which those without a weight may take less, the scale of each column, and the second factor.
+        bag = columns * (self._buckets + 4 + 4 * classes * (columns != classes)) + (_HEADERS // 10 if columns else 0)
+        return self.row + filters + bag + 4 * (layout.features * (4 + classes) + classes) + names + _HEADERS
 
 
 @dataclass(frozen=True)
@@ -178,7 +202,7 @@ def students(
         tokens = most_tokens
         if most_bytes is not None:
             room = most_bytes - shape.fixed_bytes(labels)
-            tokens = min(tokens, int(room / (shape.bytes_of_a_token() + token_bytes)))
+            tokens = min(tokens, int(room / (shape.bytes_of_a_token(len(labels)) + token_bytes)))
         if tokens >= least:
             fitting.append(replace(shape, vocab_size=tokens))
     return fitting
@@ -207,6 +231,8 @@ def worth(size: StudentSize) -> float:
     cost as much as makes 128 components and 18,000 tokens a little better than 64 and 30,000, as on SST-2 at 3 MB, and
     5,900 better than 64 and 9,800, as on AG News at 1 MB.
     """
+    if not size.kernel_sizes:
+        return -60 / size.vocab_size
     alone = 0.004 if len(size.kernel_sizes) == 1 else 0.0
     narrow = 0.0 if size.embedding_dim is None else 0.3 / size.embedding_dim
     return -(1 / size.layout.features + 60 / size.vocab_size + alone + narrow)
@@ -230,8 +256,12 @@ def _shapes(fixed: Mapping[str, Any], vocab_size: int, widest: int | None) -> li
     if fixed.get("variant") != "multichannel":  # a student of two vectors a token keeps its table
         chosen = [n for n in _COMPONENTS if widest is None or n <= widest] if components is None else [components]
         vectors += [(n, True) for n in chosen]
+    bag = {name: fixed[name] for name in _BAG if name in fixed}
+    if widths == [()]:
+        # Without convolutions there is nothing to choose but the tokens.
+        filters, vectors = filters[:1], vectors[:1]
     shapes = [
-        StudentSize(w, f, vocab_size, members, *kept)
+        StudentSize(w, f, vocab_size, members, *kept, **bag)
         for w in widths
         for f in filters
         for kept in vectors

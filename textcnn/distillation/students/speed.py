@@ -53,6 +53,12 @@ def random_student(
         "norm_weight": normal(features),
         "norm_bias": normal(features),
     }
+    if columns := size.bag_row(len(labels)):
+        rows = size.vocab_size + (size.bag_buckets if size.bag_ngrams > 1 else 0)
+        tensors["bag_table"] = rng.integers(-40, 40, (rows, columns), dtype=np.int8)
+        tensors["bag_scale"] = np.ones(columns, dtype=np.float32)
+        if columns != len(labels):
+            tensors["bag_output"] = normal(len(labels), columns)
     return FoldedTextCNN(config, tensors, tokenizer_json)
 
 

@@ -4,7 +4,8 @@ A window's sum has one term of each of its tokens, read from the table. What one
 is looked up for each position and each token of the vocabulary: for k = 1 the worst of them is exact. For
 more tokens the losses of the worst positions are added, each with its worst token; where windows share tokens, the way
 that each has to the maximum is shared as well, so that the sum is never less than what k tokens do together. Before
-that, the extremes of the table's columns settle the texts that are certain anyway. Inserted and deleted tokens are not
+that, the extremes of the table's columns settle the texts that are certain anyway. What a bag loses is bounded apart
+(`bag.py`) and added. Inserted and deleted tokens are not
 covered.
 
 Shapes: `T` tokens, `W` width, `F` filters of one width, `Q` windows, `C` classes, `N` texts.
@@ -20,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tables import Tables, check_ids
+from .bag import BagExtremes, bag_losses
 from .replacements import Windows, activated, untouched, worst_losses
 
 Floats = NDArray[np.float64]
@@ -102,6 +104,7 @@ def guarantee(
     extremes = _extremes(tables, vocabulary)
     weight, bias = tables.head_weight.astype(np.float64), tables.head_bias.astype(np.float64)
     _check_vocabulary(tables, ids)
+    of_bag = None if tables.bag is None else BagExtremes.of(tables)
     labels: list[NDArray[np.int64]] = []
     margins: list[float] = []
     least: list[float] = []
@@ -109,24 +112,32 @@ def guarantee(
         length, widths = _windows(tables, ids[begin:end])
         ranges = _ranges(tables, widths, length, extremes, replaced)
         logits = weight @ ranges.value + bias
+        if of_bag is not None:
+            logits = logits + tables.bag_features(ids[begin:end])[1].sum(axis=0)
         if thresholds is not None:
             least_probability = np.asarray(thresholds, dtype=np.float64)
             with np.errstate(divide="ignore"):
                 distance = logits - np.log(least_probability / (1 - least_probability))
             sign = np.where(distance >= 0, 1.0, -1.0)
             labels.append((sign > 0).astype(np.int64))
-            directions, margin = sign[:, None] * weight, sign * distance
+            of_logits, margin = np.diag(sign), sign * distance
         else:
             best = int(logits.argmax())
             labels.append(np.array(best, dtype=np.int64))
             others = np.delete(np.arange(len(logits)), best)
-            directions, margin = weight[best] - weight[others], logits[best] - logits[others]
+            of_logits, margin = np.eye(len(logits))[best] - np.eye(len(logits))[others], logits[best] - logits[others]
+        directions = of_logits @ weight
         loss = _largest_loss(ranges, directions, replaced)
         slack = _ROUNDING * (1 + np.abs(directions) @ np.abs(ranges.value))
-        open_ = np.flatnonzero(margin - loss - slack <= 0)
-        if len(open_) and length:
+        bag_loss = np.zeros(len(of_logits))
+        if of_bag is not None:
+            bag_loss, rounded = bag_losses(tables, ids[begin:end], of_logits, of_bag, replaced)
+            slack += _ROUNDING * rounded
+        open_ = np.flatnonzero(margin - loss - bag_loss - slack <= 0)
+        if len(open_) and length and tables.layout.widths:
             own = worst_losses(tables, widths, length, directions[open_], vocabulary, ranges.dropped, replaced, threads)
             loss[open_] = np.minimum(loss[open_], own)
+        loss = loss + bag_loss
         margins.append(float(margin.min()))
         least.append(float((margin - loss - slack).min()))
     shape = (0,) if thresholds is None else (0, tables.classes)
@@ -200,6 +211,9 @@ def _windows(tables: Tables, ids: NDArray[np.int32]) -> tuple[int, list[Windows]
 def _ranges(
     tables: Tables, widths: list[Windows], length: int, extremes: list[tuple[Floats, Floats]], k: int
 ) -> _Ranges:
+    if not widths:
+        nothing, of_tokens = np.zeros(0), np.zeros((length, 0))
+        return _Ranges(nothing, nothing, nothing, of_tokens, of_tokens)
     parts = [_of_width(own, *extremes[own.index], k, length) for own in widths]
     value, lowest, highest, dropped, raised = (np.concatenate(part, axis=-1) for part in zip(*parts, strict=True))
     return _Ranges(*(activated(tables, part) for part in (value, lowest, highest, dropped, raised)))

@@ -1,7 +1,8 @@
 """The n-grams that make a logit: each with its weight, adding up to the logit exactly.
 
 A logit is the head's bias plus, for each filter, its weight times the activation of its best window. So each filter
-contributes through one n-gram, and what filters contribute through the same n-gram is added up.
+contributes through one n-gram, and what filters contribute through the same n-gram is added up. A bag adds one row for
+each of its tokens and n-grams.
 
 Shapes: `T` tokens, `F` filters of all widths, `I` widths.
 """
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..decisions import sigmoid, softmax
 from ..tables import Tables
+from .bag import Place, add_bag
 from .ngrams import merge_ngrams
 from .winners import Winners, find_winners
 
@@ -46,7 +48,8 @@ class Contribution(NamedTuple):
 
     start, end: characters of the text, from its first token to its last; text: those characters.
     weight: what it adds to the logit.
-    without: the logit if its windows were not there: the next best window of each of its filters in their place.
+    without: the logit if its windows were not there, the next best window of each of its filters in their place, and
+    without its part of a bag.
     tokens: its tokens, whose weights add up to the weight.
     filters: numbers of the filters that it won, as in the features.
     """
@@ -178,10 +181,23 @@ class _Windows(NamedTuple):
 
     def contributions(self, logit: float) -> tuple[Contribution, ...]:
         """Return the n-grams, the largest weight first."""
+        tables, spans = self.winners.tables, self.spans_of_tokens()
+        contributions = self._of_filters(logit, spans)
+        if tables.bag is None:
+            return tuple(own for _, own in contributions)
+        # A dilated window leaves tokens out, which an n-gram of the bag does not.
+        apart = [own for (first, last), own in contributions if tables.dilation > 1 and first < last]
+        together = {place: own for place, own in contributions if tables.dilation == 1 or place[0] == place[1]}
+        ids = self.winners.ids[self.winners.begins[self.n] : self.winners.ends[self.n]]
+        add_bag(together, tables, ids, self.c, logit, self.text, spans)
+        return tuple(sorted([*apart, *together.values()], key=lambda own: -abs(own.weight)))
+
+    def _of_filters(self, logit: float, spans: Sequence[tuple[int, int]]) -> list[tuple[Place, Contribution]]:
+        """Return the n-grams of the convolutions with their first and last token, the largest weight first."""
         ngrams = merge_ngrams(self.winners, self.n, self.weight)
         if not len(ngrams):
-            return ()
-        text, spans, dilation = self.text, self.spans_of_tokens(), self.winners.tables.dilation
+            return []
+        text, dilation = self.text, self.winners.tables.dilation
         begins, stops = [begin for begin, _ in spans], [stop for _, stop in spans]
         words = [text[begin:stop] for begin, stop in spans]
         order = np.argsort(-np.abs(ngrams.weights), kind="stable").tolist()
@@ -201,8 +217,9 @@ class _Windows(NamedTuple):
                 # A share that is no number is padding's.
                 tokens = tuple(token for token in tokens if token.weight == token.weight)
             own = tuple(filters[filter_begins[g] : filter_begins[g + 1]])
-            contributions.append(Contribution(start, end, text[start:end], weights[g], without[g], tokens, own))
-        return tuple(contributions)
+            contribution = Contribution(start, end, text[start:end], weights[g], without[g], tokens, own)
+            contributions.append(((first, last), contribution))
+        return contributions
 
 
 def explain_ids(
@@ -234,7 +251,7 @@ def explain_ids(
     chosen = None if label is None else _label_id(label, labels)
     winners = find_winners(tables, ids, offsets, threads)
     weights, biases = list(tables.head_weight.astype(np.float64)), tables.head_bias.tolist()
-    logits = winners.logits
+    logits = winners.logits + _bag_logits(winners) if tables.bag is not None else winners.logits
     classes = logits.argmax(axis=1) if chosen is None else np.full(len(winners), chosen)
     probabilities = (sigmoid if multi_label else softmax)(logits)
     rows = np.arange(len(winners))
@@ -247,6 +264,13 @@ def explain_ids(
         )
         for n, (text, (c, logit, probability)) in enumerate(zip(texts, numbers, strict=True))
     ]  # fmt: skip
+
+
+def _bag_logits(winners: Winners) -> NDArray[np.float64]:
+    """Return what the bag adds to the logits: [N, C]."""
+    places = zip(winners.begins.tolist(), winners.ends.tolist(), strict=True)
+    parts = [winners.tables.bag_features(winners.ids[begin:end])[1].sum(axis=0) for begin, end in places]
+    return np.stack(parts) if parts else np.zeros_like(winners.logits)
 
 
 def _label_id(label: str, labels: Sequence[str]) -> int:

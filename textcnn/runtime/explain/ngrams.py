@@ -43,7 +43,7 @@ def merge_ngrams(winners: Winners, n: int, weight: NDArray[np.float64]) -> Ngram
     """Return the n-grams of text n, for a label whose weights in the head are `weight` [F]."""
     tables = winners.tables
     features = tables.layout.features
-    widest = max(own.width for own in tables.layout.widths)
+    widest = max((own.width for own in tables.layout.widths), default=0)
     ids = winners.ids[winners.begins[n] : winners.ends[n]]
     weight = contiguous(weight, np.float64)
     ends, weights, losses = np.empty((features, 2), np.int64), np.empty(features), np.empty(features)

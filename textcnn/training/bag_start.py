@@ -1,0 +1,127 @@
+"""Weights that a bag starts with: those of a linear model of the same features, or naive Bayes' log-count ratios.
+
+Shapes: `N` texts, `G` features of all texts, `R` rows of the bag, `K` rows that occur, `C` classes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..model.bag import HashedBag
+from .evidence import log_count_ratios
+
+# Texts whose features are found at a time.
+_TEXTS = 4096
+# Texts of the linear model, spread evenly over more of them.
+_MOST_TEXTS = 50_000
+_INVERSE_REGULARIZATION, _ITERATIONS = 0.3, 40
+
+
+def start_of_bag(
+    bag: HashedBag, start: str, ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the logits that each row of a bag adds at the start, float32 [R, C], and those of a text without any, [C].
+
+    Args:
+        bag: The bag.
+        start: "linear" or "naive_bayes".
+        ids: Token ids of the train texts, one text after the other.
+        lengths: [N] tokens of each text.
+        targets: [N] class ids, or zeros and ones [N, C].
+        classes: C.
+    """
+    if len(lengths) > _MOST_TEXTS and start == "linear":
+        ids, lengths, targets = _spread(ids, lengths, targets)
+    weights, bias = np.zeros((bag.rows.num_embeddings, classes), dtype=np.float32), np.zeros(classes, np.float32)
+    counts, rows = _feature_counts(bag, ids, lengths)
+    if not len(rows):
+        return weights, bias
+    indicator = targets > 0 if targets.ndim == 2 else np.eye(classes)[targets]
+    per_text = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
+    if start == "naive_bayes":
+        scale = per_text.mean() if bag.pooling == "mean" else 1.0
+        weights[rows] = scale * log_count_ratios(np.asarray(counts.T @ indicator.astype(np.float64)))
+        return weights, bias
+    mean_of = per_text if bag.pooling == "mean" else None
+    weights[rows], bias = _linear(counts, mean_of, indicator, targets.ndim == 2)
+    return weights, bias
+
+
+def _feature_counts(bag: HashedBag, ids: np.ndarray, lengths: np.ndarray) -> tuple[Any, np.ndarray]:
+    """How often each text has each row that occurs, a sparse matrix [N, K], and those rows [K]."""
+    from scipy.sparse import csr_matrix
+
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    parts, counts = [], []
+    for begin in range(0, len(lengths), _TEXTS):
+        own = offsets[begin : begin + _TEXTS + 1]
+        tokens = torch.from_numpy(ids[own[0] : own[-1]].astype(np.int64))
+        features, of_text = bag.features(tokens, None, torch.from_numpy(own - own[0]))
+        parts.append(features.numpy())
+        counts.append(of_text.numpy())
+    features = np.concatenate([np.zeros(0, np.int64), *parts])
+    ends = np.concatenate([[0], *counts]).cumsum()
+    rows, columns = np.unique(features, return_inverse=True)
+    matrix = csr_matrix((np.ones(len(features)), columns, ends), shape=(len(lengths), len(rows)))
+    matrix.sum_duplicates()
+    return matrix, rows
+
+
+def _spread(ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some of the texts, spread evenly."""
+    chosen = np.linspace(0, len(lengths) - 1, _MOST_TEXTS).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    kept = np.concatenate([ids[offsets[n] : offsets[n + 1]] for n in chosen.tolist()])
+    return kept, lengths[chosen], targets[chosen]
+
+
+def _linear(
+    counts: Any, per_text: np.ndarray | None, indicator: np.ndarray, multi_label: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Logits of logistic regression: float32 [K, C] of each feature, and [C] of none.
+
+    A feature is scaled by its inverse document frequency, so that regularisation holds rare features back less; the
+    scales are multiplied into the weights. On held-out tenths of the train texts of TREC, MR and Banking77 that gave
+    85.9, 76.5 and 87.8 %, no scales 85.2, 75.5 and 85.6 %, and the log-count ratios of NB-SVM 86.5, 76.8 and 86.2 %,
+    each with the best strength from 0.1 to 1.
+
+    Args:
+        counts: [N, K] how often each text has each feature.
+        per_text: [N] features of each text, for the mean of their rows; None for the sum.
+        indicator: [N, C] classes of each text.
+        multi_label: Whether they do not exclude each other.
+    """
+    from scipy.sparse import diags
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    rarity = np.log(counts.shape[0] / counts.getnnz(axis=0))
+    if per_text is not None:
+        # A mean of features is some 1/n of their sum: its weights are as many times as large.
+        rarity = rarity * per_text.mean()
+        counts = diags(1 / per_text) @ counts
+    scaled = (counts @ diags(rarity)).tocsr()
+    weights, bias = np.zeros((counts.shape[1], indicator.shape[1])), np.zeros(indicator.shape[1])
+    problems = list(indicator.T) if multi_label else [indicator.argmax(axis=1)]
+    for label, target in enumerate(problems):
+        classes = np.unique(target)
+        if len(classes) < 2:
+            continue
+        model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_ITERATIONS, tol=1e-3)
+        with warnings.catch_warnings():
+            # It is a start: where a few steps more would go does not matter.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit(scaled, target)
+        if multi_label:
+            weights[:, label], bias[label] = model.coef_[0], model.intercept_[0]
+        elif len(classes) == 2:
+            # One vector for two classes: half for the one, half against the other.
+            signs = np.array([-0.5, 0.5])
+            weights[:, classes], bias[classes] = model.coef_.T * signs, model.intercept_ * signs
+        else:
+            weights[:, classes], bias[classes] = model.coef_.T, model.intercept_
+    return (weights * rarity[:, None]).astype(np.float32), bias.astype(np.float32)
