@@ -101,11 +101,15 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
         FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import check_artifact, read_artifact
+    from .artifact import CONVERTED, check_artifact, read_artifact, read_config
     from .runtime.folded import FoldedTextCNN
     from .runtime.storage import FOLDED_FILE
 
     directory = check_artifact(directory)
+    if CONVERTED in read_config(directory):
+        from .runtime.fasttext import FoldedFastText
+
+        return FoldedFastText.load(directory, threads)
     if (directory / FOLDED_FILE).is_file():
         return FoldedTextCNN.load(directory, threads)
 
