@@ -20,21 +20,22 @@ void scale_maxima(const Tables& tables, const Width& width, const void* maxima, 
     scale_values(static_cast<const float*>(maxima) + width.maxima_at, scale, bias, floor, width.filters, features);
 }
 
-// Sums in 16 lanes whatever the registers are, and in one order at the end: every machine gives the same bytes.
-void apply_head(const Tables& tables, const float* features, float* logits) {
+// A dot product in 16 lanes whatever the registers are, and in one order at the end: every machine gives the same bytes.
+float dot(const float* __restrict weight, const float* __restrict values, int64_t count) {
   constexpr int64_t kLanes = 16;
-  const int64_t count = tables.features;
   const int64_t whole = count / kLanes * kLanes;
-  for (int64_t c = 0; c < tables.classes; ++c) {
-    const float* weight = tables.head_weight + c * count;
-    float lanes[kLanes] = {};
-    for (int64_t f = 0; f < whole; f += kLanes)
-      for (int64_t i = 0; i < kLanes; ++i) lanes[i] += weight[f + i] * features[f + i];
-    for (int64_t f = whole; f < count; ++f) lanes[f - whole] += weight[f] * features[f];
-    for (int64_t step = kLanes / 2; step > 0; step /= 2)
-      for (int64_t i = 0; i < step; ++i) lanes[i] += lanes[i + step];
-    logits[c] = lanes[0] + tables.head_bias[c];
-  }
+  float lanes[kLanes] = {};
+  for (int64_t f = 0; f < whole; f += kLanes)
+    for (int64_t i = 0; i < kLanes; ++i) lanes[i] += weight[f + i] * values[f + i];
+  for (int64_t f = whole; f < count; ++f) lanes[f - whole] += weight[f] * values[f];
+  for (int64_t step = kLanes / 2; step > 0; step /= 2)
+    for (int64_t i = 0; i < step; ++i) lanes[i] += lanes[i + step];
+  return lanes[0];
+}
+
+void apply_head(const Tables& tables, const float* features, float* logits) {
+  for (int64_t c = 0; c < tables.classes; ++c)
+    logits[c] = dot(tables.head_weight + c * tables.features, features, tables.features) + tables.head_bias[c];
 }
 
 // Components are added in their order, so that every machine makes the same table.

@@ -24,6 +24,8 @@ namespace {
 
 #include "replacing.hpp"
 
+#include "bag_rows.hpp"
+
 }  // namespace
 
 extern const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA);
@@ -39,6 +41,8 @@ const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
     find_winners,
     finish_winners,
     least_of_tokens,
+    add_bag_rows,
+    apply_bag_output,
 };
 
 }  // namespace textcnn

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "ascii_scan.hpp"
+#include "bag.hpp"
 #include "tables.hpp"
 #include "training.hpp"
 
@@ -53,6 +54,10 @@ struct Kernels {
   // The least values of the positions begin .. end. values: a buffer [F].
   void (*least_of_tokens)(const Tables& tables, const Replacements& replacements, int64_t begin, int64_t end,
                           float* values);
+  // sums [columns] of `count` rows of a bag's table that begin at the bytes `rows`: float, or int32 for int8.
+  void (*add_bag_rows)(const Bag& bag, const int64_t* rows, int64_t count, void* sums);
+  // logits [C] += the second factor of a bag [C, columns] @ values [columns].
+  void (*apply_bag_output)(const Bag& bag, const float* values, float* logits);
 };
 
 // The kernels in use.

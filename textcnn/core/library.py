@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import build
 
-_ABI = 1
+_ABI = 2
 
 
 class TablesSpec(ctypes.Structure):
@@ -32,7 +32,19 @@ class TablesSpec(ctypes.Structure):
         ("norm_epsilon", c_double),
         *((name, c_int64) for name in ("widths", "features", "classes", "stride", "dilation")),
         *((name, c_int32) for name in ("is_int8", "padding", "activation")),
+        ("bag", c_void_p),
     )  # fmt: skip
+
+
+class BagSpec(ctypes.Structure):
+    """`textcnn_bag_spec` of textcnn.h."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("rows", "columns", "classes", "first_bucket_row", "buckets", "ngrams")),
+        *((name, c_void_p) for name in ("table", "scale", "output", "row_of_bucket")),
+        ("multiplier", c_double),
+        *((name, c_int32) for name in ("is_int8", "pooling")),
+    )
 
 
 class NgramMaxSpec(ctypes.Structure):
@@ -65,6 +77,12 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_error": (c_char_p, ()),
     "textcnn_instructions": (c_char_p, ()),
     "textcnn_use_instructions": (_I, (c_char_p,)),
+    "textcnn_bag_open": (_P, (POINTER(BagSpec),)),
+    "textcnn_bag_close": (None, (_P,)),
+    "textcnn_bag_logits": (_I, (_P, _P, _P, _P, _P, _N, _I, _P)),
+    "textcnn_bag_features": (_N, (_P, _P, _N, _P, _N, _P, _P, _P)),
+    "textcnn_hash_of_word": (_I, (c_char_p, c_size_t)),
+    "textcnn_hashes_of_ids": (_I, (_P, _N, _P)),
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),

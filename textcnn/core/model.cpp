@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "bag_of_ids.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "kernels.hpp"
@@ -166,10 +167,15 @@ int64_t Model::classify(std::string_view text, float* probabilities) const {
   const auto pooling = tables_->pooling();
   std::vector<float> features(static_cast<size_t>(tables_->features));
   pooling->begin();
-  tokenizer_->encode_pieces(text, *workspace, workspace->ids,
-                            [&](const Ids& piece) { pooling->push(piece.values.data(), piece.count); });
+  BagOfIds bag(*tables_);
+  bag.begin();
+  tokenizer_->encode_pieces(text, *workspace, workspace->ids, [&](const Ids& piece) {
+    pooling->push(piece.values.data(), piece.count);
+    bag.push(piece.values.data(), piece.count);
+  });
   pooling->finish(features.data());
   kernels().apply_head(*tables_, features.data(), probabilities);
+  bag.finish(probabilities);
   const auto count = static_cast<int64_t>(labels_.size());
   const int64_t best = std::max_element(probabilities, probabilities + count) - probabilities;
   if (multi_label_) {

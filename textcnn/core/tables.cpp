@@ -47,7 +47,8 @@ Borrowed<Pooling> Tables::pooling() const {
 Tables::Tables(const textcnn_tables_spec& spec) {
   check(spec.vocab_size >= 1 && spec.vocab_size < kMostRows, "vocab_size", spec.vocab_size, "1 or more");
   check(spec.rows >= 1 && spec.rows < kMostRows, "table", spec.rows, "at least one row");
-  check(spec.widths >= 1 && spec.widths <= kMostWidths, "kernel_sizes", spec.widths, "1 to 1024 widths");
+  check(spec.widths >= (spec.bag == nullptr ? 1 : 0) && spec.widths <= kMostWidths, "kernel_sizes", spec.widths,
+        "1 to 1024 widths, or none beside a bag");
   check(spec.classes >= 1 && spec.classes <= kMostFilters, "head_weight", spec.classes, "at least one class");
   check(spec.stride >= 1 && spec.stride <= kMostStep, "stride", spec.stride, "1 or more");
   check(spec.dilation >= 1 && spec.dilation <= kMostStep, "dilation", spec.dilation, "1 or more");
@@ -127,6 +128,11 @@ Tables::Tables(const textcnn_tables_spec& spec) {
   check_finite(bias, features, "bias");
   check_finite(head_weight, classes * features, "head_weight");
   check_finite(head_bias, classes, "head_bias");
+  bag = spec.bag;
+  if (bag == nullptr) return;
+  check(bag->classes == classes, "bag", bag->classes, (text_of(classes) + " classes").c_str());
+  const int32_t most = *std::max_element(row_of_id.begin(), row_of_id.end());
+  check(most < bag->first_bucket_row, "bag", bag->first_bucket_row, "a row for each row of a token");
 }
 
 }  // namespace textcnn

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bag.hpp"
 #include "spare.hpp"
 #include "textcnn.h"
 
@@ -49,6 +50,7 @@ struct Tables {
   const char* table;
   const float *scale, *bias, *norm_weight, *norm_bias, *head_weight, *head_bias;
   double norm_epsilon;
+  const Bag* bag;  // whose logits are added, or nullptr
 
   // A text in progress that no other call works on.
   Borrowed<Pooling> pooling() const;

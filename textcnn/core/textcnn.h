@@ -25,7 +25,7 @@ extern "C" {
 /* ---- The library ------------------------------------------------------------------------------------------- */
 
 /* Version of this interface: a caller that was written for another one must not go on. */
-#define TEXTCNN_ABI 1
+#define TEXTCNN_ABI 2
 TEXTCNN_API int32_t textcnn_abi(void);
 
 /* The message of the last error on this thread. */
@@ -52,6 +52,52 @@ TEXTCNN_API const char *textcnn_label(const textcnn_model *model, int64_t index)
 /* Write the probabilities [C] of one UTF-8 text; return the number of its most probable class. */
 TEXTCNN_API int64_t textcnn_classify(const textcnn_model *model, const char *text, size_t bytes,
                                      float *probabilities);
+
+/* ---- Bags of n-grams --------------------------------------------------------------------------------------------
+ *
+ * A text is an array of rows of a table and an array of signed 32-bit hashes, one for each word or token; the two may
+ * have different lengths. n-grams of 2 to `ngrams` successive hashes add rows as well: h = h * 116049371 + next in
+ * unsigned 64 bits over the sign-extended hashes, bucket = h mod buckets, row = first_bucket_row + bucket or
+ * row_of_bucket[bucket]. The logits are the sum of all rows or their mean, times the second factor where there is one,
+ * times the multiplier; 0 for a text that adds no row. */
+
+typedef struct textcnn_bag textcnn_bag;
+
+/* Pointers must stay valid as long as the handle does. */
+typedef struct {
+  int64_t rows;                 /* rows of the table */
+  int64_t columns;              /* values in a row: C, or those of the second factor */
+  int64_t classes;              /* C */
+  int64_t first_bucket_row;     /* rows before it belong to words or tokens */
+  int64_t buckets;              /* 0 without n-grams */
+  int64_t ngrams;               /* longest n-gram; 1 for none */
+  const void *table;            /* [rows, columns] float32 or int8 */
+  const float *scale;           /* [columns] of int8: value of one step; NULL for float32 */
+  const float *output;          /* [C, columns] the second factor, or NULL */
+  const int32_t *row_of_bucket; /* [buckets] row of each bucket, -1 for none; NULL: first_bucket_row + bucket */
+  double multiplier;            /* 1 / temperature */
+  int32_t is_int8;
+  int32_t pooling;              /* 0 sum, 1 mean over the rows that are added */
+} textcnn_bag_spec;
+
+TEXTCNN_API textcnn_bag *textcnn_bag_open(const textcnn_bag_spec *spec);
+TEXTCNN_API void textcnn_bag_close(textcnn_bag *bag);
+
+/* Logits [N, C]: text n has rows[row_offsets[n] .. row_offsets[n + 1]], -1 for none, and
+ * hashes[hash_offsets[n] .. hash_offsets[n + 1]]. */
+TEXTCNN_API int32_t textcnn_bag_logits(const textcnn_bag *bag, const int32_t *rows, const int64_t *row_offsets,
+                                       const int32_t *hashes, const int64_t *hash_offsets, int64_t texts,
+                                       int32_t threads, float *logits);
+
+/* The features of one text that add a row, at most row_count + hash_count * (ngrams - 1): the row of each, the first of
+ * the rows (length 1) or of the hashes (length 2 or more) that it is made of, and how many. Returns their number. */
+TEXTCNN_API int64_t textcnn_bag_features(const textcnn_bag *bag, const int32_t *rows, int64_t row_count,
+                                         const int32_t *hashes, int64_t hash_count, int32_t *feature_rows,
+                                         int64_t *firsts, int32_t *lengths);
+
+/* fastText's hash of a word, 32-bit FNV-1a over signed bytes; and the hash of token ids in a bag of token ids. */
+TEXTCNN_API int32_t textcnn_hash_of_word(const char *word, size_t bytes);
+TEXTCNN_API int32_t textcnn_hashes_of_ids(const int32_t *ids, int64_t count, int32_t *hashes);
 
 /* ---- Tables ----------------------------------------------------------------------------------------------------- */
 
@@ -81,6 +127,7 @@ typedef struct {
   int32_t is_int8;
   int32_t padding;            /* 0 wide, 1 same, 2 valid */
   int32_t activation;         /* 0 relu, 1 tanh, 2 identity, 3 sigmoid, 4 elu, 5 leaky_relu, 6 softplus */
+  const textcnn_bag *bag;     /* whose logits of the same token ids are added, or NULL; then I may be 0 */
 } textcnn_tables_spec;
 
 TEXTCNN_API textcnn_tables *textcnn_tables_open(const textcnn_tables_spec *spec);

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "bag_of_ids.hpp"
 #include "error.hpp"
 #include "parallel.hpp"
 #include "pooling.hpp"
@@ -138,21 +139,28 @@ int32_t textcnn_logits_of_texts(const textcnn_tables* tables, const textcnn_toke
     parallel(texts, kStretchTexts, threads, [&](int64_t begin, int64_t end) {
       const auto workspace = tokenizer->workspace();
       const auto pooling = tables->pooling();
+      BagOfIds bag(*tables);
       std::vector<float> own(static_cast<size_t>(features == nullptr ? tables->features : 0));
       Ids& ids = workspace->ids;
       for (int64_t n = begin; n < end; ++n) {
         const std::string_view text = text_at(data, ends, n);
         float* row = features == nullptr ? own.data() : features + n * tables->features;
+        bag.begin();
         if (text.size() <= Tokenizer::kPieceBytes) {
           ids.count = 0;
           tokenizer->encode(text, *workspace, ids);
           pooling->pool(ids.values.data(), ids.count, row);
+          bag.push(ids.values.data(), ids.count);
         } else {
           pooling->begin();
-          tokenizer->encode_pieces(text, *workspace, ids, [&](const Ids& piece) { pooling->push(piece.values.data(), piece.count); });
+          tokenizer->encode_pieces(text, *workspace, ids, [&](const Ids& piece) {
+            pooling->push(piece.values.data(), piece.count);
+            bag.push(piece.values.data(), piece.count);
+          });
           pooling->finish(row);
         }
         kernels().apply_head(*tables, row, logits + n * tables->classes);
+        bag.finish(logits + n * tables->classes);
       }
     });
     return 0;
@@ -171,6 +179,7 @@ int64_t textcnn_label_of_text(const textcnn_tables* tables, const textcnn_tokeni
     pooling->pool(workspace->ids.values.data(), workspace->ids.count, features.data());
     float* logits = features.data() + tables->features;
     kernels().apply_head(*tables, features.data(), logits);
+    BagOfIds(*tables).add(workspace->ids.values.data(), workspace->ids.count, logits);
     return std::max_element(logits, logits + tables->classes) - logits;
   });
 }
