@@ -35,7 +35,7 @@ struct Listing {
     const auto index = static_cast<int64_t>(words.size()) / 3;
     words.insert(words.end(), {begin, end, row});
     if (row >= 0) features.insert(features.end(), {row, index, 1, begin, end});
-    if (bag.buckets > 0 && bag.ngrams > 1)
+    if (bag.buckets > 0)
       ngrams.push(hash, [&](int64_t length, uint64_t own) {
         const int64_t of_ngram = bag.row_of_ngram(own), first = index + 1 - length;
         if (of_ngram >= 0) features.insert(features.end(), {of_ngram, first, length, words[static_cast<size_t>(3 * first)], end});
@@ -51,8 +51,11 @@ void check_fit(const FastTextWords& words, const Bag& bag) {
   if (words.words() > bag.first_bucket_row)
     fail("words: got " + text_of(words.words()) + "; expected at most " + text_of(bag.first_bucket_row) +
          ", the rows of the table before those of n-grams; convert the model again");
-  if (words.buckets() != bag.all_buckets)
-    fail("words: got " + text_of(words.buckets()) + " buckets; expected the table's, " + text_of(bag.all_buckets));
+  if (!words.has_subwords()) return;
+  const int64_t buckets = bag.row_of_bucket.empty() ? bag.rows - bag.first_bucket_row : static_cast<int64_t>(bag.row_of_bucket.size());
+  if (words.buckets() > buckets)
+    fail("words: got " + text_of(words.buckets()) + " buckets of subwords; expected at most the table's, " + text_of(buckets) +
+         "; convert the model again");
 }
 
 int64_t* copy_of(const std::vector<int64_t>& numbers) {
@@ -94,6 +97,19 @@ int32_t textcnn_words_logits(const textcnn_words* words, const textcnn_bag* bag,
       }
     });
     return 0;
+  });
+}
+
+int64_t textcnn_words_label(const textcnn_words* words, const textcnn_bag* bag, const char* text, size_t bytes) {
+  return guarded<int64_t>(-1, [&]() -> int64_t {
+    check_fit(*words, *bag);
+    const auto sum = bag->sum();
+    sum->begin();
+    words->read({text, bytes}, text + bytes, Adding{*sum, *bag});
+    thread_local std::vector<float> logits;
+    logits.assign(static_cast<size_t>(bag->classes), 0.0f);
+    sum->finish(logits.data());
+    return std::max_element(logits.begin(), logits.end()) - logits.begin();
   });
 }
 

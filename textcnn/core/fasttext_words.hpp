@@ -22,6 +22,7 @@ class FastTextWords {
 
   int64_t words() const { return words_; }
   int64_t buckets() const { return buckets_; }
+  bool has_subwords() const { return max_n_ > 0; }
 
   // Reads one text. `limit` is where readable memory ends, at or after the end of the text. `use` gets, in this order
   // for each word: word(row, hash, begin, end), with row -1 for unknown words; then bucket(bucket, begin, end) for

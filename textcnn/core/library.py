@@ -47,6 +47,19 @@ class BagSpec(ctypes.Structure):
     )
 
 
+class WordsSpec(ctypes.Structure):
+    """`textcnn_words_spec` of textcnn.h."""
+
+    _fields_ = (
+        ("bytes", c_char_p),
+        ("ends", c_void_p),
+        *((name, c_int64) for name in ("words", "labels")),
+        ("prefix", c_char_p),
+        *((name, c_int64) for name in ("prefix_bytes", "buckets")),
+        *((name, c_int32) for name in ("min_n", "max_n")),
+    )
+
+
 class NgramMaxSpec(ctypes.Structure):
     """`textcnn_ngram_max_spec` of textcnn.h."""
 
@@ -83,6 +96,13 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_bag_features": (_N, (_P, _P, _N, _P, _N, _P, _P, _P)),
     "textcnn_hash_of_word": (_I, (c_char_p, c_size_t)),
     "textcnn_hashes_of_ids": (_I, (_P, _N, _P)),
+    "textcnn_words_open": (_P, (POINTER(WordsSpec),)),
+    "textcnn_words_close": (None, (_P,)),
+    "textcnn_words_row": (_I, (_P, c_char_p, c_size_t)),
+    "textcnn_words_logits": (_I, (_P, _P, _P, _P, _N, _I, _P, _P)),
+    "textcnn_words_label": (_N, (_P, _P, c_char_p, c_size_t)),
+    "textcnn_words_features": (_N, (_P, _P, c_char_p, c_size_t, POINTER(_P), POINTER(_N), POINTER(_P))),
+    "textcnn_words_subwords": (_N, (_P, c_char_p, c_size_t, POINTER(_P))),
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),

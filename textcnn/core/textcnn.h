@@ -99,6 +99,48 @@ TEXTCNN_API int64_t textcnn_bag_features(const textcnn_bag *bag, const int32_t *
 TEXTCNN_API int32_t textcnn_hash_of_word(const char *word, size_t bytes);
 TEXTCNN_API int32_t textcnn_hashes_of_ids(const int32_t *ids, int64_t count, int32_t *hashes);
 
+/* ---- Words as fastText reads them --------------------------------------------------------------------------------
+ *
+ * Words stand between ASCII white space; a text ends with the word `</s>`. A word adds its row and its hash to a bag, and
+ * the buckets of its subwords of min_n to max_n characters. Labels add nothing. */
+
+typedef struct textcnn_words textcnn_words;
+
+typedef struct {
+  const char *bytes;    /* words one after the other, labels after the words */
+  const int64_t *ends;  /* [words + labels] where each of them ends */
+  int64_t words;        /* word i has row i */
+  int64_t labels;
+  const char *prefix;   /* what begins with it is a label, too, unless it is one of the words */
+  int64_t prefix_bytes;
+  int64_t buckets;      /* of n-grams and subwords */
+  int32_t min_n, max_n; /* 0: no subwords */
+} textcnn_words_spec;
+
+TEXTCNN_API textcnn_words *textcnn_words_open(const textcnn_words_spec *spec);
+TEXTCNN_API void textcnn_words_close(textcnn_words *words);
+
+/* Row of a word; -1 for an unknown word, -2 for a label. */
+TEXTCNN_API int32_t textcnn_words_row(const textcnn_words *words, const char *word, size_t bytes);
+
+/* Logits [N, C] of UTF-8 texts in one call, and, unless NULL, the number of rows [N] that each of them adds. */
+TEXTCNN_API int32_t textcnn_words_logits(const textcnn_words *words, const textcnn_bag *bag, const char *data,
+                                         const int64_t *ends, int64_t texts, int32_t threads, float *logits,
+                                         int64_t *counts);
+
+/* The class with the largest logit of one text; -1 for an error. */
+TEXTCNN_API int64_t textcnn_words_label(const textcnn_words *words, const textcnn_bag *bag, const char *text,
+                                        size_t bytes);
+
+/* The words of one text, [W, 3] first byte, byte after the last and row, and the features that add a row, [G, 5] row,
+ * first word, number of words (0 for a subword), first byte and byte after the last. Returns G; the caller frees both
+ * with `textcnn_free`. */
+TEXTCNN_API int64_t textcnn_words_features(const textcnn_words *words, const textcnn_bag *bag, const char *text,
+                                           size_t bytes, int64_t **word_table, int64_t *word_count, int64_t **features);
+
+/* Buckets of the subwords of a word: [G, 3] bucket, first byte and byte after the last. */
+TEXTCNN_API int64_t textcnn_words_subwords(const textcnn_words *words, const char *word, size_t bytes, int64_t **places);
+
 /* ---- Tables ----------------------------------------------------------------------------------------------------- */
 
 typedef struct textcnn_tables textcnn_tables;

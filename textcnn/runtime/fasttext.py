@@ -71,11 +71,13 @@ class FoldedFastText(TextClassifier):
         columns = len(self.labels) if self.tree is None else max(1, len(self.labels) - 1)
         if self.tree is not None and self.tree.labels != len(self.labels):
             raise ValueError(f"tree: got {self.tree.labels} labels; expected {len(self.labels)}; convert the model again")
+        buckets, ngrams = int(self.settings["buckets"]), int(self.settings["word_ngrams"])
+        uses_buckets = ngrams > 1 or int(self.settings["max_n"]) > 0
         self.bag = Bag(
-            tensors, columns, ngrams=int(self.settings["word_ngrams"]), buckets=int(self.settings["buckets"]),
-            first_bucket_row=len(self.words), mean=True,
+            tensors["table"], columns, len(self.words), buckets if uses_buckets else 0, ngrams, "mean",
+            tensors.get("scale"), tensors.get("output"), _rows_of_buckets(tensors, len(self.words), buckets),
             # A tree's scores are no logits: what is divided by the temperature are the log-probabilities.
-            temperature=1.0 if self.tree is not None else self.temperature,
+            1.0 if self.tree is not None else self.temperature,
         )  # fmt: skip
 
     @property
@@ -210,6 +212,18 @@ class FoldedFastText(TextClassifier):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return FoldedFastText, (self.config, self._tensors, self.metadata, self.threads)
+
+
+def _rows_of_buckets(tensors: Mapping[str, NDArray[Any]], words: int, buckets: int) -> NDArray[np.int32] | None:
+    """Row of each bucket, -1 for none; None where each bucket has one."""
+    if "buckets" not in tensors:
+        return None
+    kept = tensors["buckets"]
+    if kept.ndim != 1 or kept.dtype != np.int32 or (len(kept) and not 0 <= kept.min() <= kept.max() < buckets):
+        raise ValueError(f"buckets: got numbers beyond {buckets:,}; convert the model again")
+    rows = np.full(buckets, -1, dtype=np.int32)
+    rows[kept] = words + np.arange(len(kept), dtype=np.int32)
+    return rows
 
 
 def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:

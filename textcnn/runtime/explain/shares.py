@@ -38,7 +38,7 @@ def explain_shares(model: FoldedFastText, text: str, label: str | None = None) -
     Utf8Texts.of([text])  # refuses half of a surrogate pair, and says where it is
     data = text.encode()
     found = model.words.features(model.bag, data)
-    values = model.bag.values(found.features[:, 0])
+    values = model.bag.values(found.features[:, 0].astype(np.int32))
     logits = _logits(model, values.sum(axis=0), len(values))
     c = int(logits.argmax()) if chosen is None else chosen
     probabilities = (sigmoid if model.multi_label else softmax)(logits[None])[0]
@@ -50,10 +50,10 @@ def explain_shares(model: FoldedFastText, text: str, label: str | None = None) -
 
 
 def _logits(model: FoldedFastText, total: Doubles, count: int) -> Doubles:
-    """Logits [C] of a text with `count` rows whose scores add up to `total` [K]."""
+    """Logits [C] of a text with `count` rows whose scores, divided by the temperature but for a tree, are `total` [K]."""
     scores = total / max(1, count)
     if model.tree is None:
-        return scores / model.temperature
+        return scores
     columns = scores[None, : len(model.labels) - 1]
     return model.tree.log_probabilities(columns)[0].astype(np.float64) / model.temperature
 
@@ -79,7 +79,7 @@ class _Shares:
         """Return the part of each row in the logit: [G]."""
         count = max(1, len(self.values))
         if self.model.tree is None:
-            return self.values[:, self.c] / count / self.model.temperature
+            return self.values[:, self.c] / count
         weights = np.zeros(len(self.values))
         for node, sign in self.model.tree.path(self.c):
             parts = sign * self.values[:, node] / count
@@ -94,7 +94,7 @@ class _Shares:
         total, count = self.values.sum(axis=0), len(self.values)
         if self.model.tree is None:
             rest = (total[self.c] - self.values[:, self.c]) / max(1, count - 1)
-            return (np.where(count > 1, rest, 0.0) / self.model.temperature).tolist()
+            return list(np.where(count > 1, rest, 0.0).tolist())
         scores = (total - self.values) / max(1, count - 1) * (count > 1)
         logits = self.model.tree.log_probabilities(scores[:, : len(self.model.labels) - 1].astype(np.float32))
         return (logits[:, self.c] / self.model.temperature).tolist()
