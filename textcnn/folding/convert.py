@@ -53,7 +53,7 @@ def convert(settings: ConvertSettings) -> FoldedFastText:
         classifier = round_fasttext(exact)
         if texts is not None:
             classifier.metadata["int8_error"] = json.dumps(measure_error(exact, classifier, texts))
-    write_converted(classifier, directory, _facts(file))
+    write_converted(classifier, directory, facts_of(file))
     return classifier
 
 
@@ -127,14 +127,14 @@ def _tensors(file: FastTextFile) -> dict[str, NDArray[Any]]:
         rows = words + int(file.args["bucket"])
     count = rows if isinstance(rows, int) else len(rows)
     if not np.isfinite(output).all():
-        raise ValueError(f"{file.path}: got a value that is not finite in the output matrix; train the model again")
+        raise ValueError(f"{file.name}: got a value that is not finite in the output matrix; train the model again")
     # One text costs a product with the output matrix, too, where the factors stay apart.
     factored = count * len(output) > (count + len(output)) * file.input.columns
     tensors["table"] = _product(file.input, rows, None if factored else output)
     if factored:
         tensors["output"] = output
     if not np.isfinite(tensors["table"]).all():
-        raise ValueError(f"{file.path}: got a value that is not finite in the input matrix; train the model again")
+        raise ValueError(f"{file.name}: got a value that is not finite in the input matrix; train the model again")
     return tensors
 
 
@@ -175,11 +175,11 @@ def _read(settings: ConvertSettings) -> list[str] | None:
     return read_texts(str(settings.texts), settings.text_column)
 
 
-def _facts(file: FastTextFile) -> dict[str, Any]:
-    """What the model card says of the file."""
+def facts_of(file: FastTextFile) -> dict[str, Any]:
+    """Return what the model card says of a model's file."""
     return {
-        "file": file.path.name,
-        "bytes": file.path.stat().st_size,
+        "file": None if file.path is None else file.path.name,
+        "bytes": 0 if file.path is None else file.path.stat().st_size,
         "words": len(file.words),
         "tokens": file.tokens,
         "args": file.args,

@@ -29,16 +29,18 @@ model.predict("a text", k=2)
 ```"""
 
 
-def write_converted(classifier: FoldedFastText, directory: Path, facts: dict[str, Any]) -> None:
+def write_converted(classifier: FoldedFastText, directory: Path, facts: dict[str, Any] | None = None) -> None:
     """Write a converted model into a directory.
 
     Args:
         classifier: The model.
         directory: Where it goes.
-        facts: file, bytes, words, tokens and args of the file that it was made of.
+        facts: file, bytes, words, tokens and args of the model that it was made of, as `facts_of` returns them; None
+            leaves the directory without a model card.
     """
     classifier.save(directory)
-    write_text(directory / "README.md", model_card(classifier, facts))
+    if facts is not None:
+        write_text(directory / "README.md", model_card(classifier, facts))
 
 
 def model_card(classifier: FoldedFastText, facts: dict[str, Any]) -> str:
@@ -49,12 +51,13 @@ def model_card(classifier: FoldedFastText, facts: dict[str, Any]) -> str:
     ngrams = f"word n-grams up to {settings['word_ngrams']}" if settings["word_ngrams"] > 1 else "words"
     if settings["max_n"] > 0:
         ngrams += f", subwords of {settings['min_n']} to {settings['max_n']} characters"
-    name = json.dumps(Path(facts["file"]).stem, ensure_ascii=False)
+    name = Path(facts["file"] or "model").stem
+    source = f"converted from the fastText model `{facts['file']}` ({facts['bytes'] / 1e6:.1f} MB)"
     parts = [
         "---\nlibrary_name: textcnn\npipeline_tag: text-classification\ntags:\n- textcnn\n- fasttext\n"
-        f"model_name: {name}\n---",
-        f"# {Path(facts['file']).stem}",
-        f"A {kind} text classifier, converted from the fastText model `{facts['file']}` ({facts['bytes'] / 1e6:.1f} MB): "
+        f"model_name: {json.dumps(name, ensure_ascii=False)}\n---",
+        f"# {name}",
+        f"A {kind} text classifier, {source if facts['file'] else 'trained as fastText trains'}: "
         f"{ngrams}, loss {settings['loss']}, {facts['words']:,} words, trained on {facts['tokens']:,} tokens. Input and "
         f"output matrix are folded into {shape} ([Joulin et al. 2016](https://arxiv.org/abs/1607.01759)).",
         f"Labels ({len(classifier.labels)}): {listed(classifier.labels, 20)}.",

@@ -25,7 +25,7 @@ VERSIONS = (11, 12)
 LOSSES = {1: "hs", 2: "ns", 3: "softmax", 4: "ova"}
 MODELS = {1: "cbow", 2: "skipgram", 3: "supervised"}
 # Arguments of the file, in their order.
-_ARGUMENTS = ("dim", "ws", "epoch", "minCount", "neg", "wordNgrams", "loss", "model", "bucket", "minn", "maxn",
+ARGUMENTS = ("dim", "ws", "epoch", "minCount", "neg", "wordNgrams", "loss", "model", "bucket", "minn", "maxn",
               "lrUpdateRate")  # fmt: skip
 # Longer words and n-grams exist only in damaged files.
 _LONGEST_NGRAM, _LONGEST_SUBWORD = 64, 1024
@@ -36,7 +36,7 @@ class FastTextFile:
     """Content of a supervised model's file.
 
     Args:
-        path: The file.
+        path: The file; None for a model that was not read from one.
         args: fastText's arguments, by its names.
         words: Words as bytes, in the order of their rows.
         word_counts: How often each word occurred.
@@ -48,7 +48,7 @@ class FastTextFile:
         output: Output matrix.
     """
 
-    path: Path
+    path: Path | None
     args: dict[str, Any]
     words: list[bytes]
     word_counts: NDArray[np.int64]
@@ -63,6 +63,11 @@ class FastTextFile:
     def is_quantized(self) -> bool:
         """Whether the input matrix is stored as codes."""
         return isinstance(self.input, QuantizedMatrix)
+
+    @property
+    def name(self) -> str:
+        """Name of the file, for messages."""
+        return "model" if self.path is None else str(self.path)
 
     @property
     def loss(self) -> str:
@@ -153,7 +158,7 @@ def read_fasttext(path: str | Path) -> FastTextFile:
 
 
 def _read_arguments(source: Bytes, version: int) -> dict[str, Any]:
-    args = dict(zip(_ARGUMENTS, source.numbers("12i"), strict=True))
+    args = dict(zip(ARGUMENTS, source.numbers("12i"), strict=True))
     args["t"] = source.numbers("d")[0]
     if args["loss"] not in LOSSES or args["model"] not in MODELS:
         raise source.damaged(f"loss {args['loss']} and model {args['model']}")
