@@ -151,18 +151,17 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
         hint = f"; did you mean {directory.parent / nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
     weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
-    _expect_files(directory, "config.json", weights)
+    _expect_files(directory, "config.json")
     config = read_config(directory)
-    if config.get("model_type") != "textcnn":
-        raise ValueError(
-            f"{directory / 'config.json'}: got model_type {config.get('model_type')!r}; expected 'textcnn'"
-        )
-    if CONVERTED not in config:
-        _expect_files(directory, "tokenizer.json")
-    elif not folded:
+    if not folded and CONVERTED in config:
         raise ValueError(
             f"{directory} was converted from fastText and has no weights to train or fold; expected a model that "
             "`textcnn train` wrote"
+        )
+    _expect_files(directory, weights, *(() if CONVERTED in config else ("tokenizer.json",)))
+    if config.get("model_type") != "textcnn":
+        raise ValueError(
+            f"{directory / 'config.json'}: got model_type {config.get('model_type')!r}; expected 'textcnn'"
         )
     return directory
 

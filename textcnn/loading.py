@@ -37,6 +37,11 @@ class TorchClassifier(TextClassifier):
         self.tokenizer = tokenizer
         self.batch_size = batch_size
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model can do; a pooled norm hides the part of each window."""
+        return frozenset() if self.model.config.pooled_norm else super().capabilities
+
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`."""
         from .folding.fold import fold

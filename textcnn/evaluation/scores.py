@@ -85,7 +85,7 @@ class Outcome:
 
 def ask(classifier: TextClassifier, rows: Labelled) -> Outcome:
     """Return the answers of a model to labelled rows; shows progress in a terminal."""
-    logits, fired = answers_of(classifier, rows.texts, not getattr(classifier, "config", {}).get("pooled_norm"))
+    logits, fired = answers_of(classifier, rows.texts, "fired" in classifier.capabilities)
     answers = classifier.answer_of(logits, fired)
     thresholds = {classifier.labels.index(name): value for name, value in classifier.thresholds.items()}
     ids = decide(answers.probabilities, thresholds, classifier.multi_label)

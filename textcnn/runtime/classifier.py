@@ -45,8 +45,11 @@ class TextClassifier:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do beyond labels and probabilities: of "explain", "certify", "inspect"."""
-        return frozenset({"explain"})
+        """What the model can do beyond labels and probabilities: of "explain", "fired", "inspect" and "certify".
+
+        "fired" is the score of that name; see `runtime.decisions.SCORES`.
+        """
+        return frozenset({"explain", "fired"})
 
     def require(self, capability: str, reason: str) -> None:
         """Refuse what the model cannot do.

@@ -25,6 +25,7 @@ from .fasttext_words import FastTextWords
 from .hierarchy import LabelTree
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .text_batches import BATCH_CHARACTERS, check_threads, text_batches
+from .tokenizer import Utf8Texts
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -166,7 +167,7 @@ class FoldedFastText(TextClassifier):
             return parts[0]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
-    def scores(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
+    def scores(self, texts: list[str] | Utf8Texts) -> tuple[Array, NDArray[np.int64]]:
         """Return what the table gives, [N, C] logits or [N, C - 1] scores of a tree, and the rows of each text [N]."""
         return self.words.scores(self.bag, texts, self.threads)
 

@@ -86,17 +86,20 @@ class FastTextWords:
         data = word if isinstance(word, bytes) else word.encode()
         return int(library().textcnn_words_row(self.handle, data, len(data)))
 
-    def scores(self, bag: Bag, texts: Sequence[str], threads: int = 1) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def scores(
+        self, bag: Bag, texts: Sequence[str] | Utf8Texts, threads: int = 1
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return the scores [N, C] of texts, and the number of rows [N] that each is the mean of.
 
         Raises:
             ValueError: A text holds half of a surrogate pair.
         """
-        scores, counts = np.empty((len(texts), bag.classes), dtype=np.float32), np.empty(len(texts), dtype=np.int64)
-        if len(texts):
-            encoded = Utf8Texts.of(texts)
+        count = len(texts.ends) if isinstance(texts, Utf8Texts) else len(texts)
+        scores, counts = np.empty((count, bag.classes), dtype=np.float32), np.empty(count, dtype=np.int64)
+        if count:
+            encoded = texts if isinstance(texts, Utf8Texts) else Utf8Texts.of(texts)
             code = library().textcnn_words_logits(
-                self.handle, bag.handle, encoded.address, address(encoded.ends), len(texts), threads, address(scores),
+                self.handle, bag.handle, encoded.address, address(encoded.ends), count, threads, address(scores),
                 address(counts),
             )  # fmt: skip
             check(code)

@@ -89,7 +89,7 @@ class FoldedTextCNN(TextClassifier):
         """What the model can do; a pooled norm hides the part of each window."""
         if self.config.get("pooled_norm"):
             return frozenset()
-        return frozenset({"explain", "inspect"} if self.is_int8 else {"explain", "inspect", "certify"})
+        return frozenset({"explain", "fired", "inspect", *(() if self.is_int8 else ("certify",))})
 
     @property
     def precision(self) -> str:

@@ -110,7 +110,9 @@ class _Shares:
             start, stop = int(places[begin]), int(places[end])
             pieces = [(begin, end)] if length == 0 else [(w[0], w[1]) for w in words[first : first + length]]
             tokens = tuple(self._token(places, *piece, weights[g] / len(pieces)) for piece in pieces)
-            shown = self.text[start:stop] if tokens[-1].text != END_OF_TEXT else " ".join(t.text for t in tokens)
+            shown = self.text[start:stop]
+            if pieces[-1][0] == pieces[-1][1]:
+                shown = f"{shown} {END_OF_TEXT}".strip()
             contributions.append(Contribution(start, stop, shown, weights[g], without[g], tokens, ()))
         return tuple(contributions)
 
