@@ -13,12 +13,19 @@ import textcnn
 import textcnn.fasttext as fasttext
 from textcnn.folding.fasttext_writer import write_fasttext
 
+MODELS = {
+    "plain": {"ngrams": 2},
+    "hs": {"loss": "hs"},
+    "ova": {"loss": "ova"},
+    "subwords": {"minn": 2, "maxn": 3},
+    "quantized": {"kind": "quantized", "ngrams": 2},
+}
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("module")
-    for name, settings in (("plain", {"ngrams": 2}), ("hs", {"loss": "hs"}), ("ova", {"loss": "ova"}),
-                           ("subwords", {"minn": 2, "maxn": 3}), ("quantized", {"kind": "quantized", "ngrams": 2})):  # fmt: skip
+    for name, settings in MODELS.items():
         write_fasttext(make_file(**settings), folder / f"{name}.bin")
         textcnn.convert(folder / f"{name}.bin", folder / name)
     (folder / "labelled.txt").write_text(
@@ -31,12 +38,10 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("name", ["plain.bin", "plain", "hs", "ova", "subwords", "quantized.bin"])
 def test_predict(folder, name):
     model = fasttext.load_model(str(folder / name))
-    reference = Reference(make_file(**{
-        "plain": {"ngrams": 2}, "hs": {"loss": "hs"}, "ova": {"loss": "ova"}, "subwords": {"minn": 2, "maxn": 3},
-        "quantized": {"kind": "quantized", "ngrams": 2},
-    }[name.removesuffix(".bin")]))  # fmt: skip
+    reference = Reference(make_file(**MODELS[name.removesuffix(".bin")]))
     labels, values = model.predict(TEXTS, k=3)
-    assert isinstance(labels, list) and isinstance(values, list)
+    assert isinstance(labels, list)
+    assert isinstance(values, list)
     assert values[0].dtype == np.float32
     # fastText reads sigmoids from a table of 512 values.
     near = 1 / 128 if name == "ova" else 4e-5
@@ -78,14 +83,19 @@ def test_dictionary(folder):
     assert model.get_word_id("film") == 3
     assert model.get_word_id("unseen") == -1
     assert model.get_label_id("__label__neg") == 1
-    assert "film" in model and "unseen" not in model
-    assert model.get_line("a good __label__neg __label__other film") == (["a", "good", "film", "</s>"], ["__label__neg"])
+    assert "film" in model
+    assert "unseen" not in model
+    assert model.get_line("a good __label__neg __label__other film") == (
+        ["a", "good", "film", "</s>"],
+        ["__label__neg"],
+    )
     assert not model.is_quantized()
     assert fasttext.load_model(folder / "quantized").is_quantized()
     assert model.get_dimension() == 6
     names, rows = model.get_subwords("bad")
     assert names == ["bad", "<b", "<ba", "ba", "bad", "ad", "ad>", "d>"]
-    assert rows[0] == 2 and len(rows) == 8
+    assert rows[0] == 2
+    assert len(rows) == 8
     assert rows[1] == model.get_subword_id("<b")
     reference = Reference(make_file(minn=2, maxn=3))
     assert rows[1:].tolist() == reference.subwords("bad")
@@ -135,7 +145,7 @@ def test_other_models_of_textcnn_open(tmp_path):
     fold(make_model(), word_tokenizer()).save(tmp_path / "model")
     model = fasttext.load_model(tmp_path / "model")
     classifier = textcnn.load(tmp_path / "model")
-    labels, values = model.predict(["good film"], k=1)
+    labels, _ = model.predict(["good film"], k=1)
     assert labels[0][0] == f"__label__{classifier.predict(['good film'])[0]}"
     with pytest.raises(ValueError, match="has no words of fastText"):
         model.get_words()
@@ -168,7 +178,8 @@ def test_answers_are_fasttexts_own(loss, folder, tmp_path):
         found = ours.predict(texts, k=5, threshold=threshold)
         for own_labels, own_values, labels, values in zip(*found, *expected, strict=True):
             np.testing.assert_allclose(own_values, values, atol=2e-6)
-            assert type(own_values) is type(values) and own_values.dtype == values.dtype
+            assert type(own_values) is type(values)
+            assert own_values.dtype == values.dtype
             if len(values) and np.diff(values).max(initial=-1) < -1e-5:
                 assert own_labels == labels
     assert ours.test(lines) == pytest.approx(theirs.test(str(lines)))

@@ -58,7 +58,24 @@ def test_random_lines_are_read_as_the_reference_reads_them():
     file = make_file(ngrams=3, minn=2, maxn=5, bucket=997, dim=2, labels=MANY[:5])
     reference, model = Reference(file), fold_fasttext(file)
     rng = random.Random(0)
-    pieces = [*WORDS, *MANY[:6], " ", "  ", "\t", "\0", "é", "😀", "a", "<", ">", "</", "s>", "__label__", "_", "\u2028"]
+    pieces = [
+        *WORDS,
+        *MANY[:6],
+        " ",
+        "  ",
+        "\t",
+        "\0",
+        "é",
+        "😀",
+        "a",
+        "<",
+        ">",
+        "</",
+        "s>",
+        "__label__",
+        "_",
+        "\u2028",
+    ]
     texts = ["".join(rng.choices(pieces, k=rng.randrange(40))) for _ in range(400)]
     texts += [" ".join(rng.choices(pieces, k=rng.randrange(200))) for _ in range(100)]
     expected = np.array([reference.probabilities(text) for text in texts])
@@ -143,8 +160,7 @@ def test_damaged_bytes_never_crash(tmp_path):
             try:
                 values = fold_fasttext(read_fasttext(tmp_path / "damaged.bin")).predict_proba(TEXTS)
             except ValueError as error:
-                assert "\n" not in str(error)
-                outcomes.add("refused")
+                outcomes.add("refused" if "\n" not in str(error) else str(error))
             else:
                 assert np.isfinite(values).all()
                 outcomes.add("answered")

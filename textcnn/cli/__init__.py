@@ -38,7 +38,8 @@ JOBS = {
 SYNONYMS = {
     "adapt": "pretrain", "ask": "score", "attribute": "explain", "benchmark": "bench", "card": "info",
     "cert": "certify", "classify": "score", "describe": "info", "distil": "distill",
-    "embed": "vectors", "eval": "evaluate", "fasttext": "convert", "import": "convert", "fine_tune": "teach", "finetune": "teach", "infer": "score",
+    "embed": "vectors", "eval": "evaluate", "fasttext": "convert",
+    "fine_tune": "teach", "finetune": "teach", "infer": "score",
     "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
     "onnx": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
 }  # fmt: skip

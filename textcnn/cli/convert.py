@@ -11,9 +11,9 @@ from .options import Verb, print_json
 VERB = Verb(
     "convert",
     ConvertSettings,
-    "Convert a supervised fastText model, .bin or quantised .ftz, into a directory with the same answers that every verb "
-    "opens. fastText is not needed. The input matrix times the output matrix is a table of one row for each word and "
-    "n-gram; float32 tables give fastText's answers up to rounding, the error of 8 bits is measured on texts.",
+    "Convert a supervised fastText model, .bin or quantised .ftz, into a directory with the same answers, which every "
+    "verb opens. fastText is not needed. The input matrix times the output matrix is a table of one row for each word "
+    "and n-gram; float32 tables give fastText's answers up to rounding, the error of 8 bits is measured on texts.",
     [
         "textcnn convert model.bin runs/model",
         "textcnn convert model.bin runs/model --int8 --texts crawl.txt",

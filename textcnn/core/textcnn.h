@@ -141,6 +141,11 @@ TEXTCNN_API int64_t textcnn_words_features(const textcnn_words *words, const tex
 /* Buckets of the subwords of a word: [G, 3] bucket, first byte and byte after the last. */
 TEXTCNN_API int64_t textcnn_words_subwords(const textcnn_words *words, const char *word, size_t bytes, int64_t **places);
 
+/* Rows of the words, subwords and n-grams of texts, bucket b at the row words + b: writes offsets [N + 1], sets *rows to
+ * memory that the caller frees with `textcnn_free`, and returns the number of rows. */
+TEXTCNN_API int64_t textcnn_words_rows(const textcnn_words *words, int64_t ngrams, const char *data, const int64_t *ends,
+                                       int64_t texts, int32_t threads, int64_t *offsets, int32_t **rows);
+
 /* ---- Tables ----------------------------------------------------------------------------------------------------- */
 
 typedef struct textcnn_tables textcnn_tables;
@@ -310,6 +315,35 @@ TEXTCNN_API int32_t textcnn_catch_up_rows(const textcnn_rows_spec *spec, const i
 TEXTCNN_API int32_t textcnn_step_rows(const textcnn_rows_spec *spec, const int64_t *chosen, int64_t count,
                                       const void *gradient, int64_t step, double beta1, double beta2, double rate,
                                       double eps);
+
+/* A bag whose input matrix [rows, D] and output matrix [K, D] are trained as fastText trains them. Text n has
+ * row_indices[offsets[n] .. offsets[n + 1]] and labels[label_offsets[n] .. label_offsets[n + 1]]. */
+typedef struct {
+  int64_t texts;
+  int64_t rows;
+  int64_t columns;              /* D */
+  int64_t outputs;              /* K, labels */
+  const int64_t *offsets;       /* [texts + 1] */
+  const int32_t *row_indices;
+  const int64_t *label_offsets; /* [texts + 1] */
+  const int32_t *labels;
+  float *input;
+  float *output;
+  const int64_t *path_begins;   /* [K + 1] of a tree: decisions above each label */
+  const int32_t *path_nodes;
+  const uint8_t *path_sides;    /* 1 where the label lies to the right */
+  const int32_t *negatives;     /* labels to draw negative samples from */
+  int64_t negative_count;
+  int64_t negative_samples;
+  int64_t epoch;                /* number of this epoch, from 0 */
+  int64_t epochs;
+  double learning_rate;
+  uint64_t seed;
+  int32_t loss;                 /* 0 softmax, 1 one-vs-all, 2 hierarchical softmax, 3 negative sampling */
+} textcnn_bag_training_spec;
+
+/* Train one epoch; writes the mean loss of a text. */
+TEXTCNN_API int32_t textcnn_train_bag(const textcnn_bag_training_spec *spec, double *loss);
 
 #ifdef __cplusplus
 }

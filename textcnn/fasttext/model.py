@@ -201,7 +201,7 @@ class FastText:
         return self._vectors.output.take(0, self._vectors.output.rows)
 
     def save_model(self, path: str | Path) -> None:
-        """Write the model: a directory that `textcnn.load` opens, or, of a model opened from one, a file .bin or .ftz."""
+        """Write the model as a directory for `textcnn.load`, or, where it has its vectors, as a file .bin or .ftz."""
         path = Path(path)
         if path.suffix in (".bin", ".ftz"):
             from ..folding.fasttext_writer import write_fasttext
@@ -225,7 +225,7 @@ class FastText:
     def _vectors(self) -> FastTextFile:
         if self._file is None:
             raise ValueError(
-                "got an artifact, which keeps no vectors: they are folded into its table; expected a .bin file; open that"
+                "got an artifact, which keeps no vectors: they are folded into its table; expected a .bin file"
             )
         return self._file
 

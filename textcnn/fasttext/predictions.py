@@ -1,7 +1,7 @@
 """Probabilities as fastText computes them, and its choice of the k best.
 
-fastText adds 1e-5 to a probability before its logarithm and never takes that off again, and reads sigmoids from a table of
-512 values. Thresholds in programs that use it may rest on either, so that both are kept here.
+fastText adds 1e-5 to a probability before its logarithm and never takes that off again, and reads sigmoids from a
+table of 512 values. Thresholds in programs that use it may rest on either, so that both are kept here.
 
 Shapes: `N` texts, `C` labels.
 """

@@ -81,7 +81,9 @@ def score_file(classifier: TextClassifier, tokens: list[bytes], path: str | Path
     check_k(k)
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; expected lines such as `{tokens[0].decode('utf-8', 'replace')} a text`")
+        raise FileNotFoundError(
+            f"no file {path}; expected lines such as `{tokens[0].decode('utf-8', 'replace')} a text`"
+        )
     ids = {token: index for index, token in enumerate(tokens)}
     meter = Meter()
     for lines in _lines(path):

@@ -1,7 +1,7 @@
 """`convert`: a fastText model becomes an artifact that every verb opens.
 
-The input matrix times the output matrix is a table of one row for each word and bucket and one column for each class. Where
-classes are many and vectors narrow, the two factors are smaller and stay apart.
+The input matrix times the output matrix is a table of one row for each word and bucket and one column for each class.
+Where classes are many and vectors narrow, the two factors are smaller and stay apart.
 
 Shapes: `R` rows, `D` vector size, `C` labels, `K` rows of the output matrix that answers need.
 """
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .converted_card import write_converted
 from ..outputs import begin_output
 from ..runtime.fasttext import FoldedFastText
 from ..runtime.hierarchy import huffman_children
 from ..settings import ConvertSettings, takes
+from .converted_card import write_converted
 from .fasttext import FastTextFile, read_fasttext
 from .fasttext_matrices import Matrix
 from .quantize import measure_error
@@ -57,12 +57,15 @@ def convert(settings: ConvertSettings) -> FoldedFastText:
     return classifier
 
 
-def fold_fasttext(file: FastTextFile, label_prefix: str | None = None) -> FoldedFastText:
+def fold_fasttext(
+    file: FastTextFile, label_prefix: str | None = None, skipped_prefix: str = LABEL_PREFIX
+) -> FoldedFastText:
     """Return the classifier of a fastText model, with a float32 table.
 
     Args:
         file: The model.
         label_prefix: Taken off the labels where all of them begin with it; None is `__label__`.
+        skipped_prefix: What makes an unknown word a label. A file does not say it; fastText takes `__label__`.
 
     Raises:
         ValueError: A value of a matrix is not finite.
@@ -75,9 +78,7 @@ def fold_fasttext(file: FastTextFile, label_prefix: str | None = None) -> Folded
     args = file.args
     config: dict[str, Any] = {
         "model_type": "textcnn",
-        "problem_type": (
-            "multi_label_classification" if file.loss in ("ova", "ns") else "single_label_classification"
-        ),
+        "problem_type": ("multi_label_classification" if file.loss in ("ova", "ns") else "single_label_classification"),
         "id2label": {str(index): name for index, name in enumerate(names)},
         "label2id": {name: index for index, name in enumerate(names)},
         "temperature": 1.0,
@@ -91,7 +92,7 @@ def fold_fasttext(file: FastTextFile, label_prefix: str | None = None) -> Folded
             "max_n": args["maxn"],
             "buckets": args["bucket"],
             "label_prefix": prefix,
-            "skipped_prefix": LABEL_PREFIX,  # a file does not say it: fastText takes this one when it opens a file
+            "skipped_prefix": skipped_prefix,
             "quantized": file.is_quantized,
             "epoch": args["epoch"],
             "min_count": args["minCount"],

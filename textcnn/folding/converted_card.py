@@ -58,8 +58,8 @@ def model_card(classifier: FoldedFastText, facts: dict[str, Any]) -> str:
         f"model_name: {json.dumps(name, ensure_ascii=False)}\n---",
         f"# {name}",
         f"A {kind} text classifier, {source if facts['file'] else 'trained as fastText trains'}: "
-        f"{ngrams}, loss {settings['loss']}, {facts['words']:,} words, trained on {facts['tokens']:,} tokens. Input and "
-        f"output matrix are folded into {shape} ([Joulin et al. 2016](https://arxiv.org/abs/1607.01759)).",
+        f"{ngrams}, loss {settings['loss']}, {facts['words']:,} words, trained on {facts['tokens']:,} tokens. Input "
+        f"and output matrix are folded into {shape} ([Joulin et al. 2016](https://arxiv.org/abs/1607.01759)).",
         f"Labels ({len(classifier.labels)}): {listed(classifier.labels, 20)}.",
     ]
     if "int8_error" in classifier.metadata:

@@ -1,7 +1,7 @@
 """Reads fastText's model files, .bin and quantised .ftz, without fastText.
 
-A file holds, in this order: a magic number and a version, the arguments, the dictionary, the input matrix (a row for each
-word, then one for each bucket of n-grams) and the output matrix (a row for each label, or for each inner node of the
+A file holds, in this order: a magic number and a version, the arguments, the dictionary, the input matrix (a row for
+each word, then one for each bucket of n-grams) and the output matrix (a row for each label, or for each inner node of the
 Huffman tree of hierarchical softmax). Numbers are little-endian. A quantised matrix holds the codes of a product
 quantizer (Joulin et al. 2016, https://arxiv.org/abs/1612.03651).
 
@@ -170,7 +170,7 @@ def _read_arguments(source: Bytes, version: int) -> dict[str, Any]:
         )
     if version == 11:
         args["maxn"] = 0  # supervised models had no subwords then, whatever the file says
-    if not (0 <= args["bucket"] and 0 <= args["minn"] and args["maxn"] <= _LONGEST_SUBWORD):
+    if args["bucket"] < 0 or args["minn"] < 0 or args["maxn"] > _LONGEST_SUBWORD:
         raise source.damaged(f"bucket {args['bucket']}, minn {args['minn']}, maxn {args['maxn']}")
     if args["wordNgrams"] > _LONGEST_NGRAM:
         raise source.damaged(f"wordNgrams {args['wordNgrams']}")
@@ -225,7 +225,7 @@ def _check(file: FastTextFile, source: Bytes) -> None:
             raise source.damaged("pruned n-grams beyond the matrix")
     if file.input.columns != dim or file.input.rows < rows or dim < 1:
         raise source.damaged(
-            f"an input matrix of {file.input.rows} x {file.input.columns}, for {rows} words and n-grams of {dim} dimensions"
+            f"an input matrix of {file.input.rows} x {file.input.columns}, for {rows} words and buckets of {dim} values"
         )
     if (file.output.rows, file.output.columns) != (labels, dim):
         raise source.damaged(

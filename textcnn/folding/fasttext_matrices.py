@@ -1,7 +1,7 @@
 """Matrices of fastText's model files: float32, or the codes of a product quantizer.
 
-A row of `D` values is cut into parts of `dsub`; each part is one of 256 centroids, and its code is the number of that. With
-`qnorm` the length of the row is quantised apart.
+A row of `D` values is cut into parts of `dsub`; each part is one of 256 centroids, and its code is the number of that.
+With `qnorm` the length of the row is quantised apart.
 """
 
 from __future__ import annotations

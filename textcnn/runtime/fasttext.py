@@ -1,8 +1,8 @@
 """FoldedFastText: a fastText model as one table, answered without fastText and without torch.
 
-fastText averages the vectors of words and hashed n-grams and multiplies the mean by an output matrix. Both are linear, so
-that the product of input and output matrix is a table of one row for each word and n-gram and one column for each class:
-a look-up adds a few numbers where fastText adds whole vectors (Joulin et al. 2016, https://arxiv.org/abs/1607.01759).
+fastText averages the vectors of words and hashed n-grams and multiplies the mean by an output matrix. Both are linear,
+so that the product of input and output matrix is a table of one row for each word and n-gram and one column for each
+class: a look-up adds a few numbers where fastText adds whole vectors (Joulin et al. 2016, https://arxiv.org/abs/1607.01759).
 
 Shapes: `N` texts, `C` classes, `R` rows, `D` vector size.
 """
@@ -24,7 +24,7 @@ from .decisions import Array
 from .fasttext_words import FastTextWords
 from .hierarchy import LabelTree
 from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
-from .text_batches import BATCH_CHARACTERS, check_threads, text_batches
+from .text_batches import check_threads, text_batches
 from .tokenizer import Utf8Texts
 
 if TYPE_CHECKING:
@@ -71,7 +71,9 @@ class FoldedFastText(TextClassifier):
         self.tree = LabelTree(tensors["tree"]) if self.settings["loss"] == "hs" else None
         columns = len(self.labels) if self.tree is None else max(1, len(self.labels) - 1)
         if self.tree is not None and self.tree.labels != len(self.labels):
-            raise ValueError(f"tree: got {self.tree.labels} labels; expected {len(self.labels)}; convert the model again")
+            raise ValueError(
+                f"tree: got {self.tree.labels} labels; expected {len(self.labels)}; convert the model again"
+            )
         buckets, ngrams = int(self.settings["buckets"]), int(self.settings["word_ngrams"])
         uses_buckets = ngrams > 1 or int(self.settings["max_n"]) > 0
         self.bag = Bag(
@@ -83,7 +85,7 @@ class FoldedFastText(TextClassifier):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do beyond labels and probabilities; there are no windows to certify or filters to inspect."""
+        """What the model can do: it has no windows to certify and no filters to inspect."""
         return frozenset({"explain"})
 
     @property
@@ -193,10 +195,9 @@ class FoldedFastText(TextClassifier):
         return [explain_shares(self, text, label) for batch in text_batches(texts) for text in batch]
 
     def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
-        if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str) and self.tree is None:
-            if len(texts[0]) < BATCH_CHARACTERS:
-                # Without an array on the way: making a few would take longer than the text itself.
-                return np.array((self.words.label_of_text(self.bag, texts[0]),))
+        if self.tree is None and isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+            # Without an array on the way: making a few would take longer than the text itself.
+            return np.array((self.words.label_of_text(self.bag, texts[0]),))
         return super()._label_ids(texts)
 
     def _logits(self, texts: list[str]) -> Array:

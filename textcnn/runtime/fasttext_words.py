@@ -44,7 +44,9 @@ class FastTextWords:
         ValueError: A tensor is missing, or a number does not fit.
     """
 
-    def __init__(self, settings: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], labels: Sequence[bytes]) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], labels: Sequence[bytes]
+    ) -> None:
         for name, kind in (("word_bytes", np.int8), ("word_ends", np.int64)):
             if name not in tensors or tensors[name].dtype != kind or tensors[name].ndim != 1:
                 raise ValueError(f"{name}: got none of type {np.dtype(kind)}; convert the model again")
@@ -123,6 +125,15 @@ class FastTextWords:
         return Features(
             taken(words, 3 * count.value, np.int64).reshape(-1, 3), taken(features, 5 * found, np.int64).reshape(-1, 5)
         )
+
+    def rows(self, texts: Utf8Texts, ngrams: int, threads: int = 1) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the rows of all texts, bucket b at `len(self) + b`, and where those of each text begin: [N + 1]."""
+        offsets, memory = np.zeros(len(texts.ends) + 1, dtype=np.int64), ctypes.c_void_p()
+        count = library().textcnn_words_rows(
+            self.handle, ngrams, texts.address, address(texts.ends), len(texts.ends), threads, address(offsets),
+            ctypes.byref(memory),
+        )  # fmt: skip
+        return taken(memory, check(count), np.int32), offsets
 
     def subwords(self, word: bytes) -> NDArray[np.int64]:
         """Return bucket, first byte and byte after the last of each subword of a word: [G, 3]."""

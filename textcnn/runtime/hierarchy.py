@@ -1,7 +1,8 @@
 """Hierarchical softmax: a binary tree whose leaves are the labels and whose inner nodes each decide for one side.
 
 The probability of a label is the product of the decisions on its path (Morin & Bengio 2005,
-https://proceedings.mlr.press/r5/morin05a.html). Labels are 0 .. C - 1, inner nodes C .. 2C - 2, the last of them the root.
+https://proceedings.mlr.press/r5/morin05a.html). Labels are 0 .. C - 1, inner nodes C .. 2C - 2, the last of them the
+root.
 
 Shapes: `N` texts, `C` labels.
 """

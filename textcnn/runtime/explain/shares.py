@@ -1,9 +1,9 @@
 """Explanations of a mean of rows: the part of each word, n-gram and subword in a logit, which add up to it.
 
 A logit is the mean of one number for each row that a text adds, so that each row has a part of its own. A label of
-hierarchical softmax has the logarithm of its probability for a logit, a sum over the decisions on its path; each decision
-is shared among the rows in proportion to their parts in its score, which is their integrated gradient from a text of no rows
-(Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365).
+hierarchical softmax has the logarithm of its probability for a logit, a sum over the decisions on its path; each
+decision is shared among the rows in proportion to their parts in its score, which is their integrated gradient from a
+text of no rows (Sundararajan et al. 2017, https://arxiv.org/abs/1703.01365).
 
 Shapes: `G` rows of a text, `K` columns of the scores.
 """
@@ -50,12 +50,12 @@ def explain_shares(model: FoldedFastText, text: str, label: str | None = None) -
 
 
 def _logits(model: FoldedFastText, total: Doubles, count: int) -> Doubles:
-    """Logits [C] of a text with `count` rows whose scores, divided by the temperature but for a tree, are `total` [K]."""
+    """Logits [C] of a text with `count` rows whose scores add up to `total` [K], divided by the temperature."""
     scores = total / max(1, count)
     if model.tree is None:
         return scores
     columns = scores[None, : len(model.labels) - 1]
-    return model.tree.log_probabilities(columns)[0].astype(np.float64) / model.temperature
+    return model.tree.log_probabilities(columns.astype(np.float32))[0].astype(np.float64) / model.temperature
 
 
 @dataclass(frozen=True)

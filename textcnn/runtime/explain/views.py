@@ -91,7 +91,9 @@ def legend(explanation: Explanation) -> str:
         f'<span class="key" style="background:{_color(sign, 0.5)}">{word} {label}</span>'
         for sign, word in ((1, "for"), (-1, "against"))
     )
-    columns = "; ".join(f"<i>{name}</i>: {said}" for name, said in zip(_COLUMNS, _meanings(explanation), strict=True) if said)
+    columns = "; ".join(
+        f"<i>{name}</i>: {said}" for name, said in zip(_COLUMNS, _meanings(explanation), strict=True) if said
+    )
     return f'<p class="legend">{keys} The stronger the colour, the larger the part in the logit. {columns}.</p>'
 
 
