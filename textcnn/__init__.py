@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .finetuning.adapt import pretrain
     from .finetuning.contextual import vectors
     from .finetuning.teach import teach
+    from .folding.convert import convert
     from .folding.fold import fold_artifact as fold
     from .info import info
     from .loading import TorchClassifier, load
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .settings import (
         CalibrateSettings,
         CertifySettings,
+        ConvertSettings,
         DistillSettings,
         EvaluateSettings,
         ExplainSettings,
@@ -60,6 +62,7 @@ _HOMES = {
     "CalibrateSettings": "settings",
     "CertifySettings": "settings",
     "ClassificationModule": "training",
+    "ConvertSettings": "settings",
     "DistillSettings": "settings",
     "EvaluateSettings": "settings",
     "ExplainSettings": "settings",
@@ -84,6 +87,7 @@ _HOMES = {
     "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
     "certify": "evaluation.certify",
+    "convert": "folding.convert",
     "distill": "distillation.distill",
     "evaluate": "evaluation.evaluate",
     "explain": "evaluation.explain",
@@ -107,6 +111,7 @@ __all__ = [
     "CalibrateSettings",
     "CertifySettings",
     "ClassificationModule",
+    "ConvertSettings",
     "DistillSettings",
     "EvaluateSettings",
     "ExplainSettings",
@@ -132,6 +137,7 @@ __all__ = [
     "bench",
     "calibrate",
     "certify",
+    "convert",
     "distill",
     "evaluate",
     "explain",

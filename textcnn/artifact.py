@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
 
 
+# The part of config.json that only a model converted from fastText has.
+CONVERTED = "fasttext"
 # Fields of config.json that calibration sets, with their values before. No weight and no table depends on it.
 CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
@@ -132,6 +134,12 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
     """
     directory = Path(directory)
     if directory.is_file():
+        with directory.open("rb") as file:
+            if file.read(4) == _FASTTEXT:
+                raise ValueError(
+                    f"got {directory}, a model of fastText; expected a directory; run `textcnn convert {directory} "
+                    "OUTPUT` first"
+                )
         inside = (directory.parent / "config.json").is_file()
         raise ValueError(
             f"got the file {directory}; expected the directory of a trained model; give the one that `textcnn fit` or "
@@ -143,19 +151,47 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
         hint = f"; did you mean {directory.parent / nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
     weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
-    for name in ("config.json", weights, "tokenizer.json"):
+    _expect_files(directory, "config.json")
+    config = read_config(directory)
+    if not folded and CONVERTED in config:
+        raise ValueError(
+            f"{directory} was converted from fastText and has no weights to train or fold; expected a model that "
+            "`textcnn train` wrote"
+        )
+    _expect_files(directory, weights, *(() if CONVERTED in config else ("tokenizer.json",)))
+    if config.get("model_type") != "textcnn":
+        raise ValueError(
+            f"{directory / 'config.json'}: got model_type {config.get('model_type')!r}; expected 'textcnn'"
+        )
+    return directory
+
+
+def read_config(directory: Path) -> dict[str, Any]:
+    """Return the config.json of an artifact.
+
+    Raises:
+        ValueError: it is no JSON object.
+    """
+    try:
+        return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
+
+
+def answering_files(directory: str | Path) -> list[str]:
+    """Return the names of the files that a model's answers depend on."""
+    directory = Path(directory)
+    tables = FOLDED_FILE if (directory / FOLDED_FILE).is_file() else "model.safetensors"
+    return ["config.json", *(() if CONVERTED in read_config(directory) else ("tokenizer.json",)), tables]
+
+
+def _expect_files(directory: Path, *names: str) -> None:
+    for name in names:
         if not (directory / name).is_file():
             raise ValueError(
                 f"{directory} is no textcnn artifact: it has no {name}; expected a directory that `textcnn fit` "
                 "or `textcnn.train` wrote"
             )
-    try:
-        kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
-    if kind != "textcnn":
-        raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
-    return directory
 
 
 def write_calibration(directory: str | Path, **values: Any) -> None:
@@ -252,6 +288,7 @@ def quiet_transformers() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+_FASTTEXT = (793712314).to_bytes(4, "little")  # how fastText's files begin
 _METRIC_TYPES = ("accuracy", "average_precision")  # all others are F1
 
 _USE = """## Use

@@ -89,7 +89,7 @@ def info(settings: InfoSettings) -> Info:
         FileNotFoundError: There is no such directory.
         ValueError: The directory holds no model.
     """
-    from .artifact import CALIBRATION, check_artifact
+    from .artifact import check_artifact
 
     directory = Path(settings.model)
     config = _config(directory)
@@ -106,13 +106,13 @@ def info(settings: InfoSettings) -> Info:
         verbs = ["teach", "pretrain", "vectors", *(["distill"] if labels and "Classification" in kind else [])]
         return Info(str(directory), kind, config.get("problem_type"), labels, parameters, config.get("vocab_size"),
                     sizes=sizes, scores=scores, verbs=verbs)  # fmt: skip
+    if "fasttext" in config:
+        return _converted(directory, config, labels, sizes)
     tables = _header(directory / TABLES)
-    kinds = [(tables or {}).get(name) for name in ("table", "vectors", "bag_table")]
-    entries = next((entry for entry in kinds if entry), None)
-    kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
     keys = () if not config.get("kernel_sizes", True) else _OF_CONVOLUTIONS
     if config.get("bag", "none") != "none":
         keys += _OF_BAG
+    kind_of_tables = _kind_of(tables or {})
     return Info(
         str(directory),
         "TextCNN",
@@ -124,9 +124,42 @@ def info(settings: InfoSettings) -> Info:
         kind_of_tables,
         sizes,
         scores,
-        {name: config.get(name, default) for name, default in CALIBRATION.items()},
+        {name: config.get(name, default) for name, default in _calibration().items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
     )
+
+
+def _converted(directory: Path, config: dict[str, Any], labels: list[str], sizes: dict[str, int]) -> Info:
+    """Describe a model that was converted from fastText."""
+    tensors = _header(directory / TABLES) or {}
+    settings = config["fasttext"]
+    keys = ("loss", "dim", "word_ngrams", "min_n", "max_n", "buckets")
+    return Info(
+        str(directory),
+        "fastText",
+        config.get("problem_type"),
+        labels,
+        None,
+        tensors.get("word_ends", {}).get("shape", [None])[0],
+        {key: settings[key] for key in keys},
+        _kind_of(tensors),
+        sizes,
+        _scores(directory),
+        {name: config.get(name, default) for name, default in _calibration().items()},
+        ["evaluate", "score", "calibrate", "explain"],
+    )
+
+
+def _kind_of(tensors: dict[str, Any]) -> str | None:
+    """Type of the folded tables."""
+    entry = tensors.get("table") or tensors.get("vectors") or tensors.get("bag_table")
+    return None if not entry else {"I8": "int8", "F32": "float32"}.get(entry["dtype"], entry["dtype"])
+
+
+def _calibration() -> dict[str, Any]:
+    from .artifact import CALIBRATION
+
+    return CALIBRATION
 
 
 def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[str]:

@@ -37,6 +37,11 @@ class TorchClassifier(TextClassifier):
         self.tokenizer = tokenizer
         self.batch_size = batch_size
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model can do; a pooled norm hides the part of each window."""
+        return frozenset() if self.model.config.pooled_norm else super().capabilities
+
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`."""
         from .folding.fold import fold
@@ -97,11 +102,15 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
         FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import check_artifact, read_artifact
+    from .artifact import CONVERTED, check_artifact, read_artifact, read_config
     from .runtime.folded import FoldedTextCNN
     from .runtime.storage import FOLDED_FILE
 
     directory = check_artifact(directory)
+    if CONVERTED in read_config(directory):
+        from .runtime.fasttext import FoldedFastText
+
+        return FoldedFastText.load(directory, threads)
     if (directory / FOLDED_FILE).is_file():
         return FoldedTextCNN.load(directory, threads)
 

@@ -21,6 +21,7 @@ VERBS = {
     "info": "show what a directory holds: task, labels, sizes, scores, abilities",
     "fold": "make the look-up tables, in 8 bits or for fewer tokens",
     "export": "write a model as an ONNX file",
+    "convert": "make a model of a fastText file, with the same answers",
     "vectors": "make initial token vectors from a transformer and unlabelled text",
     "pretrain": "continue masked-language-model pretraining of a transformer",
     "teach": "fine-tune a transformer, to label texts for a student",
@@ -36,8 +37,9 @@ JOBS = {
 }
 SYNONYMS = {
     "adapt": "pretrain", "ask": "score", "attribute": "explain", "benchmark": "bench", "card": "info",
-    "cert": "certify", "classify": "score", "convert": "export", "describe": "info", "distil": "distill",
-    "embed": "vectors", "eval": "evaluate", "fine_tune": "teach", "finetune": "teach", "infer": "score",
+    "cert": "certify", "classify": "score", "describe": "info", "distil": "distill",
+    "embed": "vectors", "eval": "evaluate", "fasttext": "convert",
+    "fine_tune": "teach", "finetune": "teach", "infer": "score",
     "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
     "onnx": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
 }  # fmt: skip

@@ -55,7 +55,9 @@ struct Bag {
 
   // The row of an n-gram; -1 for none.
   int64_t row_of_ngram(uint64_t hash) const {
-    const auto bucket = static_cast<int64_t>(hash % static_cast<uint64_t>(buckets));
+    return row_of(static_cast<int64_t>(hash % static_cast<uint64_t>(buckets)));
+  }
+  int64_t row_of(int64_t bucket) const {
     return row_of_bucket.empty() ? first_bucket_row + bucket : row_of_bucket[static_cast<size_t>(bucket)];
   }
 
@@ -107,6 +109,8 @@ class BagSum {
   void push_gap() { hashes_.begin(); }
   // Adds the text's logits [C] to those that are there.
   void finish(float* logits);
+  // Rows that were added, once the text is finished.
+  int64_t count() const { return count_; }
 
  private:
   // Rows of a block: few enough to stay in the first cache once they have been asked for.

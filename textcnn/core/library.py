@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import functools
 from collections.abc import Iterator
-from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,38 @@ class BagSpec(ctypes.Structure):
     )
 
 
+class WordsSpec(ctypes.Structure):
+    """`textcnn_words_spec` of textcnn.h."""
+
+    _fields_ = (
+        ("bytes", c_char_p),
+        ("ends", c_void_p),
+        *((name, c_int64) for name in ("words", "labels")),
+        ("prefix", c_char_p),
+        *((name, c_int64) for name in ("prefix_bytes", "buckets")),
+        *((name, c_int32) for name in ("min_n", "max_n")),
+    )
+
+
+class BagTrainingSpec(ctypes.Structure):
+    """`textcnn_bag_training_spec` of textcnn.h."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("texts", "rows", "columns", "outputs")),
+        *(
+            (name, c_void_p)
+            for name in (
+                "offsets", "row_indices", "label_offsets", "labels", "input", "output", "path_begins", "path_nodes",
+                "path_sides", "negatives",
+            )
+        ),
+        *((name, c_int64) for name in ("negative_count", "negative_samples", "epoch", "epochs")),
+        ("learning_rate", c_double),
+        ("seed", c_uint64),
+        ("loss", c_int32),
+    )  # fmt: skip
+
+
 class NgramMaxSpec(ctypes.Structure):
     """`textcnn_ngram_max_spec` of textcnn.h."""
 
@@ -83,6 +115,15 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_bag_features": (_N, (_P, _P, _N, _P, _N, _P, _P, _P)),
     "textcnn_hash_of_word": (_I, (c_char_p, c_size_t)),
     "textcnn_hashes_of_ids": (_I, (_P, _N, _P)),
+    "textcnn_words_open": (_P, (POINTER(WordsSpec),)),
+    "textcnn_words_close": (None, (_P,)),
+    "textcnn_words_row": (_I, (_P, c_char_p, c_size_t)),
+    "textcnn_words_logits": (_I, (_P, _P, _P, _P, _N, _I, _P, _P)),
+    "textcnn_words_label": (_N, (_P, _P, c_char_p, c_size_t)),
+    "textcnn_words_features": (_N, (_P, _P, c_char_p, c_size_t, POINTER(_P), POINTER(_N), POINTER(_P))),
+    "textcnn_words_subwords": (_N, (_P, c_char_p, c_size_t, POINTER(_P))),
+    "textcnn_words_rows": (_N, (_P, _N, _P, _P, _N, _I, _P, POINTER(_P))),
+    "textcnn_train_bag": (_I, (POINTER(BagTrainingSpec), POINTER(_D))),
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),

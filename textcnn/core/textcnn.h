@@ -99,6 +99,53 @@ TEXTCNN_API int64_t textcnn_bag_features(const textcnn_bag *bag, const int32_t *
 TEXTCNN_API int32_t textcnn_hash_of_word(const char *word, size_t bytes);
 TEXTCNN_API int32_t textcnn_hashes_of_ids(const int32_t *ids, int64_t count, int32_t *hashes);
 
+/* ---- Words as fastText reads them --------------------------------------------------------------------------------
+ *
+ * Words stand between ASCII white space; a text ends with the word `</s>`. A word adds its row and its hash to a bag, and
+ * the buckets of its subwords of min_n to max_n characters. Labels add nothing. */
+
+typedef struct textcnn_words textcnn_words;
+
+typedef struct {
+  const char *bytes;    /* words one after the other, labels after the words */
+  const int64_t *ends;  /* [words + labels] where each of them ends */
+  int64_t words;        /* word i has row i */
+  int64_t labels;
+  const char *prefix;   /* what begins with it is a label, too, unless it is one of the words */
+  int64_t prefix_bytes;
+  int64_t buckets;      /* of n-grams and subwords */
+  int32_t min_n, max_n; /* 0: no subwords */
+} textcnn_words_spec;
+
+TEXTCNN_API textcnn_words *textcnn_words_open(const textcnn_words_spec *spec);
+TEXTCNN_API void textcnn_words_close(textcnn_words *words);
+
+/* Row of a word; -1 for an unknown word, -2 for a label. */
+TEXTCNN_API int32_t textcnn_words_row(const textcnn_words *words, const char *word, size_t bytes);
+
+/* Logits [N, C] of UTF-8 texts in one call, and, unless NULL, the number of rows [N] that each of them adds. */
+TEXTCNN_API int32_t textcnn_words_logits(const textcnn_words *words, const textcnn_bag *bag, const char *data,
+                                         const int64_t *ends, int64_t texts, int32_t threads, float *logits,
+                                         int64_t *counts);
+
+/* The class with the largest logit of one text; -1 for an error. */
+TEXTCNN_API int64_t textcnn_words_label(const textcnn_words *words, const textcnn_bag *bag, const char *text,
+                                        size_t bytes);
+
+/* The words of one text, [W, 3] first byte, byte after the last and row, and the features that add a row, [G, 5] row,
+ * first word, number of words (0 for a subword), first byte and byte after the last. Returns G; the caller frees both
+ * with `textcnn_free`. */
+TEXTCNN_API int64_t textcnn_words_features(const textcnn_words *words, const textcnn_bag *bag, const char *text,
+                                           size_t bytes, int64_t **word_table, int64_t *word_count, int64_t **features);
+
+/* Buckets of the subwords of a word: [G, 3] bucket, first byte and byte after the last. */
+TEXTCNN_API int64_t textcnn_words_subwords(const textcnn_words *words, const char *word, size_t bytes, int64_t **places);
+
+/* Rows of the words, subwords and n-grams of texts, bucket b at the row words + b: writes offsets [N + 1], sets *rows to
+ * memory that the caller frees with `textcnn_free`, and returns the number of rows. */
+TEXTCNN_API int64_t textcnn_words_rows(const textcnn_words *words, int64_t ngrams, const char *data, const int64_t *ends,
+                                       int64_t texts, int32_t threads, int64_t *offsets, int32_t **rows);
+
 /* ---- Tables ----------------------------------------------------------------------------------------------------- */
 
 typedef struct textcnn_tables textcnn_tables;
@@ -268,6 +315,35 @@ TEXTCNN_API int32_t textcnn_catch_up_rows(const textcnn_rows_spec *spec, const i
 TEXTCNN_API int32_t textcnn_step_rows(const textcnn_rows_spec *spec, const int64_t *chosen, int64_t count,
                                       const void *gradient, int64_t step, double beta1, double beta2, double rate,
                                       double eps);
+
+/* A bag whose input matrix [rows, D] and output matrix [K, D] are trained as fastText trains them. Text n has
+ * row_indices[offsets[n] .. offsets[n + 1]] and labels[label_offsets[n] .. label_offsets[n + 1]]. */
+typedef struct {
+  int64_t texts;
+  int64_t rows;
+  int64_t columns;              /* D */
+  int64_t outputs;              /* K, labels */
+  const int64_t *offsets;       /* [texts + 1] */
+  const int32_t *row_indices;
+  const int64_t *label_offsets; /* [texts + 1] */
+  const int32_t *labels;
+  float *input;
+  float *output;
+  const int64_t *path_begins;   /* [K + 1] of a tree: decisions above each label */
+  const int32_t *path_nodes;
+  const uint8_t *path_sides;    /* 1 where the label lies to the right */
+  const int32_t *negatives;     /* labels to draw negative samples from */
+  int64_t negative_count;
+  int64_t negative_samples;
+  int64_t epoch;                /* number of this epoch, from 0 */
+  int64_t epochs;
+  double learning_rate;
+  uint64_t seed;
+  int32_t loss;                 /* 0 softmax, 1 one-vs-all, 2 hierarchical softmax, 3 negative sampling */
+} textcnn_bag_training_spec;
+
+/* Train one epoch; writes the mean loss of a text. */
+TEXTCNN_API int32_t textcnn_train_bag(const textcnn_bag_training_spec *spec, double *loss);
 
 #ifdef __cplusplus
 }

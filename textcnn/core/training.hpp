@@ -58,9 +58,32 @@ struct TrainingFunctions {
   void (*step_row)(T* weight, T* mean, T* square, const T* gradient, int64_t columns, const Step<T>& step);
 };
 
+enum class BagLoss : int32_t { softmax, one_vs_all, tree, negatives };
+
+// A bag in training, as `textcnn_bag_training_spec` has it.
+struct BagTraining {
+  int64_t texts, columns, outputs;
+  const int64_t* offsets;
+  const int32_t* row_indices;
+  const int64_t* label_offsets;
+  const int32_t* labels;
+  float *input, *output;
+  const int64_t* path_begins;
+  const int32_t* path_nodes;
+  const uint8_t* path_sides;
+  const int32_t* negatives;
+  int64_t negative_count, negative_samples;
+  BagLoss loss;
+  int64_t epoch, epochs;
+  double learning_rate;
+  uint64_t seed;
+};
+
 struct TrainingKernels {
   TrainingFunctions<float> float32;
   TrainingFunctions<double> float64;
+  // One epoch of a bag; see bag_training.hpp.
+  double (*train_bag)(const BagTraining& training, int64_t* order, float* numbers);
 };
 
 // The functions for the chosen instructions.

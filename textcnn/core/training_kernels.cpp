@@ -21,6 +21,8 @@ namespace {
 
 #include "training_rows.hpp"
 
+#include "bag_training.hpp"
+
 template <class T>
 constexpr TrainingFunctions<T> kFunctions = {Product<T>::kLanes, Product<T>::kPanel, Product<T>::multiply,
                                              pool<T>,            sum_rows<T>,        catch_up_row<T>,
@@ -29,6 +31,6 @@ constexpr TrainingFunctions<T> kFunctions = {Product<T>::kLanes, Product<T>::kPa
 }  // namespace
 
 extern const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA);
-const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA) = {kFunctions<float>, kFunctions<double>};
+const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA) = {kFunctions<float>, kFunctions<double>, train_bag};
 
 }  // namespace textcnn

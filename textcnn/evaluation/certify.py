@@ -77,6 +77,8 @@ def certify(settings: CertifySettings) -> Certificates:
         ValueError: The tables are int8, or there is no such split or column.
     """
     model = load(check_artifact(settings.model))
+    if not isinstance(model, FoldedTextCNN):
+        model.require("certify", "a model with convolutions, whose windows can be bounded")
     assert isinstance(model, FoldedTextCNN)
     if settings.text is not None:
         return Certificates(of_text=[_certify_text(model, settings.text, k) for k in settings.replaced])

@@ -68,6 +68,8 @@ def inspect(settings: InspectSettings) -> Inspection:
     if settings.output is not None:
         begin_output(settings.output, settings.force)
     model = load(check_artifact(settings.model))
+    if not isinstance(model, FoldedTextCNN):
+        model.require("inspect", "a model with convolutions, whose filters can be inspected")
     assert isinstance(model, FoldedTextCNN)
     check_filters(model, [*factors, *settings.filter])
     for label in settings.label:

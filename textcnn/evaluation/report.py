@@ -193,7 +193,7 @@ def _worst(groups: dict[str, list[Group]], overall: float) -> list[tuple[str, Gr
 def _mistakes(outcome: Outcome, limit: int) -> list[dict[str, Any]]:
     from markupsafe import Markup, escape
 
-    explains = not getattr(outcome.model, "config", {}).get("pooled_norm")
+    explains = "explain" in outcome.model.capabilities
     shown = []
     for position in confident_mistakes(outcome, limit).tolist():
         text, probabilities = outcome.rows.texts[position], outcome.probabilities[position]

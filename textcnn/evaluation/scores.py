@@ -85,9 +85,7 @@ class Outcome:
 
 def ask(classifier: TextClassifier, rows: Labelled) -> Outcome:
     """Return the answers of a model to labelled rows; shows progress in a terminal."""
-    config = getattr(classifier, "config", {})
-    counts_fired = not config.get("pooled_norm") and bool(config.get("kernel_sizes", True))
-    logits, fired = answers_of(classifier, rows.texts, counts_fired)
+    logits, fired = answers_of(classifier, rows.texts, "fired" in classifier.capabilities)
     answers = classifier.answer_of(logits, fired)
     thresholds = {classifier.labels.index(name): value for name, value in classifier.thresholds.items()}
     ids = decide(answers.probabilities, thresholds, classifier.multi_label)

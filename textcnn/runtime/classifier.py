@@ -43,6 +43,24 @@ class TextClassifier:
         """Type of the numbers that answers are computed from."""
         return "float32"
 
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model can do beyond labels and probabilities: of "explain", "fired", "inspect" and "certify".
+
+        "fired" is the score of that name; see `runtime.decisions.SCORES`.
+        """
+        return frozenset({"explain", "fired"})
+
+    def require(self, capability: str, reason: str) -> None:
+        """Refuse what the model cannot do.
+
+        Raises:
+            ValueError: The model lacks the capability.
+        """
+        if capability not in self.capabilities:
+            able = ", ".join(sorted(self.capabilities)) or "labels and probabilities only"
+            raise ValueError(f"{capability}: got {type(self).__name__}; expected {reason}; this model can: {able}")
+
     def __repr__(self) -> str:
         labels = f"{len(self.labels)} label{'s' * (len(self.labels) != 1)}"
         parts = [labels, *self._summary, self.precision, f"temperature {self.temperature:.3g}"]

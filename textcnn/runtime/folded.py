@@ -89,6 +89,13 @@ class FoldedTextCNN(TextClassifier):
             )
 
     @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model can do; a pooled norm hides the part of each window."""
+        if self.config.get("pooled_norm"):
+            return frozenset()
+        return frozenset({"explain", "fired", "inspect", *(() if self.is_int8 else ("certify",))})
+
+    @property
     def precision(self) -> str:
         """Type of the tables: float32 or int8."""
         return str(self._tensors["table"].dtype)

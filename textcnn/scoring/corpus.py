@@ -13,12 +13,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..artifact import check_artifact
+from ..artifact import answering_files, check_artifact
 from ..data.errors import listed, nearest
 from ..data.io.formats import valid_unicode
 from ..loading import load
 from ..runtime.classifier import TextClassifier
-from ..runtime.storage import FOLDED_FILE
 
 # Documents that are labelled together; no more are held at a time.
 _AT_ONCE = 512
@@ -149,8 +148,7 @@ class LabelFilter:
 def _digest(directory: Path) -> str:
     """Return a digest of the files that answers depend on."""
     digest = hashlib.blake2b(digest_size=16)
-    tables = FOLDED_FILE if (directory / FOLDED_FILE).is_file() else "model.safetensors"
-    for name in ("config.json", "tokenizer.json", tables):
+    for name in answering_files(directory):
         with (directory / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()

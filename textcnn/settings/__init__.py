@@ -9,6 +9,7 @@ from .data import BatchSettings, ColumnSettings, DataSettings, SeedSettings, Sou
 from .models import (
     CalibrateSettings,
     CertifySettings,
+    ConvertSettings,
     EvaluateSettings,
     ExplainSettings,
     ExportSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "CalibrateSettings",
     "CertifySettings",
     "ColumnSettings",
+    "ConvertSettings",
     "DataSettings",
     "DistillSettings",
     "EvaluateSettings",

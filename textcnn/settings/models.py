@@ -204,6 +204,32 @@ class FoldSettings(ModelSettings):
 
 
 @dataclass(kw_only=True)
+class ConvertSettings(ModelSettings):
+    """Settings of `textcnn.convert`.
+
+    Args:
+        model: File of a supervised fastText model, .bin or .ftz.
+        output: Directory to write.
+        int8: Round the table to 8 bits: a quarter of the size.
+        texts: File of real texts to measure the error of --int8 on. Default: none.
+        text_column: Column of the texts. Default: found by its name.
+        label_prefix: Prefix that is taken off the labels. Default: __label__.
+        force: Replace an output that is there.
+    """
+
+    output: str | Path = field(kw_only=False, metadata={"positional": "1"})
+    int8: bool = False
+    texts: Any = None
+    text_column: str | None = None
+    label_prefix: str | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        if self.int8 and self.texts is None:
+            raise ValueError("int8: got no texts; expected some, to measure its error on; give --texts FILE")
+
+
+@dataclass(kw_only=True)
 class ExportSettings(ModelSettings):
     """Settings of `textcnn.export`.
 

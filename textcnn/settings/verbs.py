@@ -16,6 +16,7 @@ from .data import DataSettings, SourceSettings, at_least
 from .models import (
     CalibrateSettings,
     CertifySettings,
+    ConvertSettings,
     EvaluateSettings,
     ExplainSettings,
     ExportSettings,
@@ -183,6 +184,7 @@ VERBS: dict[str, type[Settings]] = {
     "inspect": InspectSettings,
     "fold": FoldSettings,
     "export": ExportSettings,
+    "convert": ConvertSettings,
     "vectors": VectorsSettings,
     "pretrain": PretrainSettings,
     "teach": TeachSettings,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,7 @@ class Explanation:
         probability: Its probability.
         bias: The part of the logit that no text changes.
         approximate: Whether the tables are int8: exact for what they answer, near what the model would.
+        pooling: "max" where n-grams win filters, "mean" where each has a part in a mean.
     """
 
     text: str
@@ -82,7 +83,8 @@ class Explanation:
     probability: float
     bias: float
     approximate: bool
-    _windows: _Windows = field(repr=False)
+    _windows: _Parts = field(repr=False)
+    pooling: str = "max"
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -149,6 +151,16 @@ class Explanation:
         from .views import text
 
         return Text.from_ansi(text(self, color=True))
+
+
+class _Parts(Protocol):
+    """What an explanation is made of, when it is asked for."""
+
+    def contributions(self, logit: float) -> tuple[Contribution, ...]:
+        """Return the n-grams, the largest weight first."""
+
+    def logits_of_rest(self, deleted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+        """Return the logits of the text, each time without the tokens that lie within some characters."""
 
 
 class _Windows(NamedTuple):
@@ -248,7 +260,7 @@ def explain_ids(
     Raises:
         ValueError: there is no such label, or the model normalises its pooled features.
     """
-    chosen = None if label is None else _label_id(label, labels)
+    chosen = None if label is None else label_id(label, labels)
     winners = find_winners(tables, ids, offsets, threads)
     weights, biases = list(tables.head_weight.astype(np.float64)), tables.head_bias.tolist()
     logits = winners.logits + _bag_logits(winners) if tables.bag is not None else winners.logits
@@ -273,7 +285,12 @@ def _bag_logits(winners: Winners) -> NDArray[np.float64]:
     return np.stack(parts) if parts else np.zeros_like(winners.logits)
 
 
-def _label_id(label: str, labels: Sequence[str]) -> int:
+def label_id(label: str, labels: Sequence[str]) -> int:
+    """Return the number of a label.
+
+    Raises:
+        ValueError: There is none of that name; the nearest is named.
+    """
     if label not in labels:
         import difflib
 

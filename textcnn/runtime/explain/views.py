@@ -24,6 +24,7 @@ _MEANINGS = (
     "the logit with the next best n-gram of each of its filters",
     "the logit of the text without these tokens",
 )
+_OF_A_MEAN = (*_MEANINGS[:3], "the logit with the mean of the other n-grams", _MEANINGS[4])
 STYLE = """
 .textcnn{font:15px/1.6 system-ui,sans-serif;max-width:48rem;color:inherit}
 .textcnn p{margin:.4em 0;white-space:pre-wrap;overflow-wrap:anywhere}
@@ -92,7 +93,9 @@ def legend(explanation: Explanation) -> str:
         f'<span class="key" style="background:{_color(sign, 0.5)}">{word} {label}</span>'
         for sign, word in ((1, "for"), (-1, "against"))
     )
-    columns = "; ".join(f"<i>{name}</i>: {said}" for name, said in zip(_COLUMNS, _MEANINGS, strict=True) if said)
+    columns = "; ".join(
+        f"<i>{name}</i>: {said}" for name, said in zip(_COLUMNS, _meanings(explanation), strict=True) if said
+    )
     return f'<p class="legend">{keys} The stronger the colour, the larger the part in the logit. {columns}.</p>'
 
 
@@ -114,7 +117,7 @@ def ngrams(explanation: Explanation, top: int = 12) -> str:
         )
     head = "".join(
         f'<th class="{"number" if name in _NUMBERS else "name"}" title="{said}">{name}</th>'
-        for name, said in zip(_COLUMNS, _MEANINGS, strict=True)
+        for name, said in zip(_COLUMNS, _meanings(explanation), strict=True)
     )
     footing = escape(_footing(explanation, shown))
     return f"<table><tr>{head}</tr>{rows}</table><p><small>{footing}</small></p>"
@@ -155,6 +158,11 @@ def probability_text(probability: float) -> str:
     if digits > 9:
         return "< 0.000000001" if probability < 0.5 else "> 0.999999999"
     return f"{probability:.{digits}f}"
+
+
+def _meanings(explanation: Explanation) -> tuple[str, ...]:
+    """What each column means."""
+    return _OF_A_MEAN if explanation.pooling == "mean" else _MEANINGS
 
 
 def _first(explanation: Explanation, top: int) -> tuple[Contribution, ...]:

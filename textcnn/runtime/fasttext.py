@@ -1,0 +1,233 @@
+"""FoldedFastText: a fastText model as one table, answered without fastText and without torch.
+
+fastText averages the vectors of words and hashed n-grams and multiplies the mean by an output matrix. Both are linear,
+so that the product of input and output matrix is a table of one row for each word and n-gram and one column for each
+class: a look-up adds a few numbers where fastText adds whole vectors (Joulin et al. 2016, https://arxiv.org/abs/1607.01759).
+
+Shapes: `N` texts, `C` classes, `R` rows, `D` vector size.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .bag import Bag
+from .classifier import TextClassifier
+from .decisions import Array
+from .fasttext_words import FastTextWords
+from .hierarchy import LabelTree
+from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
+from .text_batches import check_threads, text_batches
+from .tokenizer import Utf8Texts
+
+if TYPE_CHECKING:
+    from .explain import Explanation
+
+FORMAT = "textcnn-fasttext-1"
+# What a table depends on; the rest of config.json may change.
+_SETTINGS = ("loss", "word_ngrams", "buckets", "min_n", "max_n", "skipped_prefix", "label_prefix")
+
+
+class FoldedFastText(TextClassifier):
+    """Labels and probabilities of texts from a converted model; made by `load` or by `textcnn.convert`.
+
+    Many threads may use one object at once, and it survives a fork.
+
+    Args:
+        config: The artifact's config.json, with the settings of the words under `fasttext`.
+        tensors: What folded.safetensors holds: table [R, C] or [R, D] with output [C, D], float32 or, with scale, int8;
+            word_bytes, word_ends and word_counts; label_counts; buckets, the sorted buckets that have a row, where some
+            have none; tree [C - 1, 2] of hierarchical softmax.
+        metadata: What converting measured.
+        threads: Threads that work on the texts of one call.
+
+    Example:
+        >>> model = FoldedFastText.load("runs/filter", threads=2)
+        >>> model.predict(["free entry, call now"])
+        array(['spam'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        tensors: Mapping[str, NDArray[Any]],
+        metadata: Mapping[str, str] | None = None,
+        threads: int = 1,
+    ) -> None:
+        super().__init__(config)
+        self.config = dict(config)
+        self.metadata = dict(metadata or {})
+        self._tensors = dict(tensors)
+        self._threads = check_threads(threads)
+        self.settings: dict[str, Any] = dict(config["fasttext"])
+        self.words = FastTextWords(self.settings, tensors, [name.encode() for name in self.tokens_of_labels])
+        self.tree = LabelTree(tensors["tree"]) if self.settings["loss"] == "hs" else None
+        columns = len(self.labels) if self.tree is None else max(1, len(self.labels) - 1)
+        if self.tree is not None and self.tree.labels != len(self.labels):
+            raise ValueError(
+                f"tree: got {self.tree.labels} labels; expected {len(self.labels)}; convert the model again"
+            )
+        buckets, ngrams = int(self.settings["buckets"]), int(self.settings["word_ngrams"])
+        uses_buckets = ngrams > 1 or int(self.settings["max_n"]) > 0
+        self.bag = Bag(
+            tensors["table"], columns, len(self.words), buckets if uses_buckets else 0, ngrams, "mean",
+            tensors.get("scale"), tensors.get("output"), _rows_of_buckets(tensors, len(self.words), buckets),
+            # A tree's scores are no logits: what is divided by the temperature are the log-probabilities.
+            1.0 if self.tree is not None else self.temperature,
+        )  # fmt: skip
+
+    @property
+    def capabilities(self) -> frozenset[str]:
+        """What the model can do: it has no windows to certify and no filters to inspect."""
+        return frozenset({"explain"})
+
+    @property
+    def tokens_of_labels(self) -> list[str]:
+        """The labels as texts of fastText hold them, with their prefix."""
+        return [str(self.settings["label_prefix"]) + label for label in self.labels]
+
+    @property
+    def precision(self) -> str:
+        """Type of the table: float32 or int8."""
+        return str(self._tensors["table"].dtype)
+
+    @property
+    def is_int8(self) -> bool:
+        """Whether the table is int8: answers then differ from the model's by the error in `metadata`."""
+        return self._tensors["table"].dtype == np.int8
+
+    @property
+    def tensors(self) -> Mapping[str, NDArray[Any]]:
+        """The tensors of folded.safetensors."""
+        return MappingProxyType(self._tensors)
+
+    @property
+    def threads(self) -> int:
+        """Threads that work on the texts of one call; may be set at any time."""
+        return self._threads
+
+    @threads.setter
+    def threads(self, threads: int) -> None:
+        self._threads = check_threads(threads)
+
+    @classmethod
+    def load(cls, directory: str | Path, threads: int = 1) -> FoldedFastText:
+        """Open a converted model; its table is mapped into memory.
+
+        Raises:
+            FileNotFoundError: A file of the artifact is missing.
+            ValueError: A file is broken, or they do not belong together.
+        """
+        directory = Path(directory)
+        for name in ("config.json", FOLDED_FILE):
+            if not (directory / name).is_file():
+                raise FileNotFoundError(f"{directory} has no {name}; expected a model that `textcnn convert` wrote")
+        try:
+            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{directory / 'config.json'} is no JSON ({error}); copy it again") from error
+        tensors, metadata = read_tensors(directory / FOLDED_FILE)
+        if metadata.get("format") != FORMAT:
+            raise ValueError(
+                f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; convert the "
+                "model again"
+            )
+        if json.loads(metadata["config"]) != _folded_from(config):
+            raise ValueError(
+                f"{directory / FOLDED_FILE} was made of another model than config.json describes; convert it again"
+            )
+        return cls(config, tensors, metadata, threads)
+
+    def save(self, directory: str | Path) -> Path:
+        """Write folded.safetensors into a directory, with config.json where it has none."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(_folded_from(self.config))}
+        write_tensors(directory / FOLDED_FILE, self._tensors, metadata)
+        if not (directory / "config.json").exists():
+            write_text(directory / "config.json", json.dumps(self.config, indent=2, sort_keys=True) + "\n")
+        return directory
+
+    def logits(self, texts: Iterable[str]) -> Array:
+        """Return the logits of any iterable of strings, divided by the temperature: [N, C] float32.
+
+        Those of hierarchical softmax are the logarithms of the probabilities.
+
+        Raises:
+            TypeError: `texts` is one string or a table, or holds something that is no string.
+            ValueError: A text holds half of a surrogate pair.
+        """
+        parts = [self._logits(batch) for batch in text_batches(texts, self.threads)]
+        if len(parts) == 1:
+            return parts[0]
+        return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+
+    def scores(self, texts: list[str] | Utf8Texts) -> tuple[Array, NDArray[np.int64]]:
+        """Return what the table gives, [N, C] logits or [N, C - 1] scores of a tree, and the rows of each text [N]."""
+        return self.words.scores(self.bag, texts, self.threads)
+
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """Return the words, n-grams and subwords of a text that make a logit, and the part that each has in it.
+
+        Args:
+            text: One text.
+            label: The label to explain; None is the one with the largest logit.
+
+        Raises:
+            TypeError: The text is no string.
+            ValueError: There is no such label.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
+        return self.explain_batch([text], label)[0]
+
+    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
+        """Return the explanations of many texts: of `label`, or of each text's own label for None."""
+        from .explain.shares import explain_shares
+
+        return [explain_shares(self, text, label) for batch in text_batches(texts) for text in batch]
+
+    def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
+        if self.tree is None and isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+            # Without an array on the way: making a few would take longer than the text itself.
+            return np.array((self.words.label_of_text(self.bag, texts[0]),))
+        return super()._label_ids(texts)
+
+    def _logits(self, texts: list[str]) -> Array:
+        scores, _ = self.scores(texts)
+        if self.tree is None:
+            return scores
+        return np.asarray(self.tree.log_probabilities(scores) / np.float32(self.temperature), dtype=np.float32)
+
+    def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
+        raise ValueError(
+            "score 'fired': got a fastText model, which has no filters; expected a convolution; use the score "
+            "'probability' or 'energy'"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return FoldedFastText, (self.config, self._tensors, self.metadata, self.threads)
+
+
+def _rows_of_buckets(tensors: Mapping[str, NDArray[Any]], words: int, buckets: int) -> NDArray[np.int32] | None:
+    """Row of each bucket, -1 for none; None where each bucket has one."""
+    if "buckets" not in tensors:
+        return None
+    kept = tensors["buckets"]
+    if kept.ndim != 1 or kept.dtype != np.int32 or (len(kept) and not 0 <= kept.min() <= kept.max() < buckets):
+        raise ValueError(f"buckets: got numbers beyond {buckets:,}; convert the model again")
+    rows = np.full(buckets, -1, dtype=np.int32)
+    rows[kept] = words + np.arange(len(kept), dtype=np.int32)
+    return rows
+
+
+def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of config.json a table depends on."""
+    return {**{name: config["fasttext"].get(name) for name in _SETTINGS}, "classes": len(config["id2label"])}
