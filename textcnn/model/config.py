@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
+from .compatibility import BACKBONES, check_backbone
+
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
 # Monotone functions only: they commute with the max over time, which is what lets a trained model fold into tables.
@@ -18,6 +20,7 @@ PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
 Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
+Backbone = Literal["parallel", "pyramid", "dilated"]
 
 
 @dataclass(kw_only=True)
@@ -31,8 +34,13 @@ class Architecture:
         embedding_dim: Size of a token's vector; None takes that of the initial vectors, or 300.
         variant: Kim's four: random (no initial vectors), static (vectors kept as they are), non-static
             (vectors trained on), multichannel (one channel of each, side by side).
+        backbone: parallel (Kim's convolutions, which fold into tables), pyramid (DPCNN: blocks with skip connections,
+            each over half as many positions) or dilated (residual blocks of gated convolutions whose dilation doubles).
         kernel_sizes: Widths of the convolutions, in tokens.
-        num_filters: Filters of each width: one number for all, or one for each width.
+        num_filters: Filters of each width: one number for all, or one for each width. Of another backbone: channels.
+        num_blocks: Blocks of the backbones pyramid and dilated.
+        squeeze_excitation: Weigh the channels of each block by their means (Hu et al. 2018,
+            https://arxiv.org/abs/1709.01507); pyramid and dilated only.
         num_members: Networks of this architecture side by side, whose logits are averaged. Each has its own token
             vectors, filters and head and learns from its own loss (Lakshminarayanan et al. 2017,
             https://arxiv.org/abs/1612.01474); all fold into one table.
@@ -55,8 +63,11 @@ class Architecture:
 
     embedding_dim: int | None = None
     variant: Variant = "non-static"
+    backbone: Backbone = "parallel"
     kernel_sizes: list[int] = dataclasses.field(default_factory=lambda: [3, 4, 5])
     num_filters: int | list[int] = 100
+    num_blocks: int = 4
+    squeeze_excitation: bool = False
     num_members: int = 1
     stride: int = 1
     dilation: int = 1
@@ -74,6 +85,7 @@ class Architecture:
     def check(self) -> None:
         """Raises ValueError, in one line, at the first field that no network can be built from."""
         _one_of("variant", self.variant, VARIANTS)
+        _one_of("backbone", self.backbone, BACKBONES)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
         if not self.kernel_sizes:
@@ -105,6 +117,8 @@ class Architecture:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
         if self.head_max_norm is not None and self.head_max_norm <= 0:
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
+        _at_least_one("num_blocks", self.num_blocks)
+        check_backbone(self)
 
 
 class TextCNNConfig(Architecture, PreTrainedConfig):
@@ -167,8 +181,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
 
     @property
     def filters(self) -> list[int]:
-        """Number of filters of each kernel size, of all members."""
+        """Number of filters of each kernel size, of all members; of a deep backbone, its channels."""
         count = self.num_filters
+        if self.backbone != "parallel" and isinstance(count, int):
+            return [count]
         counts = count if isinstance(count, list) else [count] * len(self.kernel_sizes)
         return [self.num_members * own for own in counts]
 
