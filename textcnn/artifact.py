@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .runtime.storage import FOLDED_FILE, write_text
+from .runtime.storage import FOLDED_FILE, ONNX_FILE, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -66,8 +66,9 @@ def save_artifact(
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
         write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
-        # Tables folded from other weights would go on answering for them.
+        # What was made of other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
+        (directory / ONNX_FILE).unlink(missing_ok=True)
         for path in sorted(folder.iterdir()):
             path.replace(directory / path.name)
     return directory
@@ -124,7 +125,7 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
 
     Args:
         directory: The artifact.
-        folded: Accept folded tables in place of weights, as on a server.
+        folded: Accept folded tables, or an ONNX file, in place of weights, as on a server.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -142,7 +143,8 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
         nearest = difflib.get_close_matches(directory.name, siblings, n=1)
         hint = f"; did you mean {directory.parent / nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
-    weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
+    answering = [name for name in (FOLDED_FILE, ONNX_FILE) if folded and (directory / name).is_file()]
+    weights = answering[0] if answering else "model.safetensors"
     for name in ("config.json", weights, "tokenizer.json"):
         if not (directory / name).is_file():
             raise ValueError(
@@ -156,6 +158,11 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
     if kind != "textcnn":
         raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
     return directory
+
+
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Return the content of an artifact's config.json."""
+    return dict(json.loads((Path(directory) / "config.json").read_text(encoding="utf-8")))
 
 
 def write_calibration(directory: str | Path, **values: Any) -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from textcnn.model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel, dilated, pyramid
+from textcnn.model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
+from textcnn.runtime.capabilities import RECEPTIVE_FIELDS as FIELDS
 
 TEXTS = [[5, 6, 7, 8, 9, 5, 5], [3], [], [4, 4], [11, 12, 13, 14, 15, 16, 17, 18, 19, 3, 4, 5, 6]]
 AXES = [
@@ -18,7 +19,6 @@ AXES = [
     {"backbone": "dilated", "squeeze_excitation": True, "embedding_norm": True},
     {"backbone": "dilated", "pooled_norm": True},
 ]
-FIELDS = {"pyramid": pyramid.receptive_field, "dilated": dilated.receptive_field}
 
 
 def build(**axes) -> TextCNNForSequenceClassification:
@@ -162,7 +162,7 @@ def test_saved_and_loaded(axes, tmp_path):
     with torch.no_grad():
         torch.testing.assert_close(again(ids, mask).logits, model(ids, mask).logits)
         torch.testing.assert_close(encoder(ids, mask).pooler_output, model.textcnn(ids, mask).pooler_output)
-    assert (tmp_path / "dilated.py").is_file() and (tmp_path / "pyramid.py").is_file()
+    assert {"dilated.py", "pyramid.py", "sequences.py"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Residual blocks of gated, dilated convolutions with layer norm.
 
-Blocks follow ByteNet (Kalchbrenner et al. 2016, https://arxiv.org/abs/1610.10099); gates are those of Dauphin et al. 2017,
-"Language Modeling with Gated Convolutional Networks", https://arxiv.org/abs/1612.08083.
+Blocks follow ByteNet (Kalchbrenner et al. 2016, https://arxiv.org/abs/1610.10099). Gates are those of Dauphin et al.
+2017, "Language Modeling with Gated Convolutional Networks", https://arxiv.org/abs/1612.08083.
 
 Shapes: `B` texts, `N` positions of all texts, `U` distinct tokens, `T` positions of the longest text, `D` vector size,
 `F` channels.
@@ -19,18 +19,8 @@ from .sequences import masked_max, padded_vectors
 WIDTH = 3
 
 
-def receptive_field(num_blocks: int) -> int:
-    """Return the number of tokens that one feature of the last block sees.
-
-    Example:
-        >>> receptive_field(4)
-        31
-    """
-    return 1 + (WIDTH - 1) * (2**num_blocks - 1)
-
-
 class DilatedConv(nn.Module):
-    """A projection of the token vectors, residual blocks whose dilation doubles, a layer norm and the maximum over time.
+    """A projection of the token vectors, residual blocks whose dilation doubles, a layer norm, the maximum over time.
 
     Every position outside of a text, and every hole in it, is zero before each convolution, so that padding changes no
     answer. The features of each token before the maximum are those of `sequence`.
@@ -57,7 +47,7 @@ class DilatedConv(nn.Module):
         return masked_max(states, mask)
 
     def sequence(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> Tensor:
-        """Features of each position of a flat batch, before the maximum: [N, F], in the order of `index`; 0 at holes."""
+        """Features of each position of a flat batch, before the maximum: [N, F], as `index` has them; 0 at holes."""
         states, _, extent = self._states(vectors, index, offsets)
         return states[extent]
 

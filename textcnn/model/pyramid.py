@@ -20,26 +20,11 @@ from .sequences import masked_max, padded_vectors
 WIDTH = 3
 
 
-def receptive_field(num_blocks: int) -> int:
-    """Return the number of tokens that one feature of the last block sees.
-
-    A level's convolutions add 2 positions on both sides, and its downsampling 2 on one, each worth 2^level tokens.
-
-    Example:
-        >>> receptive_field(1), receptive_field(4)
-        (7, 77)
-    """
-    field = WIDTH
-    for level in range(num_blocks):
-        field += (2 * 2 ** (level - 1) if level else 0) + 4 * 2**level
-    return field
-
-
 class PyramidConv(nn.Module):
     """A region embedding (one convolution), then blocks of two convolutions; all but the first halve the text before.
 
-    Every position outside of a text, and every hole in it, is zero before each convolution and absent from each maximum,
-    so that padding changes no answer.
+    Every position outside of a text, and every hole in it, is zero before each convolution and absent from each
+    maximum, so that padding changes no answer.
     """
 
     has_sequence = False

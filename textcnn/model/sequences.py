@@ -19,8 +19,8 @@ def padded_vectors(vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Ten
         offsets: [B + 1] text b is index[offsets[b] : offsets[b + 1]].
 
     Returns:
-        [B, T, D] vectors; mask [B, T, 1], true where a token is; extent [B, T], true from the first to the last position
-        of each text. T is at least 1.
+        [B, T, D] vectors; mask [B, T, 1], true where a token is; extent [B, T], true from the first to the last
+        position of each text. T is at least 1.
     """
     lengths = offsets.diff()
     longest = int(lengths.max()) if len(lengths) else 0
