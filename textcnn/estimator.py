@@ -25,6 +25,7 @@ _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
     "embedding_dropout", "head_max_norm", "label_smoothing", "backbone", "num_blocks", "squeeze_excitation",
+    "pooling", "pooling_segments",
 )  # fmt: skip
 _MODULE = ("learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes")
 _DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "max_length", "batch_size")
@@ -36,6 +37,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Args:
         kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
         backbone, num_blocks, squeeze_excitation: Backbone of the network; see Architecture.
+        pooling, pooling_segments: Pooling of the network; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
         tokenizer, vocab_size, lowercase, min_frequency, max_length, batch_size: The data; see TextDataModule.
@@ -97,6 +99,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         backbone: str = "parallel",
         num_blocks: int = 4,
         squeeze_excitation: bool = False,
+        pooling: str = "max",
+        pooling_segments: int = 4,
     ) -> None:
         self.kernel_sizes = kernel_sizes
         self.num_filters = num_filters
@@ -134,6 +138,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.backbone = backbone
         self.num_blocks = num_blocks
         self.squeeze_excitation = squeeze_excitation
+        self.pooling = pooling
+        self.pooling_segments = pooling_segments
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

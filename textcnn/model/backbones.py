@@ -12,11 +12,15 @@ from torch import nn
 from .config import TextCNNConfig
 from .convolution import ParallelConv
 from .dilated import DilatedConv
+from .means import MeanConv
 from .pyramid import PyramidConv
+from .segments import SegmentConv
 
-_BACKBONES = {"parallel": ParallelConv, "pyramid": PyramidConv, "dilated": DilatedConv}
+_DEEP = {"pyramid": PyramidConv, "dilated": DilatedConv}
+_POOLINGS = {"max": ParallelConv, "segments": SegmentConv, "max_mean": MeanConv}
 
 
 def make_backbone(config: TextCNNConfig, input_dim: int) -> nn.Module:
-    """Return the network of `config.backbone` for token vectors of `input_dim` components."""
-    return _BACKBONES[config.backbone](config, input_dim)
+    """Return the network of `config.backbone` and `config.pooling` for token vectors of `input_dim` components."""
+    network = _DEEP.get(config.backbone) or _POOLINGS[config.pooling]
+    return network(config, input_dim)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 BACKBONES = ("parallel", "pyramid", "dilated")
+POOLINGS = ("max", "segments", "max_mean")
 
 # Settings of the parallel convolutions alone, with the value that a deep backbone leaves them at.
 _PARALLEL = {
@@ -17,12 +18,18 @@ _PARALLEL = {
     "dilation": 1,
     "padding": "wide",
     "activation": "relu",
+    "pooling": "max",
 }
 
 
 def check_backbone(architecture: Any) -> None:
     """Raise ValueError at the first setting that does not go with the backbone."""
     backbone = architecture.backbone
+    if architecture.pooling != "max" and architecture.pooled_norm:
+        raise ValueError(
+            f"pooled_norm: got true with the pooling {architecture.pooling}; expected false, as the norm is one over the "
+            "maxima; leave it out"
+        )
     if backbone == "parallel":
         if architecture.squeeze_excitation:
             raise ValueError(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
-from .compatibility import BACKBONES, check_backbone
+from .compatibility import BACKBONES, POOLINGS, check_backbone
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -21,6 +21,7 @@ Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
 Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
 Backbone = Literal["parallel", "pyramid", "dilated"]
+Pooling = Literal["max", "segments", "max_mean"]
 
 
 @dataclass(kw_only=True)
@@ -48,6 +49,9 @@ class Architecture:
         dilation: Distance between two tokens of a window.
         padding: wide (every window that touches the text), same (one window for each token at stride 1),
             valid (only windows that lie inside the text).
+        pooling: Features of a filter: max (its maximum over the text), segments (also those over each of
+            pooling_segments equal parts) or max_mean (also the mean of its activation over all windows).
+        pooling_segments: Parts that the pooling segments cuts a text into.
         activation: Monotone function applied to the maximum of each filter.
         embedding_dropout: Dropout on the vectors of the batch's distinct tokens: a token loses the same
             components wherever it stands in the batch (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287).
@@ -72,6 +76,8 @@ class Architecture:
     stride: int = 1
     dilation: int = 1
     padding: Padding = "wide"
+    pooling: Pooling = "max"
+    pooling_segments: int = 4
     activation: Activation = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5
@@ -86,6 +92,8 @@ class Architecture:
         """Raises ValueError, in one line, at the first field that no network can be built from."""
         _one_of("variant", self.variant, VARIANTS)
         _one_of("backbone", self.backbone, BACKBONES)
+        _one_of("pooling", self.pooling, POOLINGS)
+        _at_least_one("pooling_segments", self.pooling_segments)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
         if not self.kernel_sizes:
@@ -191,7 +199,12 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     @property
     def hidden_size(self) -> int:
         """Number of pooled features: what the head reads."""
-        return sum(self.filters)
+        return self.pooled_blocks * sum(self.filters)
+
+    @property
+    def pooled_blocks(self) -> int:
+        """Number of features of each filter: of the whole text, and as the pooling adds."""
+        return {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -180,7 +180,8 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         super().__init__(config)
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = LinearHead(config.filters, config.num_labels, config.head_max_norm, config.num_members)
+        filters = config.filters * config.pooled_blocks
+        self.head = LinearHead(filters, config.num_labels, config.head_max_norm, config.num_members)
         self.post_init()
 
     def forward(

@@ -25,6 +25,8 @@ class ArchitectureSettings(Settings):
         stride: Distance between two windows, in tokens.
         dilation: Distance between two tokens of a window.
         padding: wide (windows that touch the text), same (one a token) or valid (inside the text).
+        pooling: max, segments (also the maxima of equal parts) or max_mean (also the mean over all windows).
+        pooling_segments: Parts that the pooling segments cuts a text into.
         activation: Monotone function of each filter's maximum.
         embedding_dropout: Dropout on token vectors, the same for a token throughout the batch.
         dropout: Dropout on the pooled features.
@@ -47,6 +49,8 @@ class ArchitectureSettings(Settings):
     stride: int = 1
     dilation: int = 1
     padding: Literal["wide", "same", "valid"] = "wide"
+    pooling: Literal["max", "segments", "max_mean"] = "max"
+    pooling_segments: int = 4
     activation: Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"] = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5
