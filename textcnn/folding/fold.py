@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..runtime.capabilities import demand
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
+from ..runtime.pooled import folded_class
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
 from .quantize import factor, largest_sums, measure_error, quantize
@@ -79,7 +80,7 @@ def fold(
             raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
         rows, metadata["trim"] = _trim(tensors, config, tokenizer_json, texts)
         vectors = None if vectors is None else vectors[rows]
-    exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
+    exact = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
     largest = None
@@ -89,7 +90,7 @@ def fold(
         tensors = quantize(tensors, config, largest)
     else:
         tensors = factor(tensors, config, vectors, weights, largest)
-    rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
+    rounded = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
     return rounded

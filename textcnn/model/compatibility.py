@@ -27,8 +27,8 @@ def check_backbone(architecture: Any) -> None:
     backbone = architecture.backbone
     if architecture.pooling != "max" and architecture.pooled_norm:
         raise ValueError(
-            f"pooled_norm: got true with the pooling {architecture.pooling}; expected false, as the norm is one over the "
-            "maxima; leave it out"
+            f"pooled_norm: got true with the pooling {architecture.pooling}; expected false, as the norm is one over "
+            "the maxima; leave it out"
         )
     if backbone == "parallel":
         if architecture.squeeze_excitation:

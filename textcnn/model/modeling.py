@@ -135,6 +135,9 @@ class TextCNNModel(TextCNNPreTrainedModel):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
         if attention_mask is not None:
             mask = attention_mask.bool()
+            if input_ids is not None:
+                # A text may spell the padding token out; tables know it as padding only.
+                mask = mask & (input_ids != self.config.pad_token_id)
         elif input_ids is not None:
             mask = input_ids != self.config.pad_token_id
         else:

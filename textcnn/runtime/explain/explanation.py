@@ -163,7 +163,7 @@ class Explanation:
         return Text.from_ansi(text(self, color=True))
 
 
-class _Windows(NamedTuple):
+class WinningWindows(NamedTuple):
     """The winning windows of text n of `winners` and the head's weights [F] of label c, of which n-grams are made."""
 
     winners: Winners
@@ -258,7 +258,7 @@ def explain_ids(
     return [
         Explanation(
             text, labels[c], logit, probability, biases[c], tables.is_int8,
-            _Windows(winners, n, text, c, weights[c], spans),
+            WinningWindows(winners, n, text, c, weights[c], spans),
         )
         for n, (text, (c, logit, probability)) in enumerate(zip(texts, numbers, strict=True))
     ]  # fmt: skip
