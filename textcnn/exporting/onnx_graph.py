@@ -140,11 +140,42 @@ def _features(
     graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str
 ) -> tuple[str, list[str]]:
     """Features [B, F], and for each width [B, 1] whether a text has a window of it."""
+    if config.num_experts > 1:
+        return _experts(graph, config, backbone, vectors, mask, length)
+    return _bank(graph, config, backbone, vectors, mask, length, "")
+
+
+def _experts(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str
+) -> tuple[str, list[str]]:
+    """Features [B, X F] of all banks, times their gates. Every bank is computed for every text."""
+    banks, axis = config.num_experts, graph.constant([2])
+    count = graph.add("Max", graph.add("ReduceSum", mask, axis, keepdims=0), graph.constant(1, np.float32))
+    mean = graph.add("Div", graph.add("ReduceSum", vectors, axis, keepdims=0), count)
+    weight = graph.weight("router.weight", as_array(backbone.router.weight))
+    logits = graph.add("Gemm", mean, weight, graph.weight("router.bias", as_array(backbone.router.bias)), transB=1)
+    probabilities = graph.add("Softmax", logits, axis=1)
+    best, order = graph.add_two("TopK", probabilities, graph.constant([config.experts_per_text]), axis=1)
+    gates = graph.add(
+        "ScatterElements", graph.add("Mul", probabilities, graph.constant(0, np.float32)), order, best, axis=1
+    )
+    features, found = [], []
+    for number, bank in enumerate(backbone.banks):
+        feature, exists = _bank(graph, config, bank, vectors, mask, length, f"banks.{number}.")
+        gate = graph.add("Gather", gates, graph.constant([number]), axis=1)
+        features.append(graph.add("Mul", feature, gate))
+        found += exists
+    return graph.add("Concat", *features, axis=1), found[: len(found) // banks]
+
+
+def _bank(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str, prefix: str
+) -> tuple[str, list[str]]:
     if config.backbone != "parallel":
         feature, exists = {"dilated": dilated, "pyramid": pyramid}[config.backbone](graph, backbone, vectors, mask)
         return feature, [exists]
     widths = [
-        _pooled(graph, config, f"convs.{i}", convolution, vectors, mask, length)
+        _pooled(graph, config, f"{prefix}convs.{i}", convolution, vectors, mask, length)
         for i, convolution in enumerate(backbone.convs)
     ]
     maxima, means, found = zip(*widths, strict=True)

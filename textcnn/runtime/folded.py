@@ -41,7 +41,8 @@ def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
     pooling = config.get("pooling", "max")
     if pooling == "segments":
         pooling += f" {config['pooling_segments']}"
-    return {**kept, "num_members": config.get("num_members", 1), "pooling": pooling}
+    experts = {name: config.get(name, 1) for name in ("num_experts", "experts_per_text")}
+    return {**kept, **experts, "num_members": config.get("num_members", 1), "pooling": pooling}
 
 
 class FoldedTextCNN(TextClassifier):

@@ -142,4 +142,8 @@ class PooledTextCNN(ComposedTextCNN):
 
 def folded_class(config: dict[str, Any]) -> type[FoldedTextCNN]:
     """Return the class that answers from the tables of a model."""
+    if config.get("num_experts", 1) > 1:
+        from .experts import ExpertsTextCNN
+
+        return ExpertsTextCNN
     return FoldedTextCNN if config.get("pooling", "max") == "max" else PooledTextCNN

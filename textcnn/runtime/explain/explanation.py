@@ -84,6 +84,7 @@ class Explanation:
             were found by occlusion.
         method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
             logit of an empty text, and they need not add up to the logit.
+        route: Banks of a mixture of experts that the text went to, with their gates; empty for other models.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Explanation:
     approximate: bool
     _windows: Parts = field(repr=False)
     method: str = "folded"
+    route: tuple[tuple[int, float], ...] = ()
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -110,6 +112,7 @@ class Explanation:
             "bias": self.bias,
             "approximate": self.approximate,
             "method": self.method,
+            "route": [{"expert": expert, "gate": gate} for expert, gate in self.route],
             "contributions": [
                 {
                     "start": c.start,

@@ -90,7 +90,7 @@ def explain_pooled(
             shift = int(cut[row] - cut[n]) - (len(ids) if block else 0)
             own = np.ascontiguousarray(weight[c, block * filters : (block + 1) * filters])
             windows = WinningWindows(winners, row, text, c, own, _shifted(spans, shift))
-            made.parts.append(_numbered(windows.contributions, block * filters))
+            made.parts.append(numbered(windows.contributions, block * filters))
         if not segments:
             made.parts.append(_means(model, own_ids, text, spans, weight[c, filters:]))
         explanations.append(
@@ -106,10 +106,10 @@ def _shifted(spans: list[tuple[int, int]], shift: int) -> Spans:
     return lambda _: spans[shift:]
 
 
-def _numbered(
+def numbered(
     contributions: Callable[[float], tuple[Contribution, ...]], first: int
 ) -> Callable[[float], Iterable[Contribution]]:
-    """Contributions whose filters are numbered from `first`, as the features are."""
+    """Return contributions whose filters are numbered from `first`, as the features are."""
     return lambda logit: [
         own._replace(filters=tuple(first + number for number in own.filters)) for own in contributions(logit)
     ]
