@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .runtime.storage import FOLDED_FILE, write_text
+from .runtime.storage import FOLDED_FILE, ONNX_FILE, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -68,8 +68,9 @@ def save_artifact(
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
         write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
-        # Tables folded from other weights would go on answering for them.
+        # What was made of other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
+        (directory / ONNX_FILE).unlink(missing_ok=True)
         for path in sorted(folder.iterdir()):
             path.replace(directory / path.name)
     return directory
@@ -126,7 +127,7 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
 
     Args:
         directory: The artifact.
-        folded: Accept folded tables in place of weights, as on a server.
+        folded: Accept folded tables, or an ONNX file, in place of weights, as on a server.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -150,7 +151,7 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
         nearest = difflib.get_close_matches(directory.name, siblings, n=1)
         hint = f"; did you mean {directory.parent / nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
-    weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
+    weights = _tables_of(directory) if folded else "model.safetensors"
     _expect_files(directory, "config.json")
     config = read_config(directory)
     if not folded and CONVERTED in config:
@@ -166,12 +167,13 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
     return directory
 
 
-def read_config(directory: Path) -> dict[str, Any]:
+def read_config(directory: str | Path) -> dict[str, Any]:
     """Return the config.json of an artifact.
 
     Raises:
         ValueError: it is no JSON object.
     """
+    directory = Path(directory)
     try:
         return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
@@ -181,8 +183,13 @@ def read_config(directory: Path) -> dict[str, Any]:
 def answering_files(directory: str | Path) -> list[str]:
     """Return the names of the files that a model's answers depend on."""
     directory = Path(directory)
-    tables = FOLDED_FILE if (directory / FOLDED_FILE).is_file() else "model.safetensors"
-    return ["config.json", *(() if CONVERTED in read_config(directory) else ("tokenizer.json",)), tables]
+    tokenizer = () if CONVERTED in read_config(directory) else ("tokenizer.json",)
+    return ["config.json", *tokenizer, _tables_of(directory)]
+
+
+def _tables_of(directory: Path) -> str:
+    """Return the name of the file that answers are computed from."""
+    return next((name for name in (FOLDED_FILE, ONNX_FILE) if (directory / name).is_file()), "model.safetensors")
 
 
 def _expect_files(directory: Path, *names: str) -> None:

@@ -17,6 +17,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from .data.class_codes import class_codes, labelled_rows, learn_classes, read_classes
+from .runtime.capabilities import obstacle
 from .runtime.text_batches import check_column
 
 # Files of the artifact; checkpoints and logs stay behind.
@@ -24,6 +25,8 @@ _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
     "embedding_dropout", "head_max_norm", "label_smoothing", "bag", "bag_ngrams", "bag_buckets", "bag_dim",
+    "backbone", "num_blocks", "squeeze_excitation", "pooling", "pooling_segments", "num_experts", "experts_per_text",
+    "balance_weight",
 )  # fmt: skip
 _MODULE = (
     "learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes",
@@ -37,6 +40,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
+        backbone, num_blocks, squeeze_excitation: Backbone of the network; see Architecture.
+        pooling, pooling_segments: Pooling of the network; see Architecture.
+        num_experts, experts_per_text, balance_weight: Mixture of experts; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
         bag, bag_ngrams, bag_buckets, bag_dim, bag_start: Bag of n-grams; see Architecture and OptimizationSettings.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
@@ -103,6 +109,14 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         bag_buckets: int = 131_072,
         bag_dim: int | None = None,
         bag_start: str = "linear",
+        backbone: str = "parallel",
+        num_blocks: int = 4,
+        squeeze_excitation: bool = False,
+        pooling: str = "max",
+        pooling_segments: int = 4,
+        num_experts: int = 1,
+        experts_per_text: int = 1,
+        balance_weight: float = 0.01,
     ) -> None:
         self.kernel_sizes = kernel_sizes
         self.num_filters = num_filters
@@ -142,6 +156,14 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.bag_buckets = bag_buckets
         self.bag_dim = bag_dim
         self.bag_start = bag_start
+        self.backbone = backbone
+        self.num_blocks = num_blocks
+        self.squeeze_excitation = squeeze_excitation
+        self.pooling = pooling
+        self.pooling_segments = pooling_segments
+        self.num_experts = num_experts
+        self.experts_per_text = experts_per_text
+        self.balance_weight = balance_weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -279,10 +301,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         if self._classifier is None:
             from .artifact import read_artifact
             from .folding.fold import fold
+            from .loading import TorchClassifier
 
             with tempfile.TemporaryDirectory() as folder:
                 model, tokenizer = read_artifact(self._write(Path(folder)))
-                self._classifier = fold(model, tokenizer)
+                folds = obstacle(model.config.to_dict(), "fold") is None
+                self._classifier = fold(model, tokenizer) if folds else TorchClassifier(model, tokenizer)
         self._classifier.threads = self.threads
         return self._classifier
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import listed
+from .runtime.capabilities import RECEPTIVE_FIELDS, capabilities, obstacle
 from .settings import InfoSettings, takes
 
 WEIGHTS, TABLES = "model.safetensors", "folded.safetensors"
@@ -35,6 +36,7 @@ class Info:
         scores: Scores of the run, by name.
         calibration: Temperature, thresholds and abstention.
         verbs: Verbs of `textcnn` that take the directory.
+        unfolded: Reason why there are no tables and never will be; None where the model folds.
     """
 
     directory: str
@@ -49,6 +51,7 @@ class Info:
     scores: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     verbs: list[str] = field(default_factory=list)
+    unfolded: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -69,7 +72,7 @@ class Info:
         if self.parameters is not None:
             lines.append(("parameters", f"{self.parameters:,}"))
         if self.kind == "TextCNN":
-            lines.append(("tables", self.tables or "not folded yet; the first answer folds them"))
+            lines.append(("tables", self.tables or self.unfolded or "not folded yet; the first answer folds them"))
         lines.append(("files", sizes))
         lines += [(name, f"{value:.4f}") for name, value in self.scores.items()]
         lines += [(name, str(value)) for name, value in self.calibration.items()]
@@ -109,7 +112,13 @@ def info(settings: InfoSettings) -> Info:
     if "fasttext" in config:
         return _converted(directory, config, labels, sizes)
     tables = _header(directory / TABLES)
-    keys = () if not config.get("kernel_sizes", True) else _OF_CONVOLUTIONS
+    keys: tuple[str, ...] = () if not config.get("kernel_sizes", True) else _OF_CONVOLUTIONS
+    if config.get("num_experts", 1) > 1:
+        keys += ("num_experts", "experts_per_text")
+    if config.get("pooling", "max") != "max":
+        keys += ("pooling", *(["pooling_segments"] if config["pooling"] == "segments" else []))
+    if config.get("backbone", "parallel") != "parallel":
+        keys = ("backbone", "variant", "num_filters", "embedding_dim")
     if config.get("bag", "none") != "none":
         keys += _OF_BAG
     kind_of_tables = _kind_of(tables or {})
@@ -120,12 +129,13 @@ def info(settings: InfoSettings) -> Info:
         labels,
         parameters,
         config.get("vocab_size"),
-        {key: config[key] for key in keys if config.get(key) is not None},
+        {**{key: config[key] for key in keys if config.get(key) is not None}, **_backbone(config)},
         kind_of_tables,
         sizes,
         scores,
         {name: config.get(name, default) for name, default in _calibration().items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
+        obstacle(config, "fold") and f"none: {obstacle(config, 'fold')}",
     )
 
 
@@ -162,14 +172,26 @@ def _calibration() -> dict[str, Any]:
     return CALIBRATION
 
 
+def _backbone(config: dict[str, Any]) -> dict[str, Any]:
+    """Blocks and receptive field of a deep backbone."""
+    name, blocks = config.get("backbone", "parallel"), config.get("num_blocks", 1)
+    if name == "parallel":
+        return {}
+    return {"num_blocks": blocks, "receptive_field": f"{RECEPTIVE_FIELDS[name](blocks)} tokens"}
+
+
 def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[str]:
     """The verbs that take a TextCNN."""
+    able = capabilities(config)
     verbs = ["evaluate", "score", "calibrate"]
-    if not config.get("pooled_norm"):
-        verbs += ["explain", *(["inspect"] if config.get("kernel_sizes", True) else [])]
-        if tables != "int8":
-            verbs.append("certify")
-    return [*verbs, "fold", "export", "distill"] if trained else verbs
+    # What does not fold is explained by occlusion.
+    if "explain" in able or "fold" not in able:
+        verbs.append("explain")
+    if "inspect" in able:
+        verbs.append("inspect")
+    if "certify" in able and tables != "int8":
+        verbs.append("certify")
+    return [*verbs, *(["fold"] if "fold" in able else []), "export", "distill"] if trained else verbs
 
 
 def _config(directory: Path) -> dict[str, Any]:

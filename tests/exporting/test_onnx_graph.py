@@ -9,8 +9,22 @@ import pytest
 import torch
 from folded_models import CONFIGS, VOCAB_SIZE, make_model
 
-from textcnn.exporting.onnx_graph import onnx_graph, round_rows
+from textcnn.exporting.onnx_graph import onnx_graph
+from textcnn.exporting.onnx_nodes import round_rows
 
+POOLINGS = [
+    {"pooling": "segments"},
+    {"pooling": "segments", "pooling_segments": 7, "padding": "valid", "dilation": 2},
+    {"pooling": "segments", "padding": "same", "stride": 3, "num_members": 2},
+    {"pooling": "max_mean"},
+    {"pooling": "max_mean", "padding": "same", "stride": 3, "activation": "softplus", "num_members": 2},
+]
+DEEP = [
+    {"backbone": "pyramid"},
+    {"backbone": "pyramid", "squeeze_excitation": True, "num_blocks": 2, "temperature": 2.5},
+    {"backbone": "dilated"},
+    {"backbone": "dilated", "squeeze_excitation": True, "pooled_norm": True, "embedding_norm": True},
+]
 LENGTHS = (0, 1, 3, 40, 2000)
 
 
@@ -37,9 +51,9 @@ def difference(model, run, ids, mask) -> float:
     return float(np.abs(got - wanted).max(initial=0))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_logits_equal_torch(name):
-    model = make_model(**CONFIGS[name])
+@pytest.mark.parametrize("axes", [*CONFIGS.values(), *POOLINGS], ids=[*CONFIGS, *map(str, POOLINGS)])
+def test_logits_equal_torch(axes):
+    model = make_model(**axes)
     with torch.no_grad():
         # Weights of the size that training leaves, so that the bound says something of logits as they are.
         for layer in (model.head, *model.textcnn.convolution.convs):
@@ -50,6 +64,25 @@ def test_logits_equal_torch(name):
         ids = rng.integers(1, VOCAB_SIZE, (3, length))
         for where, mask in masks(length).items():
             assert difference(model, run, ids, mask) < 1e-5, (length, where)
+
+
+@pytest.mark.parametrize("axes", DEEP, ids=str)
+@pytest.mark.parametrize("int8", [False, True])
+def test_logits_of_deep_backbones_equal_torch(axes, int8):
+    model = make_model(num_filters=8, **axes)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.div_(parameter[0].numel() ** 0.5)
+                if int8:  # as what is stored in 8 bits
+                    rounded, scale = round_rows(parameter.numpy())
+                    parameter.copy_(torch.from_numpy(rounded * scale.reshape(-1, *[1] * (parameter.ndim - 1))))
+    run = session(model, int8)
+    rng = np.random.default_rng(0)
+    for length in (0, 1, 2, 3, 5, 40, 301):
+        ids = rng.integers(1, VOCAB_SIZE, (3, length))
+        for where, mask in masks(length).items():
+            assert difference(model, run, ids, mask) < 2e-5, (length, where)
 
 
 def test_sizes_are_free():

@@ -1,7 +1,7 @@
 """The network as an ONNX graph: token ids and a mask of any size to logits, equal to torch up to rounding.
 
 The graph is written node by node: it is small, it depends on the configuration only, and no size in it is that of an
-example (tracing froze lengths, and took seconds). Operators: https://onnx.ai/onnx/operators/.
+example (tracing froze lengths, and took seconds).
 
 Shapes: `B` texts, `T` tokens with padding, `V` vocabulary, `D` vector size, `F` filters, `W` width, `K` windows,
 `C` classes.
@@ -12,11 +12,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..model import TextCNNConfig
 from ..model.ngram_max import window_padding
+from .onnx_backbones import dilated, pyramid
 from .onnx_bag import bag_logits
+from .onnx_nodes import FLOAT, INT64, Graph, as_array
 
 OPSET = 18
 IR_VERSION = 9
@@ -31,69 +32,6 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-class _Graph:
-    """Nodes and weights as they are added; a value is known by its name."""
-
-    def __init__(self, int8: bool) -> None:
-        self.int8 = int8
-        self.nodes: list[Any] = []
-        self.weights: list[Any] = []
-        self._constants: dict[tuple[Any, ...], str] = {}
-
-    def add(self, operator: str, *inputs: str, name: str | None = None, **attributes: Any) -> str:
-        from onnx import helper
-
-        name = name or f"{operator.lower()}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
-        return name
-
-    def weight(self, name: str, values: Any) -> str:
-        from onnx import numpy_helper
-
-        self.weights.append(numpy_helper.from_array(np.ascontiguousarray(values), name))
-        return name
-
-    def constant(self, values: Any, dtype: Any = np.int64) -> str:
-        array = np.asarray(values, dtype=dtype)
-        key = (array.shape, array.dtype.str, array.tobytes())
-        if key not in self._constants:
-            self._constants[key] = self.weight(f"constant_{len(self._constants)}", array)
-        return self._constants[key]
-
-    def filters(self, name: str, values: NDArray[np.float32]) -> str:
-        """A weight whose first axis is that of its outputs, in 8 bits if they are wanted: one scale an output."""
-        if not self.int8:
-            return self.weight(name, values)
-        rounded, scale = round_rows(values)
-        operands = self.weight(f"{name}.int8", rounded), self.weight(f"{name}.scale", scale)
-        return self.add("DequantizeLinear", *operands, name=name, axis=0)
-
-    def look_up(self, name: str, table: NDArray[np.float32], ids: str) -> str:
-        """Rows of a table [V, D], kept in 8 bits if they are wanted: one scale a row."""
-        if not self.int8:
-            return self.add("Gather", self.weight(name, table), ids, axis=0)
-        rounded, scale = round_rows(table)
-        rows = self.add("Gather", self.weight(f"{name}.int8", rounded), ids, axis=0)
-        scales = self.add("Gather", self.weight(f"{name}.scale", scale[:, None]), ids, axis=0)
-        return self.add("Mul", self.add("Cast", rows, to=_FLOAT), scales)
-
-    def layer_norm(self, values: str, name: str, norm: Any) -> str:
-        weight = self.weight(f"{name}.weight", _array(norm.weight))
-        bias = self.weight(f"{name}.bias", _array(norm.bias))
-        return self.add("LayerNormalization", values, weight, bias, axis=-1, epsilon=norm.eps)
-
-    def size(self, values: str, axis: int) -> str:
-        """The size of an axis, as a number without axes."""
-        return self.add("Squeeze", self.add("Shape", values, start=axis, end=axis + 1))
-
-    def count_up(self, limit: str) -> str:
-        return self.add("Range", self.constant(0), limit, self.constant(1))
-
-
-# onnx.TensorProto.FLOAT and INT64, without importing onnx for them.
-_FLOAT, _INT64 = 1, 7
-
-
 def onnx_graph(model: Any, int8: bool = False) -> Any:
     """An onnx.ModelProto: input_ids [B, T] and attention_mask [B, T] -> logits [B, C], divided by the temperature.
 
@@ -106,19 +44,20 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
     from onnx import helper
 
     config: TextCNNConfig = model.config
-    graph = _Graph(int8)
-    ids, real, length = _start_at_first_token(graph, config.pad_token_id)
-    bias = graph.weight("head.bias", _array(model.head.bias) / np.float32(config.temperature))
+    graph = Graph(int8)
+    ids, real = _with_one_column(graph, config.pad_token_id)
+    ids, real, length = _start_at_first_token(graph, ids, real)
+    bias = graph.weight("head.bias", as_array(model.head.bias) / np.float32(config.temperature))
     logits = bias
     if config.kernel_sizes:
-        pooled = _features(graph, model, ids, real, length)
-        weight = graph.filters("head.weight", _array(model.head.mean_weight) / np.float32(config.temperature))
+        pooled = _encoded(graph, model, ids, real, length)
+        weight = graph.filters("head.weight", as_array(model.head.mean_weight) / np.float32(config.temperature))
         logits = graph.add("Gemm", pooled, weight, bias, transB=1, name="logits" if model.bag is None else None)
     if model.bag is not None:
         graph.add("Add", bag_logits(graph, config, model.bag, ids, real), logits, name="logits")
     sizes = ["batch", "length"]
-    inputs = [helper.make_tensor_value_info(name, _INT64, sizes) for name in ("input_ids", "attention_mask")]
-    outputs = [helper.make_tensor_value_info("logits", _FLOAT, ["batch", config.num_labels])]
+    inputs = [helper.make_tensor_value_info(name, INT64, sizes) for name in ("input_ids", "attention_mask")]
+    outputs = [helper.make_tensor_value_info("logits", FLOAT, ["batch", config.num_labels])]
     return helper.make_model(
         helper.make_graph(graph.nodes, "textcnn", inputs, outputs, graph.weights),
         opset_imports=[helper.make_opsetid("", OPSET)],
@@ -127,32 +66,41 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
     )
 
 
-def _features(graph: _Graph, model: Any, ids: str, real: str, length: str) -> str:
-    """Pooled features [B, F] of the convolutions."""
+def _encoded(graph: Graph, model: Any, ids: str, real: str, length: str) -> str:
+    """Return the pooled features [B, F] of the backbone, with the pooled norm."""
     config: TextCNNConfig = model.config
+    if config.pooling == "segments":
+        ids, real, length = _with_segments(graph, ids, real, length, config.pooling_segments)
     vectors = _vectors(graph, model.textcnn.embeddings, ids, real)
-    mask = graph.add("Unsqueeze", graph.add("Cast", real, to=_FLOAT), graph.constant([1]))
-    features, found = [], []
-    for i, convolution in enumerate(model.textcnn.convolution.convs):
-        feature, exists = _pooled(graph, config, f"convs.{i}", convolution, vectors, mask, length)
-        features.append(feature)
-        found.append(exists)
-    pooled = graph.add("Concat", *features, axis=1)
+    mask = graph.add("Unsqueeze", graph.add("Cast", real, to=FLOAT), graph.constant([1]))
+    pooled, found = _features(graph, config, model.textcnn.convolution, vectors, mask, length)
+    if config.pooling == "segments":
+        # [(1 + S) B, F], block after block -> [B, (1 + S) F].
+        blocks = graph.add("Reshape", pooled, graph.constant([config.pooled_blocks, -1, sum(config.filters)]))
+        flipped = graph.add("Transpose", blocks, perm=[1, 0, 2])
+        pooled = graph.add("Reshape", flipped, graph.constant([-1, config.hidden_size]))
     if model.textcnn.pooled_norm is not None:
         normed = graph.layer_norm(pooled, "pooled_norm", model.textcnn.pooled_norm)
         # A text without any window answers with the head's bias: its features stay 0.
-        windows = graph.add("Sum", *(graph.add("Cast", exists, to=_FLOAT) for exists in found))
+        windows = graph.add("Sum", *(graph.add("Cast", exists, to=FLOAT) for exists in found))
         zero = graph.constant(0, np.float32)
         pooled = graph.add("Where", graph.add("Greater", windows, zero), normed, zero)
     return pooled
 
 
-def _start_at_first_token(graph: _Graph, pad: int) -> tuple[str, str, str]:
-    """ids and real [B, T], every text moved to the left edge; length [B, 1], from first to last token."""
+def _with_one_column(graph: Graph, pad: int) -> tuple[str, str]:
+    """The inputs as ids and real [B, T + 1]."""
     # One column of padding more, so that there is a column where T is 0.
     one_more = graph.constant([0, 0, 0, 1])
     ids = graph.add("Pad", "input_ids", one_more, graph.constant(pad))
-    real = graph.add("Greater", graph.add("Pad", "attention_mask", one_more, graph.constant(0)), graph.constant(0))
+    mask = graph.add("Pad", "attention_mask", one_more, graph.constant(0))
+    # A text may spell the padding token out; tables know it as padding only.
+    is_token = graph.add("Not", graph.add("Equal", ids, graph.constant(pad)))
+    return ids, graph.add("And", is_token, graph.add("Greater", mask, graph.constant(0)))
+
+
+def _start_at_first_token(graph: Graph, ids: str, real: str) -> tuple[str, str, str]:
+    """ids and real [B, T], every text moved to the left edge; length [B, 1], from first to last token."""
     columns = graph.size(ids, 1)
     place = graph.count_up(columns)
     ends = []
@@ -166,10 +114,24 @@ def _start_at_first_token(graph: _Graph, pad: int) -> tuple[str, str, str]:
     return ids, graph.add("And", real, graph.add("Less", place, length)), length
 
 
-def _vectors(graph: _Graph, embeddings: Any, ids: str, real: str) -> str:
+def _with_segments(graph: Graph, ids: str, real: str, length: str, segments: int) -> tuple[str, str, str]:
+    """Texts, and below them their parts, each moved to the left edge: [(1 + S) B, T] twice, [(1 + S) B, 1]."""
+    place = graph.count_up(graph.size(ids, 1))
+    rows = [(ids, real, length)]
+    for part in range(segments):
+        # floor(t S / L) is the part of position t: i L <= t S < (i + 1) L.
+        scaled = graph.add("Mul", place, graph.constant(segments))
+        begun = graph.add("Not", graph.add("Less", scaled, graph.add("Mul", length, graph.constant(part))))
+        inside = graph.add("And", begun, graph.add("Less", scaled, graph.add("Mul", length, graph.constant(part + 1))))
+        rows.append(_start_at_first_token(graph, ids, graph.add("And", real, inside)))
+    ids, real, length = (graph.add("Concat", *parts, axis=0) for parts in zip(*rows, strict=True))
+    return ids, real, length
+
+
+def _vectors(graph: Graph, embeddings: Any, ids: str, real: str) -> str:
     """[B, D, T] vectors, zero at pads and holes."""
     channels = [
-        graph.look_up(f"embeddings.{i}", _array(channel.weight), ids) for i, channel in enumerate(embeddings.channels)
+        graph.look_up(f"embeddings.{i}", as_array(channel.weight), ids) for i, channel in enumerate(embeddings.channels)
     ]
     vectors = channels[0] if len(channels) == 1 else _side_by_side(graph, channels, embeddings.num_members)
     if embeddings.norm is not None:
@@ -179,25 +141,72 @@ def _vectors(graph: _Graph, embeddings: Any, ids: str, real: str) -> str:
     return graph.add("Transpose", vectors, perm=[0, 2, 1])
 
 
-def _side_by_side(graph: _Graph, channels: list[str], members: int) -> str:
+def _side_by_side(graph: Graph, channels: list[str], members: int) -> str:
     """[B, T, M * K * D] of K channels [B, T, M * D]: of each member all channels."""
     apart = graph.constant([0, 0, members, -1])
     merged = graph.add("Concat", *(graph.add("Reshape", channel, apart) for channel in channels), axis=3)
     return graph.add("Reshape", merged, graph.constant([0, 0, -1]))
 
 
+def _features(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str
+) -> tuple[str, list[str]]:
+    """Features [B, F], and for each width [B, 1] whether a text has a window of it."""
+    if config.num_experts > 1:
+        return _experts(graph, config, backbone, vectors, mask, length)
+    return _bank(graph, config, backbone, vectors, mask, length, "")
+
+
+def _experts(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str
+) -> tuple[str, list[str]]:
+    """Features [B, X F] of all banks, times their gates. Every bank is computed for every text."""
+    banks, axis = config.num_experts, graph.constant([2])
+    count = graph.add("Max", graph.add("ReduceSum", mask, axis, keepdims=0), graph.constant(1, np.float32))
+    mean = graph.add("Div", graph.add("ReduceSum", vectors, axis, keepdims=0), count)
+    weight = graph.weight("router.weight", as_array(backbone.router.weight))
+    logits = graph.add("Gemm", mean, weight, graph.weight("router.bias", as_array(backbone.router.bias)), transB=1)
+    probabilities = graph.add("Softmax", logits, axis=1)
+    best, order = graph.add_two("TopK", probabilities, graph.constant([config.experts_per_text]), axis=1)
+    gates = graph.add(
+        "ScatterElements", graph.add("Mul", probabilities, graph.constant(0, np.float32)), order, best, axis=1
+    )
+    features, found = [], []
+    for number, bank in enumerate(backbone.banks):
+        feature, exists = _bank(graph, config, bank, vectors, mask, length, f"banks.{number}.")
+        gate = graph.add("Gather", gates, graph.constant([number]), axis=1)
+        features.append(graph.add("Mul", feature, gate))
+        found += exists
+    return graph.add("Concat", *features, axis=1), found[: len(found) // banks]
+
+
+def _bank(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str, prefix: str
+) -> tuple[str, list[str]]:
+    if config.backbone != "parallel":
+        feature, exists = {"dilated": dilated, "pyramid": pyramid}[config.backbone](graph, backbone, vectors, mask)
+        return feature, [exists]
+    widths = [
+        _pooled(graph, config, f"{prefix}convs.{i}", convolution, vectors, mask, length)
+        for i, convolution in enumerate(backbone.convs)
+    ]
+    maxima, means, found = zip(*widths, strict=True)
+    features = [*maxima, *means] if config.pooling == "max_mean" else maxima
+    return graph.add("Concat", *features, axis=1), list(found)
+
+
 def _pooled(
-    graph: _Graph, config: TextCNNConfig, name: str, convolution: Any, vectors: str, mask: str, length: str
-) -> tuple[str, str]:
-    """Features [B, F] of one width, and [B, 1] whether a text has a window of that width."""
+    graph: Graph, config: TextCNNConfig, name: str, convolution: Any, vectors: str, mask: str, length: str
+) -> tuple[str, str, str]:
+    """Maxima [B, F] of one width, their means [B, F] if those are wanted, and [B, 1] whether a text has a window."""
     width = convolution.kernel_size[0]
     span = (width - 1) * config.dilation
     left, right = window_padding(width, config.dilation, config.padding)
     # Room for one window at least, so that K is never 0; windows beyond the text are masked.
     room = max(0, span - left - right)
     steps: dict[str, Any] = {"strides": [config.stride], "dilations": [config.dilation], "pads": [left, right + room]}
-    weight = graph.filters(f"{name}.weight", _array(convolution.weight))
-    bias = graph.weight(f"{name}.bias", _array(convolution.bias))
+    weight = graph.filters(f"{name}.weight", as_array(convolution.weight))
+    bias = graph.weight(f"{name}.bias", as_array(convolution.bias))
     maps = graph.add("Conv", vectors, weight, bias, group=config.num_members, **steps)
     tokens = graph.add("Conv", mask, graph.constant(np.ones((1, 1, width)), np.float32), **steps)
     starts = graph.add("Mul", graph.count_up(graph.size(maps, 2)), graph.constant(config.stride))
@@ -207,26 +216,15 @@ def _pooled(
     counts = graph.add("And", graph.add("Greater", tokens, graph.constant(0, np.float32)), fits)
     candidates = graph.add("Where", counts, maps, graph.constant(-np.inf, np.float32))
     best = graph.add("ReduceMax", candidates, graph.constant([2]), keepdims=0)
-    found = graph.add("ReduceMax", graph.add("Cast", counts, to=_FLOAT), graph.constant([2]), keepdims=0)
+    found = graph.add("ReduceMax", graph.add("Cast", counts, to=FLOAT), graph.constant([2]), keepdims=0)
     exists = graph.add("Greater", found, graph.constant(0, np.float32))
     operator, attributes = _ACTIVATIONS[config.activation]
-    feature = graph.add("Where", exists, graph.add(operator, best, **attributes), graph.constant(0, np.float32))
-    return feature, exists
-
-
-def round_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """8-bit values and a scale for each index of the first axis: rounded * scale is nearly `values`.
-
-    Example:
-        >>> round_rows(np.array([[1.0, -2.54]], dtype=np.float32))
-        (array([[  50, -127]], dtype=int8), array([0.02], dtype=float32))
-    """
-    largest = np.abs(values).reshape(len(values), -1).max(axis=1, initial=0)
-    scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
-    steps = scale.reshape(-1, *[1] * (values.ndim - 1))
-    return np.rint(values / steps).astype(np.int8), scale
-
-
-def _array(tensor: Any) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = tensor.detach().float().cpu().numpy()
-    return array
+    zero = graph.constant(0, np.float32)
+    feature = graph.add("Where", exists, graph.add(operator, best, **attributes), zero)
+    if config.pooling != "max_mean":
+        return feature, "", exists
+    axis = graph.constant([2])
+    active = graph.add("Where", counts, graph.add(operator, maps, **attributes), zero)
+    windows = graph.add("ReduceSum", graph.add("Cast", counts, to=FLOAT), axis, keepdims=0)
+    windows = graph.add("Max", windows, graph.constant(1, np.float32))
+    return feature, graph.add("Div", graph.add("ReduceSum", active, axis, keepdims=0), windows), exists

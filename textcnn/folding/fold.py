@@ -12,16 +12,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.capabilities import demand
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
+from ..runtime.pooled import folded_class
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
 from .bag import fold_bag, prune_bag, quantize_bag, trim_bag
+from .experts import bank_of, router_table, stack_banks
 from .quantize import factor, largest_sums, measure_error, quantize
 
 if TYPE_CHECKING:
@@ -64,6 +67,7 @@ def fold(
             foldable TextCNN.
     """
     config = plain_config(model)
+    demand(config, "fold")
     if factored and not int8:
         raise ValueError("factored: got it without int8; expected both, as float32 tables are no larger than it")
     tokenizer_json = tokenizer_json_of(tokenizer)
@@ -72,8 +76,10 @@ def fold(
         texts = list(texts)
     if factored and not config["kernel_sizes"]:
         raise ValueError("factored: got a model without convolutions; expected some, whose tables have factors")
-    tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
+    if config.get("num_experts", 1) > 1:
+        return _fold_experts(model, config, tokenizer_json, int8, texts, trim, threads, factored)
+    tensors = _fold_float32(model, config)
     vectors, weights = _factors(model, config) if factored else (None, None)
     if trim:
         if texts is None or tokenizer_json is None:
@@ -82,10 +88,10 @@ def fold(
         vectors = None if vectors is None else vectors[rows]
         if "bag_table" in tensors:
             tensors = trim_bag(tensors, rows[:-1], int(config["vocab_size"]))
-    buckets = 0 if model.bag is None else model.bag.buckets
+    buckets = 0 if model.bag is None else int(cast(Any, model.bag).buckets)
     if not int8:
         tensors = prune_bag(tensors, buckets) if buckets else tensors
-    exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
+    exact = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
     largest = None
@@ -98,7 +104,45 @@ def fold(
     if "bag_table" in tensors:
         tensors = quantize_bag(tensors)
         tensors = prune_bag(tensors, buckets) if buckets else tensors
-    rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
+    rounded = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
+    if texts is not None and tokenizer_json is not None:
+        rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
+    return rounded
+
+
+def _fold_experts(
+    model: Any,
+    config: dict[str, Any],
+    tokenizer_json: str | None,
+    int8: bool,
+    texts: list[str] | None,
+    trim: bool,
+    threads: int,
+    factored: bool,
+) -> FoldedTextCNN:
+    """As `fold`, of a mixture of experts: every bank by itself."""
+    if factored:
+        raise ValueError(
+            "factored: got it with num_experts; expected one bank, as banks share their vectors; leave it out"
+        )
+    if trim and (texts is None or tokenizer_json is None):
+        raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
+    metadata: dict[str, str] = {}
+    with _evaluating(model):
+        router, router_bias = router_table(model)
+        banks = [_fold_float32(bank_of(model, bank), config) for bank in range(int(config["num_experts"]))]
+    if trim:
+        assert texts is not None
+        assert tokenizer_json is not None
+        for bank in banks:
+            rows, metadata["trim"] = _trim(bank, config, tokenizer_json, texts)
+        router = router[rows]
+    routing = {"router_weight": router, "router_bias": router_bias}
+    exact = folded_class(config)(config, {**stack_banks(banks), **routing}, tokenizer_json, metadata, threads)
+    if not int8:
+        return exact
+    rounded_banks = [quantize(bank, config) for bank in banks]
+    rounded = folded_class(config)(config, {**stack_banks(rounded_banks), **routing}, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
     return rounded

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
+from .compatibility import BACKBONES, POOLINGS, check_backbone, check_experts
+
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
 # Monotone functions only: they commute with the max over time, which is what lets a trained model fold into tables.
@@ -20,7 +22,9 @@ PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
 Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
-Pooling = Literal["none", "sum", "mean"]
+Backbone = Literal["parallel", "pyramid", "dilated"]
+Pooling = Literal["max", "segments", "max_mean"]
+Bag = Literal["none", "sum", "mean"]
 
 
 @dataclass(kw_only=True)
@@ -34,8 +38,13 @@ class Architecture:
         embedding_dim: Size of a token's vector; None takes that of the initial vectors, or 300.
         variant: Kim's four: random (no initial vectors), static (vectors kept as they are), non-static
             (vectors trained on), multichannel (one channel of each, side by side).
+        backbone: parallel (Kim's convolutions, which fold into tables), pyramid (DPCNN: blocks with skip connections,
+            each over half as many positions) or dilated (residual blocks of gated convolutions whose dilation doubles).
         kernel_sizes: Widths of the convolutions, in tokens; an empty list beside a bag leaves convolutions out.
-        num_filters: Filters of each width: one number for all, or one for each width.
+        num_filters: Filters of each width: one number for all, or one for each width. Of another backbone: channels.
+        num_blocks: Blocks of the backbones pyramid and dilated.
+        squeeze_excitation: Weigh the channels of each block by their means (Hu et al. 2018,
+            https://arxiv.org/abs/1709.01507); pyramid and dilated only.
         num_members: Networks of this architecture side by side, whose logits are averaged. Each has its own token
             vectors, filters and head and learns from its own loss (Lakshminarayanan et al. 2017,
             https://arxiv.org/abs/1612.01474); all fold into one table.
@@ -43,6 +52,12 @@ class Architecture:
         dilation: Distance between two tokens of a window.
         padding: wide (every window that touches the text), same (one window for each token at stride 1),
             valid (only windows that lie inside the text).
+        pooling: Features of a filter: max (its maximum over the text), segments (also those over each of
+            pooling_segments equal parts) or max_mean (also the mean of its activation over all windows).
+        pooling_segments: Parts that the pooling segments cuts a text into.
+        num_experts: Banks of convolutions, each of all kernel sizes, among which a router chooses for each text.
+        experts_per_text: Banks that a text goes to.
+        balance_weight: Weight of the loss that makes the router use all banks alike.
         activation: Monotone function applied to the maximum of each filter.
         embedding_dropout: Dropout on the vectors of the batch's distinct tokens: a token loses the same
             components wherever it stands in the batch (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287).
@@ -63,12 +78,20 @@ class Architecture:
 
     embedding_dim: int | None = None
     variant: Variant = "non-static"
+    backbone: Backbone = "parallel"
     kernel_sizes: list[int] = dataclasses.field(default_factory=lambda: [3, 4, 5])
     num_filters: int | list[int] = 100
+    num_blocks: int = 4
+    squeeze_excitation: bool = False
     num_members: int = 1
     stride: int = 1
     dilation: int = 1
     padding: Padding = "wide"
+    pooling: Pooling = "max"
+    pooling_segments: int = 4
+    num_experts: int = 1
+    experts_per_text: int = 1
+    balance_weight: float = 0.01
     activation: Activation = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5
@@ -78,7 +101,7 @@ class Architecture:
     head_max_norm: float | None = None
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
-    bag: Pooling = "none"
+    bag: Bag = "none"
     bag_ngrams: int = 2
     bag_buckets: int = 1 << 17
     bag_dim: int | None = None
@@ -86,6 +109,10 @@ class Architecture:
     def check(self) -> None:
         """Raises ValueError, in one line, at the first field that no network can be built from."""
         _one_of("variant", self.variant, VARIANTS)
+        _one_of("backbone", self.backbone, BACKBONES)
+        _one_of("pooling", self.pooling, POOLINGS)
+        for name in ("pooling_segments", "num_experts", "experts_per_text"):
+            _at_least_one(name, getattr(self, name))
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
         _one_of("bag", self.bag, BAGS)
@@ -122,6 +149,9 @@ class Architecture:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
         if self.head_max_norm is not None and self.head_max_norm <= 0:
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
+        _at_least_one("num_blocks", self.num_blocks)
+        check_backbone(self)
+        check_experts(self)
 
     def _check_bag(self) -> None:
         _at_least_one("bag_ngrams", self.bag_ngrams)
@@ -132,7 +162,15 @@ class Architecture:
             raise ValueError(f"bag_buckets: got {self.bag_buckets}; expected less than {1 << 30}")
         if self.bag_dim is not None:
             _at_least_one("bag_dim", self.bag_dim)
-        if self.kernel_sizes or self.bag == "none":
+        if self.bag == "none":
+            return
+        for name, alone in (("backbone", "parallel"), ("pooling", "max"), ("num_experts", 1)):
+            value = getattr(self, name)
+            if value != alone:
+                raise ValueError(
+                    f"{name}: got {value} with a bag; expected {alone}, or bag none; choose one of the two"
+                )
+        if self.kernel_sizes:
             return
         for name, without in (("pooled_norm", False), ("embedding_norm", False), ("num_members", 1)):
             value = getattr(self, name)
@@ -202,15 +240,22 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
 
     @property
     def filters(self) -> list[int]:
-        """Number of filters of each kernel size, of all members."""
+        """Number of filters of each kernel size, of all members; of a deep backbone, its channels."""
         count = self.num_filters
+        if self.backbone != "parallel" and isinstance(count, int):
+            return [count]
         counts = count if isinstance(count, list) else [count] * len(self.kernel_sizes)
         return [self.num_members * own for own in counts]
 
     @property
     def hidden_size(self) -> int:
         """Number of pooled features: what the head reads."""
-        return sum(self.filters)
+        return self.pooled_blocks * sum(self.filters)
+
+    @property
+    def pooled_blocks(self) -> int:
+        """Number of features of each filter, one for each place that the pooling takes it from; times the banks."""
+        return self.num_experts * {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

@@ -1,4 +1,4 @@
-"""TextCNN as transformers models: token ids -> embedding -> convolution -> max over time -> head.
+"""TextCNN as transformers models: token ids -> embedding -> backbone, pooled over time -> head.
 
 Kim 2014, "Convolutional Neural Networks for Sentence Classification", https://arxiv.org/abs/1408.5882.
 
@@ -20,9 +20,9 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
+from .backbones import make_backbone
 from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
-from .convolution import ParallelConv
 from .embedding import TokenEmbedding
 from .heads import LinearHead
 
@@ -34,10 +34,16 @@ class TextCNNOutput(ModelOutput):
     Args:
         pooler_output: [B, F] features, one per filter.
         winners: [B, F] number of the window that each feature comes from, -1 where a text has none.
+        last_hidden_state: [B, T, F] features of each token before pooling, 0 at pads; of the backbone dilated only.
+        gates: [B, X] weight of each expert in each text, 0 where it is not chosen; with num_experts only.
+        balance_loss: How unevenly the experts are used, at least about 1; with num_experts only.
     """
 
     pooler_output: Tensor | None = None
     winners: Tensor | None = None
+    last_hidden_state: Tensor | None = None
+    gates: Tensor | None = None
+    balance_loss: Tensor | None = None
 
 
 class TextCNNPreTrainedModel(PreTrainedModel):
@@ -113,7 +119,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
         super().__init__(config)
         # Without convolutions nothing reads token vectors.
         self.embeddings = TokenEmbedding(config) if config.kernel_sizes else None
-        self.convolution = ParallelConv(config, self.embeddings.output_dim if self.embeddings is not None else 0)
+        self.convolution = make_backbone(config, self.embeddings.output_dim if self.embeddings is not None else 0)
         self.pooled_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.pooled_norm else None
         self.post_init()
 
@@ -152,7 +158,8 @@ class TextCNNModel(TextCNNPreTrainedModel):
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
-        inside, holes, offsets = _text_extents(self._mask(input_ids, attention_mask, inputs_embeds))
+        mask = self._mask(input_ids, attention_mask, inputs_embeds)
+        inside, holes, offsets = _text_extents(mask)
         if self.embeddings is None:
             vectors, index, holes = torch.zeros(0, 0, device=inside.device), offsets.new_zeros(0), None
         elif input_ids is not None:
@@ -166,11 +173,20 @@ class TextCNNModel(TextCNNPreTrainedModel):
         if holes is not None:
             index = index.masked_fill(holes, -1)
 
-        features, winners = self.convolution(vectors, index, offsets)
+        states = gates = balance = None
+        if self.config.num_experts > 1:
+            gates, balance = self.convolution.route(vectors, index, offsets)
+            features, winners = self.convolution.features(vectors, index, offsets, gates)
+        elif getattr(self.convolution, "has_sequence", False):
+            tokens = self.convolution.sequence(vectors, index, offsets)
+            features, winners = self.convolution.pool(tokens, index, offsets)
+            states = tokens.new_zeros(*mask.shape, tokens.shape[1]).masked_scatter(inside[:, :, None], tokens)
+        else:
+            features, winners = self.convolution(vectors, index, offsets)
         if self.pooled_norm is not None:
             # A text without any window answers with the head's bias: its features stay 0.
             features = self.pooled_norm(features) * (winners >= 0).any(dim=1, keepdim=True)
-        output = TextCNNOutput(pooler_output=features, winners=winners)
+        output = TextCNNOutput(features, winners, states, gates, balance)
         return output.to_tuple() if return_dict is False else output
 
 
@@ -187,7 +203,8 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         super().__init__(config)
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = LinearHead(config.filters, config.num_labels, config.head_max_norm, config.num_members)
+        filters = config.filters * config.pooled_blocks
+        self.head = LinearHead(filters, config.num_labels, config.head_max_norm, config.num_members)
         self.bag = None if config.bag == "none" else HashedBag(config)
         self.post_init()
 
@@ -208,10 +225,12 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             labels: [B] class ids, or [B, C] zeros and ones when the problem is multi-label.
             return_dict: False returns a tuple.
         """
-        features = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds).pooler_output
-        members = self.member_logits(features, self.bag_logits(input_ids, attention_mask))
+        encoded = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        members = self.member_logits(encoded.pooler_output, self.bag_logits(input_ids, attention_mask))
         logits = members.mean(dim=0)
         loss = None if labels is None else torch.stack([self.loss(member, labels) for member in members]).mean()
+        if loss is not None and self.training and encoded.balance_loss is not None:
+            loss = loss + self.config.balance_weight * encoded.balance_loss
         output = SequenceClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
 

@@ -89,6 +89,11 @@ def check_fired(config: Mapping[str, Any]) -> None:
             "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "
             f"pooled_norm False; {instead}"
         )
+    if config.get("backbone", "parallel") != "parallel":
+        raise ValueError(
+            f"score 'fired': got a model with the backbone {config['backbone']!r}; expected parallel, whose filters "
+            f"fire or not; {instead}"
+        )
     if not config.get("kernel_sizes", True):
         raise ValueError(f"score 'fired': this model has no convolutions, whose filters would fire; {instead}")
 

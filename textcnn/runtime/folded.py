@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .capabilities import obstacle
 from .classifier import TextClassifier
 from .decisions import Array, check_fired, count_fired
 from .factors import table_of_factors
@@ -39,7 +40,12 @@ def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of config.json a folded table depends on."""
     bag = {} if config.get("bag", "none") == "none" else {key: config.get(key) for key in _BAG_KEYS}
     # Files of before there were members have one.
-    return {**{key: config.get(key) for key in _FOLDED_KEYS}, "num_members": config.get("num_members", 1), **bag}
+    kept = {key: config.get(key) for key in _FOLDED_KEYS}
+    pooling = config.get("pooling", "max")
+    if pooling == "segments":
+        pooling += f" {config['pooling_segments']}"
+    experts = {name: config.get(name, 1) for name in ("num_experts", "experts_per_text")}
+    return {**kept, **experts, "num_members": config.get("num_members", 1), "pooling": pooling, **bag}
 
 
 class FoldedTextCNN(TextClassifier):
@@ -79,7 +85,7 @@ class FoldedTextCNN(TextClassifier):
             self._tensors["table"] = (
                 table_of_factors(config, tensors) if config["kernel_sizes"] else _table_without_columns(tensors)
             )
-        self.tables = Tables(config, self._tensors, len(self.labels))
+        self.tables = self._open_tables()
         self._threads = check_threads(threads)
         self._tokenizer = None if tokenizer is None else compile_tokenizer(tokenizer)
         if self._tokenizer is not None and self._tokenizer.vocab_size > len(tensors["row_of_id"]):
@@ -91,9 +97,9 @@ class FoldedTextCNN(TextClassifier):
     @property
     def capabilities(self) -> frozenset[str]:
         """What the model can do; a pooled norm hides the part of each window."""
-        if self.config.get("pooled_norm"):
-            return frozenset()
-        return frozenset({"explain", "fired", "inspect", *(() if self.is_int8 else ("certify",))})
+        able = {name for name in ("explain", "inspect", "certify") if obstacle(self.config, name) is None}
+        fires = not self.config.get("pooled_norm") and self.config.get("kernel_sizes") != []
+        return frozenset(able - ({"certify"} if self.is_int8 else set()) | ({"fired"} if fires else set()))
 
     @property
     def precision(self) -> str:
@@ -129,7 +135,9 @@ class FoldedTextCNN(TextClassifier):
                 "delete it, and textcnn.load folds the model again"
             )
         tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
-        return cls(config, tensors, tokenizer, metadata, threads)
+        from .pooled import folded_class
+
+        return folded_class(config)(config, tensors, tokenizer, metadata, threads)
 
     def save(self, directory: str | Path) -> Path:
         """Writes folded.safetensors into a directory, with config.json and tokenizer.json where it has none.
@@ -308,13 +316,14 @@ class FoldedTextCNN(TextClassifier):
 
     def replace(self, **tensors: NDArray[Any]) -> FoldedTextCNN:
         """Return the model with other tensors: `head_weight` for instance; names are those of `tensors`."""
-        return FoldedTextCNN(
-            self.config, {**self._tensors, **tensors}, self.tokenizer_json, self.metadata, self.threads
-        )
+        return type(self)(self.config, {**self._tensors, **tensors}, self.tokenizer_json, self.metadata, self.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
-        return FoldedTextCNN, arguments
+        return type(self), arguments
+
+    def _open_tables(self) -> Tables:
+        return Tables(self.config, self._tensors, len(self.labels))
 
     def _logits(self, texts: list[str], features: Array | None = None) -> Array:
         tokenizer = self.tokenizer

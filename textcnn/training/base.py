@@ -151,7 +151,8 @@ class TrainingModule(LightningModule):
         bag, start = self.model.bag, self.hparams["bag_start"]
         if bag is None or start == "zero":
             return
-        weights, bias = start_of_bag(bag, start, *data.encoded_train(), self.model.config.num_labels)
+        ids, lengths, targets = data.encoded_train()
+        weights, bias = start_of_bag(bag, start, ids, lengths, targets, self.model.config.num_labels)
         bag.set_logits(torch.from_numpy(weights))
         self.model.head.bias.data.copy_(torch.from_numpy(bias))
 
@@ -160,10 +161,12 @@ class TrainingModule(LightningModule):
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
-        bag = self.model.bag_logits(batch["input_ids"], batch["attention_mask"])
-        members = self.model.member_logits(features, bag)
+        encoded = self.model.textcnn(batch["input_ids"], batch["attention_mask"])
+        features = encoded.pooler_output
+        members = self.model.member_logits(features, self.model.bag_logits(batch["input_ids"], batch["attention_mask"]))
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
+        if encoded.balance_loss is not None:
+            loss = loss + self.model.config.balance_weight * encoded.balance_loss
         self._log_loss(loss, batch_idx)
         return loss
 
@@ -242,7 +245,7 @@ class TrainingModule(LightningModule):
         # sparse gradients cannot be averaged everywhere.
         self._row_embeddings = []
         if hparams["optimizer"] == "adamw" and self.trainer.world_size == 1:
-            channels = [] if self.model.textcnn.embeddings is None else self.model.textcnn.embeddings.channels
+            channels: Any = [] if self.model.textcnn.embeddings is None else self.model.textcnn.embeddings.channels
             self._row_embeddings = [channel for channel in channels if channel.weight.requires_grad]
             if self._bag_rows is not None:
                 self._row_embeddings.append(self._bag_rows)

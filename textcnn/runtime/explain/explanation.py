@@ -63,6 +63,16 @@ class Contribution(NamedTuple):
     filters: tuple[int, ...]
 
 
+class Parts(Protocol):
+    """What the n-grams of an explanation are made of, when they are asked for."""
+
+    def contributions(self, logit: float) -> tuple[Contribution, ...]:
+        """Return the n-grams, the largest weight first."""
+
+    def logits_of_rest(self, deleted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+        """Return the logits of the text, each time without the tokens that lie within some characters."""
+
+
 @dataclass
 class Explanation:
     """The n-grams behind one logit of one text: bias + sum of weights = logit.
@@ -73,8 +83,12 @@ class Explanation:
         logit: Its logit, divided by the temperature.
         probability: Its probability.
         bias: The part of the logit that no text changes.
-        approximate: Whether the tables are int8: exact for what they answer, near what the model would.
+        approximate: Whether the tables are int8 (exact for what they answer, near what the model would), or the weights
+            were found by occlusion.
         pooling: "max" where n-grams win filters, "mean" where each has a part in a mean.
+        method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
+            logit of an empty text, and they need not add up to the logit.
+        route: Banks of a mixture of experts that the text went to, with their gates; empty for other models.
     """
 
     text: str
@@ -83,8 +97,10 @@ class Explanation:
     probability: float
     bias: float
     approximate: bool
-    _windows: _Parts = field(repr=False)
+    _windows: Parts = field(repr=False)
     pooling: str = "max"
+    method: str = "folded"
+    route: tuple[tuple[int, float], ...] = ()
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -100,6 +116,8 @@ class Explanation:
             "probability": self.probability,
             "bias": self.bias,
             "approximate": self.approximate,
+            "method": self.method,
+            "route": [{"expert": expert, "gate": gate} for expert, gate in self.route],
             "contributions": [
                 {
                     "start": c.start,
@@ -153,17 +171,7 @@ class Explanation:
         return Text.from_ansi(text(self, color=True))
 
 
-class _Parts(Protocol):
-    """What an explanation is made of, when it is asked for."""
-
-    def contributions(self, logit: float) -> tuple[Contribution, ...]:
-        """Return the n-grams, the largest weight first."""
-
-    def logits_of_rest(self, deleted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
-        """Return the logits of the text, each time without the tokens that lie within some characters."""
-
-
-class _Windows(NamedTuple):
+class WinningWindows(NamedTuple):
     """The winning windows of text n of `winners` and the head's weights [F] of label c, of which n-grams are made."""
 
     winners: Winners
@@ -272,7 +280,7 @@ def explain_ids(
     return [
         Explanation(
             text, labels[c], logit, probability, biases[c], tables.is_int8,
-            _Windows(winners, n, text, c, weights[c], spans),
+            WinningWindows(winners, n, text, c, weights[c], spans),
         )
         for n, (text, (c, logit, probability)) in enumerate(zip(texts, numbers, strict=True))
     ]  # fmt: skip
