@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import difflib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .runtime.checks import check_config, read_config
+from .runtime.digests import DIGESTS, digest_of_settings, verify_files, verify_settings, with_digests
 from .runtime.storage import FOLDED_FILE, write_text
+from .runtime.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
 
 
+# Files of which config.json holds digests. folded.safetensors has its own, and people edit README.md.
+VERIFIED = ("model.safetensors", "tokenizer.json", "tokenizer_config.json")
 # Fields of config.json that calibration sets, with their values before. No weight and no table depends on it.
 CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
@@ -58,19 +62,35 @@ def save_artifact(
     """
     from .tokenization import save_tokenizer
 
+    check_finite_weights(model.state_dict())
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     # Complete before it takes the place of an earlier artifact: a full disk leaves that as it was.
-    with tempfile.TemporaryDirectory(prefix=".unfinished.", dir=directory) as name:
-        folder = Path(name)
+    with unfinished_folder(directory, "artifact") as folder:
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
+        config = read_config(folder / "config.json")
+        _write_config(folder / "config.json", with_digests(config, folder, VERIFIED))
         write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
         # Tables folded from other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
         for path in sorted(folder.iterdir()):
             path.replace(directory / path.name)
     return directory
+
+
+def check_finite_weights(weights: Mapping[str, Any]) -> None:
+    """Raise ValueError where a weight is not finite: such a model answers every text with NaN."""
+    import torch
+
+    for name, tensor in weights.items():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+            count = int((~torch.isfinite(tensor)).sum())
+            if count:
+                raise ValueError(
+                    f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; "
+                    "nothing is saved: lower learning_rate, or look for extreme values in the vectors or the data"
+                )
 
 
 def save_weights(model: Any, directory: Path) -> None:
@@ -91,6 +111,10 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         ValueError: it is no artifact, a file of it is broken, or its tokenizer belongs to another model.
     """
     directory = check_artifact(directory, folded=False)
+    config = read_config(directory / "config.json")
+    check_config(config)
+    verify_settings(directory / "config.json", config)
+    verify_files(directory, config, VERIFIED)
 
     from safetensors import SafetensorError
 
@@ -149,10 +173,7 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
                 f"{directory} is no textcnn artifact: it has no {name}; expected a directory that `textcnn fit` "
                 "or `textcnn.train` wrote"
             )
-    try:
-        kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
+    kind = read_config(directory / "config.json").get("model_type")
     if kind != "textcnn":
         raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
     return directory
@@ -165,8 +186,16 @@ def write_calibration(directory: str | Path, **values: Any) -> None:
         >>> write_calibration("runs/spam", temperature=1.7, thresholds={"spam": 0.8})
     """
     path = check_artifact(directory) / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    write_text(path, json.dumps({**config, **CALIBRATION, **values}, indent=2, sort_keys=True) + "\n")
+    config = {**read_config(path), **CALIBRATION, **values}
+    check_config(config)
+    digests = config.get(DIGESTS)
+    if digests:
+        config[DIGESTS] = {**digests, "labels": digest_of_settings(config, editable=True)}
+    _write_config(path, config)
+
+
+def _write_config(path: Path, config: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) -> str:

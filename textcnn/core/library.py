@@ -6,7 +6,7 @@ import contextlib
 import ctypes
 import functools
 from collections.abc import Iterator
-from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import build
 
-_ABI = 1
+_ABI = 2
 
 
 class TablesSpec(ctypes.Structure):
@@ -65,6 +65,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_error": (c_char_p, ()),
     "textcnn_instructions": (c_char_p, ()),
     "textcnn_use_instructions": (_I, (c_char_p,)),
+    "textcnn_digest": (c_uint64, (_P, c_size_t, c_uint64)),
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
     "textcnn_logits_of_ids": (_I, (_P, _P, _P, _N, _I, _P, _P)),

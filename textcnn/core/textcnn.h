@@ -25,7 +25,7 @@ extern "C" {
 /* ---- The library ------------------------------------------------------------------------------------------- */
 
 /* Version of this interface: a caller that was written for another one must not go on. */
-#define TEXTCNN_ABI 1
+#define TEXTCNN_ABI 2
 TEXTCNN_API int32_t textcnn_abi(void);
 
 /* The message of the last error on this thread. */
@@ -35,6 +35,9 @@ TEXTCNN_API const char *textcnn_error(void);
  * them by name; 0, or -1 where this machine lacks them. */
 TEXTCNN_API const char *textcnn_instructions(void);
 TEXTCNN_API int32_t textcnn_use_instructions(const char *name);
+
+/* XXH64 of some bytes, which finds damage to a file. */
+TEXTCNN_API uint64_t textcnn_digest(const void *data, size_t bytes, uint64_t seed);
 
 /* ---- A model that is read from its directory ------------------------------------------------------------------ */
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.digests import digest_of_tensors
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.text_batches import check_column
@@ -70,7 +71,7 @@ def fold(
         check_column(texts)
         texts = list(texts)
     tensors = _fold_float32(model, config)
-    metadata: dict[str, str] = {}
+    metadata = {"weights": _digest_of_weights(model)}
     vectors, weights = _factors(model, config) if factored else (None, None)
     if trim:
         if texts is None or tokenizer_json is None:
@@ -243,6 +244,17 @@ def tokenizer_json_of(tokenizer: Any) -> str | None:
             "tokenizers.Tokenizer or the text of a tokenizer.json"
         )
     return str(tokenizer.to_str())
+
+
+def _digest_of_weights(model: Any) -> str:
+    """Return the digest that model.safetensors has, by which tables are known to belong to it."""
+    import torch
+
+    def numbers(tensor: Any) -> NDArray[Any]:
+        array: NDArray[Any] = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return array
+
+    return digest_of_tensors({name: numbers(tensor) for name, tensor in model.state_dict().items()})
 
 
 def _array(tensor: Any) -> NDArray[np.float32]:
