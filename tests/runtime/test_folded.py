@@ -49,7 +49,7 @@ def test_answers_are_those_of_the_model() -> None:
 
 
 def test_multi_label_answers_are_lists_by_threshold() -> None:
-    folded = folded_model(problem_type="multi_label_classification", thresholds={"b": 0.0, "c": 1.1})
+    folded = folded_model(problem_type="multi_label_classification", thresholds={"b": 0.0, "c": 1.0})
     probabilities = folded.predict_proba(TEXTS)
     assert_allclose(probabilities, torch.from_numpy(folded.logits(TEXTS)).sigmoid().numpy(), atol=1e-6)
     for labels, row in zip(folded.predict(TEXTS), probabilities, strict=True):
