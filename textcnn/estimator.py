@@ -192,6 +192,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         from .training import ClassificationModule
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
+        from .training.finite import FiniteLoss
         from .training.run_files import write_config
 
         quiet_lightning()
@@ -218,6 +219,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             trainer = make_trainer(output_dir, run, logger=False)
         else:
             options = {"max_epochs": self.max_epochs, "enable_progress_bar": self.verbose, "logger": False}
+            options["callbacks"] = [FiniteLoss()]
             trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **options})
         with keyboard_stops():
             trainer.fit(module, datamodule=data)

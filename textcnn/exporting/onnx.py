@@ -18,7 +18,7 @@ from ..folding.fold import plain_config, tokenizer_json_of
 from ..folding.quantize import measure_error
 from ..outputs import check_output
 from ..runtime.classifier import Array, TextClassifier
-from ..runtime.storage import unfinished
+from ..runtime.unfinished import unfinished
 from ..runtime.text_batches import check_column
 from ..settings import ExportSettings, takes
 
