@@ -130,6 +130,11 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         raise ValueError(
             f"{directory / 'model.safetensors'} cannot be read ({error}); it may be a partial copy: copy it again"
         ) from error
+    except RuntimeError as error:  # transformers, of tensors with other shapes
+        raise ValueError(
+            f"{directory / 'model.safetensors'} has weights of other shapes than config.json says; expected those that "
+            "were saved with it; copy both again"
+        ) from error
     missing = sorted(info["missing_keys"])
     if missing:
         raise ValueError(f"{directory / 'model.safetensors'} lacks {', '.join(missing[:3])}; expected every weight")

@@ -31,7 +31,7 @@ def main(args: list[str]) -> None:
     folded = fold(**call.values)
     rows, columns = folded.table_shape
     kind = "int8" if call.settings.int8 else "float32"
-    measured = {name: json.loads(folded.metadata[name]) for name in ("error", "int8_error", "trim")
+    measured = {name: json.loads(folded.metadata[name]) for name in ("error", "int8_error", "int8_error_held_out", "trim")
                 if name in folded.metadata}  # fmt: skip
     if call.json:
         print_json(

@@ -10,8 +10,9 @@ Shapes: `V` vocabulary, `D` vector size, `R` values in a table row, `F` filters 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
-from .quantize import factor, largest_sums, measure_error, quantize
+from .quantize import factor, largest_sums, measure_error, quantize, saturated_share
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,6 +42,7 @@ def fold(
     trim: bool = False,
     threads: int = 1,
     factored: bool = False,
+    alike: Sequence[str] | None = None,
 ) -> FoldedTextCNN:
     """Makes the torch-free model that gives the same answers.
 
@@ -55,6 +57,8 @@ def fold(
         threads: Threads that the folded model works with.
         factored: Store, with int8, the token vectors and the filters that the tables are made of when the model is
             opened: a smaller file where vectors have fewer components than a table row has values.
+        alike: Texts like those of training. 8 bits then reach as far as in these and in `texts`, and the error is
+            measured on both, each by itself.
 
     Example:
         >>> fold(model, tokenizer, int8=True, texts=validation_texts).save("runs/spam")
@@ -81,16 +85,21 @@ def fold(
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
-    largest = None
-    if texts is not None and tokenizer_json is not None and len(texts) >= _ENOUGH_TEXTS:
-        largest = largest_sums(tensors, config, *exact.encode(texts))
+    largest, unrounded = None, tensors
+    known = list(texts or ()) + list(alike or ())
+    if tokenizer_json is not None and len(known) >= _ENOUGH_TEXTS:
+        largest = largest_sums(tensors, config, *exact.encode(known))
     if vectors is None or weights is None:
         tensors = quantize(tensors, config, largest)
     else:
         tensors = factor(tensors, config, vectors, weights, largest)
     rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
-    if texts is not None and tokenizer_json is not None:
-        rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
+    for name, sample in (("int8_error", texts), ("int8_error_held_out", alike)):
+        if sample is not None and tokenizer_json is not None:
+            error = measure_error(exact, rounded, sample)
+            if sample:
+                error["saturated_share"] = saturated_share(unrounded, tensors, config, *exact.encode(sample))
+            rounded.metadata[name] = json.dumps(error)
     return rounded
 
 
@@ -262,6 +271,14 @@ def _array(tensor: Any) -> NDArray[np.float32]:
     return array
 
 
+def _held_out_texts(directory: Path) -> list[str] | None:
+    """Return the validation texts of the run that made an artifact, which say how large sums become in use."""
+    from ..data.prediction import read_texts
+
+    path = directory / "held_out.jsonl.gz"
+    return read_texts(str(path), "text") if path.is_file() else None
+
+
 @takes(FoldSettings)
 def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
     """Fold a trained model into the look-up tables that it answers from, and store them in its directory.
@@ -286,7 +303,8 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
     model, tokenizer = read_artifact(settings.model)
     trim = read(settings.trim_vocabulary)
     known = trim or read(settings.texts)
-    folded = fold(model, tokenizer, settings.int8, known, trim is not None, factored=settings.factored)
+    alike = _held_out_texts(Path(settings.model)) if settings.int8 else None
+    folded = fold(model, tokenizer, settings.int8, known, trim is not None, factored=settings.factored, alike=alike)
     if trim and settings.texts is not None:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)

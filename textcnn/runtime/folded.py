@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .checks import read_config, read_utf8
+from .checks import check_config, read_config, read_utf8
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
 from .digests import DIGESTS, digest_of_tensors, verify, verify_files, verify_settings, with_digests
@@ -116,6 +116,7 @@ class FoldedTextCNN(TextClassifier):
                 hint = f"; textcnn.load({str(directory)!r}) makes it" if name == FOLDED_FILE else ""
                 raise FileNotFoundError(f"{directory} has no {name}; expected a folded textcnn artifact{hint}")
         config = read_config(directory / "config.json")
+        check_config(config)
         verify_settings(directory / "config.json", config)
         verify_files(directory, config, ["tokenizer.json"])
         tensors, metadata = read_tensors(directory / FOLDED_FILE)
