@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import one_line
 from .runtime.checks import check_config, read_config
 from .runtime.digests import DIGESTS, digest_of_settings, verify_files, verify_settings, with_digests
 from .runtime.storage import FOLDED_FILE, write_text
@@ -130,10 +131,10 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         raise ValueError(
             f"{directory / 'model.safetensors'} cannot be read ({error}); it may be a partial copy: copy it again"
         ) from error
-    except RuntimeError as error:  # transformers, of tensors with other shapes
+    except (RuntimeError, AttributeError, TypeError) as error:  # tensors of other shapes, a type that does not exist
         raise ValueError(
-            f"{directory / 'model.safetensors'} has weights of other shapes than config.json says; expected those that "
-            "were saved with it; copy both again"
+            f"{directory / 'model.safetensors'} has other weights than config.json says ({one_line(error)}); expected "
+            "those that were saved with it; copy both again"
         ) from error
     missing = sorted(info["missing_keys"])
     if missing:

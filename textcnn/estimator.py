@@ -190,9 +190,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         from .model import Architecture
         from .settings import RunSettings
         from .training import ClassificationModule
+        from .training.finite import FiniteLoss
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
-        from .training.finite import FiniteLoss
         from .training.run_files import write_config
 
         quiet_lightning()

@@ -80,8 +80,7 @@ def outcome(directory: Path, door: Callable[[Path], Answer], before: Answer) -> 
         try:
             labels, probabilities = door(directory)
         except (ValueError, OSError) as error:
-            assert str(error) and type(error) is not UnicodeDecodeError, error
-            return "refused"
+            return "a bare word" if not str(error) or isinstance(error, UnicodeDecodeError) else "refused"
     if labels == before[0] and np.array_equal(probabilities, before[1]):
         return "same answers"
     if any("changed after it was written" in str(warning.message) for warning in said):
@@ -116,7 +115,7 @@ def test_damage_is_found(
                         warnings.simplefilter("always")
                         FoldedTextCNN.load(directory)
                     assert said, "what C takes in silence, Python warns of"
-                assert result != "wrong", f"{door_name}, {name}, byte differs: {damaged[:0]!r}"
+                assert result not in ("wrong", "a bare word"), f"{door_name}, {name}"
                 found[result] = found.get(result, 0) + 1
         path.write_bytes(content)
         told = ", ".join(f"{number:,} {result}" for result, number in sorted(found.items()))
@@ -133,7 +132,9 @@ def test_weights_beside_tables_of_other_weights(folded: Path, tmp_path: Path) ->
         model.head.weight.add_(1)
     model.save_pretrained(directory)
     assert "digests" not in json.loads((directory / "config.json").read_text())
-    with pytest.raises(ValueError, match=r"model\.safetensors: got the digest .* made from other weights: run `textcnn fo"):
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors: got the digest .* made from other weights: run `textcnn fo"
+    ):
         textcnn.load(directory)
     textcnn.fold(directory)
     wanted = TorchClassifier(model, tokenizer).predict_proba(TEXTS)
@@ -203,18 +204,21 @@ def test_calibration_keeps_the_digests_true(folded: Path, tmp_path: Path) -> Non
         read_artifact(directory)
 
 
+NAN = float("nan")
 BAD_SETTINGS: dict[str, dict[str, Any]] = {
     "kernel_sizes": {"kernel_sizes": [-3, 4, 5]}, "kernel_sizes of 0": {"kernel_sizes": [0]},
     "dilation": {"dilation": 0}, "dilation below": {"dilation": -1}, "dilation true": {"dilation": True},
     "stride": {"stride": 0}, "stride of text": {"stride": "1"}, "num_filters": {"num_filters": -4},
     "num_filters list": {"num_filters": [4, 4]}, "num_members": {"num_members": 0}, "padding": {"padding": "wode"},
     "activation": {"activation": "gelu"}, "temperature 0": {"temperature": 0}, "temperature -1": {"temperature": -1},
-    "temperature NaN": {"temperature": float("nan")}, "temperature inf": {"temperature": float("inf")},
+    "temperature NaN": {"temperature": NAN}, "temperature inf": {"temperature": float("inf")},
     "temperature text": {"temperature": "1"}, "threshold": {"thresholds": {"a": 2}},
-    "threshold NaN": {"thresholds": {"a": float("nan")}}, "threshold label": {"thresholds": {"d": 0.5}},
-    "abstention": {"abstention": {"score": "energy"}}, "abstention NaN": {"abstention": {"score": "energy", "threshold": float("nan")}},
+    "threshold NaN": {"thresholds": {"a": NAN}}, "threshold label": {"thresholds": {"d": 0.5}},
+    "abstention": {"abstention": {"score": "energy"}},
+    "abstention NaN": {"abstention": {"score": "energy", "threshold": NAN}},
     "abstention score": {"abstention": {"score": "enrgy", "threshold": 1}}, "problem_type": {"problem_type": "sinfle"},
-    "id2label": {"id2label": {"0": "a", "2": "b", "3": "c"}}, "labels twice": {"id2label": {"0": "a", "1": "a", "2": "c"}},
+    "id2label": {"id2label": {"0": "a", "2": "b", "3": "c"}},
+    "labels twice": {"id2label": {"0": "a", "1": "a", "2": "c"}},
     "no labels": {"id2label": None}, "half a surrogate": {"id2label": {"0": "\ud800", "1": "b", "2": "c"}},
     "pad_token_id": {"pad_token_id": 50}, "vocab_size": {"vocab_size": -1}, "layer_norm_eps": {"layer_norm_eps": -1.0},
 }  # fmt: skip
@@ -260,12 +264,17 @@ def crafted(name: str, tensors: dict[str, NDArray[Any]]) -> dict[str, NDArray[An
     row_of_id = tensors["row_of_id"].copy()
     row_of_id[7] = {"beyond": rows, "far beyond": 2**31 - 1, "below": -2, "far below": -(2**31)}.get(name, row_of_id[7])
     bad = {
-        "no rows": {"table": tensors["table"][:0]}, "int8 scale": {"scale": tensors["scale"].astype(np.int8)},
-        "narrow": {"table": tensors["table"][:, :-1].copy()}, "short ids": {"row_of_id": tensors["row_of_id"][:-1].copy()},
-        "long ids": {"row_of_id": np.append(tensors["row_of_id"], np.int32(0))}, "wide ids": {"row_of_id": row_of_id.astype(np.int64)},
-        "NaN bias": {"bias": tensors["bias"] * np.float32(np.nan)}, "inf head": {"head_weight": tensors["head_weight"] + np.float32(np.inf)},
-        "half table": {"table": tensors["table"].astype(np.float16)}, "classes": {"head_bias": tensors["head_bias"][:-1].copy()},
-    }  # fmt: skip
+        "no rows": {"table": tensors["table"][:0]},
+        "int8 scale": {"scale": tensors["scale"].astype(np.int8)},
+        "narrow": {"table": tensors["table"][:, :-1].copy()},
+        "short ids": {"row_of_id": tensors["row_of_id"][:-1].copy()},
+        "long ids": {"row_of_id": np.append(tensors["row_of_id"], np.int32(0))},
+        "wide ids": {"row_of_id": row_of_id.astype(np.int64)},
+        "NaN bias": {"bias": tensors["bias"] * np.float32(np.nan)},
+        "inf head": {"head_weight": tensors["head_weight"] + np.float32(np.inf)},
+        "half table": {"table": tensors["table"].astype(np.float16)},
+        "classes": {"head_bias": tensors["head_bias"][:-1].copy()},
+    }
     return {**tensors, **bad.get(name, {"row_of_id": row_of_id})}
 
 

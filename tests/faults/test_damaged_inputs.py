@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import io
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,9 @@ def content_of(ending: str) -> bytes:
         return gzip.compress(lines)
     if ending == "jsonl.zst":
         half = len(lines) // 2
-        return b"".join(zstandard.ZstdCompressor(write_checksum=True).compress(part) for part in (lines[:half], lines[half:]))
+        return b"".join(
+            zstandard.ZstdCompressor(write_checksum=True).compress(part) for part in (lines[:half], lines[half:])
+        )
     target = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(ROWS), target, write_page_checksum=True)
     return target.getvalue()
@@ -62,8 +63,7 @@ def test_compressed_files(
         try:
             rows = [row for rows in Reader(path).chunks() for row in rows]
         except DataError as error:
-            assert str(path) in str(error), error
-            found["refused"] += 1
+            found["refused" if str(path) in str(error) else "an error without the name"] += 1
         else:
             # Not read as other rows, nor as fewer; a header of gzip may hold a name or a time. Two zstandard frames are
             # a whole file where the first ends.
@@ -134,7 +134,9 @@ def test_a_header_without_rows_gives_one(ending: str, artifact: Path, tmp_path: 
 
 
 def test_what_is_written_is_json(artifact: Path, tmp_path: Path) -> None:
-    (tmp_path / "in.jsonl").write_text('{"text": "w3", "x": NaN}\n{"text": "w4", "x": [1.5, -Infinity]}\n{"text": "w5", "x": 2}\n')
+    (tmp_path / "in.jsonl").write_text(
+        '{"text": "w3", "x": NaN}\n{"text": "w4", "x": [1.5, -Infinity]}\n{"text": "w5", "x": 2}\n'
+    )
     report = textcnn.score(artifact, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
 
     def refuse(name: str) -> None:
@@ -160,7 +162,11 @@ def test_a_link_stays_a_link(artifact: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_token_cache_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: Callable[[int, int], int], rng: np.random.Generator, ledger: Ledger
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    count: Callable[[int, int], int],
+    rng: np.random.Generator,
+    ledger: Ledger,
 ) -> None:
     from datasets import config
 
@@ -188,15 +194,20 @@ def test_a_damaged_token_cache_is_made_again(
 
 
 def test_a_label_that_is_half_a_surrogate_pair(tmp_path: Path) -> None:
-    rows = [{"text": f"word {i} {'good' if i % 2 else 'bad'}", "label": "yes" if i % 2 else "n\ud83do"} for i in range(40)]
+    rows = [
+        {"text": f"word {i} {'good' if i % 2 else 'bad'}", "label": "yes" if i % 2 else "n\ud83do"} for i in range(40)
+    ]
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     for data in (str(path), rows, ([row["text"] for row in rows], [row["label"] for row in rows])):
         assert TextDataModule(data, vectors=None).labels == ["n\ufffdo", "yes"]
 
 
-NAUGHTY = ["", " ", "\0", "\0" * 100, "\ufeff", "\u202e", "a\u0300" * 500, "\U0001f469\u200d\U0001f4bb", "ﷺ" * 300, "\x1b[31m",
-           "\ud7ff", "\ue000", "\uffff", "\U0010ffff", "'; DROP TABLE", "<script>", "%s%n", "NaN", "null", "__label__x", "\r\n\t"]  # fmt: skip
+NAUGHTY = [
+    "", " ", "\0", "\0" * 100, "\ufeff", "\u202e", "a\u0300" * 500, "\U0001f469\u200d\U0001f4bb", "\ufdfa" * 300,
+    "\x1b[31m", "\ud7ff", "\ue000", "\uffff", "\U0010ffff", "'; DROP TABLE", "<script>", "%s%n", "NaN", "null",
+    "__label__x", "\r\n\t",
+]  # fmt: skip
 
 
 def test_naughty_strings(
@@ -225,7 +236,7 @@ def test_naughty_strings(
 
 
 def test_a_full_device(artifact: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    if not os.path.exists("/dev/full"):
+    if not Path("/dev/full").exists():
         pytest.skip("no /dev/full on this system")
     (tmp_path / "in.txt").write_text("w3\n" * 100_000)
     with pytest.raises(SystemExit):

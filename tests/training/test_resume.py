@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file
 
 import textcnn
-from textcnn.finetuning.teach import TeacherModule, teach
 from textcnn.cli import main
+from textcnn.finetuning.teach import TeacherModule, teach
 from textcnn.training import resume
 from textcnn.training.classification import ClassificationModule
 from textcnn.training.distillation import DistillationModule
@@ -79,9 +79,7 @@ def test_a_student_goes_on_where_it_was(
 
 
 @pytest.mark.parametrize("step", [4, 14, 17])
-def test_a_fit_goes_on_where_it_was(
-    step: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fit_goes_on_where_it_was(step: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
 
     def train(name: str) -> None:

@@ -116,7 +116,7 @@ def label_texts(
 def _read_part(part: Path, columns: int) -> tuple[np.ndarray, np.ndarray] | None:
     """Return keys and logits of a part of a cache; None for a damaged one, which is named and set aside."""
     try:
-        with np.load(part, allow_pickle=False) as saved:
+        with part.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             keys, logits = saved["keys"], saved["logits"]
         if keys.dtype != np.uint8 or keys.shape != (len(logits), _KEY_BYTES) or logits.shape != (len(keys), columns):
             raise ValueError(f"shapes {keys.shape} and {logits.shape}")

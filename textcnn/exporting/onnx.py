@@ -18,8 +18,8 @@ from ..folding.fold import plain_config, tokenizer_json_of
 from ..folding.quantize import measure_error
 from ..outputs import check_output
 from ..runtime.classifier import Array, TextClassifier
-from ..runtime.unfinished import unfinished
 from ..runtime.text_batches import check_column
+from ..runtime.unfinished import unfinished
 from ..settings import ExportSettings, takes
 
 # Tokens with padding, of the texts that are computed together.

@@ -59,7 +59,7 @@ def read_utf8(path: Path) -> str:
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(
-            f"{path} is no UTF-8 (byte 0x{error.object[error.start]:02x} at {error.start}); it is damaged: copy it again"
+            f"{path} is no UTF-8 (byte 0x{error.object[error.start]:02x} at {error.start}); copy it again"
         ) from None
 
 

@@ -16,7 +16,8 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ DIGESTS = "digests"
 EDITABLE = ("id2label", "temperature", "thresholds", "abstention")
 # No answer depends on these.
 _IRRELEVANT = (
-    DIGESTS, "label2id", "text_column", "label_column", "architectures", "auto_map", "dtype", "torch_dtype",
-    "transformers_version", "_name_or_path", "model_type",
+    DIGESTS, "label2id", "text_column", "label_column", "architectures", "auto_map", "transformers_version",
+    "_name_or_path", "model_type",
 )  # fmt: skip
 # From so many bytes on, a file that was verified on this machine and has not changed since is not read again.
 LARGE = 32 << 20
@@ -114,10 +115,10 @@ def verify_files(directory: Path, config: Mapping[str, Any], names: Iterable[str
     for name in names:
         path = directory / name
         if name in files and path.is_file():
-            verify(path, str(files[name]), lambda path=path: digest_of_file(path))  # type: ignore[misc]
+            verify(path, str(files[name]), partial(digest_of_file, path))
 
 
-def verify(path: Path, expected: str, found: Any, remedy: str = "copy it again") -> None:
+def verify(path: Path, expected: str, found: Callable[[], str], remedy: str = "copy it again") -> None:
     """Check the digest of a file; a large one that was verified on this machine and is unchanged is not read again.
 
     Args:

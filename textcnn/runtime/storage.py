@@ -43,7 +43,8 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         if entry["dtype"] not in _DTYPES:
             raise _broken(path, f"tensor {name} has the type {entry['dtype']!r}")
         try:
-            tensors[name] = content[name].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            dtype: Any = _DTYPES[entry["dtype"]]
+            tensors[name] = content[name].view(dtype).reshape(entry["shape"])
         except ValueError as error:
             raise _broken(path, f"tensor {name}: {error}") from error
     return tensors, metadata

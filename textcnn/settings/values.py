@@ -84,10 +84,11 @@ def admits(value: Any, hint: Any) -> bool:
             if isinstance(value, bool):
                 return True
         elif kind in (int, float):
-            if isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool):
-                # NaN and infinity are no value of any setting.
-                if isinstance(value, Integral) or math.isfinite(value):
-                    return True
+            if isinstance(value, Integral) and not isinstance(value, bool):
+                return True
+            # NaN and infinity are no value of any setting.
+            if kind is float and isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
+                return True
         elif kind in (str, Path):
             if isinstance(value, (str, Path)):
                 return True

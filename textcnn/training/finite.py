@@ -41,7 +41,9 @@ class FiniteLoss(Callback):
         elif (weights := _extreme_weight(module)) is not None:
             cause = f"{weights}: lower learning_rate, or look for extreme values in the vectors"
         else:
-            cause = "the weights are finite, so that it comes from this batch: look for extreme targets or weights in it"
+            cause = (
+                "the weights are finite, so that it comes from this batch: look for extreme targets or weights in it"
+            )
         return (
             f"train_loss: got {loss} in batch {batch + 1} of epoch {trainer.current_epoch + 1} (step "
             f"{trainer.global_step + 1}); expected a finite number; {cause}"

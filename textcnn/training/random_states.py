@@ -44,7 +44,7 @@ class RandomStates(Callback):
 
 def random_states() -> dict[str, Any]:
     """Return the states of all random numbers, as `torch.load` reads them with weights_only."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002 - the state of libraries that use it
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
     version, numbers, normal = random.getstate()
     return {
         "torch": torch.get_rng_state(),
@@ -60,6 +60,6 @@ def set_random_states(states: dict[str, Any]) -> None:
     if states["cuda"] and torch.cuda.device_count() == len(states["cuda"]):
         torch.cuda.set_rng_state_all([state.cpu() for state in states["cuda"]])
     kind, keys, *rest = states["numpy"]
-    np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))  # noqa: NPY002
+    np.random.set_state((kind, keys.cpu().numpy().astype(np.uint32), *rest))
     version, numbers, normal = states["python"]
     random.setstate((version, tuple(numbers), normal))

@@ -164,8 +164,9 @@ def _check_numbers(
     wrong = np.flatnonzero(has & ~(largest <= _LARGEST))  # NaN, too
     if len(wrong):
         row = int(wrong[0])
+        token = tokenizer.convert_ids_to_tokens(row)
         raise ValueError(
-            f"vectors {name!r}: got a value of {largest[row]:.4g} for the token {tokenizer.convert_ids_to_tokens(row)!r}"
+            f"vectors {name!r}: got a value of {largest[row]:.4g} for the token {token!r}"
             + (f" and {len(wrong) - 1:,} more tokens" if len(wrong) > 1 else "")
             + f"; expected finite numbers of at most {_LARGEST:g}; correct or remove these vectors"
         )
