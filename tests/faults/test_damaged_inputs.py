@@ -203,6 +203,17 @@ def test_a_label_that_is_half_a_surrogate_pair(tmp_path: Path) -> None:
         assert TextDataModule(data, vectors=None).labels == ["n\ufffdo", "yes"]
 
 
+def test_a_very_long_text_comes_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"text": f"word {'good' if i % 2 else 'bad'} {i}", "label": "yes" if i % 2 else "no"} for i in range(60)]
+    rows[7]["text"] = "long " * 2_000_000
+    TextDataModule(rows, tokenizer="word").train_dataloader()
+    said = capsys.readouterr().err
+    assert "the longest train text has 2,000,000 tokens" in said
+    assert "about 2 GB of memory; set max_length" in said
+    TextDataModule(rows, tokenizer="word", max_length=500).train_dataloader()
+    assert capsys.readouterr().err == ""
+
+
 NAUGHTY = [
     "", " ", "\0", "\0" * 100, "\ufeff", "\u202e", "a\u0300" * 500, "\U0001f469\u200d\U0001f4bb", "\ufdfa" * 300,
     "\x1b[31m", "\ud7ff", "\ue000", "\uffff", "\U0010ffff", "'; DROP TABLE", "<script>", "%s%n", "NaN", "null",
