@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install server quickstart test test-corpora test-transformers wheel sanitize fuzz docs lint format clean
+.PHONY: help install server quickstart test test-corpora test-faults test-transformers wheel sanitize fuzz docs lint format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,9 @@ test: lint server ## lint, then every test
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
 	TEXTCNN_EVERY_TEXT=1 $(BIN)/python -m pytest tests/runtime/test_tokenizer.py -k real_texts
+
+test-faults: install ## damage, kills, full disks and races at length; the table goes to faults.md (an hour)
+	TEXTCNN_FAULTS=long TEXTCNN_FAULTS_REPORT=faults.md $(BIN)/python -m pytest tests/faults -o timeout=7200
 
 test-transformers: install ## the tests that transformers has for every model, from its source distribution
 	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest .transformers \

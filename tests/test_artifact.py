@@ -47,6 +47,14 @@ def artifact(built, tmp_path):
     return save_artifact(*built, tmp_path / "artifact", record)
 
 
+def without_digests(artifact):
+    """Make it an artifact of an earlier version."""
+    path = artifact / "config.json"
+    config = json.loads(path.read_text())
+    del config["digests"]
+    path.write_text(json.dumps(config))
+
+
 def test_files(artifact):
     names = {path.name for path in artifact.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"} <= names
@@ -168,6 +176,7 @@ def test_config_that_is_not_ours(artifact):
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_truncated_weights(artifact, share):
+    without_digests(artifact)
     path = artifact / "model.safetensors"
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
@@ -178,6 +187,7 @@ def test_truncated_weights(artifact, share):
 def test_weights_of_another_model(built, artifact):
     from safetensors.torch import load_file, save_file
 
+    without_digests(artifact)
     weights = load_file(artifact / "model.safetensors")
     del weights["head.bias"]
     save_file(weights, artifact / "model.safetensors", metadata={"format": "pt"})
@@ -188,6 +198,7 @@ def test_weights_of_another_model(built, artifact):
 def test_tokenizer_of_another_model(built, artifact):
     from textcnn.tokenization import save_tokenizer
 
+    without_digests(artifact)
     save_tokenizer(train_tokenizer(["other words entirely"] * 2, vocab_size=40), artifact)
     with pytest.raises(ValueError, match=r"got a tokenizer of \d+ tokens .* expected the model's own"):
         read_artifact(artifact)

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import difflib
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import one_line
+from .runtime import checks
+from .runtime.checks import check_config
+from .runtime.digests import DIGESTS, digest_of_settings, verify_files, verify_settings, with_digests
 from .runtime.storage import FOLDED_FILE, ONNX_FILE, write_text
+from .runtime.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
 # The part of config.json that only a model converted from fastText has.
 CONVERTED = "fasttext"
+# Files of which config.json holds digests. folded.safetensors has its own, and people edit README.md.
+VERIFIED = ("model.safetensors", "tokenizer.json", "tokenizer_config.json")
 # Fields of config.json that calibration sets, with their values before. No weight and no table depends on it.
 CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
@@ -60,13 +66,15 @@ def save_artifact(
     """
     from .tokenization import save_tokenizer
 
+    check_finite_weights(model.state_dict())
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     # Complete before it takes the place of an earlier artifact: a full disk leaves that as it was.
-    with tempfile.TemporaryDirectory(prefix=".unfinished.", dir=directory) as name:
-        folder = Path(name)
+    with unfinished_folder(directory, "artifact") as folder:
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
+        config = read_config(folder)
+        _write_config(folder / "config.json", with_digests(config, folder, VERIFIED))
         write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
         # What was made of other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
@@ -74,6 +82,20 @@ def save_artifact(
         for path in sorted(folder.iterdir()):
             path.replace(directory / path.name)
     return directory
+
+
+def check_finite_weights(weights: Mapping[str, Any]) -> None:
+    """Raise ValueError where a weight is not finite: such a model answers every text with NaN."""
+    import torch
+
+    for name, tensor in weights.items():
+        if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
+            count = int((~torch.isfinite(tensor)).sum())
+            if count:
+                raise ValueError(
+                    f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; "
+                    "nothing is saved: lower learning_rate, or look for extreme values in the vectors or the data"
+                )
 
 
 def save_weights(model: Any, directory: Path) -> None:
@@ -94,6 +116,10 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         ValueError: it is no artifact, a file of it is broken, or its tokenizer belongs to another model.
     """
     directory = check_artifact(directory, folded=False)
+    config = read_config(directory)
+    check_config(config)
+    verify_settings(directory / "config.json", config)
+    verify_files(directory, config, VERIFIED)
 
     from safetensors import SafetensorError
 
@@ -108,6 +134,11 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     except SafetensorError as error:
         raise ValueError(
             f"{directory / 'model.safetensors'} cannot be read ({error}); it may be a partial copy: copy it again"
+        ) from error
+    except (RuntimeError, AttributeError, TypeError) as error:  # tensors of other shapes, a type that does not exist
+        raise ValueError(
+            f"{directory / 'model.safetensors'} has other weights than config.json says ({one_line(error)}); expected "
+            "those that were saved with it; copy both again"
         ) from error
     missing = sorted(info["missing_keys"])
     if missing:
@@ -173,11 +204,7 @@ def read_config(directory: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: it is no JSON object.
     """
-    directory = Path(directory)
-    try:
-        return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
+    return checks.read_config(Path(directory) / "config.json")
 
 
 def answering_files(directory: str | Path) -> list[str]:
@@ -208,8 +235,16 @@ def write_calibration(directory: str | Path, **values: Any) -> None:
         >>> write_calibration("runs/spam", temperature=1.7, thresholds={"spam": 0.8})
     """
     path = check_artifact(directory) / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    write_text(path, json.dumps({**config, **CALIBRATION, **values}, indent=2, sort_keys=True) + "\n")
+    config = {**read_config(path.parent), **CALIBRATION, **values}
+    check_config(config)
+    digests = config.get(DIGESTS)
+    if digests:
+        config[DIGESTS] = {**digests, "labels": digest_of_settings(config, editable=True)}
+    _write_config(path, config)
+
+
+def _write_config(path: Path, config: Mapping[str, Any]) -> None:
+    write_text(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) -> str:

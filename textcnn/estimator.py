@@ -228,6 +228,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         from .model import Architecture
         from .settings import RunSettings
         from .training import ClassificationModule
+        from .training.finite import FiniteLoss
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
         from .training.run_files import write_config
@@ -261,7 +262,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             run = RunSettings(max_epochs=epochs, progress=self.verbose)
             trainer = make_trainer(output_dir, run, logger=False)
         else:
-            options = {"max_epochs": epochs, "enable_progress_bar": self.verbose, "logger": False}
+            options: dict[str, Any] = {"max_epochs": epochs, "enable_progress_bar": self.verbose, "logger": False}
+            options["callbacks"] = [FiniteLoss()]
             trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **options})
         with keyboard_stops():
             trainer.fit(module, datamodule=data)

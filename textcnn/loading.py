@@ -5,8 +5,8 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -143,6 +143,7 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
         ValueError: the directory is no artifact, or one of its files is broken.
     """
     from .artifact import CONVERTED, check_artifact, read_artifact, read_config
+    from .runtime.checks import read_utf8
     from .runtime.folded import FoldedTextCNN
     from .runtime.storage import FOLDED_FILE
 
@@ -165,8 +166,9 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
             f"artifact; run `textcnn fold {directory}` where the model was trained, and copy that file here"
         )
     model, _ = read_artifact(directory)
-    folded = fold(model, (directory / "tokenizer.json").read_text(encoding="utf-8"), threads=threads)
-    if os.access(directory, os.W_OK):
+    folded = fold(model, read_utf8(directory / "tokenizer.json"), threads=threads)
+    # A folder that cannot be written to, or a full disk: the tables stay in memory only.
+    with contextlib.suppress(OSError):
         folded.save(directory)
     return folded
 

@@ -22,6 +22,7 @@ import zstandard
 from folded_models import write_artifact
 
 import textcnn
+from textcnn.artifact import write_calibration
 from textcnn.cli import main
 from textcnn.data.io import readers
 from textcnn.data.io.readers import Reader
@@ -169,9 +170,7 @@ def test_an_empty_cell_is_no_text_with_or_without_quotes(
 def test_rows_that_the_model_abstains_from_are_counted_apart(artifact: Path, tmp_path: Path, capsys: Any) -> None:
     cautious = tmp_path / "model"
     shutil.copytree(artifact, cautious)
-    config = json.loads((cautious / "config.json").read_text())
-    config["abstention"] = {"score": "probability", "threshold": 1.1}
-    (cautious / "config.json").write_text(json.dumps(config))
+    write_calibration(cautious, abstention={"score": "probability", "threshold": 1.1})
     source = write(tmp_path / "in.jsonl", [{"text": "w3"}, {"text": None}, {"text": "w4"}])
     main(["score", str(cautious), str(source), "--output", str(tmp_path / "out.jsonl")])
     said = capsys.readouterr().err

@@ -15,6 +15,7 @@ from datasets import Dataset
 from folded_models import write_artifact
 
 import textcnn
+from textcnn.artifact import write_calibration
 from textcnn.cli import main
 from textcnn.data import TextDataModule
 from textcnn.training.predictions import PredictionWriter
@@ -80,13 +81,11 @@ def test_parquet_keeps_its_types_and_class_names(artifact: Path, tmp_path: Path)
 
 
 def test_a_model_may_abstain_from_every_row(artifact: Path, tmp_path: Path) -> None:
-    config = json.loads((artifact / "config.json").read_text())
     cautious = tmp_path / "model"
     cautious.mkdir()
     for file in artifact.iterdir():
         (cautious / file.name).write_bytes(file.read_bytes())
-    config["abstention"] = {"score": "probability", "threshold": 1.1}
-    (cautious / "config.json").write_text(json.dumps(config))
+    write_calibration(cautious, abstention={"score": "probability", "threshold": 1.1})
     notes = predict(cautious, Dataset.from_dict({"text": ["w3", "w4"]}), tmp_path / "out.parquet")
     assert notes == ["the model abstains from 2 rows, kept without a label"]
     assert pq.read_table(tmp_path / "out.parquet").column("predicted_label").to_pylist() == [None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,14 @@ import torch
 from safetensors.torch import load_file
 
 import textcnn
+from textcnn.cli import main
 from textcnn.finetuning.teach import TeacherModule, teach
 from textcnn.training import resume
+from textcnn.training.classification import ClassificationModule
 from textcnn.training.distillation import DistillationModule
 
 LEARN: dict[str, Any] = {
-    "batch_size": 8, "max_epochs": 2, "dropout": 0.0, "num_filters": 8, "learning_rate": 1e-2, "log_every_n_steps": 1,
+    "batch_size": 8, "max_epochs": 2, "num_filters": 8, "learning_rate": 1e-2, "log_every_n_steps": 1,
 }  # fmt: skip
 
 
@@ -57,6 +60,8 @@ def test_a_student_goes_on_where_it_was(
         return load_file(tmp_path / name / "model.safetensors")
 
     whole = distil("whole")
+    # Another function of the same name, as a new process has it.
+    monkeypatch.setitem(globals(), "teacher", types.FunctionType(teacher.__code__, globals(), "teacher"))
     with monkeypatch.context() as down:
         stop_at(step, DistillationModule, down)
         with pytest.raises(RuntimeError, match="no power"):
@@ -66,22 +71,100 @@ def test_a_student_goes_on_where_it_was(
     # Nothing is done twice and nothing left out.
     assert seen == [*range(14), *range(14)][step:]
     for name, tensor in whole.items():
-        torch.testing.assert_close(again[name], tensor, atol=1e-6, rtol=1e-5)
+        assert torch.equal(again[name], tensor), name
     # A run that has ended is not gone on with.
     seen.clear()
     distil("killed", force=True)
     assert len(seen) == 28
 
 
-def test_a_teacher_goes_on_where_it_was(
-    reviews: Path, tmp_path: Path, transformer: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("step", [4, 14, 17])
+def test_a_fit_goes_on_where_it_was(step: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
+
+    def train(name: str) -> None:
+        textcnn.train(str(reviews), tmp_path / name, embedding_dropout=0.2, progress=False, **LEARN)
+
+    train("whole")
+    with monkeypatch.context() as down:
+        stop_at(step, ClassificationModule, down)
+        with pytest.raises(RuntimeError, match="no power"):
+            train("killed")
+    # Whatever else has drawn random numbers meanwhile.
+    torch.rand(7)
+    seen = count_steps(ClassificationModule, monkeypatch)
+    folder = tmp_path / "killed"
+    main(["fit", "--config", str(folder / "config.yaml"), "--output_dir", str(folder), "--ckpt_path", "last"])
+    assert seen == [*range(14), *range(14)][step:]
+    whole, again = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    for name, tensor in whole.items():
+        assert torch.equal(again[name], tensor), name
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
+    damage: str, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
+
+    def distil(name: str) -> dict[str, torch.Tensor]:
+        textcnn.distill(teacher, str(reviews), None, tmp_path / name, progress=False, **LEARN)
+        return load_file(tmp_path / name / "model.safetensors")
+
+    whole = distil("whole")
+    with monkeypatch.context() as down:
+        stop_at(9, DistillationModule, down)
+        with pytest.raises(RuntimeError, match="no power"):
+            distil("killed")
+    last = tmp_path / "killed" / "checkpoints" / "last.ckpt"
+    content = bytearray(last.read_bytes())
+    content[len(content) // 2] ^= 4
+    if damage == "missing":  # killed between the move of the old one and that of the new one
+        last.unlink()
+    else:
+        last.write_bytes(content[: len(content) // 3] if damage == "truncated" else content)
+    capsys.readouterr()
+    seen = count_steps(DistillationModule, monkeypatch)
+    again = distil("killed")
+    said = capsys.readouterr().err
+    assert ("last.ckpt is damaged" in said) == (damage != "missing")
+    assert last.with_name("last.ckpt.damaged").is_file() == (damage != "missing")
+    assert seen == [*range(14), *range(14)][8:], "the checkpoint before is one step older"
+    for name, tensor in whole.items():
+        assert torch.equal(again[name], tensor), name
+
+
+def test_a_run_with_other_settings_keeps_the_checkpoint(
+    reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
     with monkeypatch.context() as down:
-        stop_at(7, TeacherModule, down)
+        stop_at(5, DistillationModule, down)
         with pytest.raises(RuntimeError, match="no power"):
-            teach(transformer, str(reviews), tmp_path, max_epochs=2, batch_size=8, progress=False)
+            textcnn.distill(teacher, str(reviews), None, tmp_path / "run", progress=False, **LEARN)
+    textcnn.distill(teacher, str(reviews), None, tmp_path / "run", progress=False, **{**LEARN, "learning_rate": 2e-2})
+    assert "is of a run with other settings (learning_rate); set aside" in capsys.readouterr().err
+    assert (tmp_path / "run" / "checkpoints" / "last.ckpt.other").is_file()
+
+
+@pytest.mark.parametrize("step", [7, 14])
+def test_a_teacher_goes_on_where_it_was(
+    step: int, reviews: Path, tmp_path: Path, transformer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
+
+    def tune(name: str) -> None:
+        teach(transformer, str(reviews), tmp_path / name, max_epochs=2, batch_size=8, progress=False)
+
+    tune("whole")
+    with monkeypatch.context() as down:
+        stop_at(step, TeacherModule, down)
+        with pytest.raises(RuntimeError, match="no power"):
+            tune("killed")
     seen = count_steps(TeacherModule, monkeypatch)
-    teach(transformer, str(reviews), tmp_path, max_epochs=2, batch_size=8, progress=False)
-    assert seen == [*range(14), *range(14)][7:]
-    assert not (tmp_path / "checkpoints").exists()
+    tune("killed")
+    assert seen == [*range(14), *range(14)][step:]
+    assert not (tmp_path / "killed" / "checkpoints").exists()
+    whole, again = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    for name, tensor in whole.items():
+        assert torch.equal(again[name], tensor), name

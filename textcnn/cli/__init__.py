@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
-from typing import NoReturn
+import threading
+from typing import Any, NoReturn
 
 from ..errors import closest
 
@@ -59,6 +61,7 @@ the same settings. TEXTCNN_DEBUG=1 shows the traceback of an error."""
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line. A mistake of the user is one line on standard error and exit code 2."""
+    _end_in_order()
     try:
         try:
             _run(sys.argv[1:] if arguments is None else arguments)
@@ -74,6 +77,18 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _discard_output()
         fail(f"standard output: {error.strerror or error}")
+
+
+def _end_in_order() -> None:
+    """Make SIGTERM end the command as an exception does, so that unfinished files are removed."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+        raise SystemExit(128 + number)
+
+    # Only the main thread may; whoever calls this from another handles signals himself.
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
 
 
 def _run(arguments: list[str]) -> None:

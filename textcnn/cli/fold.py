@@ -31,8 +31,8 @@ def main(args: list[str]) -> None:
     folded = fold(**call.values)
     rows, columns = folded.table_shape
     kind = "int8" if call.settings.int8 else "float32"
-    measured = {name: json.loads(folded.metadata[name]) for name in ("error", "int8_error", "trim")
-                if name in folded.metadata}  # fmt: skip
+    names = ("error", "int8_error", "int8_error_held_out", "trim")
+    measured = {name: json.loads(folded.metadata[name]) for name in names if name in folded.metadata}
     if call.json:
         print_json(
             {"path": path, "rows": rows, "columns": columns, "kind": kind, "bytes": path.stat().st_size, **measured}

@@ -80,6 +80,18 @@ def build(target: Path = LIBRARY, flags: Sequence[str] = (), link: Sequence[str]
             "pip install ziglang"
         )
     objects = compile_objects(compiler, (*FLAGS, *flags))
+    try:
+        return _link(compiler, objects, target, flags, link)
+    except RuntimeError:
+        # Perhaps a kept object is damaged; a second failure is another one.
+        for path in objects:
+            path.unlink(missing_ok=True)
+        return _link(compiler, compile_objects(compiler, (*FLAGS, *flags)), target, flags, link)
+
+
+def _link(
+    compiler: Sequence[str], objects: Sequence[Path], target: Path, flags: Sequence[str], link: Sequence[str]
+) -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".link-") as folder:
         unfinished = Path(folder) / target.name
         # Libraries of the compiler go in, so that the wheel works where there is none.

@@ -36,6 +36,8 @@ class Json {
   int64_t integer_or(int64_t fallback) const;
   bool boolean_or(bool fallback) const;
 
+  bool operator==(const Json&) const = default;
+
  private:
   friend class JsonReader;
   [[noreturn]] void wrong(const char* expected) const;

@@ -109,6 +109,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_error": (c_char_p, ()),
     "textcnn_instructions": (c_char_p, ()),
     "textcnn_use_instructions": (_I, (c_char_p,)),
+    "textcnn_digest": (c_uint64, (_P, c_size_t, c_uint64)),
     "textcnn_bag_open": (_P, (POINTER(BagSpec),)),
     "textcnn_bag_close": (None, (_P,)),
     "textcnn_bag_logits": (_I, (_P, _P, _P, _P, _P, _N, _I, _P)),

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "bag_of_ids.hpp"
+#include "digest.hpp"
 #include "error.hpp"
 #include "json.hpp"
 #include "kernels.hpp"
@@ -45,6 +46,20 @@ std::vector<float> floats_of(const Tensor& tensor) {
   return values;
 }
 
+// The settings that the tables were folded with, and the tokenizer that config.json knows, are those that are here.
+void check_belongs(const Json& config, std::string_view tokenizer_json, const SafeTensors& tensors) {
+  if (const auto made_of = tensors.metadata().find("config"); made_of != tensors.metadata().end()) {
+    const Json folded = Json::parse(made_of->second, "folded.safetensors: config");
+    for (const auto& [name, value] : folded.members())
+      if (!(config[name] == value) && !(name == "num_members" && config[name].is_null()))
+        fail("folded.safetensors was folded with another " + name + " than config.json says; fold the model again");
+  }
+  const std::string said = config["digests"]["files"]["tokenizer.json"].text_or("");
+  const std::string found = hex_of(digest(tokenizer_json));
+  if (!said.empty() && said != found)
+    fail("tokenizer.json: got the digest " + found + "; expected " + said + ", as config.json says; copy it again");
+}
+
 }  // namespace
 
 void table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t rows, int64_t components, int64_t columns,
@@ -63,6 +78,8 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   if (format == tensors.metadata().end() || format->second != kFormat)
     fail("folded.safetensors: got format " + (format == tensors.metadata().end() ? "none" : format->second) + "; expected " +
          kFormat + "; fold the model again");
+  check_digest(tensors, "folded.safetensors");
+  check_belongs(config, tokenizer_json, tensors);
   tokenizer_ = std::make_unique<Tokenizer>(tokenizer_json);
 
   labels_.resize(config["id2label"].members().size());

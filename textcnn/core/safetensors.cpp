@@ -94,6 +94,7 @@ SafeTensors::SafeTensors(std::string_view bytes, const std::string& name) : name
     if (begin < 0 || end < begin || static_cast<uint64_t>(end) > content.size()) broken("tensor " + key + " ends beyond the file");
     if (end - begin != count) broken("tensor " + key + " has another size than its shape");
     tensor.data = content.data() + begin;
+    tensor.size = static_cast<size_t>(count);
     tensors_[key] = tensor;
   }
 }

@@ -31,8 +31,10 @@ struct Tensor {
   std::string type;  // F32, F16, I8, I32, I64
   std::vector<int64_t> shape;
   const char* data = nullptr;
+  size_t size = 0;  // bytes
 
   int64_t count() const;
+  std::string_view bytes() const { return {data, size}; }
 };
 
 class SafeTensors {
@@ -46,6 +48,7 @@ class SafeTensors {
   // A tensor of this type and number of dimensions; Error for any other.
   const Tensor& get(const std::string& tensor, std::string_view type, size_t dimensions) const;
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
+  const std::map<std::string, Tensor>& tensors() const { return tensors_; }
 
  private:
   std::string name_;

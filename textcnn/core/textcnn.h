@@ -36,6 +36,9 @@ TEXTCNN_API const char *textcnn_error(void);
 TEXTCNN_API const char *textcnn_instructions(void);
 TEXTCNN_API int32_t textcnn_use_instructions(const char *name);
 
+/* XXH64 of some bytes, which finds damage to a file. */
+TEXTCNN_API uint64_t textcnn_digest(const void *data, size_t bytes, uint64_t seed);
+
 /* ---- A model that is read from its directory ------------------------------------------------------------------ */
 
 typedef struct textcnn_model textcnn_model;

@@ -56,6 +56,10 @@ class AnswerColumns:
         self._without_text += texts.count(None)
         self._abstained += columns["predicted_label"].count(None)
 
+    def columns_of(self, names: Sequence[str]) -> list[str]:
+        """Return the columns of rows that have answers, from those of the rows without."""
+        return [*names, *(name for name in self._names if name not in names)]
+
     def schema(self, of_rows: Any = None) -> Any:
         """Return the arrow schema of rows that have answers, from that of the rows without, as far as it is known."""
         arrow = pyarrow()

@@ -142,6 +142,11 @@ class ResumableLoader(DataLoader[dict[str, Tensor]]):
 
     _done = _skip = 0
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        # Of its own: a pass over the data must not move the random numbers of dropout, which a resumed run repeats.
+        settings.setdefault("generator", torch.Generator())
+        super().__init__(*args, **settings)
+
     def __iter__(self) -> Any:
         skip, self._skip = self._skip, 0
         self._done = skip

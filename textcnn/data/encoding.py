@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,9 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from ..runtime.digests import digest_of_file
+from ..runtime.unfinished import unfinished_folder
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 CACHE_FROM = 5_000  # fewer texts than this are quicker to tokenise again than to look after
 CHUNK = 4_096  # texts handed to the tokenizer at a time
-FORMAT = "1"  # part of the cache key: raise it when the meaning of a cached file changes
+FORMAT = "2"  # part of the cache key: raise it when the meaning of a cached file changes
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,7 @@ def _write(
 ) -> None:
     """Write beside `folder`, then rename: a run that dies in between leaves nothing to be read."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
+    with unfinished_folder(folder.parent, folder.name) as scratch:
         all_lengths, all_cut = [], []
         encode = encoder(tokenizer)
         with (scratch / "ids.bin").open("wb") as file:
@@ -179,11 +180,12 @@ def _write(
             with (scratch / name).open("wb") as file:
                 np.save(file, array)
                 _flush(file)
+        with (scratch / "digests.txt").open("wb") as file:
+            file.write(_digests(scratch).encode())
+            _flush(file)
         if _open(folder, len(texts)) is None:  # else: another process was quicker
             shutil.rmtree(folder, ignore_errors=True)
-            scratch.replace(folder)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+            scratch.rename(folder)
 
 
 def _flush(file: IO[bytes]) -> None:
@@ -191,9 +193,16 @@ def _flush(file: IO[bytes]) -> None:
     os.fsync(file.fileno())
 
 
+def _digests(folder: Path) -> str:
+    """Return the digests of the files of a cache; a token id that has changed would be read as another word."""
+    return " ".join(digest_of_file(folder / name) for name in ("ids.bin", "offsets.npy", "cut.npy"))
+
+
 def _open(folder: Path, count: int) -> EncodedTexts | None:
     """Return the arrays of a cache folder, or None where it is absent or damaged."""
     try:
+        if (folder / "digests.txt").read_bytes() != _digests(folder).encode():
+            return None
         offsets = np.load(folder / "offsets.npy", allow_pickle=False)
         cut = np.load(folder / "cut.npy", allow_pickle=False)
         size = (folder / "ids.bin").stat().st_size

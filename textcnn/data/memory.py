@@ -6,6 +6,7 @@ from the train split shares its tokenised texts (and their cache).
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
+# Of a token in a padded batch: its id and its mask.
+_BYTES_OF_A_CELL = 16
+
+
 @dataclass(frozen=True)
 class Split:
     """Rows of a table of texts, with the label ids of the whole table."""
@@ -53,6 +58,7 @@ class InMemoryData:
         self._read: dict[str, Examples] = {}
         self._encoded: dict[str, EncodedTexts] = {}
         self.splits: dict[str, Split] = {}
+        self._noted: set[str] = set()
         self._prepare(source)
 
     @property
@@ -273,6 +279,7 @@ class InMemoryData:
         fields = {"labels": split.targets}
         dataset = BatchDataset(self.encode(role, tokenizer), split.rows, fields, len(self.labels), collator)
         train = role == "train"
+        self._note_long_texts(role, dataset.lengths)
         return length_loader(
             dataset,
             self.batch_size if train else options.eval_batch_size,
@@ -280,6 +287,21 @@ class InMemoryData:
             seed=options.seed,
             num_workers=options.num_workers,
         )
+
+    def _note_long_texts(self, role: str, lengths: np.ndarray) -> None:
+        """Say on standard error what the longest text makes of its batch, where that is more than a GB."""
+        batch = self.batch_size if role == "train" else self.options.eval_batch_size
+        longest = int(lengths.max(initial=0))
+        size = min(batch, len(lengths)) * longest * _BYTES_OF_A_CELL / 1e9
+        if size > 1 and role not in self._noted:
+            self._noted.add(role)
+            print(
+                f"note: the longest {role} text has {longest:,} tokens, to which its batch is padded: about "
+                f"{size:,.0f} GB of memory; set max_length to the tokens of a text that count, or a smaller "
+                + ("batch_size" if role == "train" else "eval_batch_size"),
+                file=sys.stderr,
+                flush=True,
+            )
 
     def _overlap(self, role: str) -> int:
         """Return the number of texts of a split that stand in train, word for word."""

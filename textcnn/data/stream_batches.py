@@ -93,6 +93,7 @@ class StreamLoader(DataLoader[dict[str, Tensor]]):
 
     def __init__(self, dataset: StreamBatches, num_workers: int = 0, **settings: Any) -> None:
         settings.setdefault("pin_memory", torch.cuda.is_available())
+        settings.setdefault("generator", torch.Generator())  # see ResumableLoader
         settings["batch_size"] = None
         super().__init__(dataset, num_workers=num_workers, **settings)
 

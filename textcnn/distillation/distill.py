@@ -46,7 +46,7 @@ from .labelling import label_texts, teacher_vectors
 from .soft_columns import read_soft_columns
 from .students.choose import choose_student
 from .students.sizes import Budget, StudentSize, read_budget
-from .teachers import Teacher, open_teacher
+from .teachers import Teacher, open_teacher, teacher_name
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -132,7 +132,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
     optimization = settings.part(OptimizationSettings)
     module = DistillationModule(**sizes(datamodule), architecture=network, **loss, **optimization)
     parameters = {
-        **card_parameters(settings), "teacher": str(teacher), "data": data_name(settings.data),
+        **card_parameters(settings), "teacher": teacher_name(teacher), "data": data_name(settings.data),
         "texts": named(settings.texts), "transfer_texts": len(texts),
     }  # fmt: skip
     trainer = make_trainer(output, settings)

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ..data.encoding import cache_folder
-from ..data.errors import listed
-from ..runtime.storage import unfinished
+from ..errors import listed, one_line
+from ..runtime.unfinished import unfinished
 from .teachers import Array, Average, Teacher
 
 CHUNK = 1024  # texts handed to the teacher at a time
+_KEY_BYTES = 16
 SAVE_EVERY = 30.0  # seconds of work that a kill may cost
 
 
@@ -66,10 +70,11 @@ def label_texts(
         folder = (cache or cache_folder()) / f"teacher-{name}"
         folder.mkdir(parents=True, exist_ok=True)
         for part in sorted(folder.glob("part-*.npz")):
-            with np.load(part) as saved:
-                known = np.array([place.get(key.tobytes(), -1) for key in saved["keys"]], dtype=np.int64)
+            saved = _read_part(part, columns)
+            if saved is not None:
+                known = np.array([place.get(key.tobytes(), -1) for key in saved[0]], dtype=np.int64)
                 wanted = known >= 0
-                logits[known[wanted]], done[known[wanted]] = saved["logits"][wanted], True
+                logits[known[wanted]], done[known[wanted]] = saved[1][wanted], True
     # Texts of like length together: a batch costs what its longest text costs.
     missing = np.flatnonzero(~done)
     missing = missing[np.argsort([-len(distinct[i]) for i in missing.tolist()], kind="stable")]
@@ -108,6 +113,27 @@ def label_texts(
     return logits[rows_of]
 
 
+def _read_part(part: Path, columns: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return keys and logits of a part of a cache; None for a damaged one, which is named and set aside."""
+    try:
+        with part.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            keys, logits = saved["keys"], saved["logits"]
+        if keys.dtype != np.uint8 or keys.shape != (len(logits), _KEY_BYTES) or logits.shape != (len(keys), columns):
+            raise ValueError(f"shapes {keys.shape} and {logits.shape}")
+        if not np.isfinite(logits).all():
+            raise ValueError("logits that are not finite")
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        part.replace(part.with_name(f"{part.name}.damaged"))
+        print(
+            f"note: {part} is damaged ({one_line(error, 100)}); set aside as {part.name}.damaged; the teacher is asked "
+            "again",
+            file=sys.stderr,
+            flush=True,
+        )
+        return None
+    return keys, logits
+
+
 def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
     """A directory with a vector for each token of a teacher: a TextCNN's own; of a transformer, its input embeddings
     beside what it makes of each token alone.
@@ -135,4 +161,4 @@ def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
 
 
 def _key(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()

@@ -85,6 +85,21 @@ def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False,
     )
 
 
+def teacher_name(teacher: Any) -> str:
+    """Return the name of a teacher for a model card and for the note of an unfinished run, the same in every process.
+
+    Example:
+        >>> teacher_name(len)
+        'builtins.len'
+    """
+    if teacher is None or isinstance(teacher, str | Path):
+        return str(teacher)
+    if isinstance(teacher, list | tuple):
+        return ", ".join(map(teacher_name, teacher))
+    named = teacher if hasattr(teacher, "__qualname__") else type(teacher)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
 def to_logits(probabilities: Any, multi_label: bool = False) -> Array:
     """Logits whose softmax (multi-label: sigmoid) is `probabilities` [N, C]."""
     clipped = np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST, 1 - _SMALLEST)

@@ -11,8 +11,8 @@ from ..folding.fold import plain_config, tokenizer_json_of
 from ..folding.quantize import measure_error
 from ..outputs import check_output
 from ..runtime.onnx import OnnxClassifier, need
-from ..runtime.storage import unfinished
 from ..runtime.text_batches import check_column
+from ..runtime.unfinished import unfinished
 from ..settings import ExportSettings, takes
 
 

@@ -57,8 +57,8 @@ def train_supervised(
 ) -> FastText:
     """Train a classifier on a file of lines such as `__label__spam free entry, call now`.
 
-    Texts are visited in an order drawn anew in each epoch, one after the other. The same seed gives the same model with any
-    number of threads: they share the reading of words and n-grams, which is done once.
+    Texts are visited in an order drawn anew in each epoch, one after the other. The same seed gives the same model with
+    any number of threads: they share the reading of words and n-grams, which is done once.
 
     Args:
         input: The file.

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..artifact import save_weights
 from ..data.batches import LengthBatchSampler, ResumableLoader
+from ..training.checkpoints import WholeCheckpoints
 from ..training.resume import checkpoint_directory, last_checkpoints
 from ..training.run import quiet_lightning
 from .precision import resolve_precision
@@ -93,6 +94,7 @@ def fine_tuning_trainer(output_dir: str | Path, epochs: int, progress: bool, *ca
         enable_progress_bar=progress,
         callbacks=[*callbacks, *last_checkpoints(output_dir), *([RichProgressBar()] if progress else [])],
         num_sanity_val_steps=0,
+        plugins=WholeCheckpoints(),
     )
 
 

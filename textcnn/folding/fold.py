@@ -10,14 +10,16 @@ Shapes: `V` vocabulary, `D` vector size, `R` values in a table row, `F` filters 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.capabilities import demand
+from ..runtime.digests import digest_of_tensors
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.pooled import folded_class
@@ -25,7 +27,7 @@ from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
 from .bag import fold_bag, prune_bag, quantize_bag, trim_bag
 from .experts import bank_of, router_table, stack_banks
-from .quantize import factor, largest_sums, measure_error, quantize
+from .quantize import factor, largest_sums, measure_error, quantize, saturated_share
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,6 +46,7 @@ def fold(
     trim: bool = False,
     threads: int = 1,
     factored: bool = False,
+    alike: Sequence[str] | None = None,
 ) -> FoldedTextCNN:
     """Makes the torch-free model that gives the same answers.
 
@@ -58,6 +61,8 @@ def fold(
         threads: Threads that the folded model works with.
         factored: Store, with int8, the token vectors and the filters that the tables are made of when the model is
             opened: a smaller file where vectors have fewer components than a table row has values.
+        alike: Texts like those of training. 8 bits then reach as far as in these and in `texts`, and the error is
+            measured on both, each by itself.
 
     Example:
         >>> fold(model, tokenizer, int8=True, texts=validation_texts).save("runs/spam")
@@ -76,9 +81,9 @@ def fold(
         texts = list(texts)
     if factored and not config["kernel_sizes"]:
         raise ValueError("factored: got a model without convolutions; expected some, whose tables have factors")
-    metadata: dict[str, str] = {}
+    metadata = {"weights": _digest_of_weights(model)}
     if config.get("num_experts", 1) > 1:
-        return _fold_experts(model, config, tokenizer_json, int8, texts, trim, threads, factored)
+        return _fold_experts(model, config, tokenizer_json, int8, texts, trim, threads, factored, metadata)
     tensors = _fold_float32(model, config)
     vectors, weights = _factors(model, config) if factored else (None, None)
     if trim:
@@ -94,9 +99,10 @@ def fold(
     exact = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
-    largest = None
-    if texts is not None and tokenizer_json is not None and len(texts) >= _ENOUGH_TEXTS:
-        largest = largest_sums(tensors, config, *exact.encode(texts))
+    largest, unrounded = None, tensors
+    known = list(texts or ()) + list(alike or ())
+    if tokenizer_json is not None and len(known) >= _ENOUGH_TEXTS:
+        largest = largest_sums(tensors, config, *exact.encode(known))
     if vectors is None or weights is None:
         tensors = quantize(tensors, config, largest)
     else:
@@ -105,8 +111,12 @@ def fold(
         tensors = quantize_bag(tensors)
         tensors = prune_bag(tensors, buckets) if buckets else tensors
     rounded = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
-    if texts is not None and tokenizer_json is not None:
-        rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
+    for name, sample in (("int8_error", texts), ("int8_error_held_out", alike)):
+        if sample is not None and tokenizer_json is not None:
+            error = measure_error(exact, rounded, list(sample))
+            if sample and config["kernel_sizes"]:
+                error["saturated_share"] = saturated_share(unrounded, tensors, config, *exact.encode(sample))
+            rounded.metadata[name] = json.dumps(error)
     return rounded
 
 
@@ -119,6 +129,7 @@ def _fold_experts(
     trim: bool,
     threads: int,
     factored: bool,
+    metadata: dict[str, str],
 ) -> FoldedTextCNN:
     """As `fold`, of a mixture of experts: every bank by itself."""
     if factored:
@@ -127,7 +138,6 @@ def _fold_experts(
         )
     if trim and (texts is None or tokenizer_json is None):
         raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
-    metadata: dict[str, str] = {}
     with _evaluating(model):
         router, router_bias = router_table(model)
         banks = [_fold_float32(bank_of(model, bank), config) for bank in range(int(config["num_experts"]))]
@@ -302,9 +312,28 @@ def tokenizer_json_of(tokenizer: Any) -> str | None:
     return str(tokenizer.to_str())
 
 
+def _digest_of_weights(model: Any) -> str:
+    """Return the digest that model.safetensors has, by which tables are known to belong to it."""
+    import torch
+
+    def numbers(tensor: Any) -> NDArray[Any]:
+        array: NDArray[Any] = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        return array
+
+    return digest_of_tensors({name: numbers(tensor) for name, tensor in model.state_dict().items()})
+
+
 def _array(tensor: Any) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.detach().float().cpu().numpy().copy()
     return array
+
+
+def _held_out_texts(directory: Path) -> list[str] | None:
+    """Return the validation texts of the run that made an artifact, which say how large sums become in use."""
+    from ..data.prediction import read_texts
+
+    path = directory / "held_out.jsonl.gz"
+    return read_texts(str(path), "text") if path.is_file() else None
 
 
 @takes(FoldSettings)
@@ -331,7 +360,8 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
     model, tokenizer = read_artifact(settings.model)
     trim = read(settings.trim_vocabulary)
     known = trim or read(settings.texts)
-    folded = fold(model, tokenizer, settings.int8, known, trim is not None, factored=settings.factored)
+    alike = _held_out_texts(Path(settings.model)) if settings.int8 else None
+    folded = fold(model, tokenizer, settings.int8, known, trim is not None, factored=settings.factored, alike=alike)
     if trim and settings.texts is not None:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)

@@ -117,6 +117,22 @@ def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: 
     return largest
 
 
+def saturated_share(
+    exact: dict[str, NDArray[Any]], rounded: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any
+) -> float:
+    """Return the share of pooled features that 8 bits cut off in texts given as token ids.
+
+    Args:
+        exact: The tensors in float32.
+        rounded: Those of the int8 tables, whose sums end at 127 steps of their `scale`.
+        config: The model's config.json.
+        ids, offsets: Of the texts.
+    """
+    plain = {**config, "activation": "identity", "pooled_norm": False}
+    sums = FoldedTextCNN(plain, {**exact, "bias": np.zeros_like(exact["bias"])}, None).features_of_ids(ids, offsets)
+    return float((sums > 127.5 * rounded["scale"]).mean()) if sums.size else 0.0
+
+
 def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
     """How far int8 answers lie from float32 ones on real texts."""
     if not texts:

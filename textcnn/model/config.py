@@ -147,7 +147,11 @@ class Architecture:
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
-        if self.head_max_norm is not None and self.head_max_norm <= 0:
+        if not 0 <= self.layer_norm_eps < float("inf"):
+            raise ValueError(f"layer_norm_eps: got {self.layer_norm_eps}; expected a finite number of 0 or more")
+        if any(not 0 <= weight < float("inf") for weight in self.class_weights or ()):
+            raise ValueError(f"class_weights: got {self.class_weights}; expected finite numbers of 0 or more")
+        if self.head_max_norm is not None and not 0 < self.head_max_norm < float("inf"):
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
         _at_least_one("num_blocks", self.num_blocks)
         check_backbone(self)
@@ -210,6 +214,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     label_column: str | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
+        # Of the files of an artifact, not of the network: `save_pretrained` must not write them beside other weights.
+        kwargs.pop("digests", None)
         names = [field.name for field in dataclasses.fields(self)]
         for name in kwargs:
             # PreTrainedConfig keeps any name it does not know: a misspelt field would be silently ignored.
@@ -230,7 +236,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
             raise ValueError(
                 f"pad_token_id: got {self.pad_token_id}; expected an id below vocab_size ({self.vocab_size})"
             )
-        if not self.temperature > 0:
+        if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature: got {self.temperature}; expected a positive number")
         if self.class_weights is not None and len(self.class_weights) != self.num_labels:
             raise ValueError(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .checks import check_config
 from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
 from .text_batches import check_column
 
@@ -24,15 +25,19 @@ class TextClassifier:
 
     Args:
         config: The artifact's config.json (id2label, problem_type, temperature, thresholds, abstention).
+
+    Raises:
+        ValueError: an entry of config.json cannot be used.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
+        check_config(config)
         names = {int(index): str(name) for index, name in config["id2label"].items()}
         self.labels: list[str] = [names[index] for index in range(len(names))]
         self.multi_label: bool = config.get("problem_type") == "multi_label_classification"
         self.temperature = float(config.get("temperature", 1.0))
         self.thresholds: dict[str, float] = {
-            name: float(value) for name, value in (config.get("thresholds") or {}).items() if name in self.labels
+            name: float(value) for name, value in (config.get("thresholds") or {}).items()
         }
         self.abstention: Abstention | None = None if self.multi_label else Abstention.of(config)
         self._names = np.array(self.labels)

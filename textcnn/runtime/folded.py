@@ -15,10 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .capabilities import obstacle
+from .checks import check_config, read_config, read_utf8
 from .classifier import TextClassifier
 from .decisions import Array, check_fired, count_fired
+from .digests import DIGESTS, digest_of_tensors, verify, verify_files, verify_settings, with_digests
 from .factors import table_of_factors
-from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
+from .storage import FOLDED_FILE, digest_of_weights, read_tensors, write_tensors, write_text
 from .tables import Tables
 from .text_batches import BATCH_CHARACTERS, check_column, check_threads, text_batches
 from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
@@ -46,6 +48,17 @@ def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
         pooling += f" {config['pooling_segments']}"
     experts = {name: config.get(name, 1) for name in ("num_experts", "experts_per_text")}
     return {**kept, **experts, "num_members": config.get("num_members", 1), "pooling": pooling, **bag}
+
+
+def _verify_tables(directory: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+    """Check the digest of the tables, and that of the weights that they were made from where these are there."""
+    path, weights = directory / FOLDED_FILE, directory / "model.safetensors"
+    remedy = f"copy it again, or run `textcnn fold {directory}` where the weights are"
+    if "digest" in metadata:
+        verify(path, metadata["digest"], lambda: digest_of_tensors(tensors, metadata), remedy)
+    if "weights" in metadata and weights.is_file():
+        remedy = f"{path.name} beside it was made from other weights: run `textcnn fold {directory}`"
+        verify(weights, metadata["weights"], lambda: digest_of_weights(weights), remedy)
 
 
 class FoldedTextCNN(TextClassifier):
@@ -119,10 +132,10 @@ class FoldedTextCNN(TextClassifier):
             if not (directory / name).is_file():
                 hint = f"; textcnn.load({str(directory)!r}) makes it" if name == FOLDED_FILE else ""
                 raise FileNotFoundError(f"{directory} has no {name}; expected a folded textcnn artifact{hint}")
-        try:
-            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{directory / 'config.json'} is no JSON ({error}); copy it again") from error
+        config = read_config(directory / "config.json")
+        check_config(config)
+        verify_settings(directory / "config.json", config)
+        verify_files(directory, config, ["tokenizer.json"])
         tensors, metadata = read_tensors(directory / FOLDED_FILE)
         if metadata.get("format") != FORMAT:
             raise ValueError(
@@ -134,7 +147,8 @@ class FoldedTextCNN(TextClassifier):
                 f"{directory / FOLDED_FILE} was folded from another model than config.json describes; "
                 "delete it, and textcnn.load folds the model again"
             )
-        tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
+        _verify_tables(directory, tensors, metadata)
+        tokenizer = read_utf8(directory / "tokenizer.json")
         from .pooled import folded_class
 
         return folded_class(config)(config, tensors, tokenizer, metadata, threads)
@@ -153,10 +167,12 @@ class FoldedTextCNN(TextClassifier):
         made = {"table"} if "vectors" in self._tensors or not self.config["kernel_sizes"] else set()
         stored = {name: tensor for name, tensor in self._tensors.items() if name not in made}
         write_tensors(directory / FOLDED_FILE, stored, metadata)
-        if not (directory / "config.json").exists():
-            write_text(directory / "config.json", json.dumps(self.config, indent=2, sort_keys=True) + "\n")
         if not (directory / "tokenizer.json").exists():
             write_text(directory / "tokenizer.json", self.tokenizer_json)
+        if not (directory / "config.json").exists():
+            config = {name: value for name, value in self.config.items() if name != DIGESTS}
+            config = with_digests(config, directory, ["tokenizer.json"])
+            write_text(directory / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
         return directory
 
     @property

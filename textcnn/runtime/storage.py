@@ -7,14 +7,15 @@ the header, the tensors. The library's numpy reader copies tensors out of the ma
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .digests import digest_of_tensors
+from .unfinished import unfinished as unfinished
 
 FOLDED_FILE = "folded.safetensors"
 # Answers for a model that does not fold.
@@ -38,6 +39,26 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     Raises:
         ValueError: the file is broken or holds a type that the runtime does not use.
     """
+    content, entries, metadata = _open(path)
+    tensors = {}
+    for name, entry in entries.items():
+        if entry["dtype"] not in _DTYPES:
+            raise _broken(path, f"tensor {name} has the type {entry['dtype']!r}")
+        try:
+            dtype: Any = _DTYPES[entry["dtype"]]
+            tensors[name] = content[name].view(dtype).reshape(entry["shape"])
+        except ValueError as error:
+            raise _broken(path, f"tensor {name}: {error}") from error
+    return tensors, metadata
+
+
+def digest_of_weights(path: Path) -> str:
+    """Return the digest of the tensors of a safetensors file of any types, without its metadata."""
+    return digest_of_tensors(_open(path)[0])
+
+
+def _open(path: Path) -> tuple[dict[str, NDArray[np.uint8]], dict[str, Any], dict[str, str]]:
+    """Return the bytes of each tensor, its entry in the header, and the metadata; nothing in the file is believed."""
     if path.stat().st_size < 8:
         raise ValueError(f"{path}: got {path.stat().st_size} bytes; expected a safetensors file; fold the model again")
     # Copy-on-write: nothing that is written to an array changes the file.
@@ -46,22 +67,31 @@ def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
     try:
         header = json.loads(content[8 : 8 + header_size].tobytes())
         metadata = header.pop("__metadata__", {})
-        tensors = {}
+        if not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("its metadata are no strings")
+        found = {}
         for name, entry in header.items():
-            begin, end = (8 + header_size + offset for offset in entry["data_offsets"])
-            if end > content.size:
+            begin, end = entry["data_offsets"]
+            if not 0 <= begin <= end <= content.size - 8 - header_size:
                 raise ValueError(f"tensor {name} ends beyond the file")
-            dtype: Any = _DTYPES[entry["dtype"]]
-            data: NDArray[Any] = np.asarray(content[begin:end]).view(dtype)
-            tensors[name] = data.reshape(entry["shape"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} cannot be read ({error}); it may be a partial copy: fold the model again") from error
-    return tensors, metadata
+            if any(isinstance(size, bool) or not isinstance(size, int) or size < 0 for size in entry["shape"]):
+                raise ValueError(f"tensor {name} has the shape {entry['shape']}")
+            if not isinstance(entry["dtype"], str):
+                raise ValueError(f"tensor {name} has no type")
+            found[name] = np.asarray(content[8 + header_size + begin : 8 + header_size + end])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _broken(path, f"{type(error).__name__}: {error}") from error
+    return found, header, metadata
+
+
+def _broken(path: Path, why: str) -> ValueError:
+    return ValueError(f"{path} cannot be read ({why}); it may be a partial copy: fold the model again")
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file beside `path` and moves it into place, so that a half file never shows."""
-    header: dict[str, Any] = {"__metadata__": dict(metadata)}
+    """Writes a safetensors file, with its digest, beside `path` and moves it into place: a half file never shows."""
+    metadata = {**metadata, "digest": digest_of_tensors(tensors, metadata)}
+    header: dict[str, Any] = {"__metadata__": metadata}
     # The safetensors library wants tensors back to back: the largest first, so that few are unaligned.
     names = sorted(tensors, key=lambda name: (-tensors[name].nbytes, name))
     offset = 0
@@ -83,34 +113,11 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
         for name in names:
             file.write(np.ascontiguousarray(tensors[name]).data)
 
-    _replace(path, write)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 text file, atomically."""
-    _replace(path, lambda file: file.write(text.encode()))
-
-
-def _replace(path: Path, write: Any) -> None:
     with unfinished(path) as temporary, temporary.open("wb") as file:
         write(file)
 
 
-@contextmanager
-def unfinished(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; what lies there takes the place of `path` when nothing went wrong.
-
-    So a run that is killed leaves no half file that looks whole, and readers see the old file or the new one.
-    """
-    if path.exists() and not path.is_file():
-        # A pipe or a device is written to; it must not be replaced by a file.
-        yield path
-        return
-    # The ending stays: some libraries write by it.
-    temporary = path.with_name(f".{os.getpid()}.unfinished.{path.name}")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+def write_text(path: Path, text: str) -> None:
+    """Writes a UTF-8 text file, atomically."""
+    with unfinished(path) as temporary:
+        temporary.write_bytes(text.encode())

@@ -55,7 +55,7 @@ def score(settings: ScoreSettings) -> ScoreReport:
         ValueError: A format is unknown, the text column is not found, or the output is there already.
     """
     files = [settings.files] if isinstance(settings.files, (str, Path)) else settings.files
-    readers = [Reader(str(path), settings.input_format) for path in files]
+    readers = [Reader(str(path), settings.input_format, settings.max_line) for path in files]
     if not readers:
         raise ValueError("files: got none; expected at least one file to read")
     output = None if settings.output is None else str(settings.output)
@@ -74,9 +74,14 @@ def score(settings: ScoreSettings) -> ScoreReport:
                 writer.write(rows)
                 count += len(rows)
                 progress.update(reader, count)
+        if not count and readers[0].columns:
+            # A file of names alone gives one.
+            writer.begin(answers.columns_of(readers[0].columns))
     seconds = time.perf_counter() - started
     notes = [note for reader in readers for note in reader.notes()]
-    return ScoreReport(count, seconds, None if output is None else Path(output), [*notes, *answers.notes()])
+    return ScoreReport(
+        count, seconds, None if output is None else Path(output), [*notes, *answers.notes(), *writer.notes()]
+    )
 
 
 def _refuse_to_overwrite(output: str | None, readers: Sequence[Reader], force: bool) -> None:

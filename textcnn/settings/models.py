@@ -66,6 +66,7 @@ class ScoreSettings(ModelSettings):
         label_only: Leave out the columns probability_<label>.
         input_format: Format of all inputs. Default: by their names.
         output_format: Format to write. Default: by the name of the output.
+        max_line: Characters of the longest line that is read; a longer one is an error.
         force: Replace an output that is there.
     """
 
@@ -76,10 +77,11 @@ class ScoreSettings(ModelSettings):
     label_only: bool = False
     input_format: Literal["csv", "tsv", "jsonl", "txt", "parquet"] | None = None
     output_format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
+    max_line: int = 100_000_000
     force: bool = False
 
     def check(self) -> None:
-        at_least(1, threads=self.threads)
+        at_least(1, threads=self.threads, max_line=self.max_line)
 
 
 @dataclass(kw_only=True)

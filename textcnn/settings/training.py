@@ -76,6 +76,10 @@ class ArchitectureSettings(Settings):
     bag_dim: int | None = None
 
 
+# Adadelta's usual rate is 1; beyond this one, weights overflow within an epoch.
+_HIGHEST_RATE = 100
+
+
 @dataclass(kw_only=True)
 class OptimizationSettings(Settings):
     """Optimization.
@@ -104,8 +108,8 @@ class OptimizationSettings(Settings):
     def check(self) -> None:
         for name in ("learning_rate", "embedding_learning_rate"):
             rate = getattr(self, name)
-            if rate is not None and not 0 < rate < float("inf"):
-                raise ValueError(f"{name}: got {rate}; expected a number above 0, such as 0.001")
+            if rate is not None and not 0 < rate <= _HIGHEST_RATE:
+                raise ValueError(f"{name}: got {rate}; expected a number above 0, up to {_HIGHEST_RATE}, such as 0.001")
         if not 0 <= self.weight_decay < float("inf"):
             raise ValueError(f"weight_decay: got {self.weight_decay}; expected a number from 0, such as 0.01")
         if not 0 <= self.warmup <= 1:

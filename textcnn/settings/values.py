@@ -5,6 +5,7 @@ Types are those of annotations: str, int, float, bool, Path, None, Literal, list
 
 from __future__ import annotations
 
+import math
 import types
 from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
@@ -63,7 +64,10 @@ def describe(hint: Any) -> str:
 
 
 def admits(value: Any, hint: Any) -> bool:
-    """Return True where a value is of a type. An int is a float, a tuple is a list and a Path is text, but not back."""
+    """Return True where a value is of a type. An int is a float, a tuple is a list and a Path is text, but not back.
+
+    Numbers are finite.
+    """
     for kind in alternatives(hint):
         if kind is Any or (kind is types.NoneType and value is None):
             return True
@@ -80,7 +84,10 @@ def admits(value: Any, hint: Any) -> bool:
             if isinstance(value, bool):
                 return True
         elif kind in (int, float):
-            if isinstance(value, Integral if kind is int else Real) and not isinstance(value, bool):
+            if isinstance(value, Integral) and not isinstance(value, bool):
+                return True
+            # NaN and infinity are no value of any setting.
+            if kind is float and isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value):
                 return True
         elif kind in (str, Path):
             if isinstance(value, (str, Path)):

@@ -21,6 +21,7 @@ from ..outputs import begin_output, check_output
 from ..vectors import shipped
 from .base import TrainingModule
 from .best_checkpoint import BestCheckpoint, EarlyStopping
+from .checkpoints import WholeCheckpoints
 from .classification import ClassificationModule
 from .command_parser import OneLineParser
 from .interrupt import StopNote, continue_command, keyboard_stops
@@ -203,6 +204,8 @@ class TextCNNCLI(LightningCLI):
             config["enable_progress_bar"] = is_interactive()
         output_dir = self._get(self.config_init, "output_dir")
         callbacks = [*callbacks, *last_checkpoints(output_dir), StopNote(output_dir, continue_command(output_dir))]
+        plugins = config.get("plugins") or []
+        config["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), WholeCheckpoints()]
         if self.subcommand == "predict":
             path = self._get(self.config_init, "output") or Path(output_dir) / "predictions.parquet"
             callbacks = [*callbacks, PredictionWriter(path)]

@@ -50,13 +50,13 @@ class DistillationModule(TrainingModule):
         **sizes: Any,
     ) -> None:
         super().__init__(**sizes)
-        if temperature <= 0:
+        if not temperature > 0:
             raise ValueError(f"temperature: got {temperature}; expected more than 0")
         if soft_loss not in ("kl", "mse"):
             raise ValueError(f"soft_loss: got {soft_loss!r}; expected kl or mse")
         if not 0 <= hard_weight <= 1:
             raise ValueError(f"hard_weight: got {hard_weight}; expected a share from 0 to 1")
-        if representation_weight < 0:
+        if not representation_weight >= 0:
             raise ValueError(f"representation_weight: got {representation_weight}; expected 0 or more")
         self.representation_weight, self.representation_dim = representation_weight, representation_dim
         # From the student's features to the teacher's; not part of the artifact.

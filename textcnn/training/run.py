@@ -32,6 +32,7 @@ from ..settings import (
 from ..vectors import base_model, shipped
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
+from .checkpoints import WholeCheckpoints
 from .classification import ClassificationModule
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .progress import is_interactive, progress_callbacks
@@ -177,6 +178,7 @@ def make_trainer(
     return lightning.Trainer(
         **values | {"max_epochs": max_epochs or settings.max_epochs},
         callbacks=callbacks,
+        plugins=WholeCheckpoints(),
         enable_progress_bar=settings.progress and is_interactive(),
         enable_model_summary=False,
         logger=loggers(output) if logger is None else logger,

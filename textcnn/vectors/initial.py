@@ -64,6 +64,10 @@ def source_names(sources: VectorSources | None) -> list[str]:
     return names
 
 
+# Vectors of words have components of about 1; the squares of much larger ones overflow in float32.
+_LARGEST = 1e6
+
+
 def vectors_dim(sources: VectorSources) -> int:
     """The dimension of the vectors of a checkpoint or word-vector file, or of several, from their first bytes.
 
@@ -135,6 +139,7 @@ def load_vectors(
                 f"got vectors {name!r}, which cover none of the {real.sum():,} tokens; expected vectors "
                 "of the words of the texts; check their language, or use another tokenizer"
             )
+        _check_numbers(found, has, tokenizer, name)
         vectors[has, begin : begin + dim] = _scaled(found[has] - found[has].mean(axis=0), std)
         covered |= has
         begin += dim
@@ -154,6 +159,22 @@ def load_vectors(
     if pad is not None:
         matrix[pad] = 0
     return InitialVectors(matrix, float(covered.sum() / real.sum()), "; ".join(lines))
+
+
+def _check_numbers(
+    vectors: NDArray[np.float32], has: NDArray[np.bool_], tokenizer: PreTrainedTokenizerFast, name: str
+) -> None:
+    """Raise ValueError at a vector of which sums and squares could overflow, or that is not finite."""
+    largest = np.abs(vectors).max(axis=1, initial=0)
+    wrong = np.flatnonzero(has & ~(largest <= _LARGEST))  # NaN, too
+    if len(wrong):
+        row = int(wrong[0])
+        token = tokenizer.convert_ids_to_tokens(row)
+        raise ValueError(
+            f"vectors {name!r}: got a value of {largest[row]:.4g} for the token {token!r}"
+            + (f" and {len(wrong) - 1:,} more tokens" if len(wrong) > 1 else "")
+            + f"; expected finite numbers of at most {_LARGEST:g}; correct or remove these vectors"
+        )
 
 
 def _scaled(vectors: NDArray[np.float32], std: float) -> NDArray[np.float32]:

@@ -22,11 +22,13 @@ class DelimitedRows:
 
     Attributes:
         delimiter: Delimiter of the cells, known once iteration has begun.
+        names: Names of the columns, likewise.
     """
 
     def __init__(self, lines: Iterator[str], name: str, tabs: bool = False, literal: bool = False) -> None:
         self._lines, self._name, self._tabs, self._literal = lines, name, tabs, literal
         self.delimiter = "\t" if tabs else ","
+        self.names: list[str] = []
         self._ended = False
         self._rows = self._line_count = 0
         self._longest, self._longest_at, self._swallowed = 1, 0, 0
@@ -40,6 +42,7 @@ class DelimitedRows:
         names = next(reader, None)
         if not names:
             return
+        self.names = names
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise DataError(f"{self._name} has two columns {twice!r}; expected distinct names; rename one")

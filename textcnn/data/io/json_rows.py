@@ -21,7 +21,12 @@ def json_lines(lines: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
+        except RecursionError:
+            raise DataError(
+                f"{name}, line {number}: got JSON that is nested too deep to be read; expected one object a line; "
+                "correct the line"
+            ) from None
+        except ValueError as error:  # also a number of more digits than Python reads
             raise DataError(
                 f"{name}, line {number}: no JSON ({error}); expected one object a line; correct the line"
             ) from None
@@ -52,7 +57,11 @@ def json_rows(lines: Iterator[str], name: str) -> Iterator[dict[str, Any]]:
         return
     try:
         document = json.loads("".join(chain(head, lines)))
-    except json.JSONDecodeError as error:
+    except RecursionError:
+        raise DataError(
+            f"{name}: got JSON that is nested too deep to be read; expected a list of objects; correct the file"
+        ) from None
+    except ValueError as error:
         raise DataError(f"{name} is no JSON: {error}; expected a list of objects; correct the file") from None
     if isinstance(document, dict):
         lists = _record_lists(document)
@@ -65,7 +74,7 @@ def json_rows(lines: Iterator[str], name: str) -> Iterator[dict[str, Any]]:
 def _one_object_a_line(lines: list[str]) -> bool:
     try:
         records = [json.loads(line) for line in lines]
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
         return False
     if len(records) == 2:
         return True

@@ -14,6 +14,7 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,7 @@ from .formats import DELIMITED, FASTTEXT, FORMATS, format_of, has_bad_bytes, has
 from .json_rows import json_lines, json_rows
 
 CHUNK = 8192  # rows held at a time
+MAX_LINE = 100_000_000  # characters of a line: 100 to 400 MB in memory
 
 Row = dict[str, Any]
 
@@ -34,6 +36,7 @@ class Reader:
     Args:
         path: File, or "-" for standard input.
         format: One of FORMATS; None takes it from the file's name.
+        max_line: Largest number of characters in a line; a longer one is an error, and not read to its end.
 
     Attributes:
         not_utf8: Lines so far with bytes that are no UTF-8.
@@ -44,8 +47,8 @@ class Reader:
         DataError: the format is not known.
     """
 
-    def __init__(self, path: str | Path, format: str | None = None) -> None:
-        self.path = str(path)
+    def __init__(self, path: str | Path, format: str | None = None, max_line: int = MAX_LINE) -> None:
+        self.path, self.max_line = str(path), max_line
         self.format = format or format_of(self.path) or ("txt" if self.path == "-" else None)
         self.size = 0
         if self.path != "-":
@@ -70,6 +73,11 @@ class Reader:
         return "standard input" if self.path == "-" else self.path
 
     @property
+    def columns(self) -> list[str]:
+        """Names of the columns of a csv or tsv file, also of one without rows, once it was read; else none."""
+        return [] if self._delimited is None else self._delimited.names
+
+    @property
     def bytes_read(self) -> int:
         """Bytes of the file, as it lies on the disk, that are read so far."""
         return self._raw.tell() if self._raw is not None and self.path != "-" and not self._raw.closed else 0
@@ -81,7 +89,7 @@ class Reader:
             DataError: a row cannot be read; the message names its line.
         """
         damaged: tuple[type[Exception], ...] = (EOFError, gzip.BadGzipFile, zlib.error)
-        if self.path.endswith(".zst"):
+        if self.path.lower().endswith(".zst"):
             damaged += (zstandard().ZstdError,)
         try:
             yield from self._parquet() if self.format == "parquet" else self._text_chunks()
@@ -136,12 +144,18 @@ class Reader:
         if self.path.lower().endswith(".gz"):
             return opened.enter_context(gzip.open(raw))
         if self.path.lower().endswith(".zst"):
-            stream: Any = zstandard().ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-            return io.BufferedReader(stream)
+            return io.BufferedReader(WholeFrames(raw))
         return raw
 
     def _counted(self, file: IO[str]) -> Iterator[str]:
-        for line in file:
+        # No longer than the limit in any case: a file without ends of lines would be read into memory as one.
+        read, limit = file.readline, self.max_line + 2
+        for number, line in enumerate(iter(partial(read, limit), ""), 1):
+            if len(line) > self.max_line and len(line.rstrip("\r\n")) > self.max_line:
+                raise DataError(
+                    f"{self.name}, line {number:,}: got more than {self.max_line:,} characters; expected a line of at "
+                    f"most {self.max_line:,}; check that the file has one row a line, or raise max_line"
+                )
             if has_bad_bytes(line):
                 self.not_utf8 += 1
             yield line
@@ -165,12 +179,52 @@ class Reader:
             if file is not self._raw:
                 file = arrow.BufferReader(file.read())  # a parquet file is read from its end
             try:
-                yield from arrow.parquet.ParquetFile(file).iter_batches(batch_size=rows)
-            except arrow.ArrowException as error:
+                table = arrow.parquet.ParquetFile(file, page_checksum_verification=True)
+                yield from table.iter_batches(batch_size=rows)
+            # OSError: a damaged page. ValueError: a column that is no UTF-8.
+            except (arrow.ArrowException, OSError, ValueError) as error:
                 raise DataError(
                     f"{self.name} cannot be read as parquet ({one_line(error)}); expected a complete file; copy it "
                     "again"
                 ) from error
+
+
+class WholeFrames(io.RawIOBase):
+    """Decompressed content of a .zst file; unlike the library's reader it does not take a cut frame for the end.
+
+    Args:
+        raw: The compressed file.
+
+    Raises:
+        EOFError: the file ends inside a frame.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw, self._library = raw, zstandard()
+        self._frame: Any = None
+        self._input = self._output = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer; return 0 at the end of the file."""
+        while not self._output:
+            if not self._input:
+                self._input = self._raw.read(1 << 17)
+                if not self._input:
+                    if self._frame is not None:
+                        raise EOFError("the file ends inside a zstandard frame")
+                    return 0
+            if self._frame is None:
+                self._frame = self._library.ZstdDecompressor().decompressobj()
+            self._output = self._frame.decompress(self._input)
+            self._input = b""
+            if self._frame.eof:
+                self._input, self._frame = self._frame.unused_data, None
+        size = min(len(buffer), len(self._output))
+        buffer[:size], self._output = self._output[:size], self._output[size:]
+        return size
 
 
 def csv_delimiter(path: Any) -> str | None:

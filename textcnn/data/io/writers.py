@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from ...runtime.storage import unfinished
+from ...runtime.unfinished import unfinished
 from .formats import pyarrow, zstandard
 from .readers import Row
 
@@ -28,6 +29,12 @@ class Writer(Protocol):
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write some rows."""
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Write the names of the columns, where the format has them and no row was written."""
+
+    def notes(self) -> list[str]:
+        """Return a line for each thing in the rows that a user should know."""
 
 
 @contextmanager
@@ -82,10 +89,26 @@ class JsonLinesWriter:
 
     def __init__(self, file: IO[str]) -> None:
         self._file = file
+        self._rows_with_nan = 0
 
     def write(self, rows: Sequence[Row]) -> None:
-        encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
-        self._file.writelines(_writable(encode(row)) + "\n" for row in rows)
+        encode = json.JSONEncoder(ensure_ascii=False, default=str, allow_nan=False).encode
+        for row in rows:
+            try:
+                line = encode(row)
+            except ValueError:  # NaN and infinity are no JSON, and other readers stop at them
+                self._rows_with_nan += 1
+                line = encode(_without_nan(row))
+            self._file.write(_writable(line) + "\n")
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Do nothing: each row has its own names."""
+
+    def notes(self) -> list[str]:
+        """Return a line about numbers that JSON does not have."""
+        count = self._rows_with_nan
+        rows = "1 row" if count == 1 else f"{count:,} rows"
+        return [f"NaN or infinity in {rows}, which JSON does not have, written as null"] if count else []
 
 
 class DelimitedWriter:
@@ -96,11 +119,20 @@ class DelimitedWriter:
         self._writer: Any = None
         self._names: list[str] | None = None
 
-    def write(self, rows: Sequence[Row]) -> None:
-        if self._names is None and rows:
-            self._names = list(rows[0])
+    def begin(self, names: Sequence[str]) -> None:
+        """Write the line of names, once."""
+        if self._names is None and names:
+            self._names = list(names)
             self._writer = csv.writer(self._file, delimiter=self._delimiter() or ",", lineterminator="\n")
             self._writer.writerow(self._names)
+
+    def notes(self) -> list[str]:
+        """Return no lines."""
+        return []
+
+    def write(self, rows: Sequence[Row]) -> None:
+        if rows:
+            self.begin(list(rows[0]))
         if self._names is None:
             return
         names = self._names
@@ -131,16 +163,36 @@ class ParquetWriter:
                 # What is empty in the first rows can only be guessed: most such columns are texts.
                 found = [f.with_type(arrow.string()) if arrow.types.is_null(f.type) else f for f in found]
                 self._schema = arrow.schema([known.get(field.name, field) for field in found], metadata)
-                self._writer = arrow.parquet.ParquetWriter(self._path, self._schema)
+                self._writer = arrow.parquet.ParquetWriter(self._path, self._schema, write_page_checksum=True)
             self._writer.write_table(arrow.Table.from_pylist(list(rows), schema=self._schema))
         except (arrow.ArrowException, UnicodeEncodeError) as error:
             raise ValueError(f"output: a row cannot be written as parquet ({error}); write .jsonl instead") from None
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Take the names of columns of texts, where no row says their types."""
+        if self._writer is None:
+            arrow = pyarrow()
+            known = {} if self._schema is None else {field.name: field for field in self._schema}
+            self._schema = arrow.schema([known.get(name, arrow.field(name, arrow.string())) for name in names])
+
+    def notes(self) -> list[str]:
+        """Return no lines."""
+        return []
 
     def close(self) -> None:
         if self._writer is None:  # no row at all
             pyarrow().parquet.write_table((self._schema or pyarrow().schema([])).empty_table(), self._path)
         else:
             self._writer.close()
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a value with None for every NaN and infinity inside."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return [_without_nan(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 # Halves of surrogate pairs, as an escape in JSON can make them, but for those that stand for a byte of the input.
