@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
+    from .scoring.scorer import Scorer
     from .settings import (
         CalibrateSettings,
         CertifySettings,
@@ -70,6 +71,7 @@ _HOMES = {
     "OnnxClassifier": "exporting.onnx",
     "PretrainSettings": "settings",
     "ScoreSettings": "settings",
+    "Scorer": "scoring.scorer",
     "TeachSettings": "settings",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
@@ -117,6 +119,7 @@ __all__ = [
     "OnnxClassifier",
     "PretrainSettings",
     "ScoreSettings",
+    "Scorer",
     "TeachSettings",
     "TextCNNClassifier",
     "TextCNNConfig",
