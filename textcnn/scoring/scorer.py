@@ -15,7 +15,7 @@ import numpy as np
 
 from ..artifact import check_artifact
 from ..data.answers import AnswerColumns
-from ..data.columns import find_text_column
+from ..data.columns import HEAD_ROWS, find_text_column
 from ..data.errors import listed, nearest
 from ..data.io.formats import pyarrow, valid_unicode
 from ..loading import load
@@ -26,6 +26,7 @@ from ..runtime.together import answers_together
 from .containers import Columns, check_column, check_texts, column_names, values_of, with_columns
 
 PathLike = str | Path
+Models = PathLike | Sequence[PathLike] | Mapping[str, PathLike]
 Thresholds = Mapping[str, float] | Mapping[str, Mapping[str, float]]
 
 
@@ -64,7 +65,7 @@ class Scorer:
 
     def __init__(
         self,
-        models: PathLike | Sequence[PathLike] | Mapping[str, PathLike],
+        models: Models,
         *,
         text_column: str | None = None,
         label_only: bool = False,
@@ -123,7 +124,7 @@ class Scorer:
             ValueError: There is no column of texts, or it holds something else.
         """
         names = column_names(data)
-        column = None if names is None else self._text_column(data, names)
+        column = None if names is None else self.find_text_column(data)
         values = values_of(data, column)
         check_texts(values, column)
         types: dict[str, Any] = {}
@@ -133,6 +134,20 @@ class Scorer:
             return types[name]
 
         return with_columns(data, self.columns(values), arrow_type)
+
+    def find_text_column(self, data: Any) -> str:
+        """Return the name of the column of the texts; the first table decides where none was named.
+
+        Raises:
+            ValueError: There is no such column, or none can be chosen.
+        """
+        names = column_names(data) or []
+        if self.text_column is None:
+            config = getattr(next(iter(self.classifiers.values())), "config", {})
+            head = {name: values_of(data, name)[:HEAD_ROWS] for name in names}
+            self.text_column = find_text_column(head, None, "the data", config.get("text_column"))
+        check_column(self.text_column, names)
+        return self.text_column
 
     def columns(self, texts: Sequence[str | None]) -> Columns:
         """Return the values of each column for texts; None where there is no text."""
@@ -206,15 +221,6 @@ class Scorer:
                 _probability(f"thresholds: {label}", threshold)
         return {name: {label: float(value) for label, value in own.items()} for name, own in by_model.items()}
 
-    def _text_column(self, data: Any, names: list[str]) -> str:
-        if self.text_column is None:
-            config = getattr(next(iter(self.classifiers.values())), "config", {})
-            head = {name: values_of(data, name)[:1000] for name in names}
-            # The first table decides: another one of the same stream has the same columns.
-            self.text_column = find_text_column(head, None, "the data", config.get("text_column"))
-        check_column(self.text_column, names)
-        return self.text_column
-
     def _columns(self, classifier: TextClassifier, name: str, texts: list[str], answers: Answers) -> Columns:
         """Return the columns of one model for texts that are there."""
         wanted = self.labels
@@ -262,7 +268,7 @@ def _open(path: str, digest: str, threads: int) -> TextClassifier:
     return load(path, threads)
 
 
-def _named(models: PathLike | Sequence[PathLike] | Mapping[str, PathLike]) -> dict[str, str]:
+def _named(models: Models) -> dict[str, str]:
     """Return the absolute paths of models by name; the name of a single model is ''."""
     if isinstance(models, str | Path):
         return {"": str(Path(models).absolute())}

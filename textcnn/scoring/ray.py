@@ -1,0 +1,59 @@
+"""Labels for a dataset of Ray Data (https://docs.ray.io/en/latest/data/data.html): a pool of actors, each with a scorer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import MissingPackage
+from .scorer import Models, Scorer
+
+try:
+    import ray.data
+except ImportError:
+    raise MissingPackage("Ray Data", "ray[data]") from None
+
+
+class ScoringActor:
+    """An actor of Ray Data: opens the models once and adds their columns to each batch."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self._scorer = scorer
+
+    def __call__(self, batch: Any) -> Any:
+        """Return an arrow table with the columns of the answers."""
+        return self._scorer(batch)
+
+
+def score_dataset(
+    dataset: ray.data.Dataset, models: Models, *, processes: int | None = None, batch_size: int = 4096, **settings: Any
+) -> ray.data.Dataset:
+    """Return a dataset of Ray Data with predicted_label, probability and probability_<label>, computed by actors.
+
+    An actor that dies is started again and its batch repeated: no row is lost and none comes twice.
+
+    Args:
+        dataset: The rows, with a column of texts.
+        models: As in `Scorer`.
+        processes: Number of actors. Default: one for each core of the cluster.
+        batch_size: Rows of a batch.
+        settings: Further settings of `Scorer`.
+
+    Example:
+        >>> score_dataset(ray.data.read_parquet("s3://crawl/"), "runs/docs", label_only=True).write_parquet("s3://out/")
+    """
+    scorer = Scorer(models, **settings)
+    return dataset.map_batches(
+        ScoringActor,
+        fn_constructor_args=[scorer],
+        batch_format="pyarrow",
+        batch_size=batch_size,
+        compute=actor_pool(processes),
+        num_cpus=1,
+    )
+
+
+def actor_pool(processes: int | None) -> Any:
+    """Return the strategy of Ray Data for so many actors; for None, one for each core of the cluster."""
+    if not ray.is_initialized():
+        ray.init(log_to_driver=False)
+    return ray.data.ActorPoolStrategy(size=processes or max(1, int(ray.cluster_resources().get("CPU", 1))))
