@@ -19,7 +19,12 @@ _NAMES = {pa.string(): "VARCHAR", pa.float64(): "DOUBLE", pa.bool_(): "BOOLEAN"}
 
 
 def register(
-    connection: DuckDBPyConnection, name: str, models: Models, *, column: str | None = "predicted_label", **settings: Any
+    connection: DuckDBPyConnection,
+    name: str,
+    models: Models,
+    *,
+    column: str | None = "predicted_label",
+    **settings: Any,
 ) -> None:
     """Make a function of SQL that gives the answer to a text; NULL for a NULL.
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import MissingPackage
 from .scorer import Models, Scorer
+from .shards import Shard, ShardResult, as_json, score_shard
 
 try:
     import ray.data
@@ -50,6 +54,40 @@ def score_dataset(
         compute=actor_pool(processes),
         num_cpus=1,
     )
+
+
+class ShardActor:
+    """An actor of Ray Data that writes whole shards."""
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Write the shards of a batch; return their outcomes as JSON."""
+        shards = [Shard(**json.loads(text)) for text in batch["shard"]]
+        return {"result": [json.dumps(as_json(score_shard(shard))) for shard in shards]}
+
+
+def score_shards_on_ray(shards: Sequence[Shard], processes: int | None = None) -> list[ShardResult]:
+    """Write shards with actors of Ray Data, on every machine of the cluster that sees the files and the model.
+
+    A shard whose actor or machine dies is written again by another one. Files are read and written by the readers and
+    writers of `textcnn score`, so that the output is the same as that of one process.
+
+    Args:
+        shards: What to label.
+        processes: Number of actors. Default: one for each core of the cluster.
+
+    Returns:
+        The outcome of each shard, in the order of `shards`.
+    """
+    if not shards:
+        return []
+    pool = actor_pool(None if processes is None else min(processes, len(shards)))
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    rows = [{"shard": json.dumps(as_json(shard))} for shard in shards]
+    dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
+    done = dataset.map_batches(ShardActor, batch_size=1, batch_format="numpy", compute=pool, num_cpus=1)
+    results = [ShardResult(**json.loads(row["result"])) for row in done.take_all()]
+    order = {shard.input: place for place, shard in enumerate(shards)}
+    return sorted(results, key=lambda result: order[result.input])
 
 
 def actor_pool(processes: int | None) -> Any:

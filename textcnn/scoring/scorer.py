@@ -93,9 +93,7 @@ class Scorer:
     def classifiers(self) -> dict[str, TextClassifier]:
         """The classifiers by name; opened on first use, once in a process."""
         if self._opened is None:
-            self._opened = {
-                name: _open(path, self.digests[name], self.threads) for name, path in self.models.items()
-            }
+            self._opened = {name: open_once(path, self.threads) for name, path in self.models.items()}
         return self._opened
 
     @property
@@ -262,9 +260,14 @@ def model_digest(directory: PathLike) -> str:
     return digest.hexdigest()
 
 
+def open_once(path: str, threads: int = 1) -> TextClassifier:
+    """Open a model once in a process, however many scorers or shards ask for it; again when its files have changed."""
+    files = [Path(path) / name for name in ("config.json", FOLDED_FILE, "model.safetensors")]
+    return _open(path, threads, tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
+
+
 @lru_cache(maxsize=16)
-def _open(path: str, digest: str, threads: int) -> TextClassifier:
-    """Open a model once in a process, however many scorers are unpickled in it."""
+def _open(path: str, threads: int, times: tuple[int, ...]) -> TextClassifier:
     return load(path, threads)
 
 
