@@ -1,4 +1,4 @@
-"""Scorer against the classifiers themselves: every kind of table, one or several models, in one process or in others."""
+"""Scorer against the classifiers themselves: every kind of table, one or several models, one process or another."""
 
 from __future__ import annotations
 

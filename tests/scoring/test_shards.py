@@ -1,4 +1,4 @@
-"""Folders of shards: one output for each input, in processes that may die, in jobs that may be killed; and the estimate."""
+"""Folders of shards: one output for each input, processes that die, jobs that are killed; and the estimate."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_remote_files(artifact: Path, tmp_path: Path) -> None:
         assert memory.cat("/bucket/all.jsonl") == local_file.read_bytes()
     with pytest.raises(ValueError, match="is there already"):
         textcnn.score(artifact, paths[0], "memory://bucket/all.jsonl")
-    with pytest.raises(FileNotFoundError, match="no file memory://bucket/nothing.jsonl"):
+    with pytest.raises(FileNotFoundError, match=r"no file memory://bucket/nothing\.jsonl"):
         textcnn.score(artifact, "memory://bucket/nothing.jsonl", tmp_path / "none.jsonl")
     with pytest.raises(ValueError, match=r"nosuch://a.jsonl cannot be opened \(Protocol not known"):
         textcnn.score(artifact, "nosuch://a.jsonl", tmp_path / "none.jsonl")
@@ -237,7 +237,7 @@ def test_mistakes_are_one_line(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1
     assert said in lines[0]
-    assert not list(Path(".").glob("out/*.jsonl"))
+    assert not list(Path().glob("out/*.jsonl"))
 
 
 def test_the_estimate_is_near_the_time_that_it_takes(artifact: Path, tmp_path: Path, capsys: Any) -> None:

@@ -11,11 +11,11 @@ VERB = Verb(
     "score",
     ScoreSettings,
     "Write the rows of files with predicted_label, probability and probability_<label> beside them, in constant "
-    "memory. csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst, from here or from s3://, gs:// "
-    "or hf://. An output folder gets a file for each input, from several processes or a Ray cluster; files that are there "
-    "already stay, so that a job that was stopped goes on. Rows keep their order; a "
-    "row without a text (null, or an empty cell of csv or tsv) is kept, without a label, and so is one that the model "
-    "abstains from. Bytes that are not UTF-8 are written as they came.",
+    "memory. csv, tsv, jsonl, txt (a text a line) and parquet are read, plain, .gz or .zst, also from s3://, gs:// and "
+    "hf://. An output folder gets a file for each input, from several processes or a Ray cluster; files that are there "
+    "already stay, so that a job that was stopped goes on. Rows keep their order; a row without a text (null, or an "
+    "empty cell of csv or tsv) is kept, without a label, and so is one that the model abstains from. Bytes that are no "
+    "UTF-8 are written as they came.",
     [
         "textcnn score runs/reviews new.csv --output labelled.csv",
         "textcnn score runs/reviews crawl-*.jsonl.gz --threads 2 --output labelled.jsonl.gz",

@@ -17,8 +17,8 @@ from .text_batches import text_batches
 def answers_together(classifiers: Sequence[TextClassifier], texts: Iterable[str]) -> list[Answers]:
     """Return the answers of each classifier to the same texts.
 
-    Classifiers that answer from token ids and whose tokenizers are equal share the ids: a text is tokenized once for all
-    of them. The texts are taken in batches whose ids stay in cache.
+    Classifiers that answer from token ids and whose tokenizers are equal share the ids: a text is tokenized once for
+    all of them. The texts are taken in batches whose ids stay in cache.
 
     Args:
         classifiers: The classifiers, in the order of the result.

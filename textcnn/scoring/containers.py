@@ -12,8 +12,8 @@ from ..data.errors import DataError, listed
 
 Columns = dict[str, list[Any]]
 KINDS = (
-    "a list of texts or of rows (dicts), a dict of columns, a DataFrame or Series of pandas or polars, or an arrow Table, "
-    "RecordBatch or array"
+    "a list of texts or of rows (dicts), a dict of columns, a DataFrame or Series of pandas or polars, or an arrow "
+    "Table, RecordBatch or array"
 )
 
 

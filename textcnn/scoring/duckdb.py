@@ -12,6 +12,7 @@ from .scorer import Models, Scorer
 
 try:
     from duckdb import DuckDBPyConnection
+    from duckdb.func import FunctionNullHandling, PythonUDFType
 except ImportError:
     raise MissingPackage("DuckDB", "duckdb") from None
 
@@ -49,7 +50,9 @@ def register(
     def function(texts: Any) -> Any:
         return answers_of(scorer, texts, column)
 
-    connection.create_function(name, function, ["VARCHAR"], kind, type="arrow", null_handling="special")  # type: ignore[arg-type]
+    arrow: Any = PythonUDFType.ARROW
+    nulls: Any = FunctionNullHandling.SPECIAL
+    connection.create_function(name, function, ["VARCHAR"], kind, type=arrow, null_handling=nulls)
 
 
 def _sql_type(kind: pa.DataType) -> str:

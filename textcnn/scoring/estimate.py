@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..data.answers import AnswerColumns
 from ..data.io.formats import valid_unicode
@@ -16,6 +16,8 @@ from ..data.io.locations import InputFile, open_bytes
 from ..data.io.readers import CHUNK, Reader, Row
 from ..data.io.writers import open_writer
 from ..loading import load
+from ..runtime.classifier import TextClassifier
+from ..runtime.decisions import Answers
 from ..settings import ScoreSettings
 from .local import cores
 from .rows import find_texts_of, output_format
@@ -23,6 +25,7 @@ from .rows import find_texts_of, output_format
 # Chunks of rows in a sample, and the files that they come from.
 CHUNKS = 4
 FILES = 4
+STAGES = ("reading", "parsing", "tokenizing", "tables", "writing")
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,9 @@ class Estimate:
         seconds: Seconds that the sample took, on one core.
         sample_bytes: Bytes of the sample, as its files have them.
         total_bytes: Bytes of all files.
+        processes: Processes that the work is shared by.
         stages: Seconds of each stage of the sample: reading (and decompressing), parsing, tokenizing, tables (and
             decisions) and writing (and compressing).
-        processes: Processes that the work is shared by.
     """
 
     rows: int
@@ -97,36 +100,42 @@ def estimate(settings: ScoreSettings, files: Sequence[InputFile]) -> Estimate:
         raise ValueError("estimate: got standard input, whose size nobody knows; expected files")
     classifier = load(settings.model)
     # Files from all over the list: the first ones may be unlike the others.
-    step = max(1, len(files) // FILES)
-    stages = dict.fromkeys(("reading", "parsing", "tokenizing", "tables", "writing"), 0.0)
-    rows_of_sample = sample_bytes = 0
-    total = sum(Reader(file.path, settings.input_format).size for file in files)
-    chosen = files[::step][:FILES]
-    each = -(-CHUNKS // len(chosen))
+    chosen = files[:: max(1, len(files) // FILES)][:FILES]
+    chunks = -(-CHUNKS // len(chosen))
     classifier.answer(["warm up"])
-    for file in chosen:
-        reader = Reader(file.path, settings.input_format)
-        (rows, read_bytes), parsing = _timed(lambda reader=reader: _first_rows(reader, each))  # type: ignore[misc]
-        if not rows:
-            continue
-        _, reading = _timed(lambda path=file.path, size=read_bytes: _read(path, size))  # type: ignore[misc]
-        column = find_texts_of(rows, reader, settings.text_column, classifier)
-        texts = [row.get(column) for row in rows]
-        present = [valid_unicode(str(text)) for text in texts if text is not None]
-        _, tokenizing = _timed(lambda: _encode(classifier, present))
-        answers, labelling = _timed(lambda: classifier.answer(present))
-        _, writing = _timed(lambda: _write(settings, reader, rows, texts, classifier, answers))
-        stages["reading"] += min(reading, parsing)
-        stages["parsing"] += max(0.0, parsing - reading)
-        stages["tokenizing"] += min(tokenizing, labelling)
-        stages["tables"] += max(0.0, labelling - tokenizing)
-        stages["writing"] += writing
-        rows_of_sample += len(rows)
-        sample_bytes += read_bytes
-    if not rows_of_sample:
+    samples = [_sample(settings, Reader(file.path, settings.input_format), chunks, classifier) for file in chosen]
+    rows = sum(sample.rows for sample in samples)
+    if not rows:
         raise ValueError("estimate: got files without a row; expected some rows to label")
-    processes = settings.processes or cores()
-    return Estimate(rows_of_sample, sum(stages.values()), sample_bytes, total, processes, stages)
+    stages = {name: sum(sample.stages[name] for sample in samples) for name in STAGES}
+    total = sum(Reader(file.path, settings.input_format).size for file in files)
+    read = sum(sample.read for sample in samples)
+    return Estimate(rows, sum(stages.values()), read, total, settings.processes or cores(), stages)
+
+
+class _Sample(NamedTuple):
+    """The first rows of a file: their number, the bytes of the file that they take, and seconds of each stage."""
+
+    rows: int
+    read: int
+    stages: dict[str, float]
+
+
+def _sample(settings: ScoreSettings, reader: Reader, chunks: int, classifier: TextClassifier) -> _Sample:
+    (rows, size), parsing = _timed(lambda: _first_rows(reader, chunks))
+    if not rows:
+        return _Sample(0, 0, dict.fromkeys(STAGES, 0.0))
+    reading = _timed(lambda: _read(reader.path, size))[1]
+    column = find_texts_of(rows, reader, settings.text_column, classifier)
+    texts = [row.get(column) for row in rows]
+    present = [valid_unicode(str(text)) for text in texts if text is not None]
+    tokenizing = _timed(lambda: _encode(classifier, present))[1]
+    answers, labelling = _timed(lambda: classifier.answer(present))
+    writing = _timed(lambda: _write(settings, reader, rows, texts, classifier, answers))[1]
+    # Parsing was timed with the reading in it, and the tables with the tokenizing.
+    reading, tokenizing = min(reading, parsing), min(tokenizing, labelling)
+    times = (reading, parsing - reading, tokenizing, labelling - tokenizing, writing)
+    return _Sample(len(rows), size, dict(zip(STAGES, times, strict=True)))
 
 
 def _timed(function: Callable[[], Any]) -> tuple[Any, float]:
@@ -162,28 +171,30 @@ def _read(path: str, size: int) -> None:
             continue
 
 
-def _encode(classifier: Any, texts: list[str]) -> None:
+def _encode(classifier: TextClassifier, texts: list[str]) -> None:
     if classifier.tokens_of is not None:
         for start in range(0, len(texts), 512):
             classifier.encode(texts[start : start + 512])
 
 
 def _write(
-    settings: ScoreSettings, reader: Reader, rows: list[Row], texts: list[Any], classifier: Any, answers: Any
+    settings: ScoreSettings,
+    reader: Reader,
+    rows: list[Row],
+    texts: list[Any],
+    classifier: TextClassifier,
+    answers: Answers,
 ) -> None:
     format = output_format(None, settings.output_format, str(reader.format), to_file=True)
     columns = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not settings.label_only)
     columns.add(rows, texts, answers)
     ending = next((end for end in (".gz", ".zst") if reader.path.endswith(end) and format != "parquet"), "")
-    with tempfile.TemporaryDirectory(prefix="textcnn-") as folder:
-        with open_writer(str(Path(folder) / f"sample.{format}{ending}"), format) as writer:
-            for chunk in _chunks(rows):
-                writer.write(chunk)
-
-
-def _chunks(rows: list[Row]) -> Iterator[list[Row]]:
-    for start in range(0, len(rows), CHUNK):
-        yield rows[start : start + CHUNK]
+    with (
+        tempfile.TemporaryDirectory(prefix="textcnn-") as folder,
+        open_writer(str(Path(folder) / f"sample.{format}{ending}"), format) as writer,
+    ):
+        for start in range(0, len(rows), CHUNK):
+            writer.write(rows[start : start + CHUNK])
 
 
 def _duration(hours: float) -> str:

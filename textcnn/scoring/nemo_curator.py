@@ -33,7 +33,8 @@ class LabelDocumentFilter(_base()):  # type: ignore[misc]
         threshold: Least probability of it.
 
     Example:
-        >>> ScoreFilter(LabelDocumentFilter("runs/docs", "networking", 0.9), text_field="text", score_field="networking")
+        >>> keep = LabelDocumentFilter("runs/docs", "networking", 0.9)
+        >>> pipeline.add_stage(ScoreFilter(keep, text_field="text", score_field="networking"))
 
     Raises:
         ValueError: There is no such label, or the threshold is no probability.

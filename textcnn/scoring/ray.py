@@ -1,9 +1,8 @@
-"""Labels for a dataset of Ray Data (https://docs.ray.io/en/latest/data/data.html): a pool of actors, each with a scorer."""
+"""Labels with Ray Data (https://docs.ray.io/en/latest/data/data.html): a pool of actors, each with a scorer."""
 
 from __future__ import annotations
 
 import json
-
 from collections.abc import Sequence
 from typing import Any
 

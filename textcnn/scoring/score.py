@@ -46,8 +46,8 @@ def score(settings: ScoreSettings) -> ScoreReport:
     is one that the model abstains from; both are counted. Bytes that are not UTF-8 are written as they came. An output
     appears under its name only when it is complete.
 
-    Files may be anywhere that `fsspec` reads, and patterns or folders. Where the output is a folder, each file becomes a
-    shard of its own there, several processes share the work, and shards that are there already are left as they are.
+    Files may be anywhere that `fsspec` reads, and patterns or folders. Where the output is a folder, each file becomes
+    a shard of its own there, several processes share the work, and shards that are there already are left as they are.
     `textcnn.ScoreSettings` documents the settings.
 
     Example:
@@ -72,8 +72,8 @@ def _to_file(settings: ScoreSettings, files: Sequence[InputFile]) -> ScoreReport
     output = None if settings.output is None else str(settings.output)
     if settings.engine == "ray" or settings.processes is not None:
         raise ValueError(
-            f"output: got {output or 'standard output'} for several processes; expected a folder, which gets a file for "
-            "each input; give a name that ends in /"
+            f"output: got {output or 'standard output'} for several processes; expected a folder, which gets a file "
+            "for each input; give a name that ends in /"
         )
     readers = [Reader(file.path, settings.input_format) for file in files]
     _refuse_to_overwrite(output, readers, settings.force)

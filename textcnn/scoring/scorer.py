@@ -34,11 +34,12 @@ class Scorer:
     """Labels and probabilities for tables of any kind, from one or several models in one pass over the texts.
 
     It is called with a list of texts or of rows, a dict of columns (lists or numpy arrays), a DataFrame or Series of
-    pandas or polars, or an arrow Table, RecordBatch or array, and returns the same kind with columns added. It is pickled
-    as the paths of its models: each process opens them on first use, once, and all processes map the same memory.
+    pandas or polars, or an arrow Table, RecordBatch or array, and returns the same kind with columns added. It is
+    pickled as the paths of its models: each process opens them on first use, once, and all processes map the same
+    memory.
 
-    The columns are predicted_label, probability and probability_<label>, as `textcnn score` writes them. A row without a
-    text has no value in each. With several models each name begins with the model's name: quality_predicted_label.
+    The columns are predicted_label, probability and probability_<label>, as `textcnn score` writes them. A row without
+    a text has no value in each. With several models each name begins with the model's name: quality_predicted_label.
     Models with equal tokenizers share the tokens of each text.
 
     Args:
