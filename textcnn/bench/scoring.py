@@ -49,7 +49,7 @@ def _in_turns(
         for name, way in (("first", first), ("second", second)):
             output = folder / name
             shutil.rmtree(output, ignore_errors=True)
-            seconds.append(score(settings.model, folder / "shards", f"{output}/", **way).seconds)  # type: ignore[arg-type]
+            seconds.append(score(settings.model, folder / "shards", f"{output}/", **way).seconds)
         if round_:
             times.append(seconds)
     return median(time for time, _ in times), median(time for _, time in times)

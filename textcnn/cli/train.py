@@ -24,7 +24,7 @@ def main(args: list[str]) -> None:
     train(**call.values)
     from lightning.pytorch.utilities import rank_zero_only
 
-    if rank_zero_only.rank:  # the first process of a distributed run prints
+    if getattr(rank_zero_only, "rank", 0):  # the first process of a distributed run prints
         return
     trained = info(call.settings.output)
     if call.json:
