@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
-import selectors
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 from ..errors import DataError
@@ -22,22 +24,16 @@ _PROGRAM = "import sys; sys.path[:] = {path!r}; from textcnn.scoring.worker impo
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass
+@dataclass(eq=False)
 class _Worker:
-    """A process, the shard that it works on, and the start of a line that it has not ended."""
+    """A process, and the shard that it works on."""
 
     process: subprocess.Popen[bytes]
     shard: Shard | None = None
-    pending: bytes = b""
 
-    def lines(self) -> list[bytes] | None:
-        """Return the lines that there are to read, or None where the process has ended."""
-        # Not readline: lines behind the first would stay in a buffer that no selector sees.
-        data = os.read(self.process.stdout.fileno(), 1 << 16)  # type: ignore[union-attr]
-        if not data:
-            return None
-        *lines, self.pending = (self.pending + data).split(b"\n")
-        return lines
+
+# What processes say, and None where one has ended; a thread for each process waits for it, on every platform alike.
+_Said = SimpleQueue[tuple[_Worker, bytes | None]]
 
 
 def score_shards(
@@ -59,31 +55,29 @@ def score_shards(
     waiting = deque(shards)
     results: dict[str, ShardResult] = {}
     tries: dict[str, int] = {}
-    with selectors.DefaultSelector() as selector:
-        workers: list[_Worker] = []
-        try:
-            for _ in range(min(processes or cores(), len(shards))):
-                workers.append(_start(selector))
+    said: _Said = SimpleQueue()
+    workers: list[_Worker] = []
+    try:
+        for _ in range(min(processes or cores(), len(shards))):
+            workers.append(_start(said))
+            _give(workers[-1], waiting)
+        while len(results) < len(shards):
+            worker, line = said.get()
+            if line is not None:
+                _take(worker, json.loads(line), results, progress)
+                if worker.shard is None:
+                    _give(worker, waiting)
+                continue
+            workers.remove(worker)
+            _end(worker)
+            if worker.shard is not None:
+                _again(worker.shard, waiting, tries, worker.process.returncode)
+            if waiting:
+                workers.append(_start(said))
                 _give(workers[-1], waiting)
-            while len(results) < len(shards):
-                for key, _ in selector.select():
-                    worker: _Worker = key.data
-                    lines = worker.lines()
-                    if lines is None:
-                        workers.remove(worker)
-                        _end(worker, selector)
-                        if worker.shard is not None:
-                            _again(worker.shard, waiting, tries, worker.process.returncode)
-                        if waiting:
-                            workers.append(_start(selector))
-                            _give(workers[-1], waiting)
-                    for line in lines or ():
-                        _take(worker, json.loads(line), results, progress)
-                        if worker.shard is None:
-                            _give(worker, waiting)
-        finally:
-            for worker in workers:
-                _end(worker, selector)
+    finally:
+        for worker in workers:
+            _end(worker)
     return [results[shard.output] for shard in shards]
 
 
@@ -92,11 +86,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _start(selector: selectors.BaseSelector) -> _Worker:
+def _start(said: _Said) -> _Worker:
     command = [sys.executable, "-c", _PROGRAM.format(path=sys.path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     worker = _Worker(process)
-    selector.register(process.stdout, selectors.EVENT_READ, worker)  # type: ignore[arg-type]
+
+    def listen() -> None:
+        with io.BufferedReader(process.stdout) as lines:  # type: ignore[type-var]
+            for line in lines:
+                if line.endswith(b"\n"):  # a process that is killed may leave half a line
+                    said.put((worker, line))
+        said.put((worker, None))
+
+    threading.Thread(target=listen, daemon=True).start()
     return worker
 
 
@@ -133,13 +135,10 @@ def _again(shard: Shard, waiting: deque[Shard], tries: dict[str, int], code: int
     waiting.appendleft(shard)
 
 
-def _end(worker: _Worker, selector: selectors.BaseSelector) -> None:
-    process = worker.process
-    if process.stdout is not None and not process.stdout.closed:
-        selector.unregister(process.stdout)
+def _end(worker: _Worker) -> None:
+    """End a process: one without a shard by the end of its input, another one at once."""
+    if worker.process.stdin is not None:
+        worker.process.stdin.close()
     if worker.shard is not None:
-        process.terminate()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
-    process.wait()
+        worker.process.terminate()
+    worker.process.wait()

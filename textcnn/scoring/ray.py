@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -80,7 +81,9 @@ def score_shards_on_ray(shards: Sequence[Shard], processes: int | None = None) -
     if not shards:
         return []
     pool = actor_pool(None if processes is None else min(processes, len(shards)))
+    # The outcomes say what went wrong.
     ray.data.DataContext.get_current().enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
     rows = [{"shard": json.dumps(as_json(shard))} for shard in shards]
     dataset = ray.data.from_items(rows, override_num_blocks=len(rows))
     done = dataset.map_batches(ShardActor, batch_size=1, batch_format="numpy", compute=pool, num_cpus=1)
