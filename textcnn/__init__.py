@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .runtime.onnx import OnnxClassifier
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
+    from .scoring.scorer import Scorer
     from .settings import (
         CalibrateSettings,
         CertifySettings,
@@ -74,6 +75,7 @@ _HOMES = {
     "OnnxClassifier": "runtime.onnx",
     "PretrainSettings": "settings",
     "ScoreSettings": "settings",
+    "Scorer": "scoring.scorer",
     "TeachSettings": "settings",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
@@ -123,6 +125,7 @@ __all__ = [
     "OnnxClassifier",
     "PretrainSettings",
     "ScoreSettings",
+    "Scorer",
     "TeachSettings",
     "TextCNNClassifier",
     "TextCNNConfig",

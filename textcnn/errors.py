@@ -10,6 +10,18 @@ class DataError(ValueError):
     """Error for data that cannot be used as it is; its message is one line and names the remedy."""
 
 
+class MissingPackage(ImportError):
+    """Error for a package that an integration needs and that is not installed.
+
+    Args:
+        what: Name of the library, as its users call it.
+        package: Name to install it by.
+    """
+
+    def __init__(self, what: str, package: str) -> None:
+        super().__init__(f"{what} is not installed; pip install {package!r}", name=package)
+
+
 def closest(name: str, candidates: Iterable[str], cutoff: float = 0.5) -> str | None:
     """Return the candidate spelt most like a name, or None.
 

@@ -82,15 +82,20 @@ def test_an_epoch_has_one_order_whatever_came_before() -> None:
     assert _order(LengthBatchSampler(lengths, 8, shuffle=True, seed=4)) != orders[0]
 
 
-def test_processes_of_a_distributed_run_share_the_batches() -> None:
-    lengths = np.random.default_rng(0).integers(0, 50, size=500)
+@pytest.mark.parametrize("count", [500, 481, 2])
+def test_processes_of_a_distributed_run_share_each_batch(count: int) -> None:
+    lengths = np.random.default_rng(0).integers(0, 50, size=count)
+    whole = LengthBatchSampler(lengths, 32, shuffle=True)
     parts = []
     for rank in range(4):
         sampler = LengthBatchSampler(lengths, 8, shuffle=True)
         sampler.num_replicas, sampler.rank = 4, rank
-        parts.append([tuple(batch) for batch in sampler])
-    assert {len(part) for part in parts} == {16}  # 63 batches, and one of them again
-    assert {row for part in parts for batch in part for row in batch} == set(range(500))
+        parts.append(list(sampler))
+        assert len(sampler) == len(whole) == len(parts[-1])
+    for batch, *shares in zip(whole, *parts, strict=True):
+        assert sorted(row for share in shares for row in share) == sorted(batch)
+        assert all(len(share) <= 8 for share in shares)
+    assert sorted(row for part in parts for batch in part for row in batch) == list(range(count))
 
 
 @pytest.mark.filterwarnings("ignore:.*does not have many workers", "ignore:.*no `val_dataloader`")

@@ -218,3 +218,124 @@ def test_in_datatrove(artifact, expected, tmp_path, workers):
     assert found["dropped"].keys() == {i for i, p in enumerate(probabilities) if p < threshold}
     everything = found["kept"] | found["dropped"]
     np.testing.assert_allclose([everything[i] for i in range(len(TEXTS))], probabilities, atol=1e-6)
+
+
+def documents(texts):
+    return [Document(text, str(i)) for i, text in enumerate(texts)]
+
+
+PARTS = "a lovely film.\n\nawful plot. dull acting!\nthat felt too long\n \n"
+
+
+def test_labels_to_keep_and_to_remove(artifact, expected):
+    classifier = textcnn.load(artifact)
+    good, bad = classifier.predict_proba(TEXTS).T
+    at_good, at_bad = float(np.quantile(good, 0.7)), float(np.quantile(bad, 0.8))
+    keep = LabelFilter(artifact, keep_labels=[("good", at_good), ("bad", at_bad)])
+    remove = LabelFilter(artifact, remove_labels=("bad", at_bad))
+    annotate = LabelFilter(artifact)
+    for step, wanted in (
+        (keep, (good >= at_good) | (bad >= at_bad)),
+        (remove, bad < at_bad),
+        (annotate, np.full(len(TEXTS), True)),
+    ):
+        kept = list(pickle.loads(pickle.dumps(step)).run(documents(TEXTS)))
+        assert [int(one.id) for one in kept] == np.flatnonzero(wanted).tolist()
+        np.testing.assert_allclose([one.metadata["probability_good"] for one in kept], good[wanted], atol=1e-6)
+        np.testing.assert_allclose([one.metadata["probability_bad"] for one in kept], bad[wanted], atol=1e-6)
+        rows = Dataset.from_dict({"text": TEXTS})
+        assert rows.filter(step.keep, batched=True)["text"][:] == [one.text for one in kept]
+    quiet = list(LabelFilter(artifact, save_labels_in_metadata=False).run(documents(TEXTS[:2])))
+    assert quiet[0].metadata == {}
+
+
+@pytest.mark.parametrize("mode", ["PARAGRAPH", "SENTENCE"])
+def test_parts_of_documents(artifact, mode):
+    parts = {
+        "PARAGRAPH": ["a lovely film.\n\n", "awful plot. dull acting!\n", "that felt too long\n \n"],
+        "SENTENCE": ["a lovely film.\n\n", "awful plot. ", "dull acting!\n", "that felt too long\n", " \n"],
+    }[mode]
+    probabilities = textcnn.load(artifact).predict_proba(parts)[:, 1]
+    threshold = float(np.sort(probabilities)[1])
+    dropped = []
+
+    class Writer:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def write(self, document, rank):
+            dropped.append(document.text)
+
+    step = LabelFilter(artifact, "bad", threshold, filter_mode=mode, exclusion_writer=Writer())
+    (kept,) = step.run(documents([PARTS]))
+    assert kept.text == "".join(part for part, p in zip(parts, probabilities, strict=True) if p >= threshold)
+    assert kept.text != PARTS
+    assert kept.metadata["probability_bad"] == pytest.approx(probabilities.mean(), abs=1e-6)
+    none = LabelFilter(artifact, "bad", 1.0, filter_mode=mode, exclusion_writer=Writer())
+    assert list(none.run(documents([PARTS, ""]))) == []
+    assert dropped == [PARTS, ""]
+
+
+def test_parts_joined_are_the_text():
+    from hypothesis import given
+    from hypothesis import strategies as st
+
+    from textcnn.scoring.parts import parts_of
+
+    @given(st.text(alphabet='ab.!?。"」) \n\t', max_size=40))
+    def joined(text):
+        for mode in ("DOCUMENT", "PARAGRAPH", "SENTENCE"):
+            assert "".join(parts_of(text, mode)) == text
+
+    joined()
+
+
+@pytest.mark.parametrize("mode", ["DOCUMENT", "PARAGRAPH"])
+def test_the_decisions_of_datatroves_own_filter(artifact, monkeypatch, mode):
+    """datatrove's FastTextClassifierFilter with our model in the place of fastText's."""
+    pytest.importorskip("datatrove")
+    from datatrove.data import Document as Trove
+    from datatrove.pipeline.filters import FastTextClassifierFilter
+
+    classifier = textcnn.load(artifact)
+
+    class Stand:
+        def predict(self, text, k):
+            best = classifier.predict_top_k([text], 2)[0]
+            return [f"__label__{label}" for label, _ in best], np.array([p for _, p in best])
+
+    monkeypatch.setattr(FastTextClassifierFilter, "model", Stand())
+    monkeypatch.setattr(FastTextClassifierFilter, "_requires_dependencies", [])
+    texts = [f"{one}\n\n{two}" for one, two in zip(TEXTS[:200], TEXTS[200:400], strict=True) if one and two]
+    middle = float(np.median(classifier.predict_proba(texts)[:, 0]))
+    for option in ("keep_labels", "remove_labels"):
+        pairs = [("good", middle), ("bad", 0.9)]
+        theirs = FastTextClassifierFilter("model", **{option: pairs}, filter_mode=mode, newline_replacement=" ")
+        wanted = []
+        for i, text in enumerate(texts):
+            document = Trove(text=text, id=str(i))
+            if theirs.filter(document):
+                wanted.append((document.id, document.text, document.metadata["__label__good"]))
+        step = LabelFilter(artifact, **{option: pairs}, filter_mode=mode)
+        got = list(step.run([Trove(text=text, id=str(i)) for i, text in enumerate(texts)]))
+        assert [(one.id, one.text) for one in got] == [(i, text) for i, text, _ in wanted]
+        assert [one.metadata["probability_good"] for one in got] == pytest.approx([p for *_, p in wanted], abs=1e-5)
+        assert 0 < len(got) < len(texts)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"label": "good", "keep_labels": ("bad", 0.5)}, "got label and keep_labels; expected one of them"),
+        ({"keep_labels": [("goood", 0.5)]}, r"keep_labels: got 'goood'; .*did you mean 'good'"),
+        ({"remove_labels": [("good", 1.5)]}, "remove_labels: good: got 1.5; expected a probability"),
+        ({"remove_labels": ["good"]}, "got 'good'; expected a probability|expected pairs"),
+        ({"filter_mode": "SENTENCES"}, r"filter_mode: got 'SENTENCES'; .*did you mean 'SENTENCE'"),
+    ],
+)
+def test_mistakes_in_several_labels(artifact, settings, said):
+    with pytest.raises(ValueError, match=said):
+        LabelFilter(artifact, **settings)

@@ -22,6 +22,10 @@ def main(args: list[str]) -> None:
     from .. import info, train
 
     train(**call.values)
+    from lightning.pytorch.utilities import rank_zero_only
+
+    if getattr(rank_zero_only, "rank", 0):  # the first process of a distributed run prints
+        return
     trained = info(call.settings.output)
     if call.json:
         print_json(trained.to_dict())

@@ -30,11 +30,12 @@ class AnswerColumns:
 
     def __init__(self, classifier: TextClassifier, joined: bool = False, every_class: bool = True) -> None:
         self._classifier, self._joined, self._every_class = classifier, joined, every_class
-        self._names = list(self._columns(Answers(np.zeros((0, len(classifier.labels)), dtype=np.float32))))
+        self._names = list(self.columns(Answers(np.zeros((0, len(classifier.labels)), dtype=np.float32))))
         self._without_text = self._abstained = 0
         self._replaced: dict[str, None] = {}
 
-    def _columns(self, answers: Answers) -> dict[str, list[Any]]:
+    def columns(self, answers: Answers) -> dict[str, list[Any]]:
+        """Return the columns of answers by name, a value for each."""
         return self._classifier.columns(answers, self._joined, self._every_class)
 
     def add(self, rows: Sequence[Row], texts: Sequence[str | None], answers: Answers) -> None:
@@ -45,7 +46,7 @@ class AnswerColumns:
             texts: The text of each, None where there is none.
             answers: Those to the texts that are there, in their order.
         """
-        columns = self._columns(answers)
+        columns = self.columns(answers)
         new = set(columns)
         nothing = (None,) * len(columns)
         values = zip(*columns.values(), strict=True)

@@ -63,8 +63,17 @@ class FieldArray:
 class LengthBatchSampler(DistributedSampler[Any]):
     """Sampler of whole batches of positions; the order of an epoch depends on (seed, epoch) only.
 
-    A DistributedSampler, so that Lightning keeps it, calls `set_epoch`, and each process of a
-    distributed run gets its share of the batches. Without Lightning the epochs count themselves.
+    A DistributedSampler, so that Lightning keeps it and calls `set_epoch`. Without Lightning the epochs count
+    themselves. In a distributed run the processes share each batch of `batch_size` times their number: they take the
+    steps of one process with that batch size, each text once. The last batch of an epoch may leave a process without a
+    text.
+
+    Args:
+        lengths: Tokens of each text, [N].
+        batch_size: Texts in a batch of each process.
+        shuffle: Shuffle the texts and the batches.
+        sort: Group texts of like length; False keeps their order.
+        seed: Seed of the order.
     """
 
     def __init__(
@@ -86,21 +95,23 @@ class LengthBatchSampler(DistributedSampler[Any]):
         )
         self.lengths, self.batch_size, self.sort = lengths, batch_size, sort
 
+    def __len__(self) -> int:
+        return -(-len(self.lengths) // (self.batch_size * self.num_replicas))
+
     def __iter__(self) -> Iterator[np.ndarray]:
         batches = self.batches(self.epoch)
-        if self.num_replicas > 1:  # every process must make the same number of steps
-            batches += batches[: -len(batches) % self.num_replicas]
-            batches = batches[self.rank :: self.num_replicas]
         self.epoch += 1  # where nobody calls set_epoch, the next pass is the next epoch
-        yield from batches
+        for batch in batches:
+            yield batch[self.rank :: self.num_replicas]
 
     def batches(self, epoch: int) -> list[np.ndarray]:
         """Return the batches of one epoch, over all processes."""
+        size = self.batch_size * self.num_replicas
         if not self.sort:
             rows = np.arange(len(self.lengths))
-            return [rows[i : i + self.batch_size] for i in range(0, len(rows), self.batch_size)]
+            return [rows[i : i + size] for i in range(0, len(rows), size)]
         rng = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
-        return group_by_length(self.lengths, self.batch_size, rng)
+        return group_by_length(self.lengths, size, rng)
 
 
 class BatchDataset(Dataset[dict[str, Tensor]]):

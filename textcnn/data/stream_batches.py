@@ -41,8 +41,10 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
         *,
         shuffle: bool = False,
         seed: int = 0,
+        multi_label: bool = False,
     ) -> None:
         super().__init__()
+        self.multi_label = multi_label
         self.pieces, self.num_labels, self.batch_size = pieces, num_labels, batch_size
         self.collator, self.shuffle, self.seed = collator, shuffle, seed
         self.buffer_rows = max(BUFFER_ROWS, 2 * batch_size)
@@ -79,6 +81,13 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
         if held:
             yield from self._batches(_join(buffer), np.arange(held), mix)
 
+    def empty(self) -> dict[str, Tensor]:
+        """Return a batch without a text."""
+        batch = self.collator.pad(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+        shape, kind = ((0, self.num_labels), torch.float32) if self.multi_label else ((0,), torch.int64)
+        batch["labels"] = torch.zeros(shape, dtype=kind)
+        return batch
+
     def _batches(self, piece: Piece, rows: np.ndarray, rng: np.random.Generator | None) -> Iterator[dict[str, Tensor]]:
         encoded, targets = piece
         for positions in group_by_length(encoded.lengths[rows], self.batch_size, rng):
@@ -101,7 +110,21 @@ class StreamLoader(DataLoader[dict[str, Tensor]]):
         iterator = super().__iter__()
         if self.num_workers > 0:  # the workers count in copies of their own
             self.batches.epoch += 1
-        return iterator
+        return iterator if _processes() == 1 else self._in_step(iterator)
+
+    def _in_step(self, iterator: Iterator[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
+        """Yield batches until no process has one; a process whose share has ended goes on with empty ones.
+
+        Gradients are averaged at each step, so that a process that stops by itself would leave the others waiting.
+        """
+        device = "cuda" if torch.distributed.get_backend() == "nccl" else "cpu"
+        while True:
+            batch = next(iterator, None)
+            left = torch.tensor(int(batch is not None), device=device)
+            torch.distributed.all_reduce(left, torch.distributed.ReduceOp.MAX)
+            if not left.item():
+                return
+            yield self.batches.empty() if batch is None else batch
 
     @property
     def batches(self) -> StreamBatches:
@@ -112,13 +135,19 @@ class StreamLoader(DataLoader[dict[str, Tensor]]):
         return True
 
 
+def _processes() -> int:
+    """Return the number of processes of the distributed run."""
+    is_distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_world_size() if is_distributed else 1
+
+
 def _share() -> tuple[int, int]:
     """Return this process's number and how many there are, of the distributed run and its workers."""
     worker = get_worker_info()
     part, parts = (worker.id, worker.num_workers) if worker is not None else (0, 1)
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if _processes() > 1:
         part += torch.distributed.get_rank() * parts
-        parts *= torch.distributed.get_world_size()
+        parts *= _processes()
     return part, parts
 
 

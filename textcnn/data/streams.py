@@ -268,6 +268,7 @@ class StreamedData:
                 collator,
                 shuffle=train,
                 seed=options.seed,
+                multi_label=self.multi_label,
             ),
             num_workers=options.num_workers,
         )

@@ -5,7 +5,7 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -81,6 +81,19 @@ class TextClassifier:
 
     def explain(self, text: str, label: str | None = None) -> Any:
         """The n-grams of a text that made a logit: an `Explanation`."""
+        raise NotImplementedError
+
+    @property
+    def tokens_of(self) -> str | None:
+        """Content of the tokenizer whose ids `logits_of_ids` takes; None for a classifier that reads texts only."""
+        return None
+
+    def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of texts and the offsets between them, where `tokens_of` is not None."""
+        raise NotImplementedError
+
+    def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
+        """Logits [N, C] of token ids, divided by the temperature, where `tokens_of` is not None."""
         raise NotImplementedError
 
     def logits(self, texts: Iterable[str]) -> Array:

@@ -263,6 +263,11 @@ class FoldedTextCNN(TextClassifier):
             raise ValueError("texts: this model was folded without a tokenizer; give one to fold(model, tokenizer)")
         return self._tokenizer
 
+    @property
+    def tokens_of(self) -> str | None:
+        """Text of tokenizer.json; None where abstention counts filters, which token ids alone do not give."""
+        return None if self.abstention is not None and self.abstention.score == "fired" else self.tokenizer_json
+
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
         return self.tables.features(ids, offsets, self.threads)

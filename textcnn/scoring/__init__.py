@@ -1,1 +1,1 @@
-"""Files of any size: rows in, the same rows with labels and probabilities out, in constant memory."""
+"""Labels for files, tables and streams of any size, on one machine, on clusters and in databases."""

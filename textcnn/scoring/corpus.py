@@ -6,18 +6,21 @@ The pipeline step has the shape of datatrove's (https://github.com/huggingface/d
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ..artifact import answering_files, check_artifact
+from ..artifact import check_artifact
 from ..data.errors import listed, nearest
 from ..data.io.formats import valid_unicode
 from ..loading import load
 from ..runtime.classifier import TextClassifier
+from .parts import check_mode, parts_of
+from .scorer import model_digest, open_once
+
+LabelThreshold = tuple[str, float]
 
 # Documents that are labelled together; no more are held at a time.
 _AT_ONCE = 512
@@ -28,10 +31,19 @@ class LabelFilter:
 
     It is pickled as the name of its model, so that every process opens the tables itself, and maps the same memory.
 
+    One of `label`, `keep_labels` and `remove_labels` says what is kept; without any of them all texts are, with the
+    probability of each label beside them.
+
     Args:
         directory: The artifact.
         label: The label that texts shall have.
         threshold: Least probability of it.
+        keep_labels: Pairs (label, threshold), or one: a text is kept that reaches at least one of them.
+        remove_labels: Pairs (label, threshold), or one: a text is kept that reaches none of them.
+        filter_mode: What is kept or dropped by itself: DOCUMENT, PARAGRAPH or SENTENCE. Of a document whose parts are
+            filtered the kept ones are left; without any it is dropped.
+        save_labels_in_metadata: Write probabilities into the metadata of documents: that of `label`, or those of all
+            labels; the mean over the parts.
         text_column: The column of the texts, in `datasets`.
         threads: Threads that each process works with.
         exclusion_writer: Takes the documents that `run` drops: a context manager with `write(document, rank)`.
@@ -40,6 +52,7 @@ class LabelFilter:
         >>> only = LabelFilter("runs/docs", "networking", threshold=0.9)
         >>> dataset.filter(only.keep, batched=True, num_proc=2)
         >>> LocalPipelineExecutor([JsonlReader("crawl"), only, JsonlWriter("kept")], tasks=8).run()  # datatrove
+        >>> LabelFilter("runs/docs", keep_labels=[("networking", 0.9), ("files", 0.8)], filter_mode="PARAGRAPH")
 
     Raises:
         ValueError: there is no such label, or the threshold is no probability.
@@ -49,28 +62,41 @@ class LabelFilter:
     def __init__(
         self,
         directory: str | Path,
-        label: str,
+        label: str | None = None,
         threshold: float = 0.5,
         *,
+        keep_labels: LabelThreshold | Sequence[LabelThreshold] | None = None,
+        remove_labels: LabelThreshold | Sequence[LabelThreshold] | None = None,
+        filter_mode: str = "DOCUMENT",
+        save_labels_in_metadata: bool = True,
         text_column: str = "text",
         threads: int = 1,
         exclusion_writer: Any = None,
     ) -> None:
-        if not isinstance(threshold, int | float) or math.isnan(threshold) or not 0 <= threshold <= 1:
-            raise ValueError(f"threshold: got {threshold!r}; expected a probability, from 0 to 1")
+        given = {"label": label, "keep_labels": keep_labels, "remove_labels": remove_labels}
+        named = [name for name, value in given.items() if value]
+        if len(named) > 1:
+            raise ValueError(f"got {' and '.join(named)}; expected one of them; use a filter for each")
         self.directory = str(Path(directory).absolute())
         self.label = label
-        self.threshold = float(threshold)
+        self.threshold = _checked("threshold", threshold)
+        self.keep_labels = [(label, self.threshold)] if label is not None else _pairs("keep_labels", keep_labels)
+        self.remove_labels = _pairs("remove_labels", remove_labels)
+        self.filter_mode = check_mode(filter_mode)
+        self.save_labels_in_metadata = save_labels_in_metadata
         self.text_column = text_column
         self.threads = threads
         self.exclusion_writer = exclusion_writer
         # Opened at once: a mistake shows here and not in a worker, and the tables are made before workers share them.
         self._opened: TextClassifier | None = load(check_artifact(directory), threads)
-        if label not in self._opened.labels:
-            labels = self._opened.labels
-            raise ValueError(f"label: got {label!r}; expected one of {listed(labels)}{nearest(str(label), labels)}")
+        labels = self._opened.labels
+        for name, _ in [*self.keep_labels, *self.remove_labels]:
+            if name not in labels:
+                raise ValueError(
+                    f"{named[0]}: got {name!r}; expected one of {listed(labels)}{nearest(str(name), labels)}"
+                )
         # `datasets` knows a function by its pickled content: another model in the same directory is another function.
-        self.model_digest = _digest(Path(directory))
+        self.model_digest = model_digest(directory)
 
     @property
     def column(self) -> str:
@@ -78,34 +104,38 @@ class LabelFilter:
         return f"probability_{self.label}"
 
     def probability(self, texts: Sequence[str | None]) -> list[float | None]:
-        """Return the probability of the label for each text, None where there is no text."""
-        if self._opened is None:
-            self._opened = load(self.directory, self.threads)
-        there = [i for i, text in enumerate(texts) if text is not None]
-        # What is no Unicode in a crawled text is read as U+FFFD.
-        readable = [valid_unicode(str(texts[i])) for i in there]
-        found: list[float | None] = [None] * len(texts)
-        values = self._opened.predict_proba(readable)[:, self._opened.labels.index(self.label)]
-        for i, value in zip(there, values.tolist(), strict=True):
-            found[i] = value
-        return found
+        """Return the probability of the label for each text, None where there is no text.
+
+        Raises:
+            ValueError: the filter has several labels.
+        """
+        if self.label is None:
+            raise ValueError("probability: got a filter of several labels; expected one of a single label")
+        return [None if row is None else row[self.label] for row in self._scores(texts)]
 
     def probabilities(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """For `dataset.map(only.probabilities, batched=True)`: a column probability_<label>."""
+        """For `dataset.map(only.probabilities, batched=True)`: a column probability_<label>, or one for each label."""
         texts = self._texts(batch)
-        if texts is None or isinstance(texts, str):
-            return {self.column: self.probability([texts])[0]}
-        return {self.column: self.probability(texts)}
+        is_row = texts is None or isinstance(texts, str)
+        scores = self._scores([texts] if is_row else texts)
+        columns = {
+            f"probability_{label}": [None if row is None else row[label] for row in scores]
+            for label in self._noted_labels
+        }
+        return {name: values[0] for name, values in columns.items()} if is_row else columns
 
     def keep(self, batch: Mapping[str, Any]) -> Any:
-        """For `dataset.filter(only.keep, batched=True)`: whether to keep each row. A row without a text is dropped."""
+        """For `dataset.filter(only.keep, batched=True)`: whether to keep each row. A row without a text is dropped.
+
+        A row is kept or dropped as a whole, whatever `filter_mode` is.
+        """
         texts = self._texts(batch)
         if texts is None or isinstance(texts, str):
-            return self._is_kept(self.probability([texts])[0])
-        return [self._is_kept(probability) for probability in self.probability(texts)]
+            return self._is_kept(self._scores([texts])[0])
+        return [self._is_kept(scores) for scores in self._scores(texts)]
 
     def run(self, data: Iterable[Any] | None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Documents with a `text` and a dict `metadata` in; those that are kept out, with their probability in it.
+        """Documents with a `text` and a dict `metadata` in; those that are kept out, with probabilities in it.
 
         Args:
             data: The documents of this rank, in any number.
@@ -114,9 +144,8 @@ class LabelFilter:
         documents = iter(data or ())
         with self.exclusion_writer or contextlib.nullcontext() as writer:
             while batch := list(islice(documents, _AT_ONCE)):
-                for document, probability in zip(batch, self.probability([d.text for d in batch]), strict=True):
-                    document.metadata[self.column] = probability
-                    if self._is_kept(probability):
+                for document, is_kept in zip(batch, self._filter(batch), strict=True):
+                    if is_kept:
                         yield document
                     elif writer is not None:
                         writer.write(document, rank)
@@ -125,14 +154,64 @@ class LabelFilter:
         """Call `run`, as pipelines do with their steps."""
         return self.run(data, rank, world_size)
 
+    def _filter(self, documents: list[Any]) -> list[bool]:
+        """Write probabilities into documents, leave their kept parts, and return which of them are kept."""
+        parts = [[None] if one.text is None else parts_of(one.text, self.filter_mode) for one in documents]
+        scores = iter(self._scores([part for own in parts for part in own]))
+        kept = []
+        for document, own in zip(documents, parts, strict=True):
+            found = list(islice(scores, len(own)))
+            present = [row for row in found if row is not None]
+            if self.save_labels_in_metadata:
+                for label in self._noted_labels:
+                    mean = sum(row[label] for row in present) / len(present) if present else None
+                    document.metadata[f"probability_{label}"] = mean
+            left = [part for part, row in zip(own, found, strict=True) if self._is_kept(row)]
+            if self.filter_mode == "DOCUMENT":
+                kept.append(bool(left))
+                continue
+            text = "".join(part for part in left if part is not None)
+            kept.append(bool(text.strip()))
+            if kept[-1]:  # a document that is dropped goes to the exclusion writer as it was
+                document.text = text
+        return kept
+
+    @property
+    def _noted_labels(self) -> list[str]:
+        return [self.label] if self.label is not None else self._classifier.labels
+
+    @property
+    def _classifier(self) -> TextClassifier:
+        if self._opened is None:
+            self._opened = open_once(self.directory, self.threads)
+        return self._opened
+
+    def _scores(self, texts: Sequence[str | None]) -> list[dict[str, float] | None]:
+        """Return the probabilities of each text by label, None where there is no text."""
+        classifier = self._classifier
+        there = [i for i, text in enumerate(texts) if text is not None]
+        # What is no Unicode in a crawled text is read as U+FFFD.
+        readable = [valid_unicode(str(texts[i])) for i in there]
+        scores: list[dict[str, float] | None] = [None] * len(texts)
+        for i, values in zip(there, classifier.predict_proba(readable).tolist(), strict=True):
+            scores[i] = dict(zip(classifier.labels, values, strict=True))
+        return scores
+
     def __repr__(self) -> str:
-        return f"LabelFilter({Path(self.directory).name!r}, {self.label!r}, {self.threshold})"
+        name = repr(Path(self.directory).name)
+        if self.label is not None:
+            return f"LabelFilter({name}, {self.label!r}, {self.threshold})"
+        return f"LabelFilter({name}, keep_labels={self.keep_labels}, remove_labels={self.remove_labels})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_opened": None}
 
-    def _is_kept(self, probability: float | None) -> bool:
-        return probability is not None and probability >= self.threshold
+    def _is_kept(self, scores: Mapping[str, float] | None) -> bool:
+        if scores is None:
+            return False
+        if self.keep_labels:
+            return any(scores[label] >= threshold for label, threshold in self.keep_labels)
+        return not any(scores[label] >= threshold for label, threshold in self.remove_labels)
 
     def _texts(self, batch: Mapping[str, Any]) -> Any:
         if self.text_column not in batch:
@@ -145,10 +224,17 @@ class LabelFilter:
         return texts if texts is None or isinstance(texts, str) else list(texts)
 
 
-def _digest(directory: Path) -> str:
-    """Return a digest of the files that answers depend on."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in answering_files(directory):
-        with (directory / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "blake2b").digest())
-    return digest.hexdigest()
+def _pairs(name: str, value: Any) -> list[LabelThreshold]:
+    """Return pairs (label, threshold), of which one may be given alone."""
+    pairs = [value] if isinstance(value, tuple | list) and value and isinstance(value[0], str) else list(value or ())
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise ValueError(f"{name}: got {pair!r}; expected pairs of a label and a threshold, such as ('good', 0.9)")
+        _checked(f"{name}: {pair[0]}", pair[1])
+    return [(label, float(threshold)) for label, threshold in pairs]
+
+
+def _checked(name: str, threshold: Any) -> float:
+    if not isinstance(threshold, int | float) or math.isnan(threshold) or not 0 <= threshold <= 1:
+        raise ValueError(f"{name}: got {threshold!r}; expected a probability, from 0 to 1")
+    return float(threshold)

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ..data.answers import AnswerColumns
-from ..data.columns import HEAD_ROWS, find_text_column, head_of
-from ..data.io.formats import format_of, valid_unicode
-from ..data.io.readers import Reader, Row, parquet_schema
-from ..data.io.writers import FORMATS as OUTPUT_FORMATS
-from ..data.io.writers import open_writer
+from ..data.io.locations import InputFile, expand, is_file, is_remote
+from ..data.io.readers import Reader
+from ..errors import MissingPackage
 from ..loading import load
 from ..outputs import check_output
-from ..runtime.classifier import TextClassifier
 from ..settings import ScoreSettings, takes
+from .estimate import Estimate, estimate
+from .rows import output_format, write_labelled
+from .shards import is_shard_folder, missing_shards, plan_shards, raise_first
 
 
 @dataclass(frozen=True)
@@ -28,14 +26,16 @@ class ScoreReport:
     Args:
         rows: Rows that were read and written.
         seconds: Time that it took.
-        output: File that was written; None for standard output.
+        output: File or folder that was written; None for standard output.
         notes: Lines about rows that are special: without a text, without a label, with bytes that are not UTF-8.
+        estimate: What the whole would take, where only that was asked for; then nothing was written.
     """
 
     rows: int
     seconds: float
     output: Path | None
     notes: list[str]
+    estimate: Estimate | None = None
 
 
 @takes(ScoreSettings)
@@ -43,8 +43,12 @@ def score(settings: ScoreSettings) -> ScoreReport:
     """Write the rows of files with predicted_label, probability and probability_<label> beside them.
 
     Rows keep their order. A row without a text (null, or an empty cell of csv or tsv) is kept, without a label, and so
-    is one that the model abstains from; both are counted. Bytes that are not UTF-8 are written as they came. The output
-    appears under its name only when it is complete. `textcnn.ScoreSettings` documents the settings.
+    is one that the model abstains from; both are counted. Bytes that are not UTF-8 are written as they came. An output
+    appears under its name only when it is complete.
+
+    Files may be anywhere that `fsspec` reads, and patterns or folders. Where the output is a folder, each file becomes
+    a shard of its own there, several processes share the work, and shards that are there already are left as they are.
+    `textcnn.ScoreSettings` documents the settings.
 
     Example:
         >>> textcnn.score("runs/reviews", "new.csv", "labelled.csv").rows
@@ -54,113 +58,89 @@ def score(settings: ScoreSettings) -> ScoreReport:
         FileNotFoundError: There is no such model or file.
         ValueError: A format is unknown, the text column is not found, or the output is there already.
     """
-    files = [settings.files] if isinstance(settings.files, (str, Path)) else settings.files
-    readers = [Reader(str(path), settings.input_format, settings.max_line) for path in files]
-    if not readers:
+    files = expand([settings.files] if isinstance(settings.files, (str, Path)) else settings.files)
+    if not files:
         raise ValueError("files: got none; expected at least one file to read")
+    if settings.estimate:
+        found = estimate(settings, files)
+        return ScoreReport(found.rows, found.seconds, None, [], found)
+    folder = is_shard_folder(settings.output, settings.output_format)
+    return _to_folder(settings, files) if folder else _to_file(settings, files)
+
+
+def _to_file(settings: ScoreSettings, files: Sequence[InputFile]) -> ScoreReport:
     output = None if settings.output is None else str(settings.output)
+    if settings.engine == "ray" or settings.processes is not None:
+        raise ValueError(
+            f"output: got {output or 'standard output'} for several processes; expected a folder, which gets a file "
+            "for each input; give a name that ends in /"
+        )
+    readers = [Reader(file.path, settings.input_format, settings.max_line) for file in files]
     _refuse_to_overwrite(output, readers, settings.force)
     format = output_format(output, settings.output_format, str(readers[0].format))
     classifier = load(settings.model, settings.threads)
-    answers = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not settings.label_only)
-    schema = None
-    if format == "parquet":
-        schema = answers.schema(parquet_schema(readers[0].path) if readers[0].format == "parquet" else None)
     started = time.perf_counter()
-    count = 0
-    with open_writer(output, format, schema, lambda: readers[0].delimiter) as writer, _Progress(readers) as progress:
-        for reader in readers:
-            for rows in labelled_rows(classifier, reader, answers, settings.text_column):
-                writer.write(rows)
-                count += len(rows)
-                progress.update(reader, count)
-        if not count and readers[0].columns:
-            # A file of names alone gives one.
-            writer.begin(answers.columns_of(readers[0].columns))
-    seconds = time.perf_counter() - started
-    notes = [note for reader in readers for note in reader.notes()]
-    return ScoreReport(
-        count, seconds, None if output is None else Path(output), [*notes, *answers.notes(), *writer.notes()]
-    )
+    with _Progress({reader.path: reader.size for reader in readers}) as progress:
+        count, notes = write_labelled(
+            classifier, readers, output, format, settings.text_column, settings.label_only,
+            lambda reader, rows: progress.update(reader.path, rows, reader.bytes_read, in_order=True),
+        )  # fmt: skip
+    return ScoreReport(count, time.perf_counter() - started, None if output is None else Path(output), notes)
+
+
+def _to_folder(settings: ScoreSettings, files: Sequence[InputFile]) -> ScoreReport:
+    shards = plan_shards(settings, files)
+    missing = missing_shards(shards, str(settings.output), settings.force)
+    started = time.perf_counter()
+    if settings.engine == "ray":
+        try:
+            from .ray import score_shards_on_ray
+        except MissingPackage as error:
+            raise ValueError(f"engine: {error}") from None
+        results = score_shards_on_ray(missing, settings.processes)
+    else:
+        from .local import score_shards
+
+        sizes = {shard.input: Reader(shard.input, shard.input_format).size for shard in missing}
+        with _Progress(sizes) as progress:
+            results = score_shards(missing, settings.processes, progress.update)
+    raise_first(results)
+    notes = [note for result in results for note in result.notes]
+    if len(missing) < len(shards):
+        notes.append(f"{len(shards) - len(missing):,} of {len(shards):,} shards were there already")
+    rows = sum(result.rows for result in results)
+    return ScoreReport(rows, time.perf_counter() - started, Path(str(settings.output)), notes)
 
 
 def _refuse_to_overwrite(output: str | None, readers: Sequence[Reader], force: bool) -> None:
     if output is None:
         return
+    if is_remote(output):
+        if is_file(output) and not force:
+            raise ValueError(f"output: {output} is there already; expected a new file; give another name, or --force")
+        return
     for reader in readers:
-        if reader.path != "-" and Path(output).exists() and Path(output).samefile(reader.path):
+        is_local = reader.path != "-" and not is_remote(reader.path)
+        if is_local and Path(output).exists() and Path(output).samefile(reader.path):
             raise ValueError(f"output: got {output}, a file that is read; expected another one; give another name")
     if Path(output).is_file() or Path(output).is_dir():
         check_output(output, force)
 
 
-def labelled_rows(
-    classifier: TextClassifier, reader: Reader, answers: AnswerColumns, text_column: str | None = None
-) -> Iterator[list[Row]]:
-    """The rows of a reader with their labels and probabilities, some thousands at a time.
+class _Progress:
+    """A bar on standard error: how much of the files is read, and rows a second.
 
     Args:
-        classifier: What labels them.
-        reader: Where the rows come from.
-        answers: What puts labels and probabilities into rows, and counts the rows that have none.
-        text_column: The column of the texts; None finds it by its name.
-
-    Raises:
-        ValueError: there is no such column, or a text is no string.
+        sizes: Bytes of each file, in the order of reading.
     """
-    name: str | None = None
-    done = 0
-    for rows in reader.chunks():
-        if name is None:
-            trained_on = getattr(classifier, "config", {}).get("text_column")
-            name = find_text_column(head_of(rows[:HEAD_ROWS]), text_column, reader.name, trained_on)
-        texts = [row.get(name) for row in rows]
-        kept = [i for i, text in enumerate(texts) if text is not None]
-        answers.add(rows, texts, classifier.answer(_readable(texts, kept, name, reader.name, done)))
-        done += len(rows)
-        yield rows
 
-
-def output_format(path: str | None, format: str | None, reader_format: str) -> str:
-    """The format to write: as asked for, as the file's name tells, else the input's (of plain texts, jsonl).
-
-    Raises:
-        ValueError: the name tells none, or the format cannot go to standard output.
-    """
-    if format is None:
-        format = format_of(path) if path else reader_format if reader_format in ("csv", "tsv") else "jsonl"
-    if format not in OUTPUT_FORMATS:
-        raise ValueError(
-            f"output: got {path}; expected a name that ends in .{', .'.join(OUTPUT_FORMATS)} (and .gz or .zst); "
-            "or give --output_format"
-        )
-    if path is None and format == "parquet":
-        raise ValueError("output: got parquet for standard output; expected a file; give --output")
-    return format
-
-
-def _readable(texts: Sequence[Any], kept: Sequence[int], name: str, where: str, done: int) -> list[str]:
-    """The texts that are there; what is no Unicode in them is read as U+FFFD."""
-    readable = []
-    for i in kept:
-        text = texts[i]
-        if not isinstance(text, str):
-            raise ValueError(f"{where}, row {done + i + 1}: got {text!r} in the column {name!r}; expected a text")
-        readable.append(valid_unicode(text))
-    return readable
-
-
-class _Progress:
-    """A bar on standard error: how much of the files is read, and rows a second."""
-
-    def __init__(self, readers: Sequence[Reader]) -> None:
+    def __init__(self, sizes: dict[str, int]) -> None:
         from tqdm import tqdm
 
-        self._before: dict[str, int] = {}
-        total = 0
-        for reader in readers:
-            self._before[reader.path] = total
-            total += reader.size
+        self._sizes = sizes
+        self._done: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
+        total = sum(sizes.values())
         self._started = time.perf_counter()
         self._bar = tqdm(
             total=total or None,
@@ -175,8 +155,21 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def update(self, reader: Reader, rows: int) -> None:
-        rate = rows / (time.perf_counter() - self._started)
-        self._bar.set_postfix_str(f"{rows:,} rows, {rate:,.0f} rows/s", refresh=False)
-        self._bar.n = self._before[reader.path] + reader.bytes_read
+    def update(self, path: str, rows: int, size: int, in_order: bool = False) -> None:
+        """Note how far a file is.
+
+        Args:
+            path: The file.
+            rows: Its rows so far; where files are read in order, those of all files so far.
+            size: Its bytes so far; -1 for all of them.
+            in_order: The files before it are read to their ends.
+        """
+        if in_order and path not in self._done:
+            self._done = {other: self._sizes[other] for other in self._done}
+        self._done[path] = self._sizes[path] if size < 0 else size
+        self._rows = {path: rows} if in_order else {**self._rows, path: rows}
+        count = sum(self._rows.values())
+        rate = count / (time.perf_counter() - self._started)
+        self._bar.set_postfix_str(f"{count:,} rows, {rate:,.0f} rows/s", refresh=False)
+        self._bar.n = sum(self._done.values())
         self._bar.refresh()

@@ -125,10 +125,37 @@ class TrainBenchSettings(FiguresSettings):
         at_least(1, max_epochs=self.max_epochs)
 
 
+@dataclass(kw_only=True)
+class ScoreBenchSettings(FiguresSettings, ModelSettings):
+    """Settings of `textcnn bench score`.
+
+    Args:
+        texts: File of texts to label, over and over.
+        text_column: Column of the texts. Default: found by its name.
+        shards: Number of files.
+        rows: Rows of each file.
+        processes: Processes that are compared with one.
+        peers: ray, to compare Ray Data on this machine. Default: none.
+        rounds: Runs of each way, in turns; the median counts.
+    """
+
+    texts: str | Path = field(kw_only=False)
+    text_column: str | None = None
+    shards: int = 8
+    rows: int = 50_000
+    processes: int = 2
+    peers: Sequence[Literal["ray"]] = ()
+    rounds: int = 3
+
+    def check(self) -> None:
+        at_least(1, shards=self.shards, rows=self.rows, processes=self.processes, rounds=self.rounds)
+
+
 BENCHMARKS: dict[str, type[Settings]] = {
     "accuracy": AccuracyBenchSettings,
     "speed": SpeedBenchSettings,
     "int8": Int8BenchSettings,
     "explain": ExplainBenchSettings,
     "train": TrainBenchSettings,
+    "score": ScoreBenchSettings,
 }

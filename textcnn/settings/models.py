@@ -59,14 +59,18 @@ class ScoreSettings(ModelSettings):
     """Settings of `textcnn.score`.
 
     Args:
-        files: Files to read, one after the other; - is standard input.
-        output: File to write. Default: standard output.
+        files: Files, patterns with * or folders to read, also s3://, gs:// or hf://; - is standard input.
+        output: File to write, or folder (a name that ends in /) that gets a file for each input. Default: standard
+            output.
         text_column: Column of the texts. Default: found by its name.
         threads: Threads that compute labels.
         label_only: Leave out the columns probability_<label>.
         input_format: Format of all inputs. Default: by their names.
-        output_format: Format to write. Default: by the name of the output.
+        output_format: Format to write. Default: by the name of the output, or as the input.
         max_line: Characters of the longest line that is read; a longer one is an error.
+        engine: Where the files of a folder are labelled: in processes of this machine, or on a Ray cluster.
+        processes: Processes that label the files of a folder. Default: one for each core.
+        estimate: Label a sample only and print the time that the whole takes.
         force: Replace an output that is there.
     """
 
@@ -78,10 +82,14 @@ class ScoreSettings(ModelSettings):
     input_format: Literal["csv", "tsv", "jsonl", "txt", "parquet"] | None = None
     output_format: Literal["csv", "tsv", "jsonl", "parquet"] | None = None
     max_line: int = 100_000_000
+    engine: Literal["local", "ray"] = "local"
+    processes: int | None = None
+    estimate: bool = False
     force: bool = False
 
     def check(self) -> None:
-        at_least(1, threads=self.threads, max_line=self.max_line)
+        processes = 1 if self.processes is None else self.processes
+        at_least(1, threads=self.threads, max_line=self.max_line, processes=processes)
 
 
 @dataclass(kw_only=True)

@@ -161,14 +161,28 @@ class TrainingModule(LightningModule):
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        loss = self._over_processes(self._loss_of_batch(batch), len(batch["input_ids"]))
+        self._log_loss(loss, batch_idx)
+        return loss
+
+    def _loss_of_batch(self, batch: Batch) -> Tensor:
+        if not len(batch["input_ids"]):  # of a distributed run, whose other processes have the texts of this step
+            return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
         encoded = self.model.textcnn(batch["input_ids"], batch["attention_mask"])
         features = encoded.pooler_output
         members = self.model.member_logits(features, self.model.bag_logits(batch["input_ids"], batch["attention_mask"]))
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
         if encoded.balance_loss is not None:
             loss = loss + self.model.config.balance_weight * encoded.balance_loss
-        self._log_loss(loss, batch_idx)
         return loss
+
+    def _over_processes(self, loss: Tensor, texts: int) -> Tensor:
+        """Return the loss so that its mean over the processes is the mean over the texts of all of them."""
+        processes = self.trainer.world_size
+        if processes == 1:
+            return loss
+        total = self.trainer.strategy.reduce(torch.tensor(float(texts), device=self.device), reduce_op="sum")
+        return loss * (texts * processes / total)
 
     def _log_loss(self, loss: Tensor, batch_idx: int) -> None:
         """Log the loss at the steps of the loggers, and at the first and the last step of an epoch.
@@ -176,7 +190,7 @@ class TrainingModule(LightningModule):
         Lightning takes about a millisecond to note a number: 1.2 of the 18 that a step over 50 texts took.
         """
         if batch_idx == 0 or self.trainer.is_last_batch or self._is_logged:
-            self.log("train_loss", loss, prog_bar=True)
+            self.log("train_loss", loss, prog_bar=True, sync_dist=self.trainer.world_size > 1)
 
     @property
     def _is_logged(self) -> bool:
@@ -293,8 +307,15 @@ class TrainingModule(LightningModule):
         return self.model.config.problem_type == "single_label_classification"
 
     def _score(self, batch: Batch, stage: str) -> None:
+        size = len(batch["labels"])
+        if not size:  # of a distributed run: the metric of the loss is there all the same, with no text in it
+            nothing = torch.zeros((), device=self.device)
+            self.log(f"{stage}_loss", nothing, prog_bar=True, batch_size=0, sync_dist=True)
+            self.log_dict(
+                dict(self.metrics[f"{stage}_metrics"]), prog_bar=True, batch_size=0, on_epoch=True, on_step=False
+            )
+            return
         logits, labels = self(batch).float(), batch["labels"]
-        size = len(labels)
         # A label that no train row has: it counts as wrong, and has no loss.
         known = labels < self.model.config.num_labels if self._single_label else torch.ones(size, dtype=torch.bool)
         if known.any():

@@ -23,6 +23,7 @@ from ..errors import DataError, one_line
 from .delimited import DelimitedRows
 from .formats import DELIMITED, FASTTEXT, FORMATS, format_of, has_bad_bytes, has_literal_quotes, pyarrow, zstandard
 from .json_rows import json_lines, json_rows
+from .locations import open_bytes, size_of
 
 CHUNK = 8192  # rows held at a time
 MAX_LINE = 100_000_000  # characters of a line: 100 to 400 MB in memory
@@ -34,7 +35,7 @@ class Reader:
     """The rows of one file, or of standard input.
 
     Args:
-        path: File, or "-" for standard input.
+        path: File, URL that `fsspec` opens, or "-" for standard input.
         format: One of FORMATS; None takes it from the file's name.
         max_line: Largest number of characters in a line; a longer one is an error, and not read to its end.
 
@@ -52,9 +53,7 @@ class Reader:
         self.format = format or format_of(self.path) or ("txt" if self.path == "-" else None)
         self.size = 0
         if self.path != "-":
-            if not Path(self.path).is_file():
-                raise FileNotFoundError(f"no file {self.path}")
-            self.size = Path(self.path).stat().st_size
+            self.size = size_of(self.path)
         if self.format is None:
             raise DataError(
                 f"{self.path}: got a name that does not tell the format; expected one that ends in "
@@ -139,7 +138,7 @@ class Reader:
         """Open the file, decompressed."""
         raw: IO[bytes] = sys.stdin.buffer
         if self.path != "-":
-            raw = opened.enter_context(Path(self.path).open("rb"))  # noqa: SIM115
+            raw = opened.enter_context(open_bytes(self.path))
         self._raw = raw
         if self.path.lower().endswith(".gz"):
             return opened.enter_context(gzip.open(raw))
@@ -238,7 +237,8 @@ def csv_delimiter(path: Any) -> str | None:
 
 def parquet_schema(path: str) -> Any:
     """Return the arrow schema of a parquet file: what is written from it keeps its types."""
-    return pyarrow().parquet.read_schema(path)
+    with open_bytes(path) as file:
+        return pyarrow().parquet.read_schema(file)
 
 
 def _text_rows(lines: Iterator[str]) -> Iterator[Row]:

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from ...runtime.unfinished import unfinished
 from .formats import pyarrow, zstandard
+from .locations import whole_file
 from .readers import Row
 
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
@@ -44,7 +44,7 @@ def open_writer(
     """Open a file, or standard output, for rows.
 
     Args:
-        path: File to write, also .gz or .zst; None for standard output.
+        path: File to write, also .gz or .zst and also remote; None for standard output.
         format: One of FORMATS.
         schema: For parquet, the arrow schema of those columns whose types are known.
         delimiter: Gives the delimiter of a csv file when the first row is written, such as that of the file that is
@@ -58,8 +58,7 @@ def open_writer(
         finally:
             out.detach()
         return
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with unfinished(Path(path)) as temporary:
+    with whole_file(path) as temporary:
         if format == "parquet":
             writer = ParquetWriter(temporary, schema)
             yield writer

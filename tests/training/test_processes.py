@@ -1,0 +1,99 @@
+"""Distributed data parallel on two CPU processes: the weights, the scores and the lines of one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.numpy import load_file
+
+SETTINGS = [
+    "--accelerator", "cpu", "--max_epochs", "2", "--dropout", "0", "--num_filters", "8", "--embedding_dim", "16",
+    "--seed", "3", "--patience", "9",
+]  # fmt: skip
+
+
+def train(data: Path, output: Path, *options: str) -> tuple[dict[str, Any], dict[str, float], list[str]]:
+    """Weights, scores and printed lines of a training run of the command line."""
+    command = [sys.executable, "-m", "textcnn", "train", str(data), "--output", str(output), *SETTINGS, *options]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    weights = load_file(output / "model.safetensors")
+    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+    scores = {words[0]: float(words[1]) for line in done.stdout.splitlines() if len(words := line.split()) == 2}
+    return weights, scores, lines
+
+
+def write(path: Path, rows: int) -> Path:
+    words = ["lovely", "great", "film", "plot", "dull", "awful", "long", "acting", "mess", "fun"]
+    lines = []
+    for i in range(rows):
+        text = " ".join(words[(i * j + i // 7) % 10] for j in range(1, 3 + i % 9))
+        lines.append(json.dumps({"text": text, "label": "good" if (i * 3) % 5 < 2 else "bad"}))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.timeout(600)
+def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    # 113 = 7 * 16 + 1: the last batch of an epoch has one text, which one of the two processes takes.
+    write(tmp_path / "data" / "train.jsonl", 113)
+    write(tmp_path / "data" / "validation.jsonl", 33)
+    write(tmp_path / "data" / "test.jsonl", 1)
+    one = train(tmp_path / "data", tmp_path / "one", "--batch_size", "16", "--devices", "1")
+    two = train(tmp_path / "data", tmp_path / "two", "--batch_size", "8", "--devices", "2")
+    assert one[0].keys() == two[0].keys()
+    for name, weight in one[0].items():
+        assert abs(weight - two[0][name]).max() < 1e-5, name
+    assert one[1].keys() == two[1].keys()
+    assert one[1] == pytest.approx(two[1], abs=1e-4)
+    assert {"val_micro_f1", "test_micro_f1"} <= one[1].keys()
+    # Printed once, and nothing besides.
+    strip = lambda lines: sorted(line.split("  at most")[0].replace("/one", "/two") for line in lines)  # noqa: E731
+    assert len(one[2]) == len(two[2]), two[2]
+    assert [line.split()[0] for line in strip(one[2])] == [line.split()[0] for line in strip(two[2])]
+
+
+STREAM = """
+import json, sys
+import torch, torch.distributed as dist
+from textcnn.data import TextDataModule
+
+rank, folder = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+data = TextDataModule(f"{folder}/data", streaming=True, batch_size=7, labels=["bad", "good"])
+tokenizer = data.tokenizer
+read, steps = [], 0
+for batch in data.train_dataloader():
+    steps += 1
+    for ids, mask in zip(batch["input_ids"], batch["attention_mask"]):
+        read.append(tokenizer.decode(ids[mask.bool()]))
+    total = torch.tensor(float(len(batch["labels"])))
+    dist.all_reduce(total)  # as the gradients are: hangs where the processes do not step together
+print(json.dumps({"read": read, "steps": steps}))
+"""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("rows", [2500, 40])
+def test_a_stream_is_shared_without_doubles_or_gaps(tmp_path: Path, rows: int) -> None:
+    (tmp_path / "data").mkdir()
+    texts = [f"word{i} text number {i}" for i in range(rows)]
+    lines = [json.dumps({"text": text, "label": ["bad", "good"][i % 2]}) for i, text in enumerate(texts)]
+    (tmp_path / "data" / "train.jsonl").write_text("\n".join(lines))
+    (tmp_path / "data" / "validation.jsonl").write_text("\n".join(lines[:10]))
+    processes = [
+        subprocess.Popen([sys.executable, "-c", STREAM, str(rank), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    outputs = [json.loads(process.communicate(timeout=200)[0].splitlines()[-1]) for process in processes]
+    assert outputs[0]["steps"] == outputs[1]["steps"]
+    read = [text for output in outputs for text in output["read"]]
+    assert len(read) == len(set(read)) == rows
