@@ -62,7 +62,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   if (format == tensors.metadata().end() || format->second != kFormat)
     fail("folded.safetensors: got format " + (format == tensors.metadata().end() ? "none" : format->second) + "; expected " +
          kFormat + "; fold the model again");
-  tokenizer_ = std::make_unique<Tokenizer>(tokenizer_json);
+  tokenizer_ = std::make_unique<textcnn_tokenizer>(tokenizer_json);
 
   labels_.resize(config["id2label"].members().size());
   for (const auto& [key, label] : config["id2label"].members()) {
@@ -146,7 +146,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   head_bias_ = divided(bias);
   spec.head_weight = head_weight_.data();
   spec.head_bias = head_bias_.data();
-  tables_ = std::make_unique<Tables>(spec);
+  tables_ = std::make_unique<textcnn_tables>(spec);
   if (tokenizer_->vocab_size() > spec.vocab_size)
     fail("tokenizer.json: got " + text_of(tokenizer_->vocab_size()) + " tokens; expected at most the model's " +
          text_of(spec.vocab_size) + "; use the one that was saved with the model");
@@ -216,6 +216,10 @@ const char* textcnn_label(const textcnn_model* model, int64_t index) {
   const auto& labels = model->labels();
   return index >= 0 && index < static_cast<int64_t>(labels.size()) ? labels[static_cast<size_t>(index)].c_str() : nullptr;
 }
+
+const textcnn_tables* textcnn_model_tables(const textcnn_model* model) { return &model->tables(); }
+
+const textcnn_tokenizer* textcnn_model_tokenizer(const textcnn_model* model) { return &model->tokenizer(); }
 
 int64_t textcnn_classify(const textcnn_model* model, const char* text, size_t bytes, float* probabilities) {
   return guarded<int64_t>(-1, [&] { return model->classify({text, bytes}, probabilities); });

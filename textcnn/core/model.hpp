@@ -26,8 +26,8 @@ class Model {
   int64_t classify(std::string_view text, float* probabilities) const;
 
   const std::vector<std::string>& labels() const { return labels_; }
-  const Tables& tables() const { return *tables_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const textcnn_tables& tables() const { return *tables_; }
+  const textcnn_tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
   std::unique_ptr<FileBytes> file_;
@@ -37,8 +37,8 @@ class Model {
   std::deque<std::vector<float>> copies_;
   std::vector<int8_t> made_table_;              // of factors
   std::vector<int64_t> kernel_sizes_, num_filters_;
-  std::unique_ptr<Tables> tables_;
-  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<textcnn_tables> tables_;
+  std::unique_ptr<textcnn_tokenizer> tokenizer_;
 };
 
 // The rounded product [rows, columns] of vectors [rows, components], int8, and filters [components, columns], float16.
