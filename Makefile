@@ -40,7 +40,7 @@ test-transformers: install ## the tests that transformers has for every model, f
 
 wheel: install ## dist/: one wheel for every Python of this platform, and the source distribution
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build
-	$(BIN)/python -m build --outdir dist
+	TEXTCNN_WASM=1 $(BIN)/python -m build --outdir dist
 
 wasm: install ## textcnn/core/textcnn.wasm: the compiled core for exported pages, with the compiler of ziglang
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang

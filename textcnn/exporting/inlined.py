@@ -199,9 +199,9 @@ def wasm_module() -> bytes:
         build.build_wasm()
     if build.is_stale(build.MODULE) or not build.MODULE.is_file():
         raise ValueError(
-            f"format: got html or js, which need {build.MODULE.name}, and this build has none of today's sources; "
-            "expected it beside the compiled core; run `make wasm` in a checkout (it installs ziglang), or "
-            "`pip install ziglang` and build the package again"
+            f"format: got html or js, which need {build.MODULE.name}, and this installation has none; expected it beside "
+            "the compiled core; in a checkout run `make wasm` or `pip install ziglang`; otherwise install the package "
+            "again with TEXTCNN_WASM=1 in the environment"
         )
     return build.MODULE.read_bytes()
 

@@ -78,7 +78,7 @@ async function openOther(file) {
   const note = find("other-note");
   try {
     const content = await file.text();
-    const found = /<script type="application\/json" id="payload">(.*?)<\/script>|^const PAYLOAD = (.*);$/ms.exec(content);
+    const found = /<script type="application\/json" id="payload">([^<]*)<\/script>|^const PAYLOAD = (.*);$/m.exec(content);
     if (!found) throw new Error(`${file.name}: got no exported model; expected a file that textcnn export wrote`);
     const other = JSON.parse(found[1] ?? found[2]);
     const module = await WebAssembly.compile(await unpacked(other.module));

@@ -1,7 +1,8 @@
 // The answer of one model: its label, a bar for each class, and the n-grams behind a logit.
 
-// Bars and n-grams that are shown at first.
+// Bars and n-grams that are shown at first; a few more bars are shown all the same.
 const BARS = 8;
+const FEW = 10;
 const REASONS = 8;
 
 export class Card {
@@ -9,13 +10,13 @@ export class Card {
   constructor(classifier, chosen) {
     this.classifier = classifier;
     this.label = null; // to explain; null for the one that the text is given
-    this.every = classifier.labels.length <= BARS;
+    this.every = classifier.labels.length <= FEW;
     this.chosen = chosen;
     this.bars = [];
     this.root = element("article", { className: "card" });
     this.title = element("h3", { textContent: classifier.name, className: "quiet" });
     this.verdict = element("p", { className: "verdict" });
-    this.copy = element("p", { className: "copy", hidden: true });
+    this.copy = element("p", { className: "copy", hidden: true, dir: "auto" });
     this.list = element("ul", { className: "bars" });
     this.more = element("button", { type: "button", className: "plain", hidden: this.every });
     this.more.addEventListener("click", () => {
@@ -64,7 +65,7 @@ export class Card {
     const { labels, thresholds } = this.classifier;
     const probabilities = this.answer?.probabilities ?? labels.map(() => 0);
     let order = [...labels.keys()];
-    if (labels.length > BARS) order.sort((a, b) => probabilities[b] - probabilities[a] || a - b);
+    if (labels.length > FEW) order.sort((a, b) => probabilities[b] - probabilities[a] || a - b);
     if (!this.every) order = order.slice(0, BARS);
     while (this.bars.length < order.length) this.bars.push(this.#bar());
     this.list.replaceChildren(...this.bars.slice(0, order.length).map((bar) => bar.item));
@@ -80,7 +81,7 @@ export class Card {
       bar.button.setAttribute("aria-pressed", String(this.explained === labels[index]));
       bar.button.disabled = !this.classifier.explains;
     });
-    this.more.hidden = labels.length <= BARS;
+    this.more.hidden = labels.length <= FEW;
     this.more.textContent = this.every ? "Show fewer labels" : `Show all ${labels.length} labels`;
   }
 
