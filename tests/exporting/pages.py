@@ -43,7 +43,7 @@ TEXTS = [
     "x" * 3000,
     "the film was lovely and great but its plot felt awful " * 400,
 ]
-WORDS = "the film was lovely and great but its plot felt awful dull boring long too very actors play well".split()
+WORDS = "the film was lovely and great but its plot felt awful dull boring long too very actors play well"
 KINDS = ("wordpiece", "bpe", "char", "byte")
 
 
@@ -52,7 +52,7 @@ def classifier_of(kind: str = "wordpiece", int8: bool = True, **changes: Any) ->
     import torch
 
     torch.manual_seed(0)
-    corpus = [text for text in TEXTS if text.strip("\u0301\u0327 \t\r\n\u2028\u3000")] * 3 + [" ".join(WORDS)] * 5
+    corpus = [text for text in TEXTS if text.strip("\u0301\u0327 \t\r\n\u2028\u3000")] * 3 + [WORDS] * 5
     tokenizer = train_tokenizer(corpus, kind=kind, vocab_size=400)
     settings = {"embedding_dim": 12, "num_filters": 20, "id2label": {0: "a", 1: "b", 2: "c"}, **changes}
     config = TextCNNConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **settings)

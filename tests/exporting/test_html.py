@@ -29,7 +29,8 @@ FLAGS = [
 ]  # fmt: skip
 ALL = """async (texts) => {
   const [classifier] = textcnn.classifiers;
-  return { labels: classifier.predict(texts), probabilities: classifier.predictProba(texts).map((row) => Array.from(row)) };
+  const probabilities = classifier.predictProba(texts).map((row) => Array.from(row));
+  return { labels: classifier.predict(texts), probabilities };
 }"""
 
 
@@ -115,7 +116,9 @@ def test_typing_shows_label_bars_and_reasons(tab, tmp_path, monkeypatch):
     expected = classifier.predict_proba([text])[0]
     for label, probability in zip(classifier.labels, expected, strict=True):
         assert float(bars[label].strip("<>% ")) == pytest.approx(100 * probability, abs=0.11)
-    reasons = tab.eval_on_selector_all(".reasons tr", "rows => rows.map(r => [r.cells[0].innerText, r.cells[2].innerText])")
+    reasons = tab.eval_on_selector_all(
+        ".reasons tr", "rows => rows.map(r => [r.cells[0].innerText, r.cells[2].innerText])"
+    )
     best = sorted(explanation.contributions, key=lambda c: -abs(c.weight))[:8]
     assert [float(weight.replace("\u2212", "-")) for _, weight in reasons] == pytest.approx(
         [c.weight for c in best], abs=0.006
@@ -195,7 +198,9 @@ def test_models_side_by_side(tab, tmp_path):
 
 def test_no_label(tab, tmp_path):
     """Thresholds that no label reaches, and a model that abstains."""
-    several = classifier_of(problem_type="multi_label_classification", temperature=9.0, thresholds=dict.fromkeys("abc", 1))
+    several = classifier_of(
+        problem_type="multi_label_classification", temperature=9.0, thresholds=dict.fromkeys("abc", 1)
+    )
     plain = classifier_of(pooled_norm=True)
     unsure = FoldedTextCNN(
         {**plain.config, "abstention": {"score": "probability", "threshold": 1.01}}, plain.tensors, plain.tokenizer_json

@@ -7,6 +7,7 @@ import io
 import json
 import random
 import subprocess
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -146,7 +147,7 @@ def test_export_writes_a_module_with_types(tmp_path, monkeypatch, capsys):
     assert (same, names, name, labels) == (True, ["load"], "words", classifier.labels)
     assert predicted == classifier.predict(["w2 w3", "w9"]).tolist()
     # The types name what there is.
-    for word in [*sum(keys, []), *(m for m in methods if m not in ("constructor", "logits"))]:
+    for word in [*chain(*keys), *(m for m in methods if m not in ("constructor", "logits"))]:
         assert f"{word}:" in types or f"{word}(" in types, word
 
     main(["export", "words", "--output", "words.js"])
@@ -215,9 +216,7 @@ def test_tables_are_read_and_written_as_python_does(tmp_path):
       return [table, textColumn(table), formatTable(table)];
     })));
     """
-    for (_, delimiter, rows), (table, column, written) in zip(
-        tables, run_node(program, tmp_path, tables), strict=True
-    ):
+    for (_, delimiter, rows), (table, column, written) in zip(tables, run_node(program, tmp_path, tables), strict=True):
         assert table["delimiter"] == delimiter
         assert table["names"] == ["text", "b", "c"]
         assert table["rows"] == rows

@@ -1,8 +1,8 @@
 """Builds the compiled core with the system's C++ compiler, or with the one that the package `ziglang` brings.
 
 Run by the build hook of the package (`hatch_build.py`) and, in a checkout, by `library.py` when a source is newer than
-the library. Objects are kept in `.build/` by a digest of what they are made from. `python build.py wasm` builds the same
-sources to one WebAssembly module, for pages and for JavaScript.
+the library. Objects are kept in `.build/` by a digest of what they are made from. `python build.py wasm` builds one
+WebAssembly module of the same sources, for pages and for JavaScript.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _X86 = {
 _ARM = {"neon": (), "plain": ("-DTEXTCNN_PLAIN",)}
 # The module of exported pages, and its functions; WebAssembly has no threads here and trains nothing.
 MODULE = FOLDER / "textcnn.wasm"
-_WASM = {"wasm128": ()}
+_WASM: dict[str, tuple[str, ...]] = {"wasm128": ()}
 _WASM_FLAGS = ("-target", "wasm32-wasi", "-std=c++20", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-fexceptions",
                "-msimd128", "-mbulk-memory", "-Wall", "-Wextra", "-Wno-psabi")  # fmt: skip
 _WASM_LINK = ("-target", "wasm32-wasi", "-mexec-model=reactor", "-O3", "-s", "-Wl,--gc-sections")

@@ -199,9 +199,9 @@ def wasm_module() -> bytes:
         build.build_wasm()
     if build.is_stale(build.MODULE) or not build.MODULE.is_file():
         raise ValueError(
-            f"format: got html or js, which need {build.MODULE.name}, and this installation has none; expected it beside "
-            "the compiled core; in a checkout run `make wasm` or `pip install ziglang`; otherwise install the package "
-            "again with TEXTCNN_WASM=1 in the environment"
+            f"format: got html or js, which need {build.MODULE.name}; expected it beside the compiled core, where this "
+            "installation has none; in a checkout run `make wasm` or `pip install ziglang`; otherwise install the "
+            "package again with TEXTCNN_WASM=1 in the environment"
         )
     return build.MODULE.read_bytes()
 
