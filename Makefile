@@ -26,7 +26,7 @@ server: .venv-server/installed ## a second environment, with only what a server 
 quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)
 	$(BIN)/python -m textcnn.quickstart
 
-test: lint server ## lint, then every test
+test: lint server wasm ## lint, then every test
 	TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)

@@ -35,6 +35,7 @@ TEXTS = [
     "\u0301\u0327",
     "Ṱ̺̺̕o͞ ̷i̲̬͇̪͙n̝̗͕v̟̜̘̦͟o̶̙̰̠kè͚̮̺̪̹̱̤",
     "[PAD] [UNK] film [PAD] <s> </s>",
+    "film [PAD] lovely [PAD] [PAD] plot",
     "  \t\n \r\n\u2028\u3000 ",
     "<script>alert('x')</script> & \"quotes\" `${code}` {{ title }}",
     "1.7976931348623157e308 -1 0x1F NaN undefined null",

@@ -22,6 +22,9 @@ from textcnn.exporting.inlined import inline
 from textcnn.exporting.js import write_js
 from textcnn.runtime.folded import FoldedTextCNN
 
+# The WebAssembly module may be compiled on the way.
+pytestmark = pytest.mark.timeout(900)
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -23,6 +23,9 @@ from textcnn.exporting.inlined import InlinedModel, check_answers, inline, pack
 from textcnn.folding.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 
+# The WebAssembly module may be compiled on the way.
+pytestmark = pytest.mark.timeout(900)
+
 ANSWERS = """
 const classifiers = await Promise.all(given.payloads.map(openPayload));
 const rows = classifiers.map(([classifier]) => ({
@@ -43,7 +46,6 @@ def answers_of(classifiers: list[FoldedTextCNN], folder, texts=TEXTS):
     return run_node(ANSWERS, folder, {"payloads": payloads, "texts": texts})
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
 def test_the_bytes_of_the_native_core(int8, tmp_path):
     """Every axis of the configuration: windows, features and head give the same bits as the machine's own kernels."""
@@ -89,7 +91,9 @@ def test_decisions(tmp_path):
     changes = [
         several,
         {"temperature": 3.5},
-        {"problem_type": "single_label_classification", "thresholds": {"b": 0.2}, "temperature": 9.0},
+        # Reached by what is not the most probable, and missed by what is.
+        {"thresholds": {"b": 0.2}, "temperature": 9.0},
+        {"thresholds": {label: 0.9 for label in "ab"}, "temperature": 9.0},
         {"pooled_norm": True},
     ]
     classifiers = [classifier_of(**change) for change in changes]
@@ -108,6 +112,9 @@ def test_decisions(tmp_path):
         columns = classifier.columns(classifier.answer(TEXTS))
         got = [answer["probability"] for answer in row["answers"]]
         assert got == pytest.approx(columns["probability"], abs=1e-6)
+        if classifier.thresholds and not classifier.multi_label:
+            most_probable = classifier.predict_proba(TEXTS).argmax(axis=1)
+            assert any(row["labels"][n] != classifier.labels[best] for n, best in enumerate(most_probable))
         if classifier.abstention is not None:
             assert [answer["abstained"] for answer in row["answers"]] == [label is None for label in row["labels"]]
             abstained += row["labels"].count(None)

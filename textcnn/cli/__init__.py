@@ -20,7 +20,7 @@ VERBS = {
     "inspect": "show the n-grams behind classes and filters; take filters out",
     "info": "show what a directory holds: task, labels, sizes, scores, abilities",
     "fold": "make the look-up tables, in 8 bits or for fewer tokens",
-    "export": "write a model as an ONNX file",
+    "export": "write a model as an ONNX file, a web page or a JavaScript module",
     "vectors": "make initial token vectors from a transformer and unlabelled text",
     "pretrain": "continue masked-language-model pretraining of a transformer",
     "teach": "fine-tune a transformer, to label texts for a student",
@@ -39,7 +39,7 @@ SYNONYMS = {
     "cert": "certify", "classify": "score", "convert": "export", "describe": "info", "distil": "distill",
     "embed": "vectors", "eval": "evaluate", "fine_tune": "teach", "finetune": "teach", "infer": "score",
     "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
-    "onnx": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
+    "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
 }  # fmt: skip
 
 EXAMPLES = """\
