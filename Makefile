@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install server quickstart test test-corpora test-faults test-transformers wheel sanitize fuzz docs lint format clean
+.PHONY: help install server quickstart test test-corpora test-faults test-transformers wheel wasm sanitize fuzz docs lint \
+	format clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +27,7 @@ server: .venv-server/installed ## a second environment, with only what a server 
 quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)
 	$(BIN)/python -m textcnn.quickstart
 
-test: lint server ## lint, then every test
+test: lint server wasm ## lint, then every test
 	TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
@@ -43,7 +44,11 @@ test-transformers: install ## the tests that transformers has for every model, f
 
 wheel: install ## dist/: one wheel for every Python of this platform, and the source distribution
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build
-	$(BIN)/python -m build --outdir dist
+	TEXTCNN_WASM=1 $(BIN)/python -m build --outdir dist
+
+wasm: install ## textcnn/core/textcnn.wasm: the compiled core for exported pages, with the compiler of ziglang
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang
+	$(BIN)/python textcnn/core/build.py wasm
 
 sanitize: install ## the core's fuzzing under the address and undefined-behaviour sanitizers, at length (half an hour)
 	TEXTCNN_SANITIZE=250000 $(BIN)/python -m pytest tests/core/test_sanitizers.py -o timeout=3600
@@ -66,4 +71,4 @@ format: install ## put the code into its style
 
 clean: ## remove the environment and everything that runs have written
 	rm -rf $(VENV) .venv-server .transformers runs site dist .pytest_cache .mypy_cache .ruff_cache textcnn/core/.build \
-		textcnn/core/libtextcnn.* textcnn/core/textcnn.dll
+		textcnn/core/libtextcnn.* textcnn/core/textcnn.dll textcnn/core/textcnn.wasm

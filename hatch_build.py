@@ -1,8 +1,12 @@
-"""The build hook: compiles the core into the wheel, or into the checkout for an editable install."""
+"""The build hook: compiles the core into the wheel, or into the checkout for an editable install.
+
+With TEXTCNN_WASM=1 in the environment it also compiles the WebAssembly module of exported pages, which takes minutes.
+"""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import sysconfig
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,10 @@ def _core() -> Any:
     return module
 
 
+def _wants_wasm() -> bool:
+    return os.environ.get("TEXTCNN_WASM") == "1"
+
+
 class CoreBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """One library for every version of Python: the wheel depends on the platform only."""
 
@@ -27,7 +35,9 @@ class CoreBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def dependencies(self) -> list[str]:
         """Ask for a compiler as a Python package where the system has none."""
-        return [] if self.target_name == "sdist" or _core().find_compiler() else ["ziglang"]
+        core = _core()
+        is_complete = core.find_compiler() and (core.find_wasm_compiler() or not _wants_wasm())
+        return [] if self.target_name == "sdist" or is_complete else ["ziglang"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Build the library before the files of the wheel are gathered."""
@@ -39,3 +49,7 @@ class CoreBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         build_data["pure_python"] = False
         build_data["tag"] = f"py3-none-{platform}"
         build_data["artifacts"].append(f"textcnn/core/{core.LIBRARY.name}")
+        if _wants_wasm():
+            core.build_wasm()
+        if core.MODULE.is_file() and not core.is_stale(core.MODULE):
+            build_data["artifacts"].append(f"textcnn/core/{core.MODULE.name}")

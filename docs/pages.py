@@ -5,6 +5,7 @@
     {{ settings VERB }}    the settings of a verb, as a table
     {{ file PATH }}        the contents of a file of the repository, inside a block of code
     {{ page PATH }}        the contents of a Markdown file of the repository, without its first line
+    {{ live }}             the quickstart's model as a page in the page, where `make quickstart wasm` has made it
 
 Every notebook becomes a page with its outputs.
 """
@@ -15,6 +16,7 @@ import dataclasses
 import importlib
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parent.parent
 MARK = re.compile(r"^\{\{ (\w+) ?(.*?) \}\}$", re.MULTILINE)
+QUICKSTART = ROOT / "runs" / "quickstart"
+LIVE = "how-to/quickstart.html"
 os.environ["COLUMNS"] = "88"  # the width of the help
 
 
@@ -38,6 +42,7 @@ def expand(markdown: str) -> str:
         "settings": settings_of,
         "file": lambda path: (ROOT / path).read_text(encoding="utf-8").rstrip(),
         "page": lambda path: (ROOT / path).read_text(encoding="utf-8").partition("\n")[2],
+        "live": lambda _: live(),
     }
     return MARK.sub(lambda match: marks[match[1]](match[2].strip()), markdown)
 
@@ -71,6 +76,34 @@ def settings_of(name: str) -> str:
         text = setting.doc.replace("|", "\\|")
         rows.append(f"| `{setting.name}` | {'' if 'Default: ' in text else default} | {text} |")
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
+
+
+def has_live_model() -> bool:
+    """Return whether there is a model of the quickstart and the module that a page of it needs."""
+    from textcnn.core import build
+
+    return (QUICKSTART / "config.json").is_file() and build.MODULE.is_file() and not build.is_stale(build.MODULE)
+
+
+def live() -> str:
+    """Return the frame of the quickstart's model; where it was not made, how to make it."""
+    if not has_live_model():
+        return "With `make quickstart wasm docs`, the quickstart's model stands here, to try."
+    title = "The quickstart's model, which says to which chapter of the Python library a docstring belongs"
+    frame = f'<iframe src="../quickstart.html" title="{title}" width="100%" height="900" style="border:0"></iframe>'
+    return f"{title}:\n\n{frame}"
+
+
+def live_page() -> str:
+    """Return the exported page of the quickstart's model, in 8 bits."""
+    import textcnn
+    from textcnn.data import docstrings
+
+    texts = list(docstrings.load()["validation"]["text"])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "quickstart.html"
+        textcnn.export(str(QUICKSTART), path, int8=True, texts=texts)
+        return path.read_text(encoding="utf-8")
 
 
 def find_verb(name: str) -> Any:
@@ -109,6 +142,8 @@ def on_files(files: Any, config: Any) -> Any:
     """Add a page for each notebook."""
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         files.append(File.generated(config, f"tutorials/{path.stem}.md", content=notebook_page(path)))
+    if has_live_model():
+        files.append(File.generated(config, LIVE, content=live_page()))
     return files
 
 

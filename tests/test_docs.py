@@ -70,6 +70,7 @@ def test_the_program_in_c_is_on_its_page(site):
 @pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
 @pytest.mark.filterwarnings("ignore:calibrate")
+@pytest.mark.timeout(900)  # the WebAssembly module may be compiled on the way
 def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
     """One folder for all pages and one interpreter a page; the README's blocks have their own test.
 
@@ -103,6 +104,10 @@ def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
                 for line in block.splitlines():
                     if not line.startswith(("core=", "cc ", "./label_lines")):
                         run_command(line)
+            elif language == "js":
+                (tmp_path / "program.mjs").write_text(block, encoding="utf-8")
+                if shutil.which("node"):
+                    subprocess.run(["node", "program.mjs"], check=True)
             elif language == "yaml":
                 assert yaml.safe_load(block)
             else:

@@ -14,7 +14,7 @@ PATHS = re.compile(r"(?<![\w.<])/(?:home|root|tmp|work|usr|Users|mnt|opt|var)/|s
 
 
 def test_there_are_notebooks():
-    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03"]
+    assert [path.stem[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

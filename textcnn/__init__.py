@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .evaluation.explain import explain
     from .evaluation.inspect import inspect
-    from .exporting.onnx import export
+    from .exporting.export import export
     from .finetuning.adapt import pretrain
     from .finetuning.contextual import vectors
     from .finetuning.teach import teach
@@ -94,7 +94,7 @@ _HOMES = {
     "distill": "distillation.distill",
     "evaluate": "evaluation.evaluate",
     "explain": "evaluation.explain",
-    "export": "exporting.onnx",
+    "export": "exporting.export",
     "fold": "folding.fold",
     "info": "info",
     "inspect": "evaluation.inspect",

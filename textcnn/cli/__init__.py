@@ -22,7 +22,7 @@ VERBS = {
     "inspect": "show the n-grams behind classes and filters; take filters out",
     "info": "show what a directory holds: task, labels, sizes, scores, abilities",
     "fold": "make the look-up tables, in 8 bits or for fewer tokens",
-    "export": "write a model as an ONNX file",
+    "export": "write a model as an ONNX file, a web page or a JavaScript module",
     "convert": "make a model of a fastText file, with the same answers",
     "vectors": "make initial token vectors from a transformer and unlabelled text",
     "pretrain": "continue masked-language-model pretraining of a transformer",
@@ -43,7 +43,8 @@ SYNONYMS = {
     "embed": "vectors", "eval": "evaluate", "fasttext": "convert",
     "fine_tune": "teach", "finetune": "teach", "infer": "score",
     "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
-    "onnx": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
+    "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info",
+    "why": "explain",
 }  # fmt: skip
 
 EXAMPLES = """\

@@ -11,12 +11,14 @@ from .options import Verb
 VERB = Verb(
     "export",
     ExportSettings,
-    "Write a trained model for a program that has neither Python nor textcnn. The ONNX file takes input_ids and "
-    "attention_mask of any size and gives logits, already divided by the temperature. Its metadata hold id2label, "
-    "problem_type, temperature, thresholds and the tokenizer.json.",
+    "Write a trained model for a program that has neither Python nor textcnn. An ONNX file takes input_ids and "
+    "attention_mask of any size and gives logits, already divided by the temperature; its metadata hold id2label, "
+    "problem_type, temperature, thresholds and the tokenizer.json. An HTML file is a page that classifies and explains "
+    "in the browser, without a network. A js file is the same as an ES module for Node and browsers.",
     [
         "textcnn export runs/reviews --output reviews.onnx",
-        "textcnn export runs/reviews --output reviews.onnx --int8 --texts reviews.csv",
+        "textcnn export runs/reviews --output reviews.html --int8 --texts reviews.csv",
+        "textcnn export runs/reviews --output reviews.js",
     ],
 )
 
@@ -27,8 +29,11 @@ def main(args: list[str]) -> None:
     from .. import export
 
     written = export(**call.values)
-    path, kind = Path(call.settings.output), "int8" if call.settings.int8 else "float32"
-    print(f"{path}: {kind}, {path.stat().st_size / 1e6:.1f} MB, {len(written.labels)} labels")
-    if call.settings.int8:
+    path, onnx = Path(call.settings.output), call.settings.kind == "onnx"
+    precision = ("int8" if call.settings.int8 else "float32") if onnx else written.precision
+    print(f"{path}: {precision}, {path.stat().st_size / 1e6:.1f} MB, {len(written.labels)} labels")
+    if "int8_error" in written.metadata:
         measured = json.loads(written.metadata["int8_error"])
         print("int8_error: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))
+    elif not onnx and precision == "float32":
+        print("--int8 --texts FILE makes the tables a quarter of this size")

@@ -1,7 +1,8 @@
 """Builds the compiled core with the system's C++ compiler, or with the one that the package `ziglang` brings.
 
 Run by the build hook of the package (`hatch_build.py`) and, in a checkout, by `library.py` when a source is newer than
-the library. Objects are kept in `.build/` by a digest of what they are made from.
+the library. Objects are kept in `.build/` by a digest of what they are made from. `python build.py wasm` builds one
+WebAssembly module of the same sources, for pages and for JavaScript.
 """
 
 from __future__ import annotations
@@ -30,6 +31,16 @@ _X86 = {
     "plain": ("-DTEXTCNN_PLAIN",),
 }
 _ARM = {"neon": (), "plain": ("-DTEXTCNN_PLAIN",)}
+# The module of exported pages, and its functions; WebAssembly has no threads here and trains nothing.
+MODULE = FOLDER / "textcnn.wasm"
+_WASM: dict[str, tuple[str, ...]] = {"wasm128": ()}
+_WASM_FLAGS = ("-target", "wasm32-wasi", "-std=c++20", "-O3", "-fvisibility=hidden", "-fno-math-errno", "-fexceptions",
+               "-msimd128", "-mbulk-memory", "-Wall", "-Wextra", "-Wno-psabi")  # fmt: skip
+_WASM_LINK = ("-target", "wasm32-wasi", "-mexec-model=reactor", "-O3", "-s", "-Wl,--gc-sections")
+_WASM_FUNCTIONS = (
+    "allocate", "free", "error", "abi", "instructions", "open_memory", "close", "model_tables", "model_tokenizer",
+    "encode", "spans", "logits_of_texts", "logits_of_ids", "winners", "ngrams",
+)  # fmt: skip
 FLAGS = ("-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
          "-Wno-ignored-attributes")  # fmt: skip
 
@@ -54,12 +65,22 @@ def find_compiler() -> list[str] | None:
     return None
 
 
-def is_stale() -> bool:
-    """Return whether the sources are here and one of them is newer than the library."""
+def find_wasm_compiler() -> list[str] | None:
+    """Return the command of a C++ compiler that brings WebAssembly's C++ library; None where there is none.
+
+    `WASM_CXX` names another one: a clang with wasm-ld, wasi-libc and libc++ for wasm32-wasi.
+    """
+    if os.environ.get("WASM_CXX"):
+        return os.environ["WASM_CXX"].split()
+    return [sys.executable, "-m", "ziglang", "c++"] if importlib.util.find_spec("ziglang") else None
+
+
+def is_stale(target: Path = LIBRARY) -> bool:
+    """Return whether the sources are here and one of them is newer than what is built from them."""
     sources = [*FOLDER.glob("*.cpp"), *FOLDER.glob("*.hpp"), FOLDER / "textcnn.h", Path(__file__)]
     if not any(path.suffix == ".cpp" for path in sources):
         return False
-    return not LIBRARY.is_file() or max(path.stat().st_mtime_ns for path in sources) > LIBRARY.stat().st_mtime_ns
+    return not target.is_file() or max(path.stat().st_mtime_ns for path in sources) > target.stat().st_mtime_ns
 
 
 def build(target: Path = LIBRARY, flags: Sequence[str] = (), link: Sequence[str] = ()) -> Path:
@@ -104,6 +125,29 @@ def _link(
     return target
 
 
+def build_wasm(target: Path = MODULE) -> Path:
+    """Compile the sources to one WebAssembly module, which takes its place when it is whole.
+
+    Raises:
+        RuntimeError: there is no compiler for WebAssembly, or it fails.
+    """
+    compiler = find_wasm_compiler()
+    if compiler is None:
+        raise RuntimeError(
+            "the WebAssembly module: got no compiler; expected the package ziglang, or a clang that WASM_CXX names; "
+            "pip install ziglang"
+        )
+    sources = [path for path in sorted(FOLDER.glob("*.cpp")) if not path.name.startswith("training")]
+    objects = _compile(compiler, _WASM_FLAGS, sources, _WASM)
+    exports = [f"-Wl,--export=textcnn_{name}" for name in _WASM_FUNCTIONS]
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".link-") as folder:
+        unfinished = Path(folder) / target.name
+        _run([*compiler, *_WASM_LINK, *exports, *map(str, objects), "-o", str(unfinished)])
+        unfinished.chmod(0o644)
+        unfinished.replace(target)
+    return target
+
+
 def sanitized_sets() -> list[str]:
     """Return the sets of instructions that tests under the sanitizers are built with: one wide, and the plain one."""
     return [name for name in instruction_sets() if name in ("avx2", "neon", "plain")]
@@ -131,12 +175,19 @@ def build_program(source: Path, target: Path, flags: Sequence[str] = (), sets: S
 
 def compile_objects(compiler: Sequence[str], flags: Sequence[str], only: Sequence[str] | None = None) -> list[Path]:
     """Compile every source, as many at a time as there are cores; return the object files."""
+    sets = {name: own for name, own in instruction_sets().items() if only is None or name in only}
+    flags = [*flags, *_threads(), *os.environ.get("ARCHFLAGS", "").split()]
+    return _compile(compiler, flags, sorted(FOLDER.glob("*.cpp")), sets)
+
+
+def _compile(
+    compiler: Sequence[str], flags: Sequence[str], sources: Sequence[Path], sets: dict[str, tuple[str, ...]]
+) -> list[Path]:
     headers = b"".join(path.read_bytes() for path in sorted([*FOLDER.glob("*.hpp"), FOLDER / "textcnn.h"]))
     folder = FOLDER / ".build"
     folder.mkdir(exist_ok=True)
-    sets = {name: own for name, own in instruction_sets().items() if only is None or name in only}
     jobs: list[tuple[Path, list[str]]] = []
-    for source in sorted(FOLDER.glob("*.cpp")):
+    for source in sources:
         if source.name in KERNELS:
             jobs += [(source, [f"-DTEXTCNN_ISA={name}", *KERNELS[source.name], *own]) for name, own in sets.items()]
         else:
@@ -146,7 +197,7 @@ def compile_objects(compiler: Sequence[str], flags: Sequence[str], only: Sequenc
 
     def compile_one(job: tuple[Path, list[str]]) -> Path:
         source, own = job
-        command = [*compiler, *flags, *own, *_threads(), *os.environ.get("ARCHFLAGS", "").split()]
+        command = [*compiler, *flags, *own]
         digest = hashlib.sha256(repr(command).encode() + headers + source.read_bytes()).hexdigest()[:20]
         target = folder / f"{source.stem}-{digest}.o"
         if not target.is_file():
@@ -181,4 +232,4 @@ def _run(command: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(build())
+    print(build_wasm() if sys.argv[1:] == ["wasm"] else build())

@@ -28,11 +28,16 @@ namespace {
 
 }  // namespace
 
+#if defined(__wasm__)
+#define TEXTCNN_TRAINING nullptr  // a browser only answers
+#else
 extern const TrainingKernels TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA);
+#define TEXTCNN_TRAINING &TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA)
+#endif
 extern const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA);
 const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
     TEXTCNN_NAME(TEXTCNN_ISA),
-    &TEXTCNN_NAMED(training_kernels_, TEXTCNN_ISA),
+    TEXTCNN_TRAINING,
     add_windows,
     scale_maxima,
     apply_head,

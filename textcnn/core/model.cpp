@@ -73,6 +73,11 @@ void table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t ro
 
 Model::Model(std::string_view config_json, std::string_view tokenizer_json, std::string_view tables_bytes) {
   const Json config = Json::parse(config_json, "config.json");
+  // Models whose filters have several features are put together by the Python runtime.
+  if (const std::string pooling = config["pooling"].text_or("max"); pooling != "max")
+    fail("config.json: got pooling " + pooling + "; expected max; answer with Python or an ONNX file");
+  if (config["num_experts"].integer_or(1) != 1)
+    fail("config.json: got " + text_of(config["num_experts"].integer()) + " experts; expected 1; answer with Python or an ONNX file");
   const SafeTensors tensors(tables_bytes, "folded.safetensors");
   const auto format = tensors.metadata().find("format");
   if (format == tensors.metadata().end() || format->second != kFormat)
@@ -80,7 +85,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
          kFormat + "; fold the model again");
   check_digest(tensors, "folded.safetensors");
   check_belongs(config, tokenizer_json, tensors);
-  tokenizer_ = std::make_unique<Tokenizer>(tokenizer_json);
+  tokenizer_ = std::make_unique<textcnn_tokenizer>(tokenizer_json);
 
   labels_.resize(config["id2label"].members().size());
   for (const auto& [key, label] : config["id2label"].members()) {
@@ -172,7 +177,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   spec.head_bias = head_bias_.data();
   read_bag(config, tensors, rows, temperature);
   spec.bag = bag_.get();
-  tables_ = std::make_unique<Tables>(spec);
+  tables_ = std::make_unique<textcnn_tables>(spec);
   if (tokenizer_->vocab_size() > spec.vocab_size)
     fail("tokenizer.json: got " + text_of(tokenizer_->vocab_size()) + " tokens; expected at most the model's " +
          text_of(spec.vocab_size) + "; use the one that was saved with the model");
@@ -284,6 +289,10 @@ const char* textcnn_label(const textcnn_model* model, int64_t index) {
   const auto& labels = model->labels();
   return index >= 0 && index < static_cast<int64_t>(labels.size()) ? labels[static_cast<size_t>(index)].c_str() : nullptr;
 }
+
+const textcnn_tables* textcnn_model_tables(const textcnn_model* model) { return &model->tables(); }
+
+const textcnn_tokenizer* textcnn_model_tokenizer(const textcnn_model* model) { return &model->tokenizer(); }
 
 int64_t textcnn_classify(const textcnn_model* model, const char* text, size_t bytes, float* probabilities) {
   return guarded<int64_t>(-1, [&] { return model->classify({text, bytes}, probabilities); });

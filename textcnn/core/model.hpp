@@ -28,8 +28,8 @@ class Model {
   int64_t classify(std::string_view text, float* probabilities) const;
 
   const std::vector<std::string>& labels() const { return labels_; }
-  const Tables& tables() const { return *tables_; }
-  const Tokenizer& tokenizer() const { return *tokenizer_; }
+  const textcnn_tables& tables() const { return *tables_; }
+  const textcnn_tokenizer& tokenizer() const { return *tokenizer_; }
 
  private:
   void read_bag(const Json& config, const SafeTensors& tensors, const std::vector<int32_t>& row_of_id, double temperature);
@@ -42,8 +42,8 @@ class Model {
   std::vector<int8_t> made_table_;              // of factors
   std::vector<int64_t> kernel_sizes_, num_filters_;
   std::unique_ptr<textcnn_bag> bag_;
-  std::unique_ptr<Tables> tables_;
-  std::unique_ptr<Tokenizer> tokenizer_;
+  std::unique_ptr<textcnn_tables> tables_;
+  std::unique_ptr<textcnn_tokenizer> tokenizer_;
 };
 
 // The rounded product [rows, columns] of vectors [rows, components], int8, and filters [components, columns], float16.

@@ -3,20 +3,26 @@
 #pragma once
 
 #include <algorithm>
-#include <atomic>
 #include <cstdint>
-#include <exception>
-#include <mutex>
-#include <vector>
 
 #if !defined(__wasm__)
+#include <atomic>
+#include <exception>
+#include <mutex>
 #include <thread>
+#include <vector>
 #endif
 
 namespace textcnn {
 
 // Calls work(begin, end) for stretches of 0 .. count of at most `stretch` items, on so many threads. An exception of
 // any of them is thrown again here.
+#if defined(__wasm__)
+template <class Work>
+void parallel(int64_t count, int64_t stretch, int32_t, Work&& work) {
+  for (int64_t begin = 0; begin < count; begin += stretch) work(begin, std::min(count, begin + stretch));
+}
+#else
 template <class Work>
 void parallel(int64_t count, int64_t stretch, int32_t threads, Work&& work) {
   const int64_t stretches = (count + stretch - 1) / stretch;
@@ -33,7 +39,6 @@ void parallel(int64_t count, int64_t stretch, int32_t threads, Work&& work) {
       next = stretches;
     }
   };
-#if !defined(__wasm__)
   std::vector<std::thread> others;
   for (int64_t i = 1; i < std::min<int64_t>(threads, stretches); ++i) {
     try {
@@ -44,11 +49,8 @@ void parallel(int64_t count, int64_t stretch, int32_t threads, Work&& work) {
   }
   run();
   for (std::thread& other : others) other.join();
-#else
-  (void)threads;
-  run();
-#endif
   if (failure) std::rethrow_exception(failure);
 }
+#endif
 
 }  // namespace textcnn

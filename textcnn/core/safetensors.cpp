@@ -16,6 +16,9 @@
 
 namespace textcnn {
 
+#if defined(__wasm__)
+FileBytes::FileBytes(const std::string& path) { fail(path + " cannot be opened: a browser has no files"); }
+#else
 FileBytes::FileBytes(const std::string& path) {
 #ifdef TEXTCNN_MAPS_FILES
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -45,6 +48,7 @@ FileBytes::FileBytes(const std::string& path) {
   data_ = read_.data();
   size_ = read_.size();
 }
+#endif
 
 FileBytes::~FileBytes() {
 #ifdef TEXTCNN_MAPS_FILES

@@ -23,7 +23,7 @@ class FileBytes {
  private:
   const char* data_ = nullptr;
   size_t size_ = 0;
-  bool is_mapped_ = false;
+  [[maybe_unused]] bool is_mapped_ = false;
   std::vector<char> read_;
 };
 

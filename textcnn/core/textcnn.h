@@ -52,6 +52,10 @@ TEXTCNN_API void textcnn_close(textcnn_model *model);
 TEXTCNN_API int64_t textcnn_classes(const textcnn_model *model);
 TEXTCNN_API const char *textcnn_label(const textcnn_model *model, int64_t index);
 
+/* The tables and the tokenizer of a model, for the functions below; they are the model's and are closed with it. */
+TEXTCNN_API const struct textcnn_tables *textcnn_model_tables(const textcnn_model *model);
+TEXTCNN_API const struct textcnn_tokenizer *textcnn_model_tokenizer(const textcnn_model *model);
+
 /* Write the probabilities [C] of one UTF-8 text; return the number of its most probable class. */
 TEXTCNN_API int64_t textcnn_classify(const textcnn_model *model, const char *text, size_t bytes,
                                      float *probabilities);

@@ -1,1 +1,1 @@
-"""Files that other programs run: ONNX."""
+"""Files that other programs run: ONNX, a page, a JavaScript module."""

@@ -1,4 +1,4 @@
-"""`export`: a model as one ONNX file that carries its labels and tokenizer; `OnnxClassifier` opens it."""
+"""A model as one ONNX file that carries its labels and tokenizer; `runtime.onnx.OnnxClassifier` opens it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from typing import Any
 
 from ..folding.fold import plain_config, tokenizer_json_of
 from ..folding.quantize import measure_error
-from ..outputs import check_output
 from ..runtime.onnx import OnnxClassifier, need
 from ..runtime.text_batches import check_column
 from ..runtime.unfinished import unfinished
-from ..settings import ExportSettings, takes
 
 
 def export_onnx(
@@ -70,31 +68,3 @@ def _with_metadata(graph: Any, metadata: dict[str, str]) -> bytes:
 
     helper.set_model_props(graph, metadata)
     return bytes(graph.SerializeToString())
-
-
-@takes(ExportSettings)
-def export(settings: ExportSettings) -> OnnxClassifier:
-    """Write a trained model as one ONNX file, for a program that has neither Python nor textcnn.
-
-    The file takes input_ids and attention_mask of any size and gives logits, already divided by the temperature. Its
-    metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json. `textcnn.ExportSettings`
-    documents the settings.
-
-    Example:
-        >>> textcnn.export("runs/reviews", "reviews.onnx").predict(["a lovely film"])
-        array(['positive'], dtype='<U8')
-
-    Raises:
-        FileNotFoundError: There is no such model or file.
-        ValueError: onnx is not installed, the output is there already, or int8 is asked for without texts.
-    """
-    check_output(settings.output, settings.force)
-
-    from ..artifact import read_artifact
-    from ..data.prediction import read_texts
-
-    model, tokenizer = read_artifact(settings.model)
-    texts = settings.texts
-    if texts is not None and not isinstance(texts, (list, tuple)):
-        texts = read_texts(str(texts), settings.text_column)
-    return export_onnx(model, tokenizer, settings.output, settings.int8, texts if settings.int8 else None)

@@ -250,8 +250,6 @@ def _check(args: dict[str, Any], others: dict[str, Any]) -> None:
     if args["bucket"] == 0 and (args["wordNgrams"] > 1 or args["maxn"] > 0):
         raise ValueError("bucket: got 0; expected some for n-grams and subwords, such as 2000000")
     if args["pretrainedVectors"]:
-        raise ValueError(
-            "pretrainedVectors: got a file; expected none, as only `textcnn train --vectors` reads word vectors; use that"
-        )
+        raise ValueError("pretrainedVectors: got a file; expected none; `textcnn train --vectors` reads word vectors")
     if not args["label"]:
         raise ValueError("label: got ''; expected the prefix of labels, such as __label__")

@@ -245,23 +245,33 @@ class ExportSettings(ModelSettings):
 
     Args:
         output: File to write.
-        format: Format to write.
+        format: Format to write: an ONNX graph, a page or an ES module. Default: by the ending of the output.
         int8: Keep the weights in 8 bits: a quarter of the size.
         texts: File of real texts to measure the error of --int8 on. Default: none.
         text_column: Column of the texts. Default: found by its name.
+        beside: Further models, shown side by side in the page. Default: none.
         force: Replace an output that is there.
     """
 
     output: str | Path = field(kw_only=False)
-    format: Literal["onnx"] = "onnx"
+    format: Literal["onnx", "html", "js"] | None = None
     int8: bool = False
     texts: Any = None
     text_column: str | None = None
+    beside: Sequence[str] | None = None
     force: bool = False
 
     def check(self) -> None:
         if self.int8 and self.texts is None:
             raise ValueError("int8: got no texts; expected some, to measure its error on; give --texts FILE")
+        if self.beside and self.kind != "html":
+            raise ValueError(f"beside: got it with the format {self.kind}; expected html; write a file for each model")
+
+    @property
+    def kind(self) -> str:
+        """The format: as given, or by the ending of the output. Other endings than a page's and a module's are ONNX."""
+        endings = {".html": "html", ".htm": "html", ".js": "js", ".mjs": "js"}
+        return self.format or endings.get(Path(self.output).suffix.lower(), "onnx")
 
 
 @dataclass(kw_only=True)

@@ -1,0 +1,295 @@
+"""The exported module under Node: the bytes of the native core, the runtime's labels and its explanations."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import subprocess
+from itertools import chain
+
+import numpy as np
+import pytest
+from folded_models import CONFIGS, make_model, write_artifact
+from pages import KINDS, TEXTS, check_probabilities, classifier_of, need_node, payload_of, run_node
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+import textcnn
+from textcnn.cli import main
+from textcnn.core import build
+from textcnn.data.answers import AnswerColumns
+from textcnn.exporting.inlined import InlinedModel, check_answers, inline, pack
+from textcnn.folding.fold import fold
+from textcnn.runtime.folded import FoldedTextCNN
+
+# The WebAssembly module may be compiled on the way.
+pytestmark = pytest.mark.timeout(900)
+
+ANSWERS = """
+const classifiers = await Promise.all(given.payloads.map(openPayload));
+const rows = classifiers.map(([classifier]) => ({
+  labels: classifier.predict(given.texts),
+  logits: classifier.logits(given.texts).map((row) => Array.from(row)),
+  probabilities: classifier.predictProba(given.texts).map((row) => Array.from(row)),
+  answers: classifier.answer(given.texts).map(({ probability, abstained }) => ({ probability, abstained })),
+  explanations: classifier.explains ? given.texts.map((text) => classifier.explain(text)) : [],
+  instructions: classifier.core.wasm.textcnn_instructions !== undefined,
+}));
+console.log(JSON.stringify(rows));
+"""
+
+
+def answers_of(classifiers: list[FoldedTextCNN], folder, texts=TEXTS):
+    need_node()
+    payloads = [payload_of(classifier) for classifier in classifiers]
+    return run_node(ANSWERS, folder, {"payloads": payloads, "texts": texts})
+
+
+@pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
+def test_the_bytes_of_the_native_core(int8, tmp_path):
+    """Every axis of the configuration: windows, features and head give the same bits as the machine's own kernels."""
+    texts = TEXTS[:12]
+    changes = list(CONFIGS.values())
+    classifiers = [classifier_of(int8=int8, **{"num_filters": 20, **change}) for change in changes]
+    for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path, texts), strict=True):
+        expected = classifier.logits(texts)
+        got = np.array(row["logits"], dtype=np.float32)
+        if change.get("activation", "relu") in ("relu", "identity", "leaky_relu"):
+            np.testing.assert_array_equal(got.view(np.int32), expected.view(np.int32), err_msg=str(change))
+        else:  # functions of two mathematics libraries
+            np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-5, err_msg=str(change))
+
+
+@pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
+def test_labels_probabilities_and_explanations(int8, tmp_path):
+    classifiers = [classifier_of(kind, int8=int8) for kind in KINDS]
+    for classifier, row in zip(classifiers, answers_of(classifiers, tmp_path), strict=True):
+        assert row["labels"] == classifier.predict(TEXTS).tolist()
+        check_probabilities(row["probabilities"], classifier, TEXTS)
+        for text, got in zip(TEXTS, row["explanations"], strict=True):
+            expected = classifier.explain(text)
+            assert got["label"] == expected.label
+            assert got["approximate"] == int8
+            total = got["bias"] + sum(c["weight"] for c in got["contributions"])
+            assert total == pytest.approx(got["logit"], abs=1e-5)
+            assert got["logit"] == pytest.approx(expected.logit, abs=1e-9)
+            assert [c["text"] for c in got["contributions"]] == [c.text for c in expected.contributions]
+            for one, other in zip(got["contributions"], expected.contributions, strict=True):
+                assert one["weight"] == pytest.approx(other.weight, abs=1e-9)
+                assert one["without"] == pytest.approx(other.without, abs=1e-9)
+                assert one["filters"] == list(other.filters)
+                assert [t["text"] for t in one["tokens"]] == [t.text for t in other.tokens]
+                assert [t["weight"] for t in one["tokens"]] == pytest.approx([t.weight for t in other.tokens], abs=1e-9)
+            # Weights of characters, which are UTF-16 units there.
+            assert sum(got["characters"].values()) == pytest.approx(expected.characters().sum(), abs=1e-6)
+
+
+def test_decisions(tmp_path):
+    """Temperatures, thresholds and every score of abstention."""
+    several = {"problem_type": "multi_label_classification", "thresholds": {"a": 0.3, "c": 0.9}}
+    changes = [
+        several,
+        {"temperature": 3.5},
+        # Reached by what is not the most probable, and missed by what is.
+        {"thresholds": {"b": 0.2}, "temperature": 9.0},
+        {"thresholds": dict.fromkeys("ab", 0.9), "temperature": 9.0},
+        {"pooled_norm": True},
+    ]
+    classifiers = [classifier_of(**change) for change in changes]
+    for score in ("probability", "energy", "fired"):
+        plain = classifier_of(temperature=6.0)
+        # Between two texts: at the confidence of one, the last bit decides.
+        values = np.unique(plain.confidence(TEXTS, score))
+        threshold = float(values[len(values) // 2 - 1 : len(values) // 2 + 1].mean())
+        config = {**plain.config, "abstention": {"score": score, "threshold": threshold}}
+        classifiers.append(FoldedTextCNN(config, plain.tensors, plain.tokenizer_json))
+    abstained = 0
+    for classifier, row in zip(classifiers, answers_of(classifiers, tmp_path), strict=True):
+        check_probabilities(row["probabilities"], classifier, TEXTS)
+        expected = classifier.predict(TEXTS)
+        assert row["labels"] == (expected if classifier.multi_label else expected.tolist())
+        columns = classifier.columns(classifier.answer(TEXTS))
+        got = [answer["probability"] for answer in row["answers"]]
+        assert got == pytest.approx(columns["probability"], abs=1e-6)
+        if classifier.thresholds and not classifier.multi_label:
+            most_probable = classifier.predict_proba(TEXTS).argmax(axis=1)
+            assert any(row["labels"][n] != classifier.labels[best] for n, best in enumerate(most_probable))
+        if classifier.abstention is not None:
+            assert [answer["abstained"] for answer in row["answers"]] == [label is None for label in row["labels"]]
+            abstained += row["labels"].count(None)
+    assert abstained > 20
+
+
+def test_factored_and_trimmed_tables(tmp_path):
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, **{f"w{i}": i for i in range(2, 50)}}, "[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    texts = ["w2 w3 w4", "w5 w48 w9 w2", "", "w2", "unknown w7"]
+    model = make_model()
+    factored = fold(model, words, int8=True, texts=texts, factored=True)
+    trimmed = fold(model, words, int8=True, texts=texts, trim=True)
+    for classifier, row in zip([factored, trimmed], answers_of([factored, trimmed], tmp_path, texts), strict=True):
+        assert np.array(row["logits"], dtype=np.float32).tobytes() == classifier.logits(texts).tobytes()
+
+
+def test_export_writes_a_module_with_types(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    need_node()
+    write_artifact(tmp_path / "words")
+    main(["export", "words", "--output", "out/words.mjs"])
+    assert capsys.readouterr().out.startswith("out/words.mjs: float32, ")
+    types = (tmp_path / "out" / "words.d.mts").read_text()
+    program = """
+    import { load } from "./out/words.mjs";
+    const classifier = await load();
+    console.log(JSON.stringify([await load() === classifier, Object.keys(await import("./out/words.mjs")),
+      classifier.name, classifier.labels, classifier.predict(["w2 w3", "w9"]),
+      Object.getOwnPropertyNames(Object.getPrototypeOf(classifier)), Object.keys(classifier.answer(["w2"])[0]),
+      Object.keys(classifier.explain("w2 w3")), Object.keys(classifier.explain("w2 w3").contributions[0])]));
+    """
+    (tmp_path / "program.mjs").write_text(program)
+    done = subprocess.run([need_node(), "program.mjs"], capture_output=True, text=True, check=True)
+    same, names, name, labels, predicted, methods, *keys = json.loads(done.stdout)
+    classifier = textcnn.load("words")
+    assert (same, names, name, labels) == (True, ["load"], "words", classifier.labels)
+    assert predicted == classifier.predict(["w2 w3", "w9"]).tolist()
+    # The types name what there is.
+    for word in [*chain(*keys), *(m for m in methods if m not in ("constructor", "logits"))]:
+        assert f"{word}:" in types or f"{word}(" in types, word
+
+    main(["export", "words", "--output", "words.js"])
+    assert (tmp_path / "words.d.ts").read_text() == types
+
+
+def test_errors_have_a_message(tmp_path):
+    need_node()
+    payload = payload_of(classifier_of(num_filters=3))
+    broken = json.loads(json.dumps(payload))
+    broken["models"][0]["tables"] = pack(b"\x10\0\0\0\0\0\0\0broken tables...")
+    program = """
+    const message = async (work) => { try { await work(); return ""; } catch (error) { return error.message; } };
+    const [classifier] = await openPayload(given.payload);
+    console.log(JSON.stringify([
+      await message(() => classifier.predict(["fine", 3])),
+      await message(() => classifier.predict(["half \\ud83d of a pair"])),
+      await message(() => classifier.explain("film", "d")),
+      await message(() => openPayload(given.broken)),
+      classifier.predict(["film"]).length,
+    ]));
+    """
+    number, half, label, tables, after = run_node(program, tmp_path, {"payload": payload, "broken": broken})
+    assert number == "texts: got number at position 1; expected a string"
+    assert half == "texts: got half of a surrogate pair in the text at position 0; expected Unicode text"
+    assert label == 'label: got "d"; expected one of a, b, c'
+    assert tables
+    assert after == 1
+
+
+def test_an_error_of_the_core_reaches_javascript(tmp_path):
+    """A throw of the core stops the call with its message."""
+    need_node()
+    program = """
+    const module = await WebAssembly.compile(await unpacked(given.module));
+    const bytes = (text) => new TextEncoder().encode(text);
+    const messages = [];
+    for (const tokenizer of ["{", '{"model": {"type": "BPE", "vocab": {}, "merges": []}}'])
+      try {
+        const tables = await unpacked(given.models[0].tables), config = await unpacked(given.models[0].config);
+        new Core(module, { config, tokenizer: bytes(tokenizer), tables });
+      } catch (error) { messages.push(error.message); }
+    console.log(JSON.stringify(messages));
+    """
+    broken, missing = run_node(program, tmp_path, payload_of(classifier_of(num_filters=3)))
+    assert "tokenizer.json" in broken
+    assert missing == "tokenizer.json is not compiled (its pre-tokenizer is missing)"
+
+
+def test_tables_are_read_and_written_as_python_does(tmp_path):
+    need_node()
+    rng = random.Random(0)
+    pieces = ["a", "film", " ", ",", ";", '"', "\n", "\r\n", "é", "😀", "\t", "|", "'"]
+    tables = []
+    for delimiter in ",;\t|" * 8:
+        rows = [["".join(rng.choices(pieces, k=rng.randint(0, 6))) for _ in range(3)] for _ in range(5)]
+        rows = [row for row in rows if any(row)]
+        file = io.StringIO()
+        csv.writer(file, delimiter=delimiter, lineterminator=rng.choice(["\n", "\r\n"])).writerows(
+            [["text", "b", "c"], *rows]
+        )
+        tables.append((file.getvalue(), delimiter, rows))
+    program = """
+    console.log(JSON.stringify(given.map(([content]) => {
+      const table = parseTable(content);
+      return [table, textColumn(table), formatTable(table)];
+    })));
+    """
+    for (_, delimiter, rows), (table, column, written) in zip(tables, run_node(program, tmp_path, tables), strict=True):
+        assert table["delimiter"] == delimiter
+        assert table["names"] == ["text", "b", "c"]
+        assert table["rows"] == rows
+        assert column == 0
+        assert list(csv.reader(io.StringIO(written, newline=""), delimiter=delimiter))[1:] == rows
+
+
+def test_columns_of_answers_are_those_of_score(tmp_path):
+    need_node()
+    classifier = classifier_of(problem_type="multi_label_classification", thresholds={"a": 0.2, "b": 0.2})
+    texts = ["a lovely film", "", "dull", "very long and boring"]
+    program = """
+    const [classifier] = await openPayload(given.payload);
+    const table = parseTable(given.content);
+    const answers = table.rows.map(([text]) => (text === "" ? null : classifier.answer([text])[0]));
+    console.log(JSON.stringify(withAnswers(table, classifier.labels, answers)));
+    """
+    content = "text,probability,n\n" + "".join(f"{text},x,{n}\n" for n, text in enumerate(texts))
+    got = run_node(program, tmp_path, {"payload": payload_of(classifier), "content": content})
+    rows = [{"text": text or None, "n": str(n)} for n, text in enumerate(texts)]
+    kept = [text or None for text in texts]
+    answers = AnswerColumns(classifier, joined=True)
+    answers.add(rows, kept, classifier.answer([text for text in texts if text]))
+    assert got["names"] == list(rows[0])
+    for cells, row in zip(got["rows"], rows, strict=True):
+        for cell, (name, value) in zip(cells, row.items(), strict=True):
+            if isinstance(value, float):
+                assert float(cell) == pytest.approx(value, abs=1e-6), name
+            else:
+                assert cell == ("" if value is None else value), name
+
+
+def test_what_cannot_be_exact_is_refused(tmp_path):
+    tokenizer = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "a b": 2}, "[UNK]"))
+    with pytest.warns(RuntimeWarning, match="not compiled"):
+        classifier = fold(make_model(), tokenizer)
+    with pytest.raises(ValueError, match=r"tokenizer: got one that .* \(its pre-tokenizer is missing\); .*ONNX"):
+        inline(classifier, "whole")
+
+
+def test_a_setting_that_the_core_does_not_know_is_refused():
+    classifier = classifier_of(num_filters=4)
+    model = inline(classifier, "padded")
+    other = json.loads(model.config)
+    other["stride"] = 3
+    changed = InlinedModel(**{**model.__dict__, "config": json.dumps(other).encode()})
+    check_answers(classifier, model)
+    with pytest.raises(ValueError, match="model: got padded, whose probabilities in a page would differ by"):
+        check_answers(classifier, changed)
+
+
+def test_a_missing_module_says_how_to_get_it(tmp_path, monkeypatch, capsys):
+    write_artifact(tmp_path / "words")
+    monkeypatch.setattr(build, "MODULE", tmp_path / "textcnn.wasm")
+    monkeypatch.setattr(build, "find_wasm_compiler", lambda: None)
+    with pytest.raises(SystemExit) as stop:
+        main(["export", str(tmp_path / "words"), "--output", str(tmp_path / "words.html")])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert "make wasm" in error
+    assert "TEXTCNN_WASM=1" in error
+    assert not (tmp_path / "words.html").exists()
+
+
+def test_beside_is_for_pages(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["export", "run", "--output", str(tmp_path / "words.js"), "--beside", "other"])
+    assert stop.value.code == 2
+    assert "beside: got it with the format js; expected html" in capsys.readouterr().err

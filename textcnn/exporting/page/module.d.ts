@@ -1,0 +1,70 @@
+/** The answer to one text. */
+export interface Answer {
+  /** Null where the model abstains, or where no label of a multi-label model reaches its threshold. */
+  label: string | null;
+  /** Every label that the text is given, the most probable first. */
+  labels: string[];
+  /** Probability of `label`; the largest of all where a text may have several. */
+  probability: number;
+  /** Probability of each class, in the order of `Classifier.labels`. */
+  probabilities: Float32Array;
+  /** How sure the model is, where it may abstain. */
+  confidence: number | null;
+  abstained: boolean;
+}
+
+/** A token and its part in the weight of an n-gram. */
+export interface TokenShare {
+  start: number;
+  end: number;
+  text: string;
+  weight: number;
+}
+
+/** An n-gram and its part in a logit. Places are UTF-16 units of the text. */
+export interface Contribution {
+  start: number;
+  end: number;
+  text: string;
+  /** What it adds to the logit. */
+  weight: number;
+  /** The logit with the next best window of each of its filters. */
+  without: number;
+  tokens: TokenShare[];
+  /** Numbers of the filters that it won. */
+  filters: number[];
+}
+
+/** The n-grams behind one logit of one text: bias + sum of weights = logit. */
+export interface Explanation {
+  text: string;
+  label: string;
+  logit: number;
+  probability: number;
+  bias: number;
+  /** Whether the tables are in 8 bits: exact for what they answer, near what the trained model would. */
+  approximate: boolean;
+  /** The largest weight (of either sign) first. */
+  contributions: Contribution[];
+  /** Weight of each UTF-16 unit of the text. */
+  characters: Float64Array;
+}
+
+export interface Classifier {
+  readonly name: string;
+  readonly labels: string[];
+  readonly multiLabel: boolean;
+  readonly temperature: number;
+  /** Whether `explain` works: not for models that normalise their pooled features. */
+  readonly explains: boolean;
+  /** The label of each text (null where the model abstains), or its labels where it may have several. */
+  predict(texts: string[]): Array<string | null> | string[][];
+  /** Probabilities of each text, classes in the order of `labels`. */
+  predictProba(texts: string[]): Float32Array[];
+  answer(texts: string[]): Answer[];
+  /** Explain the logit of a label; without one, of the label with the largest logit. */
+  explain(text: string, label?: string | null): Explanation;
+}
+
+/** Open the model that this file holds. */
+export function load(): Promise<Classifier>;
