@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .artifact import TrainingRecord, save_artifact
     from .bench.run import bench
+    from .comparison.compare import compare
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
     from .estimator import TextCNNClassifier
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .settings import (
         CalibrateSettings,
         CertifySettings,
+        CompareSettings,
         DistillSettings,
         EvaluateSettings,
         ExplainSettings,
@@ -60,6 +62,7 @@ _HOMES = {
     "CalibrateSettings": "settings",
     "CertifySettings": "settings",
     "ClassificationModule": "training",
+    "CompareSettings": "settings",
     "DistillSettings": "settings",
     "EvaluateSettings": "settings",
     "ExplainSettings": "settings",
@@ -84,6 +87,7 @@ _HOMES = {
     "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
     "certify": "evaluation.certify",
+    "compare": "comparison.compare",
     "distill": "distillation.distill",
     "evaluate": "evaluation.evaluate",
     "explain": "evaluation.explain",
@@ -107,6 +111,7 @@ __all__ = [
     "CalibrateSettings",
     "CertifySettings",
     "ClassificationModule",
+    "CompareSettings",
     "DistillSettings",
     "EvaluateSettings",
     "ExplainSettings",
@@ -132,6 +137,7 @@ __all__ = [
     "bench",
     "calibrate",
     "certify",
+    "compare",
     "distill",
     "evaluate",
     "explain",

@@ -5,6 +5,7 @@ torch or transformers.
 """
 
 from .base import Setting, Settings, described, documented, hints, make, takes
+from .comparison import CompareSettings
 from .data import BatchSettings, ColumnSettings, DataSettings, SeedSettings, SourceSettings, TokenizerSettings
 from .models import (
     CalibrateSettings,
@@ -39,6 +40,7 @@ __all__ = [
     "CalibrateSettings",
     "CertifySettings",
     "ColumnSettings",
+    "CompareSettings",
     "DataSettings",
     "DistillSettings",
     "EvaluateSettings",

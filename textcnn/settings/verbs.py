@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from .base import Settings, hints
 from .benchmarks import BENCHMARKS
+from .comparison import CompareSettings
 from .data import DataSettings, SourceSettings, at_least
 from .models import (
     CalibrateSettings,
@@ -177,6 +178,7 @@ VERBS: dict[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "teach": TeachSettings,
     "distill": DistillSettings,
+    "compare": CompareSettings,
     "info": InfoSettings,
 }
 
