@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
 
 
+CURVE_FILE = "training_curve.svg"
 # Fields of config.json that calibration sets, with their values before. No weight and no table depends on it.
 CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
@@ -36,6 +37,7 @@ class TrainingRecord:
         data_report: Lines about rows, splits and truncation.
         parameters: Every setting that is needed to train the model again.
         base_model: Hub id of the checkpoint of the initial vectors.
+        curve: Training curve as an SVG file.
     """
 
     data: str
@@ -43,6 +45,7 @@ class TrainingRecord:
     data_report: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     base_model: str | None = None
+    curve: str | None = None
 
 
 def save_artifact(
@@ -66,6 +69,8 @@ def save_artifact(
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
         write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
+        if record is not None and record.curve is not None:
+            write_text(folder / CURVE_FILE, record.curve)
         # Tables folded from other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
         for path in sorted(folder.iterdir()):
@@ -212,6 +217,8 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     if record.scores:
         rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
         parts.append(f"## Scores\n\n| metric | value |\n|---|---|\n{rows}")
+    if record.curve is not None:
+        parts.append(f"## Training\n\n![Validation score and loss by epoch]({CURVE_FILE})")
     if record.data_report:
         parts.append(f"## Data\n\n```\n{record.data_report}\n```")
     parts.append(_USE)

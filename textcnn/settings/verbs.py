@@ -44,11 +44,13 @@ class TrainSettings(RunSettings, OptimizationSettings, ArchitectureSettings, Dat
     Args:
         data: Hub name, file, folder with train/validation/test files, Dataset, DatasetDict, or python-docstrings.
         output: Directory of the run: the model, its checkpoints and logs.
+        summary: Show the score beside a linear baseline and the most confused classes at the end, with progress.
         force: Replace a run that is there.
     """
 
     data: Any = field(kw_only=False, metadata={"positional": "1"})
     output: str | Path = field(default="runs/latest", kw_only=False)
+    summary: bool = True
     force: bool = False
 
 
