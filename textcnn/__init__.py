@@ -50,9 +50,11 @@ if TYPE_CHECKING:
         ScoreSettings,
         TeachSettings,
         TrainSettings,
+        TuneSettings,
         VectorsSettings,
     )
     from .training import ClassificationModule, train
+    from .tuning.tune import tune
 
 __version__ = "0.1.0"
 
@@ -83,6 +85,7 @@ _HOMES = {
     "TorchClassifier": "loading",
     "TrainSettings": "settings",
     "TrainingRecord": "artifact",
+    "TuneSettings": "settings",
     "VectorsSettings": "settings",
     "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
@@ -101,6 +104,7 @@ _HOMES = {
     "score": "scoring.score",
     "teach": "finetuning.teach",
     "train": "training",
+    "tune": "tuning.tune",
     "vectors": "finetuning.contextual",
 }
 # Names that their modules spell otherwise.
@@ -132,6 +136,7 @@ __all__ = [
     "TorchClassifier",
     "TrainSettings",
     "TrainingRecord",
+    "TuneSettings",
     "VectorsSettings",
     "__version__",
     "bench",
@@ -151,6 +156,7 @@ __all__ = [
     "score",
     "teach",
     "train",
+    "tune",
     "vectors",
 ]
 

@@ -49,7 +49,7 @@ def find_candidates(settings: CompareSettings, resources: Resources) -> tuple[li
     Raises:
         ValueError: A variant has an unknown setting or a value that cannot be used.
     """
-    ours = {OURS: {}} if "default" not in read_variants(settings.variants) else {}
+    ours: dict[str, dict[str, Any]] = {OURS: {}} if "default" not in read_variants(settings.variants) else {}
     if settings.vectors is not None:
         ours[f"{OURS} with vectors"] = {"vectors": settings.vectors}
     ours |= {f"{OURS} {name}": variant for name, variant in read_variants(settings.variants).items()}

@@ -122,7 +122,7 @@ def compute(splits: Splits, candidate: Candidate, seed: int, per_class: int | No
         peer.save(folder)
         size = peer.size(folder)
         del peer  # the process that answers needs the memory
-        answers = measure_answers(candidate.kind, folder, splits.test.texts)
+        answers: dict[str, Any] = measure_answers(candidate.kind, folder, splits.test.texts)
     return Cell(
         data=splits.name, candidate=candidate.name, seed=seed, per_class=per_class, train_seconds=seconds, size=size,
         **found, **answers,

@@ -103,8 +103,8 @@ def _rows_text(found: Comparison) -> str:
     data = found.data_sets[0]
     note = f" ({escape(data['note'])})" if data["note"] else ""
     return (
-        f"{data['classes']} classes; {data['train']:,} texts to train on, {data['validation']:,} to choose settings on, "
-        f"{data['test']:,} to test on{note}; the same for every classifier."
+        f"{data['classes']} classes; {data['train']:,} texts to train on, {data['validation']:,} to choose settings "
+        f"on, {data['test']:,} to test on{note}; the same for every classifier."
     )
 
 
@@ -121,8 +121,8 @@ def _picture(found: Comparison, overall: Sequence[Overall], labels: str) -> str:
     return (
         f'<section class="card"><h2>Accuracy against throughput, {escape(labels)}</h2>'
         f"{draw(points, f'Accuracy against texts per second, {labels}')}"
-        f'<p class="soft">{caption}Up and to the right is better. Filled: level with the best. The dashed line joins the '
-        "classifiers that no other one beats in both.</p></section>"
+        f'<p class="soft">{caption}Up and to the right is better. Filled: level with the best. The dashed line joins '
+        "the classifiers that no other one beats in both.</p></section>"
     )
 
 
@@ -183,7 +183,7 @@ def _accuracies(found: Comparison, rows: Sequence[Row], overall: Sequence[Overal
         here = [by_place.get((data, name)) for name in order]
         top = max(row.means["accuracy"] or 0.0 for row in here if row is not None)
         lines.append((False, [escape(data), *("" if row is None else _accuracy(row, top) for row in here)]))
-    heads = [f'<th{_ours(name in found.ours)}>{escape(found.titles[name])}</th>' for name in order]
+    heads = [f"<th{_ours(name in found.ours)}>{escape(found.titles[name])}</th>" for name in order]
     body = "".join(_line(*line) for line in lines)
     return f"<table><thead><tr><th>data set</th>{''.join(heads)}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -237,7 +237,7 @@ def _notes(found: Comparison) -> str:
     left_out = [f"<li>{escape(title)}: {escape(reason)}</li>" for title, reason in found.missing.items()]
     left_out += [f"<li>{escape(place)}: failed: {escape(reason)}</li>" for place, reason in found.failed.items()]
     if found.unfinished:
-        left_out.append(f"<li>{found.unfinished} fits that the time limit left out; run the command again to go on</li>")
+        left_out.append(f"<li>{found.unfinished} fits, by the time limit; run the command again to go on</li>")
     if left_out:
         parts.append(f'<section class="card"><h2>Left out</h2><ul>{"".join(left_out)}</ul></section>')
     return "\n".join(parts)

@@ -6,13 +6,14 @@ Colours are variables of the page (--ink, --soft, --line, --accent, --card), so 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
 WIDTH, HEIGHT = 760.0, 430.0
 LEFT, RIGHT, TOP, BOTTOM = 58.0, 24.0, 18.0, 58.0
 RADIUS, FONT = 6.0, 13.0
+Place = Callable[[float], float]
 # Mean width of a letter of a system font, in parts of its size.
 _LETTER = 0.54
 
@@ -91,7 +92,11 @@ def draw(points: Sequence[Point], title: str) -> str:
     for point in best:
         if not frontier or point.accuracy > frontier[-1].accuracy:
             frontier.append(point)
-    steps = " ".join(f"{x(point.speed):.1f},{y(100 * point.accuracy):.1f}" for point in frontier)
+    # As a stair: to the left of a classifier nothing faster is known that is as accurate.
+    corners = [(x(frontier[0].speed), y(100 * frontier[0].accuracy))]
+    for point in frontier[1:]:
+        corners += [(x(point.speed), corners[-1][1]), (x(point.speed), y(100 * point.accuracy))]
+    steps = " ".join(f"{left:.1f},{top:.1f}" for left, top in corners)
     parts.append(
         f'<polyline points="{steps}" fill="none" style="stroke:var(--soft)" stroke-opacity=".55" stroke-width="1.5" '
         'stroke-dasharray="5 5"/>'
@@ -123,9 +128,7 @@ def _mark(point: Point, left: float, top: float, label: tuple[float, float, str,
     return parts
 
 
-def _axes(decades: tuple[int, int], ticks: Sequence[float], x: object, y: object) -> list[str]:
-    place_x, place_y = x, y
-    assert callable(place_x) and callable(place_y)
+def _axes(decades: tuple[int, int], ticks: Sequence[float], place_x: Place, place_y: Place) -> list[str]:
     bottom, parts = HEIGHT - BOTTOM, []
     for tick in ticks:
         top = place_y(tick)
@@ -163,12 +166,16 @@ def _labels(points: Sequence[Point], places: Sequence[tuple[float, float]]) -> l
     found: dict[int, tuple[float, float, str, bool]] = {}
     # Ours first: they are what a reader looks for.
     for number in sorted(range(len(points)), key=lambda n: not points[n].ours):
-        (x, y), width = places[number], _LETTER * FONT * len(points[number].title) * (1.08 if points[number].ours else 1)
-        options = []
+        (x, y), point = places[number], points[number]
+        width = _LETTER * FONT * len(point.title) * (1.08 if point.ours else 1.0)
+        options: list[tuple[float, float, str, int]] = []
         for distance in (0, 16, 30, 46, 64):
             gap = RADIUS + 6 + 0.4 * distance
             for dy in (0.0, -distance, distance) if distance else (0.0,):
-                options += [(x + gap, y + FONT / 3 + dy, "start", distance), (x - gap, y + FONT / 3 + dy, "end", distance)]
+                options += [
+                    (x + gap, y + FONT / 3 + dy, "start", distance),
+                    (x - gap, y + FONT / 3 + dy, "end", distance),
+                ]
             options += [
                 (x, y - RADIUS - 6 - distance, "middle", distance),
                 (x, y + RADIUS + FONT + 3 + distance, "middle", distance),

@@ -115,8 +115,8 @@ def find_data_sets(data: Any) -> dict[str, Any]:
     }
     if not found:
         raise DataError(
-            f"{folder} holds no data set; expected train.csv (or .parquet, .jsonl ...) in it, or folders that have one; "
-            "give another folder or a file"
+            f"{folder} holds no data set; expected train.csv (or .parquet, .jsonl ...) in it, or folders that have "
+            "one; give another folder or a file"
         )
     return found
 
@@ -166,7 +166,7 @@ def read_splits(name: str, data: Any, settings: SourceSettings, limit: int | Non
     # What is held out is a part of the rows that are drawn.
     share = options["validation_fraction"] if held_out else 1.0
     most = {"train": round(limit * (1 - share)) if held_out else limit, "validation": round(limit * share)}
-    drawn = {
+    drawn: dict[str, Any] = {
         role: None if part is None else _sample(part, max(1, most.get(role, limit))) for role, part in parts.items()
     }
     if any(part is not None and len(part) > len(drawn[role] or ()) for role, part in parts.items()):

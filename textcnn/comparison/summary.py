@@ -14,8 +14,8 @@ from scipy.stats import rankdata
 from .cells import Cell
 
 LEVEL = 0.95
-MEASURES = ("accuracy", "macro_f1", "calibration_error", "train_seconds", "size", "texts_per_second", "first_label",
-            "memory")  # fmt: skip
+COSTS = ("train_seconds", "size", "texts_per_second", "first_label", "memory")
+MEASURES = ("accuracy", "macro_f1", "calibration_error", *COSTS)
 
 
 @dataclass(frozen=True)
@@ -202,11 +202,12 @@ def _overall(
     found = []
     for candidate in dict.fromkeys(row.candidate for row in rows):
         own = [row for row in rows if row.candidate == candidate]
-        compared = {"wins": 0, "draws": 0, "losses": 0}
+        compared: dict[str, Any] = {"wins": 0, "draws": 0, "losses": 0}
         for row in own:
             if candidate != ours and (row.data, ours) in by_place:
                 low, high = paired_interval([hits[row.data, ours]], [hits[row.data, candidate]], resamples)
                 compared["wins" if low > 0 else "losses" if high < 0 else "draws"] += 1
+        costs: dict[str, Any] = {name: _geometric(own, name) for name in COSTS}
         errors = [row.means["calibration_error"] for row in own]
         found.append(
             Overall(
@@ -215,8 +216,7 @@ def _overall(
                 calibration_error=None if None in errors else fmean([error or 0.0 for error in errors]),
                 rank=fmean(row.rank for row in own),
                 macro_f1_rank=fmean(f1_ranks[row.data, candidate] for row in own),
-                **{name: _geometric(own, name) for name in ("texts_per_second", "size", "memory", "train_seconds",
-                                                            "first_label")},
+                **costs,
                 **compared,
             )
         )  # fmt: skip

@@ -85,7 +85,9 @@ def _accuracies(
     by_place = {(row.data, row.candidate): row for row in rows}
     order = [one.candidate for one in sorted(overall, key=lambda one: one.rank)]
     # Data sets in rows: there may be many, and the terminal is 80 columns wide.
-    table = _table(headline, ["data set", *(titles[name].replace(" + ", " +\n").replace(", ", ",\n") for name in order)])
+    table = _table(
+        headline, ["data set", *(titles[name].replace(" + ", " +\n").replace(", ", ",\n") for name in order)]
+    )
     for data in data_sets:
         cells = []
         for name in order:

@@ -28,7 +28,7 @@ from .training import (
     OptimizationSettings,
     RunSettings,
 )
-from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, VectorsSettings
+from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, TuneSettings, VectorsSettings
 
 __all__ = [
     "OWNERS",
@@ -63,6 +63,7 @@ __all__ = [
     "TeachSettings",
     "TokenizerSettings",
     "TrainSettings",
+    "TuneSettings",
     "VectorsSettings",
     "described",
     "documented",

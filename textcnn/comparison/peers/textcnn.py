@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,12 +35,15 @@ class TextCNN(Peer):
 
     def settings(self) -> dict[str, Any]:
         """Return every setting of the recipe: another default is another recipe."""
-        from ... import __version__
         from ...settings import TrainSettings
 
         variant = {name: value for name, value in self.resources.variant.items() if name != "int8"}
         noted = TrainSettings(data="", **variant).noted()
-        return {"version": __version__, "int8": bool(self.resources.variant.get("int8")), **noted}
+        return {
+            "version": sys.modules["textcnn"].__version__,
+            "int8": bool(self.resources.variant.get("int8")),
+            **noted,
+        }
 
     def prepare(self) -> None:
         from ... import training

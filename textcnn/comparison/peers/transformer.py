@@ -37,7 +37,7 @@ class Transformer(Peer):
     def fit(self, data: Splits, seed: int) -> None:
         from ...finetuning.teach import teach
 
-        fraction = {} if data.validation is not None else {"validation_fraction": 0.0}
+        fraction: dict[str, Any] = {} if data.validation is not None else {"validation_fraction": 0.0}
         with tempfile.TemporaryDirectory() as folder:
             output = Path(folder) / "teacher"
             teach(
