@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_UNITS = {"": "s", "sec": "s", "second": "s", "min": "m", "minute": "m", "hour": "h", "day": "d"}
+_UNITS = {"sec": "s", "second": "s", "min": "m", "minute": "m", "hour": "h", "day": "d"}
 _PART = re.compile(r"(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)\s*")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ class TextCNN(Peer):
     def __init__(self, resources: Resources) -> None:
         super().__init__(resources)
         self.classifier: Any = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._artifact: Path | None = None
 
     def settings(self) -> dict[str, Any]:
         """Return every setting of the recipe: another default is another recipe."""
@@ -57,7 +58,9 @@ class TextCNN(Peer):
 
         variant: dict[str, Any] = dict(self.resources.variant)
         int8 = variant.pop("int8", False)
-        self._folder = tempfile.TemporaryDirectory()
+        folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, folder, True)
+        self._artifact = folder / "run"
         train(
             data.by_split(), self._artifact, seed=seed, labels=data.labels, progress=False, **variant,
         )  # fmt: skip
@@ -67,15 +70,11 @@ class TextCNN(Peer):
             fold_artifact(self._artifact, int8=True, texts=data.train.texts[:1000])
         self.classifier = _open(self._artifact)
 
-    @property
-    def _artifact(self) -> Path:
-        assert self._folder is not None
-        return Path(self._folder.name) / "run"
-
     def scores(self, texts: list[str]) -> NDArray[np.floating]:
         return np.asarray(self.classifier.predict_proba(texts))
 
     def save(self, folder: Path) -> None:
+        assert self._artifact is not None
         for name in SERVED:
             shutil.copy(self._artifact / name, folder / name)
 
