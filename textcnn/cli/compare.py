@@ -16,7 +16,7 @@ VERB = Verb(
     [
         "textcnn compare reviews.csv --output runs/comparison",
         "textcnn compare data --per_class 8 64 --encoder all-MiniLM-L6-v2 --vectors all-MiniLM-L6-v2",
-        "textcnn compare reviews.csv --variants 'wide: kernel_sizes=[1,2,3,5], batch_size=16' 'small: num_filters=50'",
+        "textcnn compare reviews.csv --variants 'wide: kernel_sizes=[1,2,3,5]' 'small: num_filters=50, int8=true'",
     ],
     json=True,
 )

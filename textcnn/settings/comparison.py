@@ -26,7 +26,8 @@ class CompareSettings(SourceSettings):
         vectors: Initial token vectors, for a second textcnn beside the default. Default: none.
         variants: Further recipes of textcnn, each "NAME: SETTING=VALUE, SETTING=VALUE"; int8=true is a setting too.
             Default: none.
-        peers: Classifiers to compare with. Default: all that are installed and have what they need.
+        peers: Classifiers to compare with, among tfidf_logistic, tfidf_svm, nbsvm, fasttext, model2vec,
+            model2vec_tuned, sentence_encoder, setfit, transformer. Default: all that have what they need.
         encoder: Sentence encoder (a directory or Hub id) for sentence_encoder, model2vec and setfit. Default: none.
         static_model: Model of model2vec. Default: distilled from the encoder.
         transformer: Transformer to fine-tune, as `textcnn teach` does. Default: none.
@@ -43,7 +44,7 @@ class CompareSettings(SourceSettings):
     data: Any = field(kw_only=False, metadata={"positional": "1"})
     output: str | Path = field(default="runs/comparison", kw_only=False)
     vectors: str | Path | list[str] | None = None
-    variants: Any = None
+    variants: dict | Sequence[str] | None = None
     peers: Sequence[PeerName] | None = None
     encoder: str | Path | None = None
     static_model: str | Path | None = None
