@@ -35,12 +35,14 @@ def main(args: list[str]) -> None:
 
     from ..comparison.table import MARK, tables
 
-    # A table that is cut is of no use in a file or behind a pipe.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
-    for table in tables(found.figures, found.titles, found.ours):
+    shown, wide = tables(found.figures, found.titles, found.ours), Console(width=500)
+    # A row that goes on in the next line can be read, one that is cut cannot.
+    console = Console(width=max([Console().width, *(wide.measure(table).maximum for table in shown)]))
+    for table in shown:
         console.print(table)
-    console.print(f"{MARK} level with the best: the difference may be chance (paired bootstrap, 95 %)", highlight=False)
+    note = f"{MARK} level with the best: the difference may be chance (paired bootstrap, 95 %)"
+    console.print(note, highlight=False, soft_wrap=True)
     for labels, sentence in found.advice.items():
         head = f"[bold]With {labels}:[/bold] " if len(found.advice) > 1 else ""
-        console.print(f"\n{head}{sentence}", highlight=False)
+        console.print(f"\n{head}{sentence}", highlight=False, soft_wrap=True)
     print(f"\nThe page is {found.page}", file=sys.stderr)

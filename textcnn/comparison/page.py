@@ -32,7 +32,7 @@ p{margin:.4rem 0;overflow-wrap:anywhere}
 min-width:0}
 .advice{border-left:4px solid var(--accent);font-size:1.12rem}
 .advice b{color:var(--accent)}
-.picture{display:block;width:100%;max-width:60rem;height:auto;margin:.2rem auto}
+.picture{display:block;width:100%;min-width:35rem;max-width:60rem;height:auto;margin:.2rem auto}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th{font-weight:600;color:var(--soft);text-align:right;vertical-align:bottom;padding:.3rem .55rem}
@@ -120,7 +120,7 @@ def _picture(found: Comparison, overall: Sequence[Overall], labels: str) -> str:
     caption = "Means over data sets. " if several else ""
     return (
         f'<section class="card"><h2>Accuracy against throughput, {escape(labels)}</h2>'
-        f"{draw(points, f'Accuracy against texts per second, {labels}')}"
+        f'<div class="scroll">{draw(points, f"Accuracy against texts per second, {labels}")}</div>'
         f'<p class="soft">{caption}Up and to the right is better. Filled: level with the best. The dashed line joins '
         "the classifiers that no other one beats in both.</p></section>"
     )
@@ -207,7 +207,8 @@ def _card(headline: str, content: str) -> str:
 
 def _accuracy(row: Row, top: float) -> str:
     classes = " ".join(["level" if row.level else "", "first" if row.means["accuracy"] == top else ""])
-    return f'<span class="{classes}">{_spread(row, "accuracy")}</span>'
+    number, _, spread = _spread(row, "accuracy").partition("<")
+    return f'<span class="{classes}">{number}</span>' + (f"<{spread}" if spread else "")
 
 
 def _spread(row: Row, name: str) -> str:
