@@ -66,8 +66,9 @@ def settings_of(name: str) -> str:
     """Return the settings of a verb as a table."""
     from textcnn.settings import described
 
-    # A student takes every setting of training: only its own are listed.
-    listed = {setting.name for setting in described(find_verb("train").settings)} if name == "distill" else set()
+    # A student and a search take every setting of training: only their own are listed.
+    takes_all = name in ("distill", "tune")
+    listed = {setting.name for setting in described(find_verb("train").settings)} if takes_all else set()
     rows = []
     for setting in described(find_verb(name).settings):
         if setting.name in listed - {"data", "output", "vectors"}:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .artifact import TrainingRecord, save_artifact
     from .bench.run import bench
+    from .comparison.compare import compare
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
     from .estimator import TextCNNClassifier
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from .settings import (
         CalibrateSettings,
         CertifySettings,
+        CompareSettings,
         ConvertSettings,
         DistillSettings,
         EvaluateSettings,
@@ -52,9 +54,11 @@ if TYPE_CHECKING:
         ScoreSettings,
         TeachSettings,
         TrainSettings,
+        TuneSettings,
         VectorsSettings,
     )
     from .training import ClassificationModule, train
+    from .tuning.tune import tune
 
 __version__ = "0.1.0"
 
@@ -64,6 +68,7 @@ _HOMES = {
     "CalibrateSettings": "settings",
     "CertifySettings": "settings",
     "ClassificationModule": "training",
+    "CompareSettings": "settings",
     "ConvertSettings": "settings",
     "DistillSettings": "settings",
     "EvaluateSettings": "settings",
@@ -86,10 +91,12 @@ _HOMES = {
     "TorchClassifier": "loading",
     "TrainSettings": "settings",
     "TrainingRecord": "artifact",
+    "TuneSettings": "settings",
     "VectorsSettings": "settings",
     "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
     "certify": "evaluation.certify",
+    "compare": "comparison.compare",
     "convert": "folding.convert",
     "distill": "distillation.distill",
     "evaluate": "evaluation.evaluate",
@@ -104,6 +111,7 @@ _HOMES = {
     "score": "scoring.score",
     "teach": "finetuning.teach",
     "train": "training",
+    "tune": "tuning.tune",
     "vectors": "finetuning.contextual",
 }
 # Names that their modules spell otherwise.
@@ -114,6 +122,7 @@ __all__ = [
     "CalibrateSettings",
     "CertifySettings",
     "ClassificationModule",
+    "CompareSettings",
     "ConvertSettings",
     "DistillSettings",
     "EvaluateSettings",
@@ -136,11 +145,13 @@ __all__ = [
     "TorchClassifier",
     "TrainSettings",
     "TrainingRecord",
+    "TuneSettings",
     "VectorsSettings",
     "__version__",
     "bench",
     "calibrate",
     "certify",
+    "compare",
     "convert",
     "distill",
     "evaluate",
@@ -155,6 +166,7 @@ __all__ = [
     "score",
     "teach",
     "train",
+    "tune",
     "vectors",
 ]
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 CONVERTED = "fasttext"
 # Files of which config.json holds digests. folded.safetensors has its own, and people edit README.md.
 VERIFIED = ("model.safetensors", "tokenizer.json", "tokenizer_config.json")
+CURVE_FILE = "training_curve.svg"
 # Fields of config.json that calibration sets, with their values before. No weight and no table depends on it.
 CALIBRATION: dict[str, Any] = {"temperature": 1.0, "thresholds": None, "abstention": None}
 
@@ -44,6 +45,7 @@ class TrainingRecord:
         data_report: Lines about rows, splits and truncation.
         parameters: Every setting that is needed to train the model again.
         base_model: Hub id of the checkpoint of the initial vectors.
+        curve: Training curve as an SVG file.
     """
 
     data: str
@@ -51,6 +53,7 @@ class TrainingRecord:
     data_report: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     base_model: str | None = None
+    curve: str | None = None
 
 
 def save_artifact(
@@ -76,6 +79,8 @@ def save_artifact(
         config = read_config(folder)
         _write_config(folder / "config.json", with_digests(config, folder, VERIFIED))
         write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
+        if record is not None and record.curve is not None:
+            write_text(folder / CURVE_FILE, record.curve)
         # What was made of other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
         (directory / ONNX_FILE).unlink(missing_ok=True)
@@ -288,6 +293,8 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     if record.scores:
         rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
         parts.append(f"## Scores\n\n| metric | value |\n|---|---|\n{rows}")
+    if record.curve is not None:
+        parts.append(f"## Training\n\n![Validation score and loss by epoch]({CURVE_FILE})")
     if record.data_report:
         parts.append(f"## Data\n\n```\n{record.data_report}\n```")
     parts.append(_USE)

@@ -165,6 +165,30 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.experts_per_text = experts_per_text
         self.balance_weight = balance_weight
 
+    @staticmethod
+    def search_space(vectors: bool = False) -> dict[str, Any]:
+        """Return the parameters that matter with their values, for RandomizedSearchCV and its like.
+
+        They are those of `textcnn tune`.
+
+        Args:
+            vectors: Tokens start with initial vectors.
+        """
+        from scipy.stats import loguniform
+
+        from .settings.search import search_space
+
+        found: dict[str, Any] = {}
+        for name, axis in search_space(vectors).items():
+            if axis.choices:
+                found[name] = list(axis.choices)
+            elif axis.log:
+                found[name] = loguniform(axis.low, axis.high)
+            else:
+                steps = round((axis.high - axis.low) / (axis.step or 1))
+                found[name] = [round(axis.low + number * (axis.step or 1), 6) for number in range(steps + 1)]
+        return found
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True

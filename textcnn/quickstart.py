@@ -18,13 +18,9 @@ QUESTIONS = [
 
 def linear_baseline(data: Any) -> float:
     """Test accuracy of TF-IDF over words and word pairs with logistic regression, trained on the same split."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
+    from .training.baseline import linear_pipeline
 
-    baseline = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=10, max_iter=1000)
-    )
+    baseline = linear_pipeline()
     baseline.fit(data["train"]["text"][:], data["train"]["label"][:])
     return float(baseline.score(data["test"]["text"][:], data["test"]["label"][:]))
 

@@ -5,9 +5,6 @@ Their speed does not depend on whether their labels are right, so they learn wha
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..comparison.peers.base import silence
+from ..comparison.peers.fasttext import words
 
 Peer = Callable[[list[str]], Any]
 PEERS = ("fasttext", "tfidf", "model2vec", "transformers")
@@ -38,7 +38,7 @@ def _fasttext(texts: Sequence[str], labels: Sequence[str]) -> Any:
         path = Path(folder) / "train.txt"
         lines = (f"__label__{label.replace(' ', '_')} {_line(t)}" for t, label in zip(texts, labels, strict=True))
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        with _silence():
+        with silence():
             return fasttext.train_supervised(str(path), dim=100, wordNgrams=2, epoch=1, thread=1, verbose=0)
 
 
@@ -57,12 +57,12 @@ def fasttext_best(path: str, label_column: str | None, threads: int = 2) -> tupl
 
     fasttext = _import("fasttext")
     data = TextDataModule(path, label_column=label_column)
-    with tempfile.TemporaryDirectory() as folder, _silence():
+    with tempfile.TemporaryDirectory() as folder, silence():
 
         def write(*roles: str) -> str:
             lines = []
             for texts, targets in map(data.texts_and_targets, roles):
-                lines += [f"__label__{target} {_words(text)}" for text, target in zip(texts, targets, strict=True)]
+                lines += [f"__label__{target} {words(text)}" for text, target in zip(texts, targets, strict=True)]
             file = Path(folder) / "-".join(roles)
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
             return str(file)
@@ -138,11 +138,6 @@ def transformer_peer(checkpoint: str, num_labels: int) -> Peer:
     return predict
 
 
-def _words(text: str) -> str:
-    """Lower-cased words and punctuation apart, as fastText's own scripts prepare texts."""
-    return " ".join(re.findall(r"\w+|[^\w\s]", text.lower()))
-
-
 def _line(text: str) -> str:
     return " ".join(text.split("\n"))
 
@@ -157,16 +152,3 @@ def _import(name: str) -> Any:
         raise ValueError(
             f"--peers: {package} is not installed; expected the extra; pip install 'textcnn[bench]'"
         ) from None
-
-
-@contextlib.contextmanager
-def _silence() -> Any:
-    """fastText prints its progress past Python's own standard error."""
-    kept = os.dup(2)
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)

@@ -28,6 +28,8 @@ VERBS = {
     "pretrain": "continue masked-language-model pretraining of a transformer",
     "teach": "fine-tune a transformer, to label texts for a student",
     "distill": "train a small classifier on the answers of a teacher",
+    "tune": "search for the settings of train within a time limit",
+    "compare": "compare textcnn with other classifiers on your own data",
     "bench": "measure accuracy, speed, explanations, training",
 }
 # The verbs of LightningCLI, for jobs in YAML.

@@ -60,7 +60,7 @@ FURTHER = {
     "accelerator", "devices", "precision", "weight_decay", "warmup", "schedule", "optimizer", "min_frequency",
 }  # fmt: skip
 # Verbs that take what another one takes: their short help refers to it.
-SHARED = {"distill": "train"}
+SHARED = {"distill": "train", "tune": "train"}
 
 
 def help_text(verb: Verb[Any], every: bool = False) -> str:

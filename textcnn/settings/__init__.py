@@ -5,6 +5,7 @@ torch or transformers.
 """
 
 from .base import Setting, Settings, described, documented, hints, make, takes
+from .comparison import CompareSettings
 from .data import BatchSettings, ColumnSettings, DataSettings, SeedSettings, SourceSettings, TokenizerSettings
 from .models import (
     CalibrateSettings,
@@ -28,7 +29,7 @@ from .training import (
     OptimizationSettings,
     RunSettings,
 )
-from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, VectorsSettings
+from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, TuneSettings, VectorsSettings
 
 __all__ = [
     "OWNERS",
@@ -40,6 +41,7 @@ __all__ = [
     "CalibrateSettings",
     "CertifySettings",
     "ColumnSettings",
+    "CompareSettings",
     "ConvertSettings",
     "DataSettings",
     "DistillSettings",
@@ -63,6 +65,7 @@ __all__ = [
     "TeachSettings",
     "TokenizerSettings",
     "TrainSettings",
+    "TuneSettings",
     "VectorsSettings",
     "described",
     "documented",

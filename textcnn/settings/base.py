@@ -44,7 +44,7 @@ class Settings:
 
     def noted(self) -> dict[str, Any]:
         """Return all values on which the result of a run depends, by name."""
-        without = ("output", "force", "progress", "callbacks")
+        without = ("output", "force", "progress", "callbacks", "summary")
         return {name: getattr(self, name) for name in hints(type(self)) if name not in without}
 
     def changed(self) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 from .base import Settings, hints
 from .benchmarks import BENCHMARKS
+from .comparison import CompareSettings
 from .data import DataSettings, SourceSettings, at_least
+from .durations import read_seconds
 from .models import (
     CalibrateSettings,
     CertifySettings,
@@ -44,12 +46,43 @@ class TrainSettings(RunSettings, OptimizationSettings, ArchitectureSettings, Dat
     Args:
         data: Hub name, file, folder with train/validation/test files, Dataset, DatasetDict, or python-docstrings.
         output: Directory of the run: the model, its checkpoints and logs.
+        summary: Show the score beside a linear baseline and the most confused classes at the end, with progress.
         force: Replace a run that is there.
     """
 
     data: Any = field(kw_only=False, metadata={"positional": "1"})
     output: str | Path = field(default="runs/latest", kw_only=False)
+    summary: bool = True
     force: bool = False
+
+
+@dataclass(kw_only=True)
+class TuneSettings(TrainSettings):
+    """Settings of `textcnn.tune`. Those of `textcnn train` that are given are kept; the search chooses the others.
+
+    Args:
+        output: Directory of the search and of the best run. A search that was stopped goes on in it.
+        time_limit: Time of the whole search, the last fit included.
+        metric: Score on the validation split that is searched for. With several labels a text, accuracy is micro-F1.
+        budget: Most bytes that a server needs of the model, in 8 bits, such as 3MB. Default: any.
+        min_speed: Least speed on one core here, such as "400k texts/s". Default: any.
+        max_trials: Fits after which the search ends. Default: as many as time_limit allows.
+        force: Forget the search and the run that are there.
+    """
+
+    output: str | Path = field(default="runs/tuned", kw_only=False)
+    time_limit: str = "30m"
+    metric: Literal["accuracy", "macro_f1"] = "accuracy"
+    budget: str | None = None
+    min_speed: str | None = None
+    max_trials: int | None = None
+
+    def check(self) -> None:
+        read_seconds("time_limit", self.time_limit)
+        at_least(1, max_trials=1 if self.max_trials is None else self.max_trials)
+        if self.streaming or self.num_folds is not None:
+            name = "streaming" if self.streaming else "num_folds"
+            raise ValueError(f"{name}: got it for a search; expected data in memory with one validation split")
 
 
 @dataclass(kw_only=True)
@@ -189,6 +222,8 @@ VERBS: dict[str, type[Settings]] = {
     "pretrain": PretrainSettings,
     "teach": TeachSettings,
     "distill": DistillSettings,
+    "compare": CompareSettings,
+    "tune": TuneSettings,
     "info": InfoSettings,
 }
 

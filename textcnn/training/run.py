@@ -34,10 +34,12 @@ from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import WholeCheckpoints
 from .classification import ClassificationModule
+from .curve import curve_svg, read_curve
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .progress import is_interactive, progress_callbacks
 from .resume import checkpoint_directory, last_checkpoints
 from .run_files import write_config, write_held_out
+from .summary import show, summarize_run
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -113,7 +115,13 @@ def train(settings: TrainSettings) -> TextClassifier:
     with keyboard_stops():
         trainer.fit(module, datamodule=data)
     save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))
-    return load(output)
+    classifier = load(output)
+    if settings.summary and settings.progress and trainer.is_global_zero:
+        given = str(settings.data) if isinstance(settings.data, (str, Path)) else None
+        summary = summarize_run(data, classifier, output, given)
+        if summary is not None:
+            show(summary)
+    return classifier
 
 
 def write_settings(output: str | Path, data: Any, settings: Settings, **network: Any) -> None:
@@ -226,12 +234,14 @@ def save_run(
     if trainer.is_global_zero:
         config = module.model.config
         config.text_column, config.label_column = data.columns
+        curve = read_curve(output_dir)
         record = TrainingRecord(
             data=name,
             scores=scores,
             data_report=data.data_report,
             parameters=parameters,
             base_model=base_model(data.vectors),
+            curve=None if curve is None else curve_svg(curve),
         )
         save_artifact(module.model, data.tokenizer, output_dir, record)
         write_held_out(output_dir, data)

@@ -1,0 +1,1 @@
+"""`textcnn compare`: classifiers of several kinds on the same labelled data."""

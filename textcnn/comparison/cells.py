@@ -1,0 +1,150 @@
+"""Cells of a comparison: one classifier, fitted on one data set with one seed, and what was measured.
+
+A cell is a JSON file; one that is there is not computed again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..evaluation.calibration import claims, expected_calibration_error
+from ..evaluation.scores import counts, f_scores
+from ..runtime.storage import write_text
+from .answering import measure_answers
+from .candidates import Candidate
+from .peers.base import silence
+from .peers.choosing import decide
+from .splits import Splits
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fit and its figures.
+
+    Args:
+        data: Name of the data set.
+        candidate: Name of the classifier.
+        seed: Seed of the fit and, with `per_class`, of the draw of its texts.
+        per_class: Labelled texts of each class, or None for all.
+        accuracy: Fraction of the test texts with the right label, or with all right labels.
+        macro_f1: Mean F1 of the classes that occur.
+        calibration_error: Expected calibration error, or None where the scores are no probabilities.
+        train_seconds: Seconds of training, the choice of settings included.
+        size: Bytes on disk that a server needs.
+        texts_per_second: Texts labelled in a second on one core.
+        first_label: Seconds from the start of a process to its first label.
+        memory: Largest resident memory of that process, in bytes.
+        correct: Ones and zeros: test texts whose label, or all of whose labels, are right.
+    """
+
+    data: str
+    candidate: str
+    seed: int
+    per_class: int | None
+    accuracy: float
+    macro_f1: float
+    calibration_error: float | None
+    train_seconds: float
+    size: int
+    texts_per_second: float
+    first_label: float
+    memory: int
+    correct: str
+
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """Mask [N] of test texts that are right."""
+        return np.frombuffer(self.correct.encode("ascii"), dtype=np.uint8) == ord("1")
+
+
+class CellStore:
+    """Cells in a folder.
+
+    Args:
+        folder: Folder of the JSON files.
+        redo: Names of candidates whose cells are computed again; None for all.
+    """
+
+    def __init__(self, folder: Path, redo: set[str] | None) -> None:
+        self.folder, self.redo = folder, redo
+
+    def path(self, splits: Splits, candidate: Candidate, seed: int, per_class: int | None) -> Path:
+        """Return the file of a cell. Its name has a hash of everything that the figures depend on."""
+        facts = {
+            "data": splits.fingerprint(), "settings": candidate.make().settings(), "seed": seed, "per_class": per_class,
+        }  # fmt: skip
+        key = hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:12]
+        few = "" if per_class is None else f"-{per_class}_per_class"
+        name = f"{_plain(candidate.name)}{few}-seed{seed}-{key}.json"
+        return self.folder / _plain(splits.name) / name
+
+    def get(self, path: Path, candidate: Candidate) -> Cell | None:
+        """Return the cell of a file, or None where it is to be computed."""
+        if self.redo is None or candidate.name in self.redo or not path.is_file():
+            return None
+        return Cell(**json.loads(path.read_text(encoding="utf-8")))
+
+    def put(self, path: Path, cell: Cell) -> None:
+        """Write a cell."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(asdict(cell), indent=1) + "\n")
+
+
+def compute(splits: Splits, candidate: Candidate, seed: int, per_class: int | None) -> Cell:
+    """Fit a candidate and measure it.
+
+    Args:
+        splits: The data set, its train texts drawn already.
+        candidate: The classifier.
+        seed: Seed of the fit.
+        per_class: Labelled texts of each class, or None for all.
+    """
+    peer = candidate.make()
+    with silence():
+        peer.prepare()
+        started = time.perf_counter()
+        peer.fit(splits, seed)
+        seconds = time.perf_counter() - started
+        found = score(peer.scores(splits.test.texts), splits, peer.probabilistic)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "model"
+        folder.mkdir()
+        peer.save(folder)
+        size = peer.size(folder)
+        del peer  # the process that answers needs the memory
+        answers: dict[str, Any] = measure_answers(candidate.kind, folder, splits.test.texts)
+    return Cell(
+        data=splits.name, candidate=candidate.name, seed=seed, per_class=per_class, train_seconds=seconds, size=size,
+        **found, **answers,
+    )  # fmt: skip
+
+
+def score(scores: NDArray[Any], splits: Splits, probabilistic: bool) -> dict[str, Any]:
+    """Return accuracy, macro_f1, calibration_error and correct of scores [N, C] of the test texts."""
+    targets = splits.test.targets
+    predicted = decide(scores, splits.multi_label, 0.5 if probabilistic else 0.0)
+    right = predicted == targets
+    right = right.all(axis=1) if splits.multi_label else right
+    table = counts(predicted, targets, len(splits.labels))
+    occurs = table[:, 1:].sum(axis=1) > 0
+    error = expected_calibration_error(*claims(scores, targets)) if probabilistic else None
+    return {
+        "accuracy": float(right.mean()),
+        "macro_f1": float(f_scores(table)[2][occurs].mean()),
+        "calibration_error": error,
+        "correct": "".join("1" if hit else "0" for hit in right.tolist()),
+    }
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name)

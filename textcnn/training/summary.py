@@ -1,0 +1,198 @@
+"""What a run tells at its end, on one screen: score and interval, a linear baseline, confused classes, what to do next.
+
+Shapes: `N` texts, `C` classes.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..data.errors import DataError
+from .baseline import baseline_labels, too_large
+from .curve import Curve, read_curve, sparkline
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ..data import TextDataModule
+    from ..runtime.classifier import TextClassifier
+
+_PAIRS, _LONGEST = 3, 28
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Facts about a finished run.
+
+    Args:
+        role: Split that the score is of: test, or validation without a test split.
+        accuracy: Fraction of its texts with the right label, or with all right labels.
+        low, high: 95 % interval of the accuracy (Wilson 1927).
+        texts: Number of its texts.
+        multi_label: A text may have several labels.
+        baseline: Accuracy of the linear baseline on the same texts, or None.
+        baseline_note: Why there is no baseline, or "".
+        confusions: Label, label that was predicted, and number of texts, the most frequent first.
+        curve: Training curve, or None.
+        output: Directory of the run.
+        data: Labelled data, as it was given, or None for data in memory.
+    """
+
+    role: str
+    accuracy: float
+    low: float
+    high: float
+    texts: int
+    multi_label: bool
+    baseline: float | None
+    baseline_note: str
+    confusions: list[tuple[str, str, int]]
+    curve: Curve | None
+    output: str
+    data: str | None
+
+    def lines(self) -> list[str]:
+        """Return the lines of the screen."""
+        name = "all labels right" if self.multi_label else "accuracy"
+        rows = [(f"{self.role} {name}", f"{self.accuracy:.3f}  95 % interval {self.low:.3f} to {self.high:.3f}, "
+                 f"{self.texts:,} texts")]  # fmt: skip
+        if self.baseline is not None:
+            points = 100 * (self.accuracy - self.baseline)
+            beside = f"{abs(points):.1f} points {'below' if points >= 0 else 'above'} textcnn"
+            rows.append(("linear baseline", f"{self.baseline:.3f}  TF-IDF + logistic regression, {beside}"))
+        elif self.baseline_note:
+            rows.append(("linear baseline", f"skipped: {self.baseline_note}"))
+        if self.confusions:
+            pairs = [f"{_short(own)} → {_short(given)} ({texts:,})" for own, given, texts in self.confusions]
+            rows.append(("most confused", ", ".join(pairs)))
+        if self.curve is not None:
+            scores, best = self.curve.scores, self.curve.best
+            rows.append(
+                ("training", f"{sparkline(scores)}  {self.curve.metric} {scores[0]:.3f} to {scores[best]:.3f}, best in "
+                 f"epoch {best + 1} of {len(scores)}")
+            )  # fmt: skip
+        run = shlex.quote(self.output)
+        data = "FILE" if self.data is None else shlex.quote(self.data)
+        rows += [
+            ("next", f"textcnn evaluate {run} --data {data} --report report.html"),
+            ("", f'textcnn explain {run} "a text"'),
+            ("", f"textcnn compare {data}"),
+        ]
+        width = max(len(name) for name, _ in rows)
+        return [f"{name:<{width}}  {text}" for name, text in rows]
+
+
+def summarize_run(
+    data: TextDataModule, classifier: TextClassifier, output: str | Path, name: str | None
+) -> RunSummary | None:
+    """Return the summary of a run, or None where nothing was held out.
+
+    Args:
+        data: Data of the run.
+        classifier: The trained classifier.
+        output: Directory of the run.
+        name: Labelled data, as it was given, or None for data in memory.
+    """
+    found = _scored_split(data)
+    if found is None:
+        return None
+    role, texts, targets = found
+    multi_label = targets.ndim == 2
+    probabilities = np.asarray(classifier.predict_proba(texts))
+    predicted = (probabilities >= 0.5).astype(np.int64) if multi_label else probabilities.argmax(axis=1)
+    right = _right(predicted, targets)
+    low, high = wilson_interval(int(right.sum()), len(right))
+    baseline, why = _baseline(data, texts, targets)
+    return RunSummary(
+        role=role, accuracy=float(right.mean()), low=low, high=high, texts=len(texts), multi_label=multi_label,
+        baseline=baseline, baseline_note=why,
+        confusions=[] if multi_label else most_confused(predicted, targets, data.labels),
+        curve=read_curve(output), output=str(output), data=name,
+    )  # fmt: skip
+
+
+def show(summary: RunSummary) -> None:
+    """Print a summary on standard error."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console: Console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    console.print()
+    for line in summary.lines():
+        text = Text(line)
+        text.stylize("bold", 0, len(line) - len(line.partition("  ")[2].lstrip()) if line.strip() else 0)
+        console.print(text)
+
+
+def wilson_interval(hits: int, texts: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927, "Probable Inference").
+
+    Example:
+        >>> [round(bound, 3) for bound in wilson_interval(90, 100)]
+        [0.826, 0.945]
+    """
+    from scipy.stats import binomtest
+
+    interval = binomtest(hits, texts).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def most_confused(
+    predicted: NDArray[np.int64], targets: NDArray[np.int64], labels: list[str], pairs: int = _PAIRS
+) -> list[tuple[str, str, int]]:
+    """Return label, label that was predicted, and number of texts of the most frequent mistakes.
+
+    Args:
+        predicted: Class ids [N] of the answers.
+        targets: Class ids [N] of the labels.
+        labels: Names of the classes.
+        pairs: How many to return.
+    """
+    wrong = predicted != targets
+    codes, counts = np.unique(targets[wrong] * len(labels) + predicted[wrong], return_counts=True)
+    order = np.lexsort((codes, -counts))[:pairs]
+    return [
+        (labels[int(codes[n]) // len(labels)], labels[int(codes[n]) % len(labels)], int(counts[n]))
+        for n in order.tolist()
+    ]
+
+
+def _scored_split(data: TextDataModule) -> tuple[str, list[str], NDArray[Any]] | None:
+    for role in ("test", "validation"):
+        try:
+            texts, targets = data.texts_and_targets(role)
+        except DataError:  # no such split, or a stream
+            continue
+        if texts:
+            return role, texts, targets
+    return None
+
+
+def _right(predicted: NDArray[np.int64], targets: NDArray[Any]) -> NDArray[np.bool_]:
+    right = predicted == targets
+    return np.asarray(right.all(axis=1) if targets.ndim == 2 else right)
+
+
+def _baseline(data: TextDataModule, texts: list[str], targets: NDArray[Any]) -> tuple[float | None, str]:
+    train_texts, train_targets = data.texts_and_targets("train")
+    why = too_large(train_texts, len(data.labels))
+    if why:
+        return None, f"{why}; textcnn compare fits it"
+    try:
+        predicted = baseline_labels(train_texts, train_targets, texts)
+    except ValueError as error:  # texts without a word, or one class only
+        return None, " ".join(str(error).split())[:80]
+    return float(_right(predicted, targets).mean()), ""
+
+
+def _short(label: str) -> str:
+    shown = label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"
+    return json.dumps(shown, ensure_ascii=False) if " " in shown else shown
