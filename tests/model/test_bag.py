@@ -78,6 +78,25 @@ def test_gradients_are_those_of_plain_sums(kind) -> None:
         torch.testing.assert_close(own, wanted)
 
 
+@pytest.mark.parametrize("pooling", ["sum", "mean"])
+def test_dropout_leaves_features_out_and_keeps_the_mean(pooling) -> None:
+    model = make_model(bag=pooling, bag_ngrams=1, kernel_sizes=[], dropout=0.25)
+    with torch.no_grad():
+        # Every row is 1: a sum counts the features that are kept, a mean stays 1.
+        model.bag.rows.weight.fill_(1)
+        ids = torch.randint(1, VOCAB_SIZE, (4000, 8))
+        ids[:, 6:] = PAD
+        logits = model.train().bag_logits(ids)[:, 0]
+        whole = model.eval().bag_logits(ids)[:, 0]
+    if pooling == "mean":
+        assert set(logits.tolist()) <= {0.0, 1.0}
+        return
+    assert (whole == 6).all()
+    torch.testing.assert_close(logits.mean(), torch.tensor(6.0), atol=0.15, rtol=0)
+    torch.testing.assert_close((logits * 0.75).round(), logits * 0.75)
+    assert len(logits.unique()) > 4
+
+
 def test_rows_move_as_with_adamw() -> None:
     models = [make_model(bag="sum", bag_buckets=64, kernel_sizes=[]) for _ in range(2)]
     models[0].bag.rows.sparse = True
