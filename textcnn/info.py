@@ -110,7 +110,7 @@ def info(settings: InfoSettings) -> Info:
     kinds = [(tables or {}).get(name) for name in ("table", "vectors", "bag_table")]
     entries = next((entry for entry in kinds if entry), None)
     kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
-    keys = () if not config.get("kernel_sizes", True) else _OF_CONVOLUTIONS
+    keys: tuple[str, ...] = () if not config.get("kernel_sizes", True) else _OF_CONVOLUTIONS
     if config.get("bag", "none") != "none":
         keys += _OF_BAG
     return Info(

@@ -58,6 +58,9 @@ def test_padding_and_batches_change_nothing(kind) -> None:
         torch.testing.assert_close(model(left).logits, alone)
         torch.testing.assert_close(model(padded(texts)).logits[0], model.head.bias)
         assert model(torch.zeros(2, 0)).logits.shape == (2, 3)
+        # What is masked is no token, whatever stands there, and no n-gram spans it.
+        masked = torch.tensor([[9, 3, 7, 4, 4]]), torch.tensor([[0, 1, 0, 1, 1]])
+        torch.testing.assert_close(model(*masked).logits, model(padded([[3, 0, 4, 4]])).logits)
 
 
 @pytest.mark.parametrize("kind", [*KINDS[:2], {"bag": "mean", "bag_buckets": 9}, {"bag": "mean", "bag_dim": 4}])

@@ -82,7 +82,7 @@ def fold(
         vectors = None if vectors is None else vectors[rows]
         if "bag_table" in tensors:
             tensors = trim_bag(tensors, rows[:-1], int(config["vocab_size"]))
-    buckets = 0 if model.bag is None else model.bag.buckets
+    buckets = int(config["bag_buckets"]) if "bag_table" in tensors and config["bag_ngrams"] > 1 else 0
     if not int8:
         tensors = prune_bag(tensors, buckets) if buckets else tensors
     exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)

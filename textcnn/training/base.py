@@ -151,7 +151,8 @@ class TrainingModule(LightningModule):
         bag, start = self.model.bag, self.hparams["bag_start"]
         if bag is None or start == "zero":
             return
-        weights, bias = start_of_bag(bag, start, *data.encoded_train(), self.model.config.num_labels)
+        ids, lengths, targets = data.encoded_train()
+        weights, bias = start_of_bag(bag, start, ids, lengths, targets, self.model.config.num_labels)
         bag.set_logits(torch.from_numpy(weights))
         self.model.head.bias.data.copy_(torch.from_numpy(bias))
 
@@ -242,8 +243,9 @@ class TrainingModule(LightningModule):
         # sparse gradients cannot be averaged everywhere.
         self._row_embeddings = []
         if hparams["optimizer"] == "adamw" and self.trainer.world_size == 1:
-            channels = [] if self.model.textcnn.embeddings is None else self.model.textcnn.embeddings.channels
-            self._row_embeddings = [channel for channel in channels if channel.weight.requires_grad]
+            if self.model.textcnn.embeddings is not None:
+                channels = self.model.textcnn.embeddings.channels
+                self._row_embeddings += [channel for channel in channels if channel.weight.requires_grad]
             if self._bag_rows is not None:
                 self._row_embeddings.append(self._bag_rows)
         for channel in self._row_embeddings:
