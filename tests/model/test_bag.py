@@ -58,6 +58,9 @@ def test_padding_and_batches_change_nothing(kind) -> None:
         torch.testing.assert_close(model(left).logits, alone)
         torch.testing.assert_close(model(padded(texts)).logits[0], model.head.bias)
         assert model(torch.zeros(2, 0)).logits.shape == (2, 3)
+        # What is masked is no token, whatever stands there, and no n-gram spans it.
+        masked = torch.tensor([[9, 3, 7, 4, 4]]), torch.tensor([[0, 1, 0, 1, 1]])
+        torch.testing.assert_close(model(*masked).logits, model(padded([[3, 0, 4, 4]])).logits)
 
 
 @pytest.mark.parametrize("kind", [*KINDS[:2], {"bag": "mean", "bag_buckets": 9}, {"bag": "mean", "bag_dim": 4}])
@@ -76,6 +79,25 @@ def test_gradients_are_those_of_plain_sums(kind) -> None:
     torch.testing.assert_close(bag[0], reference_bag(model, texts[0]))
     for own, wanted in zip(found, torch.autograd.grad((plain * weights).sum(), parameters), strict=True):
         torch.testing.assert_close(own, wanted)
+
+
+@pytest.mark.parametrize("pooling", ["sum", "mean"])
+def test_dropout_leaves_features_out_and_keeps_the_mean(pooling) -> None:
+    model = make_model(bag=pooling, bag_ngrams=1, kernel_sizes=[], dropout=0.25)
+    with torch.no_grad():
+        # Every row is 1: a sum counts the features that are kept, a mean stays 1.
+        model.bag.rows.weight.fill_(1)
+        ids = torch.randint(1, VOCAB_SIZE, (4000, 8))
+        ids[:, 6:] = PAD
+        logits = model.train().bag_logits(ids)[:, 0]
+        whole = model.eval().bag_logits(ids)[:, 0]
+    if pooling == "mean":
+        assert set(logits.tolist()) <= {0.0, 1.0}
+        return
+    assert (whole == 6).all()
+    torch.testing.assert_close(logits.mean(), torch.tensor(6.0), atol=0.15, rtol=0)
+    torch.testing.assert_close((logits * 0.75).round(), logits * 0.75)
+    assert len(logits.unique()) > 4
 
 
 def test_rows_move_as_with_adamw() -> None:

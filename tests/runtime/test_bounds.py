@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from folded_models import CONFIGS, VOCAB_SIZE, make_model, word_tokenizer
 
 from textcnn.folding.fold import fold
@@ -84,6 +85,27 @@ def test_one_filter_and_one_token_reach_the_bound(name: str) -> None:
         worst = greedy(model, ids, found.labels[0], 1)
         assert found.least[0] <= worst
         assert found.least[0] == pytest.approx(min(worst, found.margins[0]), abs=1e-3, rel=1e-3)
+
+
+@pytest.mark.parametrize("changes", [{"bag": "sum", "bag_ngrams": 3}, {"bag": "mean", "bag_dim": 2}])
+def test_no_replacement_takes_more_from_a_bag_than_its_bound(changes: dict) -> None:
+    # Few buckets, so that n-grams reach the worst row there is.
+    original = make_model(**{"kernel_sizes": [], "bag_buckets": 3, **changes})
+    with torch.no_grad():
+        original.bag.rows.weight.normal_()
+    model = fold(original, word_tokenizer())
+    for length in (1, 2, 3, 5):
+        ids = RNG.integers(1, VOCAB_SIZE, length)
+        every = np.tile(ids, (length * len(TOKENS), 1))
+        for place in range(length):
+            every[place * len(TOKENS) : (place + 1) * len(TOKENS), place] = TOKENS
+        found = [model.certify([text_of(ids)], k) for k in (1, 2)]
+        worst = float(margins(model, every, found[0].labels[0]).min())
+        assert worst >= found[0].least[0]
+        assert found[1].least[0] <= found[0].least[0] + 1e-9
+        if length == 1:
+            # Without n-grams the bound is what is reached.
+            assert found[0].least[0] == pytest.approx(min(worst, found[0].margins[0]), abs=1e-3)
 
 
 def test_more_replaced_tokens_are_never_safer() -> None:

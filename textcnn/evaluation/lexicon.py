@@ -67,13 +67,18 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
         top: N-grams of each class and filter.
 
     Raises:
-        ValueError: there is no text, `top` is less than 0, or the model normalises its pooled features.
+        ValueError: there is no text, `top` is less than 0, or the model has no convolutions or normalises its pooled
+            features.
     """
     if top < 0:
         raise ValueError(f"top: got {top}; expected a whole number of at least 0")
     if not texts:
         raise ValueError("lexicon: got no text; expected some")
     features = model.tables.layout.features
+    if not features:
+        raise ValueError(
+            "inspect: got a model without convolutions; expected some, whose filters it lists; explain single texts"
+        )
     fired, total = np.zeros(features, np.int64), np.zeros(features)
     pieces = []
     begin = 0

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,7 +93,7 @@ def fold(
         vectors = None if vectors is None else vectors[rows]
         if "bag_table" in tensors:
             tensors = trim_bag(tensors, rows[:-1], int(config["vocab_size"]))
-    buckets = 0 if model.bag is None else int(cast(Any, model.bag).buckets)
+    buckets = int(config["bag_buckets"]) if "bag_table" in tensors and config["bag_ngrams"] > 1 else 0
     if not int8:
         tensors = prune_bag(tensors, buckets) if buckets else tensors
     exact = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)

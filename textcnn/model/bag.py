@@ -34,7 +34,7 @@ class HashedBag(nn.Module):
 
     A token has the row of its id. An n-gram has row V + hash mod bag_buckets, so that different n-grams may share one.
     Rows hold logits, or with `bag_dim` vectors that a linear layer makes logits of, as in fastText. A text without a
-    token has logits of 0.
+    token has logits of 0. In training, the fraction `dropout` of the features is left out.
 
     Example:
         >>> bag = HashedBag(TextCNNConfig(vocab_size=100, bag="sum", bag_buckets=64))
@@ -45,7 +45,7 @@ class HashedBag(nn.Module):
     def __init__(self, config: TextCNNConfig) -> None:
         super().__init__()
         self.pooling, self.vocab_size, self.pad_token_id = config.bag, config.vocab_size, config.pad_token_id
-        self.ngrams = config.bag_ngrams
+        self.ngrams, self.dropout = config.bag_ngrams, config.dropout
         self.buckets = config.bag_buckets if config.bag_ngrams > 1 else 0
         columns = config.num_labels if config.bag_dim is None else config.bag_dim
         self.rows = BagRows(config.vocab_size + self.buckets, columns)
@@ -64,11 +64,21 @@ class HashedBag(nn.Module):
             offsets: Text b is ids[offsets[b]:offsets[b + 1]].
         """
         features, counts = self.features(ids, holes, offsets)
+        if self.training and self.dropout:
+            features, counts = self._dropped(features, counts)
         # Sparse gradients are those of distinct rows: each is read once.
         distinct, index = features.unique(return_inverse=True)
         ends = functional.pad(counts.cumsum(0), (1, 0))
         pooled = functional.embedding_bag(index, self.rows(distinct), ends, mode=self.pooling, include_last_offset=True)
+        if self.training and self.dropout and self.pooling == "sum":
+            pooled = pooled / (1 - self.dropout)
         return pooled if self.output is None else self.output(pooled)
+
+    def _dropped(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Leave out a fraction `dropout` of the features, drawn at random."""
+        kept = torch.rand(len(features), device=features.device) >= self.dropout
+        ends = functional.pad(counts.cumsum(0), (1, 0))
+        return features[kept], functional.pad(kept.cumsum(0), (1, 0))[ends].diff()
 
     def features(self, ids: Tensor, holes: Tensor | None, offsets: Tensor) -> tuple[Tensor, Tensor]:
         """Rows [G] of the features of all texts, text by text, and how many each text has: [B]."""

@@ -61,7 +61,7 @@ class Architecture:
         activation: Monotone function applied to the maximum of each filter.
         embedding_dropout: Dropout on the vectors of the batch's distinct tokens: a token loses the same
             components wherever it stands in the batch (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287).
-        dropout: Dropout on the pooled features.
+        dropout: Dropout on the pooled features, and on the tokens and n-grams of a bag.
         embedding_norm: Layer norm on each token's vector.
         pooled_norm: Layer norm on the pooled features.
         layer_norm_eps: Added to the variance in both norms.

@@ -177,7 +177,7 @@ class Bag:
         check(count)
         return BagFeatures(found.rows[:count], found.firsts[:count], found.lengths[:count])
 
-    def values(self, rows: NDArray[np.int32]) -> NDArray[np.float64]:
+    def values(self, rows: NDArray[Any]) -> NDArray[np.float64]:
         """Return what rows [G] add to the logits of a sum, before the mean's division: [G, C]."""
         values = self.table[rows].astype(np.float64)
         if self.scale is not None:

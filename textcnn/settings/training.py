@@ -32,14 +32,14 @@ class ArchitectureSettings(Settings):
         balance_weight: Weight of the loss that makes the router use all banks alike.
         activation: Monotone function of each filter's maximum.
         embedding_dropout: Dropout on token vectors, the same for a token throughout the batch.
-        dropout: Dropout on the pooled features.
+        dropout: Dropout on the pooled features and on the rows of a bag.
         embedding_norm: Apply layer norm to each token vector.
         pooled_norm: Apply layer norm to the pooled features.
         layer_norm_eps: Constant added to the variance in both norms.
         head_max_norm: Largest L2 norm of a class's weights while training (Kim: 3). Default: no limit.
         class_weights: Weight of each class in the loss, in the order of the labels. Default: all alike.
         label_smoothing: Fraction of the target spread evenly over the classes.
-        bag: Bag of tokens and hashed n-grams beside the convolutions: their sum, their mean or none.
+        bag: Bag of tokens and hashed n-grams: sum, mean or none.
         bag_ngrams: Longest n-gram of the bag, in tokens.
         bag_buckets: Rows that n-grams share by their hash.
         bag_dim: Size of the bag's vectors (fastText). Default: each row holds logits.
@@ -93,7 +93,7 @@ class OptimizationSettings(Settings):
         schedule: Learning rate after the warm-up: cosine (falls to 0) or constant.
         optimizer: adamw, or adadelta (Kim 2014; learning_rate 1 is its usual value).
         naive_bayes: Scale of naive Bayes log-count ratios that random token vectors start with; 0 for none.
-        bag_start: Weights that the bag starts with: linear (of a linear model fitted before), naive_bayes or zero.
+        bag_start: Weights that the bag starts with: linear (a fitted model), naive_bayes or zero.
     """
 
     learning_rate: float = 1e-3

@@ -45,7 +45,7 @@ class BagExtremes:
         assert bag is not None
         tokens = np.unique(tables.row_of_id)
         if bag.row_of_bucket is None:
-            buckets = np.arange(bag.first_bucket_row, bag.first_bucket_row + bag.buckets, dtype=np.int32)
+            buckets = bag.first_bucket_row + np.arange(bag.buckets, dtype=np.int32)
         else:
             buckets = np.unique(bag.row_of_bucket)
         if (buckets < 0).any():
