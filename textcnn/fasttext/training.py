@@ -57,8 +57,8 @@ def train_supervised(
 ) -> FastText:
     """Train a classifier on a file of lines such as `__label__spam free entry, call now`.
 
-    Texts are visited in an order drawn anew in each epoch, one after the other. The same seed gives the same model with any
-    number of threads: they share the reading of words and n-grams, which is done once.
+    Texts are visited in an order drawn anew in each epoch, one after the other. The same seed gives the same model with
+    any number of threads: they share the reading of words and n-grams, which is done once.
 
     Args:
         input: The file.
@@ -251,7 +251,7 @@ def _check(args: dict[str, Any], others: dict[str, Any]) -> None:
         raise ValueError("bucket: got 0; expected some for n-grams and subwords, such as 2000000")
     if args["pretrainedVectors"]:
         raise ValueError(
-            "pretrainedVectors: got a file; expected none, as only `textcnn train --vectors` reads word vectors; use that"
+            "pretrainedVectors: got a file; expected none; use `textcnn train --vectors`, which reads word vectors"
         )
     if not args["label"]:
         raise ValueError("label: got ''; expected the prefix of labels, such as __label__")

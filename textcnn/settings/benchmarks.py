@@ -125,10 +125,31 @@ class TrainBenchSettings(FiguresSettings):
         at_least(1, max_epochs=self.max_epochs)
 
 
+@dataclass(kw_only=True)
+class FastTextBenchSettings(FiguresSettings):
+    """Settings of `textcnn bench fasttext`.
+
+    Args:
+        data: Labelled data sets, as in `textcnn train`; the first one is timed.
+        label_column: Column of the labels. Default: found by its name.
+        speed: Train large models of the first data set too, and time them.
+        limit: Texts that are timed.
+    """
+
+    data: Sequence[str] = field(kw_only=False, metadata={"positional": "+"})
+    label_column: str | None = None
+    speed: bool = True
+    limit: int = 7_600
+
+    def check(self) -> None:
+        at_least(1, limit=self.limit)
+
+
 BENCHMARKS: dict[str, type[Settings]] = {
     "accuracy": AccuracyBenchSettings,
     "speed": SpeedBenchSettings,
     "int8": Int8BenchSettings,
     "explain": ExplainBenchSettings,
     "train": TrainBenchSettings,
+    "fasttext": FastTextBenchSettings,
 }
