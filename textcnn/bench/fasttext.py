@@ -124,7 +124,8 @@ def _measure_speed(figures: Figures, fasttext: Any, folder: Path, path: str, set
         figures.ratio(
             key, f"text to label, one core, {len(model.labels)} labels, {dim} dimensions, word bigrams",
             lambda model=model: model.predict(texts),
-            lambda theirs=theirs, prepared=prepared: theirs.f.multilinePredict(prepared, 1, 0.0, "strict"), len(texts), rounds=3,
+            lambda theirs=theirs, prepared=prepared: theirs.f.multilinePredict(prepared, 1, 0.0, "strict"),
+            len(texts), rounds=3,
         )  # fmt: skip
         if key == "convert_vs_fasttext_binary":
             after = sum(part.stat().st_size for part in (folder / key).iterdir())

@@ -14,7 +14,7 @@ DESCRIPTIONS = {
     "int8": "Cost of 8 bits: labels and accuracy beside those of float32.",
     "explain": "Explanations: do they add up, do they agree with deleting n-grams, what do they cost.",
     "train": "Speed of training beside nn.Conv1d with autograd and fastText.",
-    "fasttext": "Models of fastText and the same models converted: labels, probabilities, sizes, and speed on one core.",
+    "fasttext": "Models of fastText and the same converted: labels, probabilities, sizes, and speed on one core.",
 }
 EXAMPLES = {
     "accuracy": "textcnn bench accuracy --config configs/random.yaml --data.path trec --seeds 3 --output trec.json",

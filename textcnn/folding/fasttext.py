@@ -1,8 +1,8 @@
 """Reads fastText's model files, .bin and quantised .ftz, without fastText.
 
 A file holds, in this order: a magic number and a version, the arguments, the dictionary, the input matrix (a row for
-each word, then one for each bucket of n-grams) and the output matrix (a row for each label, or for each inner node of the
-Huffman tree of hierarchical softmax). Numbers are little-endian. A quantised matrix holds the codes of a product
+each word, then one for each bucket of n-grams) and the output matrix (a row for each label, or for each inner node of
+the Huffman tree of hierarchical softmax). Numbers are little-endian. A quantised matrix holds the codes of a product
 quantizer (Joulin et al. 2016, https://arxiv.org/abs/1612.03651).
 
 Shapes: `R` rows of the input matrix, `D` vector size, `C` labels.
