@@ -105,7 +105,7 @@ def test_version(capsys):
 
 
 HELP = [[verb, "--help"] for verb in [*VERBS, *JOBS]]
-HELP += [["bench", what, "--help"] for what in ("accuracy", "speed", "int8", "explain", "train")]
+HELP += [["bench", what, "--help"] for what in ("accuracy", "speed", "int8", "explain", "train", "fasttext")]
 
 
 @pytest.mark.parametrize("words", HELP, ids=" ".join)

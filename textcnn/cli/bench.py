@@ -15,6 +15,7 @@ DESCRIPTIONS = {
     "explain": "Explanations: do they add up, do they agree with deleting n-grams, what do they cost.",
     "train": "Speed of training beside nn.Conv1d with autograd and fastText.",
     "score": "Speed of `textcnn score` on shards: several processes beside one, and beside Ray Data on this machine.",
+    "fasttext": "Models of fastText and the same converted: labels, probabilities, sizes, and speed on one core.",
 }
 EXAMPLES = {
     "accuracy": "textcnn bench accuracy --config configs/random.yaml --data.path trec --seeds 3 --output trec.json",
@@ -23,6 +24,7 @@ EXAMPLES = {
     "explain": "textcnn bench explain runs/sst2 --texts sst2/test.parquet --sums mr/train.parquet",
     "train": "textcnn bench train ag_news --output train.json",
     "score": "textcnn bench score runs/ag_news --texts ag_news/test.parquet --peers ray",
+    "fasttext": "textcnn bench fasttext ag_news trec --output fasttext.json",
 }
 VERBS = {
     name: Verb(f"bench {name}", settings, DESCRIPTIONS[name], [EXAMPLES[name]], json=True)

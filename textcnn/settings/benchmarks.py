@@ -151,6 +151,26 @@ class ScoreBenchSettings(FiguresSettings, ModelSettings):
         at_least(1, shards=self.shards, rows=self.rows, processes=self.processes, rounds=self.rounds)
 
 
+@dataclass(kw_only=True)
+class FastTextBenchSettings(FiguresSettings):
+    """Settings of `textcnn bench fasttext`.
+
+    Args:
+        data: Labelled data sets, as in `textcnn train`; the first one is timed.
+        label_column: Column of the labels. Default: found by its name.
+        speed: Train large models of the first data set too, and time them.
+        limit: Texts that are timed.
+    """
+
+    data: Sequence[str] = field(kw_only=False, metadata={"positional": "+"})
+    label_column: str | None = None
+    speed: bool = True
+    limit: int = 7_600
+
+    def check(self) -> None:
+        at_least(1, limit=self.limit)
+
+
 BENCHMARKS: dict[str, type[Settings]] = {
     "accuracy": AccuracyBenchSettings,
     "speed": SpeedBenchSettings,
@@ -158,4 +178,5 @@ BENCHMARKS: dict[str, type[Settings]] = {
     "explain": ExplainBenchSettings,
     "train": TrainBenchSettings,
     "score": ScoreBenchSettings,
+    "fasttext": FastTextBenchSettings,
 }
