@@ -281,8 +281,8 @@ class InMemoryData:
         if size > 1 and role not in self._noted:
             self._noted.add(role)
             print(
-                f"note: the longest {role} text has {longest:,} tokens, to which its batch is padded: about {size:,.0f} "
-                "GB of memory; set max_length to the tokens of a text that count, or a smaller "
+                f"note: the longest {role} text has {longest:,} tokens, to which its batch is padded: about "
+                f"{size:,.0f} GB of memory; set max_length to the tokens of a text that count, or a smaller "
                 + ("batch_size" if role == "train" else "eval_batch_size"),
                 file=sys.stderr,
                 flush=True,
