@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn
 
 from ..errors import closest
@@ -64,10 +66,10 @@ the same settings. TEXTCNN_DEBUG=1 shows the traceback of an error."""
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line. A mistake of the user is one line on standard error and exit code 2."""
-    _end_in_order()
     try:
         try:
-            _run(sys.argv[1:] if arguments is None else arguments)
+            with _end_in_order():
+                _run(sys.argv[1:] if arguments is None else arguments)
         finally:
             sys.stdout.flush()  # on the way out of Python it could only complain
     except BrokenPipeError:
@@ -82,7 +84,8 @@ def main(arguments: list[str] | None = None) -> None:
         fail(f"standard output: {error.strerror or error}")
 
 
-def _end_in_order() -> None:
+@contextmanager
+def _end_in_order() -> Iterator[None]:
     """Make SIGTERM end the command as an exception does, so that unfinished files are removed."""
 
     def end(number: int, frame: Any) -> NoReturn:
@@ -90,8 +93,14 @@ def _end_in_order() -> None:
         raise SystemExit(128 + number)
 
     # Only the main thread may; whoever calls this from another handles signals himself.
-    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, end)
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _run(arguments: list[str]) -> None:

@@ -72,6 +72,9 @@ void table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t ro
 }
 
 Model::Model(std::string_view config_json, std::string_view tokenizer_json, std::string_view tables_bytes) {
+  for (const auto& [text, name] : {std::pair{config_json, "config.json"}, {tokenizer_json, "tokenizer.json"}})
+    if (const int64_t at = first_invalid_utf8(text); at >= 0)
+      fail(std::string(name) + ": got a byte that is not UTF-8 at " + text_of(at) + "; it is damaged: copy it again");
   const Json config = Json::parse(config_json, "config.json");
   // Models whose filters have several features are put together by the Python runtime.
   if (const std::string pooling = config["pooling"].text_or("max"); pooling != "max")

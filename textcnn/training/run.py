@@ -32,7 +32,7 @@ from ..settings import (
 from ..vectors import base_model, shipped
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
-from .checkpoints import WholeCheckpoints
+from .checkpoints import PREVIOUS, WholeCheckpoints
 from .classification import ClassificationModule
 from .curve import curve_svg, read_curve
 from .interrupt import StopNote, continue_command, keyboard_stops
@@ -245,6 +245,8 @@ def save_run(
         )
         save_artifact(module.model, data.tokenizer, output_dir, record)
         write_held_out(output_dir, data)
+        # Of a run that has ended, the best and the last are enough.
+        (Path(checkpoint_directory(output_dir)) / PREVIOUS).unlink(missing_ok=True)
         for note in _notes_on(scores, output_dir):
             print(note, file=sys.stderr)
     trainer.strategy.barrier()  # the others read what the first process wrote
