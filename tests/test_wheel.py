@@ -35,7 +35,9 @@ def test_the_wheel_gives_a_label_without_a_compiler(tmp_path: Path) -> None:
     assert f"textcnn/core/{build.LIBRARY.name}" in names
     assert "textcnn/core/textcnn.h" in names
     assert "textcnn/py.typed" in names
-    assert {f"textcnn/exporting/page/{name}" for name in ("page.html", "page.css", "app.js", "module.d.ts")} <= set(names)
+    assert {f"textcnn/exporting/page/{name}" for name in ("page.html", "page.css", "app.js", "module.d.ts")} <= set(
+        names
+    )
     has_module = build.MODULE.is_file() and not build.is_stale(build.MODULE)
     assert (f"textcnn/core/{build.MODULE.name}" in names) == has_module
     assert not [name for name in names if name.endswith((".cpp", ".hpp", ".o"))]
