@@ -93,7 +93,7 @@ def test_decisions(tmp_path):
         {"temperature": 3.5},
         # Reached by what is not the most probable, and missed by what is.
         {"thresholds": {"b": 0.2}, "temperature": 9.0},
-        {"thresholds": {label: 0.9 for label in "ab"}, "temperature": 9.0},
+        {"thresholds": dict.fromkeys("ab", 0.9), "temperature": 9.0},
         {"pooled_norm": True},
     ]
     classifiers = [classifier_of(**change) for change in changes]

@@ -39,7 +39,8 @@ SYNONYMS = {
     "cert": "certify", "classify": "score", "convert": "export", "describe": "info", "distil": "distill",
     "embed": "vectors", "eval": "evaluate", "fine_tune": "teach", "finetune": "teach", "infer": "score",
     "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
-    "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
+    "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info",
+    "why": "explain",
 }  # fmt: skip
 
 EXAMPLES = """\
