@@ -88,9 +88,8 @@ def main(directory: str, file: str, data: str) -> None:
         browser.close()
     print(f"first label: {min(first):.0f} ms after opening at best, {sorted(first)[2]:.0f} ms in the median of 5")
     print(f"texts per second: page {page:,.0f}, runtime {runtime:,.0f}, ratio {page / runtime:.2f}")
-    print(
-        f"keystroke in a text of {len(words)} words: {keystroke[0]:.1f} ms at best, {keystroke[1]:.1f} ms in the median of 25"
-    )
+    best, median = keystroke
+    print(f"keystroke in a text of {len(words)} words: {best:.1f} ms at best, {median:.1f} ms in the median of 25")
 
 
 if __name__ == "__main__":
