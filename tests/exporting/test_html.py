@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-from folded_models import write_artifact
+from folded_models import make_model, word_tokenizer, write_artifact
 from pages import KINDS, TEXTS, check_probabilities, classifier_of, need_module, payload_of
 
 import textcnn
@@ -20,6 +20,7 @@ from textcnn.cli import main
 from textcnn.exporting.html import page, write_html
 from textcnn.exporting.inlined import inline
 from textcnn.exporting.js import write_js
+from textcnn.folding.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 
 # The WebAssembly module may be compiled on the way.
@@ -119,6 +120,8 @@ def test_typing_shows_label_bars_and_reasons(tab, tmp_path, monkeypatch):
     expected = classifier.predict_proba([text])[0]
     for label, probability in zip(classifier.labels, expected, strict=True):
         assert float(bars[label].strip("<>% ")) == pytest.approx(100 * probability, abs=0.11)
+        width = tab.eval_on_selector(f".bar[title='{label}'] .fill", "fill => fill.style.width")
+        assert float(width.strip("%")) == pytest.approx(100 * probability, abs=0.01)
     reasons = tab.eval_on_selector_all(
         ".reasons tr", "rows => rows.map(r => [r.cells[0].innerText, r.cells[2].innerText])"
     )
@@ -229,6 +232,12 @@ def test_text_of_a_model_is_never_markup(tab, tmp_path):
     assert evil in shown(tab)[1]
     assert tab.evaluate("document.images.length") == 0
     assert tab.title() == evil
+    # A token that is markup as a whole.
+    write_html([inline(fold(make_model(), word_tokenizer()), "words")], tmp_path / "words.html")
+    opened(tab, tmp_path / "words.html")
+    tab.fill("#text", "w2 <img/src=x> w3")
+    assert tab.text_content("#marks") == "w2 <img/src=x> w3\n"
+    assert tab.evaluate("document.images.length") == 0
 
 
 @pytest.mark.parametrize("width", [390, 1280])

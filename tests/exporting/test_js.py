@@ -11,7 +11,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from folded_models import CONFIGS, make_model, write_artifact
+from folded_models import CONFIGS, make_model, word_tokenizer, write_artifact
 from pages import KINDS, TEXTS, check_probabilities, classifier_of, need_node, payload_of, run_node
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -83,6 +83,15 @@ def test_labels_probabilities_and_explanations(int8, tmp_path):
                 assert [t["weight"] for t in one["tokens"]] == pytest.approx([t.weight for t in other.tokens], abs=1e-9)
             # Weights of characters, which are UTF-16 units there.
             assert sum(got["characters"].values()) == pytest.approx(expected.characters().sum(), abs=1e-6)
+
+
+def test_padding_inside_a_text_has_no_share(tmp_path):
+    text = "w2 [PAD] w3 [PAD] [PAD] w4 w5"
+    classifier = fold(make_model(num_filters=20), word_tokenizer())
+    (row,) = answers_of([classifier], tmp_path, [text])
+    got = [[token["text"] for token in c["tokens"]] for c in row["explanations"][0]["contributions"]]
+    assert got == [[token.text for token in c.tokens] for c in classifier.explain(text).contributions]
+    assert "[PAD]" not in chain(*got)
 
 
 def test_decisions(tmp_path):
