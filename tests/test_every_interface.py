@@ -66,6 +66,11 @@ AXES = [
     {"bag": "mean", "bag_ngrams": 4, "bag_buckets": 97, "num_members": 2},
     {"bag": "mean", "bag_dim": 2, "bag_buckets": 5000, "kernel_sizes": []},
     {"bag": "sum", "bag_ngrams": 1, "kernel_sizes": [], "problem_type": "multi_label_classification"},
+    {"backbone": "pyramid", "squeeze_excitation": True},
+    {"backbone": "dilated"},
+    {"pooling": "segments", "padding": "same"},
+    {"pooling": "max_mean", "stride": 2},
+    {"num_experts": 3, "experts_per_text": 2},
 ]
 KINDS = ["wordpiece", "bpe", "char", "byte"]
 

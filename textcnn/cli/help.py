@@ -58,6 +58,7 @@ FURTHER = {
     "num_members", "stride", "dilation", "padding", "activation", "embedding_dropout", "embedding_norm", "pooled_norm",
     "layer_norm_eps", "head_max_norm", "class_weights", "max_steps", "gradient_clip_val", "log_every_n_steps",
     "accelerator", "devices", "precision", "weight_decay", "warmup", "schedule", "optimizer", "min_frequency",
+    "num_blocks", "squeeze_excitation", "pooling_segments", "experts_per_text", "balance_weight",
 }  # fmt: skip
 # Verbs that take what another one takes: their short help refers to it.
 SHARED = {"distill": "train", "tune": "train"}

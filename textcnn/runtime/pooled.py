@@ -43,9 +43,8 @@ class ComposedTextCNN(FoldedTextCNN):
     def head(self) -> tuple[Array, Array]:
         """Weights [C, P F] and biases [C] of the head, divided by the temperature."""
         temperature = np.float32(self.temperature)
-        weight = np.asarray(self._tensors["head_weight"] / temperature, dtype=np.float32)
-        bias = np.asarray(self._tensors["head_bias"] / temperature, dtype=np.float32)
-        return weight, bias
+        weight, bias = self._tensors["head_weight"], self._tensors["head_bias"]
+        return np.asarray(weight / temperature, np.float32), np.asarray(bias / temperature, np.float32)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Return the logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
