@@ -147,7 +147,7 @@ def test_fasttext_searches_on_the_validation_texts(data, monkeypatch):
         given.append(options)
         # The search itself is fastText's; it takes minutes on a busy machine.
         searched = {name: value for name, value in options.items() if not name.startswith("autotune")}
-        return real({**searched, "dim": 8, "bucket": 1000}, path)
+        return real({**searched, **module.TUTORIAL}, path)
 
     monkeypatch.setattr(module, "train_apart", train)
     peer = peer_class("fasttext")(Resources(fasttext_seconds=1))

@@ -65,7 +65,7 @@ class FastText(Peer):
                 searched = {"autotuneValidationFile": held, "autotuneDuration": self.resources.fasttext_seconds}
             path = folder / FILE
             if not train_apart({**options, **searched}, path) and not train_apart({**options, **TUTORIAL}, path):
-                raise RuntimeError("fastText ended without a model; its search found none that fits into memory")
+                raise RuntimeError("fastText ended without a model: training diverged or needs too much memory")
             with silence():
                 self.model = fasttext.load_model(str(path))
 
