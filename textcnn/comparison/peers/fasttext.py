@@ -26,6 +26,7 @@ LABEL = "__label__"
 TUTORIAL = {"lr": 1.0, "epoch": 25, "wordNgrams": 2}
 # The search tries models of many gigabytes; fastText takes one that does not fit as a failed try.
 MOST_MEMORY = 6 << 30
+SLOWEST = 600  # seconds
 # In a process of its own, whose memory can be limited.
 TRAIN = """
 import json, resource, sys
@@ -64,7 +65,7 @@ class FastText(Peer):
                 searched = {"autotuneValidationFile": held, "autotuneDuration": self.resources.fasttext_seconds}
             path = folder / FILE
             if not train_apart({**options, **searched}, path) and not train_apart({**options, **TUTORIAL}, path):
-                raise RuntimeError("fastText ended without a model; its search found none that fits into memory")
+                raise RuntimeError("fastText ended without a model: training diverged or needs too much memory")
             with silence():
                 self.model = fasttext.load_model(str(path))
 
@@ -95,7 +96,12 @@ class FastText(Peer):
 def train_apart(options: dict[str, Any], path: Path) -> bool:
     """Train a model in a process of its own and save it; return False where that failed."""
     command = [sys.executable, "-c", TRAIN, json.dumps(options), str(path), str(MOST_MEMORY)]
-    return subprocess.run(command, capture_output=True).returncode == 0 and path.is_file()
+    # Its search may go on for long after its time, with a model that is slow to train.
+    seconds = SLOWEST + 5 * options.get("autotuneDuration", 0)
+    try:
+        return subprocess.run(command, capture_output=True, timeout=seconds).returncode == 0 and path.is_file()
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def predict_lines(model: Any, texts: Sequence[str], k: int = 1) -> Any:
