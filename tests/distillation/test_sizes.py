@@ -153,7 +153,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (400_000, {}),
         (400_000, {"tokenizer": "bpe", "num_filters": 48, "kernel_sizes": [3], "embedding_dim": 120}),
         (700_000, {"bag": "sum", "bag_buckets": 2_000}),
-        (400_000, {"bag": "mean", "bag_buckets": 3_000, "bag_dim": 16, "kernel_sizes": []}),
+        (200_000, {"bag": "mean", "bag_buckets": 3_000, "bag_dim": 16, "kernel_sizes": []}),
         (300_000, {"num_filters": [64, 8], "kernel_sizes": [2, 1], "pooled_norm": True}),
     ],
 )
