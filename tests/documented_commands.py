@@ -33,7 +33,7 @@ LIGHTNING = {
     "predict": QUIET,
 }
 # Minutes, a download, or data, checkpoints and teachers of the reader.
-LONG = {"bench", "distill", "pretrain", "teach", "vectors"}
+LONG = {"adapt", "bench", "distill", "pretrain", "teach", "vectors"}
 
 
 def run_command(line: str, further: Mapping[str, Sequence[str]] | None = None) -> None:

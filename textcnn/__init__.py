@@ -26,16 +26,24 @@ if TYPE_CHECKING:
     from .evaluation.explain import explain
     from .evaluation.inspect import inspect
     from .exporting.onnx import OnnxClassifier, export
-    from .finetuning.adapt import pretrain
+    from .finetuning.adapt import adapt
     from .finetuning.contextual import vectors
     from .finetuning.teach import teach
     from .folding.fold import fold_artifact as fold
     from .info import info
     from .loading import TorchClassifier, load
-    from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
+    from .model import (
+        Architecture,
+        TextCNNConfig,
+        TextCNNForSequenceClassification,
+        TextCNNForTextEncoding,
+        TextCNNModel,
+    )
+    from .runtime.encoder import TextEncoder
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
     from .settings import (
+        AdaptSettings,
         CalibrateSettings,
         CertifySettings,
         DistillSettings,
@@ -51,11 +59,13 @@ if TYPE_CHECKING:
         VectorsSettings,
     )
     from .training import ClassificationModule, train
+    from .training.pretrain import pretrain
 
 __version__ = "0.1.0"
 
 # Module of each public name. It is imported when the name is first used, so that `import textcnn` costs nothing.
 _HOMES = {
+    "AdaptSettings": "settings",
     "Architecture": "model",
     "CalibrateSettings": "settings",
     "CertifySettings": "settings",
@@ -74,13 +84,16 @@ _HOMES = {
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
     "TextCNNForSequenceClassification": "model",
+    "TextCNNForTextEncoding": "model",
     "TextCNNModel": "model",
     "TextCollator": "data",
     "TextDataModule": "data",
+    "TextEncoder": "runtime.encoder",
     "TorchClassifier": "loading",
     "TrainSettings": "settings",
     "TrainingRecord": "artifact",
     "VectorsSettings": "settings",
+    "adapt": "finetuning.adapt",
     "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
     "certify": "evaluation.certify",
@@ -92,7 +105,7 @@ _HOMES = {
     "info": "info",
     "inspect": "evaluation.inspect",
     "load": "loading",
-    "pretrain": "finetuning.adapt",
+    "pretrain": "training.pretrain",
     "save_artifact": "artifact",
     "score": "scoring.score",
     "teach": "finetuning.teach",
@@ -103,6 +116,7 @@ _HOMES = {
 _ATTRIBUTES = {"fold": "fold_artifact"}
 
 __all__ = [
+    "AdaptSettings",
     "Architecture",
     "CalibrateSettings",
     "CertifySettings",
@@ -121,14 +135,17 @@ __all__ = [
     "TextCNNClassifier",
     "TextCNNConfig",
     "TextCNNForSequenceClassification",
+    "TextCNNForTextEncoding",
     "TextCNNModel",
     "TextCollator",
     "TextDataModule",
+    "TextEncoder",
     "TorchClassifier",
     "TrainSettings",
     "TrainingRecord",
     "VectorsSettings",
     "__version__",
+    "adapt",
     "bench",
     "calibrate",
     "certify",

@@ -50,8 +50,16 @@ def save_artifact(
     tokenizer: PreTrainedTokenizerFast,
     directory: str | Path,
     record: TrainingRecord | None = None,
+    card: str | None = None,
 ) -> Path:
     """Write a model and its tokenizer, with a model card, into a directory that `load` opens.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        directory: Directory to write.
+        record: Facts about the run, for the card.
+        card: Text of the card. Default: that of a classifier.
 
     Example:
         >>> save_artifact(model, tokenizer, "runs/spam", TrainingRecord(data="sms.csv"))
@@ -65,7 +73,7 @@ def save_artifact(
         folder = Path(name)
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
-        write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
+        write_text(folder / "README.md", card or model_card(model, record or TrainingRecord(data="")))
         # Tables folded from other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
         for path in sorted(folder.iterdir()):
@@ -94,12 +102,11 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
 
     from safetensors import SafetensorError
 
-    from .model import TextCNNForSequenceClassification
     from .tokenization import load_tokenizer, vocabulary_size
 
     try:
         with quiet_transformers():
-            model, info = TextCNNForSequenceClassification.from_pretrained(
+            model, info = _model_class(directory).from_pretrained(
                 directory, local_files_only=True, output_loading_info=True
             )
     except SafetensorError as error:
@@ -117,6 +124,18 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
             "copy back the tokenizer.json that was saved with the model"
         )
     return model, tokenizer
+
+
+def _model_class(directory: Path) -> Any:
+    from . import model
+
+    name = (_read_config(directory).get("architectures") or ["TextCNNForSequenceClassification"])[0]
+    return getattr(model, name if name in model.__all__ else "TextCNNForSequenceClassification")
+
+
+def is_encoder(directory: str | Path) -> bool:
+    """Return True where an artifact is an encoder: texts to vectors, without labels."""
+    return _read_config(Path(directory)).get("encoding_dim") is not None
 
 
 def check_artifact(directory: str | Path, folded: bool = True) -> Path:
@@ -149,13 +168,17 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
                 f"{directory} is no textcnn artifact: it has no {name}; expected a directory that `textcnn fit` "
                 "or `textcnn.train` wrote"
             )
-    try:
-        kind = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("model_type")
-    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
-        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
+    kind = _read_config(directory).get("model_type")
     if kind != "textcnn":
         raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
     return directory
+
+
+def _read_config(directory: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
 
 
 def write_calibration(directory: str | Path, **values: Any) -> None:

@@ -99,7 +99,7 @@ def info(settings: InfoSettings) -> Info:
     scores = _scores(directory)
     if config.get("model_type") != "textcnn":
         kind = (config.get("architectures") or [str(config.get("model_type"))])[0]
-        verbs = ["teach", "pretrain", "vectors", *(["distill"] if labels and "Classification" in kind else [])]
+        verbs = ["teach", "adapt", "vectors", *(["distill"] if labels and "Classification" in kind else [])]
         return Info(str(directory), kind, config.get("problem_type"), labels, parameters, config.get("vocab_size"),
                     sizes=sizes, scores=scores, verbs=verbs)  # fmt: skip
     tables = _header(directory / TABLES)

@@ -20,6 +20,7 @@ from .runtime.decisions import Array, count_fired
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
     from .runtime.explain import Explanation
+    from .runtime.folded import FoldedTextCNN
 
 
 class TorchClassifier(TextClassifier):
@@ -82,8 +83,8 @@ class TorchClassifier(TextClassifier):
             yield rows, batch["input_ids"].to(device), batch["attention_mask"].to(device)
 
 
-def load(directory: str | Path, threads: int = 1) -> TextClassifier:
-    """Opens the classifier that `textcnn fit`, `textcnn.train` or `save_artifact` wrote into a directory.
+def load(directory: str | Path, threads: int = 1) -> Any:
+    """Open the model of a directory that `textcnn.train`, `textcnn fit`, `textcnn.pretrain` or `save_artifact` wrote.
 
     It answers from look-up tables, without torch. They are made on first use and kept in the directory, or only in
     memory where it cannot be written to.
@@ -91,6 +92,9 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
     Args:
         directory: The artifact.
         threads: Threads that work on the texts of one call.
+
+    Returns:
+        A `TextClassifier`, or a `TextEncoder` where the model turns texts into vectors.
 
     Example:
         >>> classifier = textcnn.load("runs/quickstart")
@@ -101,11 +105,35 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
         FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import check_artifact, read_artifact
+    from .artifact import check_artifact, is_encoder
+    from .runtime.encoder import TextEncoder
+
+    folded = _load_folded(check_artifact(directory), threads)
+    return TextEncoder(folded) if is_encoder(directory) else folded
+
+
+def load_classifier(directory: str | Path, threads: int = 1) -> TextClassifier:
+    """Open the classifier of a directory.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: the directory is no artifact, one of its files is broken, or it holds an encoder.
+    """
+    from .artifact import check_artifact, is_encoder
+
+    if is_encoder(check_artifact(directory)):
+        raise ValueError(
+            f"model: got {directory}, an encoder without labels; expected a classifier; train one that starts from it: "
+            f"textcnn train DATA --init {directory}"
+        )
+    return _load_folded(Path(directory), threads)
+
+
+def _load_folded(directory: Path, threads: int) -> FoldedTextCNN:
+    from .artifact import read_artifact
     from .runtime.folded import FoldedTextCNN
     from .runtime.storage import FOLDED_FILE
 
-    directory = check_artifact(directory)
     if (directory / FOLDED_FILE).is_file():
         return FoldedTextCNN.load(directory, threads)
 

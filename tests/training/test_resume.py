@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 import textcnn
 from textcnn.finetuning.teach import TeacherModule, teach
 from textcnn.training import resume
-from textcnn.training.distillation import DistillationModule
+from textcnn.training.tasks.distillation import DistillationModule
 
 LEARN: dict[str, Any] = {
     "batch_size": 8, "max_epochs": 2, "dropout": 0.0, "num_filters": 8, "learning_rate": 1e-2, "log_every_n_steps": 1,

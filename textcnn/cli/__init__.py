@@ -22,7 +22,8 @@ VERBS = {
     "fold": "make the look-up tables, in 8 bits or for fewer tokens",
     "export": "write a model as an ONNX file",
     "vectors": "make initial token vectors from a transformer and unlabelled text",
-    "pretrain": "continue masked-language-model pretraining of a transformer",
+    "pretrain": "train a text encoder on text without labels",
+    "adapt": "continue masked-language-model pretraining of a transformer",
     "teach": "fine-tune a transformer, to label texts for a student",
     "distill": "train a small classifier on the answers of a teacher",
     "bench": "measure accuracy, speed, explanations, training",
@@ -35,10 +36,10 @@ JOBS = {
     "predict": "write labels and probabilities of a run beside the rows of a file",
 }
 SYNONYMS = {
-    "adapt": "pretrain", "ask": "score", "attribute": "explain", "benchmark": "bench", "card": "info",
+    "ask": "score", "attribute": "explain", "benchmark": "bench", "card": "info",
     "cert": "certify", "classify": "score", "convert": "export", "describe": "info", "distil": "distill",
-    "embed": "vectors", "eval": "evaluate", "fine_tune": "teach", "finetune": "teach", "infer": "score",
-    "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
+    "dapt": "adapt", "embed": "vectors", "eval": "evaluate", "fine_tune": "teach", "finetune": "teach",
+    "infer": "score", "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "adapt",
     "onnx": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info", "why": "explain",
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..artifact import check_artifact
-from ..loading import load
+from ..loading import load_classifier
 from ..runtime.folded import FoldedTextCNN
 from ..settings import CertifySettings, takes
 from .labelled import read_labelled, spread
@@ -76,7 +76,7 @@ def certify(settings: CertifySettings) -> Certificates:
     Raises:
         ValueError: The tables are int8, or there is no such split or column.
     """
-    model = load(check_artifact(settings.model))
+    model = load_classifier(check_artifact(settings.model))
     assert isinstance(model, FoldedTextCNN)
     if settings.text is not None:
         return Certificates(of_text=[_certify_text(model, settings.text, k) for k in settings.replaced])

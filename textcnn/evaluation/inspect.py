@@ -10,7 +10,7 @@ from typing import Any
 from ..artifact import check_artifact
 from ..data.errors import DataError, nearest
 from ..data.prediction import open_rows, texts_of
-from ..loading import load
+from ..loading import load_classifier
 from ..outputs import begin_output
 from ..runtime.folded import FoldedTextCNN
 from ..settings import InspectSettings, takes
@@ -67,7 +67,7 @@ def inspect(settings: InspectSettings) -> Inspection:
     factors = {**dict.fromkeys(settings.drop, 0.0), **dict(map(_factor, settings.scale))}
     if settings.output is not None:
         begin_output(settings.output, settings.force)
-    model = load(check_artifact(settings.model))
+    model = load_classifier(check_artifact(settings.model))
     assert isinstance(model, FoldedTextCNN)
     check_filters(model, [*factors, *settings.filter])
     for label in settings.label:

@@ -21,7 +21,7 @@ from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
-from .quantize import factor, largest_sums, measure_error, quantize
+from .quantize import factor, largest_sums, measure_error, measure_vector_error, quantize
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,7 +89,8 @@ def fold(
         tensors = factor(tensors, config, vectors, weights, largest)
     rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
-        rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
+        measure = measure_error if config.get("encoding_dim") is None else measure_vector_error
+        rounded.metadata["int8_error"] = json.dumps(measure(exact, rounded, texts))
     return rounded
 
 
@@ -278,6 +279,7 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
     if trim and settings.texts is not None:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)
-        folded.metadata["error"] = json.dumps(measure_error(exact, folded, read(settings.texts) or []))
+        measure = measure_error if exact.config.get("encoding_dim") is None else measure_vector_error
+        folded.metadata["error"] = json.dumps(measure(exact, folded, read(settings.texts) or []))
     folded.save(settings.model)
     return folded

@@ -3,6 +3,7 @@
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from .config import Architecture, TextCNNConfig
+from .encoding import TextCNNForTextEncoding, TextEncoderOutput
 from .modeling import TextCNNForSequenceClassification, TextCNNModel, TextCNNOutput
 
 AutoConfig.register(TextCNNConfig.model_type, TextCNNConfig)
@@ -14,4 +15,14 @@ TextCNNConfig.register_for_auto_class()
 TextCNNModel.register_for_auto_class("AutoModel")
 TextCNNForSequenceClassification.register_for_auto_class("AutoModelForSequenceClassification")
 
-__all__ = ["Architecture", "TextCNNConfig", "TextCNNForSequenceClassification", "TextCNNModel", "TextCNNOutput"]
+TextCNNForTextEncoding.register_for_auto_class("AutoModel")
+
+__all__ = [
+    "Architecture",
+    "TextCNNConfig",
+    "TextCNNForSequenceClassification",
+    "TextCNNForTextEncoding",
+    "TextCNNModel",
+    "TextCNNOutput",
+    "TextEncoderOutput",
+]

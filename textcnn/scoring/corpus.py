@@ -16,7 +16,7 @@ from typing import Any
 from ..artifact import check_artifact
 from ..data.errors import listed, nearest
 from ..data.io.formats import valid_unicode
-from ..loading import load
+from ..loading import load_classifier
 from ..runtime.classifier import TextClassifier
 from ..runtime.storage import FOLDED_FILE
 
@@ -66,7 +66,7 @@ class LabelFilter:
         self.threads = threads
         self.exclusion_writer = exclusion_writer
         # Opened at once: a mistake shows here and not in a worker, and the tables are made before workers share them.
-        self._opened: TextClassifier | None = load(check_artifact(directory), threads)
+        self._opened: TextClassifier | None = load_classifier(check_artifact(directory), threads)
         if label not in self._opened.labels:
             labels = self._opened.labels
             raise ValueError(f"label: got {label!r}; expected one of {listed(labels)}{nearest(str(label), labels)}")
@@ -81,7 +81,7 @@ class LabelFilter:
     def probability(self, texts: Sequence[str | None]) -> list[float | None]:
         """Return the probability of the label for each text, None where there is no text."""
         if self._opened is None:
-            self._opened = load(self.directory, self.threads)
+            self._opened = load_classifier(self.directory, self.threads)
         there = [i for i, text in enumerate(texts) if text is not None]
         # What is no Unicode in a crawled text is read as U+FFFD.
         readable = [valid_unicode(str(texts[i])) for i in there]

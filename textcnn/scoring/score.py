@@ -15,7 +15,7 @@ from ..data.io.formats import format_of, valid_unicode
 from ..data.io.readers import Reader, Row, parquet_schema
 from ..data.io.writers import FORMATS as OUTPUT_FORMATS
 from ..data.io.writers import open_writer
-from ..loading import load
+from ..loading import load_classifier
 from ..outputs import check_output
 from ..runtime.classifier import TextClassifier
 from ..settings import ScoreSettings, takes
@@ -61,7 +61,7 @@ def score(settings: ScoreSettings) -> ScoreReport:
     output = None if settings.output is None else str(settings.output)
     _refuse_to_overwrite(output, readers, settings.force)
     format = output_format(output, settings.output_format, str(readers[0].format))
-    classifier = load(settings.model, settings.threads)
+    classifier = load_classifier(settings.model, settings.threads)
     answers = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not settings.label_only)
     schema = None
     if format == "parquet":

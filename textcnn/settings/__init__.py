@@ -25,14 +25,24 @@ from .training import (
     FineTuningSettings,
     LossSettings,
     OptimizationSettings,
+    RateSettings,
     RunSettings,
 )
-from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, VectorsSettings
+from .verbs import (
+    VERBS,
+    AdaptSettings,
+    DistillSettings,
+    PretrainSettings,
+    TeachSettings,
+    TrainSettings,
+    VectorsSettings,
+)
 
 __all__ = [
     "OWNERS",
     "SYNONYMS",
     "VERBS",
+    "AdaptSettings",
     "ArchitectureSettings",
     "AugmentationSettings",
     "BatchSettings",
@@ -52,6 +62,7 @@ __all__ = [
     "ModelSettings",
     "OptimizationSettings",
     "PretrainSettings",
+    "RateSettings",
     "RunSettings",
     "ScoreSettings",
     "SeedSettings",

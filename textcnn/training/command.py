@@ -20,7 +20,6 @@ from ..data.errors import DataError
 from ..outputs import begin_output, check_output
 from .base import TrainingModule
 from .best_checkpoint import BestCheckpoint, EarlyStopping
-from .classification import ClassificationModule
 from .command_parser import OneLineParser
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .predictions import PredictionWriter
@@ -35,6 +34,7 @@ from .run import (
     save_run,
 )
 from .run_files import absolute_paths
+from .tasks.classification import ClassificationModule
 
 DESCRIPTIONS = {
     "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",

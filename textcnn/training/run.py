@@ -32,11 +32,11 @@ from ..settings import (
 from ..vectors import base_model
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
-from .classification import ClassificationModule
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .progress import is_interactive, progress_callbacks
 from .resume import checkpoint_directory, last_checkpoints
 from .run_files import write_config, write_held_out
+from .tasks.classification import ClassificationModule
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -95,13 +95,15 @@ def train(settings: TrainSettings) -> TextClassifier:
             (the nearest is named) or a value that cannot be used.
         FileNotFoundError: There is no such file or folder.
     """
-    from ..loading import load
+    from ..loading import load_classifier
 
     quiet_lightning()
     network = Architecture(**settings.part(ArchitectureSettings))
     network.check()
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
+    if settings.init is not None and settings.tokenizer is None:
+        settings.tokenizer = str(settings.init)
     data = TextDataModule(settings.data, **settings.part(DataSettings))
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
     trainer = make_trainer(output, settings)
@@ -110,7 +112,7 @@ def train(settings: TrainSettings) -> TextClassifier:
     with keyboard_stops():
         trainer.fit(module, datamodule=data)
     save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))
-    return load(output)
+    return load_classifier(output)
 
 
 def write_settings(output: str | Path, data: Any, settings: Settings, **network: Any) -> None:
@@ -148,19 +150,23 @@ def card_parameters(settings: Settings) -> dict[str, Any]:
     }
 
 
-def make_trainer(output: str | Path, settings: RunSettings, logger: Any = None) -> lightning.Trainer:
+def make_trainer(
+    output: str | Path, settings: RunSettings, logger: Any = None, mode: str = "max", command: str | None = None
+) -> lightning.Trainer:
     """Return Lightning's Trainer: early stopping, the best and the last checkpoint, logs, progress.
 
     Args:
         output: Directory of the run.
         settings: Epochs, devices and so on.
         logger: Lightning's; False for none. Default: the run's metrics.csv and TensorBoard.
+        mode: max where the task's score is better when larger, min where it is a loss.
+        command: Command that goes on with the run after Ctrl-C. Default: `textcnn fit` with its config.yaml.
     """
     callbacks: list[Callback] = [
-        EarlyStopping(**{**EARLY_STOPPING, "patience": settings.patience}),
-        BestCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output)),
+        EarlyStopping(**{**EARLY_STOPPING, "mode": mode, "patience": settings.patience}),
+        BestCheckpoint(**{**CHECKPOINT, "mode": mode}, dirpath=checkpoint_directory(output)),
         *last_checkpoints(output),
-        StopNote(output, continue_command(output)),
+        StopNote(output, command or continue_command(output)),
         *(settings.callbacks or []),
     ]
     if settings.progress:

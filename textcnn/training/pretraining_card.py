@@ -1,0 +1,56 @@
+"""The model card of a network that was pretrained on text without labels."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..artifact import TrainingRecord
+
+_USES = {
+    "TextCNNForTextEncoding": (
+        "sentence-similarity",
+        "A text encoder",
+        """import textcnn
+
+encoder = textcnn.load("path/to/this/directory")
+encoder.encode(["a text", "another"])
+encoder.similarity(["a text"], ["another", "a third"])""",
+    ),
+}
+
+
+def pretraining_card(model: Any, record: TrainingRecord, objective: str) -> str:
+    """Return the README.md of a pretrained network, with the metadata the Hub reads.
+
+    Args:
+        model: The network.
+        record: Facts about the run.
+        objective: What was learnt.
+    """
+    from huggingface_hub import ModelCardData
+
+    task, title, use = _USES[type(model).__name__]
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag=task,
+        tags=["textcnn", objective],
+        base_model=record.base_model,
+    ).to_yaml()
+    config = model.config
+    widths = ", ".join(map(str, config.kernel_sizes))
+    size = f" {config.encoding_dim} dimensions." if config.encoding_dim else ""
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.scores.items()))
+    parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
+    parts = [
+        f"---\n{metadata}\n---",
+        f"# {title}, pretrained by {objective}",
+        f"A TextCNN with convolutions of widths {widths} over token embeddings "
+        f"([Kim 2014](https://arxiv.org/abs/1408.5882)), {model.num_parameters():,} parameters.{size}",
+        f"## Scores on held-out texts\n\n| metric | value |\n|---|---|\n{rows}",
+        f"## Data\n\n```\n{record.data}\n{record.data_report}\n```",
+        f"## Use\n\n```python\n{use}\n```",
+        "A classifier that starts from it:\n\n```sh\ntextcnn train DATA --init path/to/this/directory\n```",
+        f"## Parameters\n\n```json\n{parameters}\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
