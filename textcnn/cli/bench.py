@@ -14,6 +14,8 @@ DESCRIPTIONS = {
     "int8": "Cost of 8 bits: labels and accuracy beside those of float32.",
     "explain": "Explanations: do they add up, do they agree with deleting n-grams, what do they cost.",
     "train": "Speed of training beside nn.Conv1d with autograd and fastText.",
+    "encode": "Vectors of an encoder beside those of others, such as model2vec: linear classifiers on few labels, the "
+    "labels of the nearest texts, and the agreement with a reference.",
 }
 EXAMPLES = {
     "accuracy": "textcnn bench accuracy --config configs/random.yaml --data.path trec --seeds 3 --output trec.json",
@@ -21,6 +23,7 @@ EXAMPLES = {
     "int8": "textcnn bench int8 runs/ag_news --data ag_news",
     "explain": "textcnn bench explain runs/sst2 --texts sst2/test.parquet --sums mr/train.parquet",
     "train": "textcnn bench train ag_news --output train.json",
+    "encode": "textcnn bench encode runs/pretrained --data trec sst2 --encoders static --reference MINILM",
 }
 VERBS = {
     name: Verb(f"bench {name}", settings, DESCRIPTIONS[name], [EXAMPLES[name]], json=True)

@@ -62,8 +62,8 @@ def open_encoder(encoder: Any, precision: str = "auto") -> SentenceEncoder:
     """Open a sentence encoder.
 
     Args:
-        encoder: A directory or Hub id of a transformer or a sentence-transformers model, the directory of an encoder of
-            ours, an object with a method `encode`, or a function from a list of texts to vectors [N, D].
+        encoder: A directory or Hub id of a transformer or a sentence-transformers model, the directory of a model of
+            model2vec or an encoder of ours, an object with a method `encode`, or a function from a list of texts to vectors [N, D].
         precision: Of a transformer: 32-true, bf16-mixed, or auto, the latter where the processor is made for it.
 
     Raises:
@@ -94,9 +94,21 @@ def _open_checkpoint(name: str, precision: str) -> SentenceEncoder:
         from ..loading import load
 
         return SentenceEncoder(load(name).encode, identity, name)
+    if _model_type(directory) == "model2vec":
+        return SentenceEncoder(_model2vec(name), identity, name)
     halved = resolve_precision(precision) == "bf16-mixed"
     model = _PooledTransformer(name, halved)
     return SentenceEncoder(model.encode, identity + (" bf16" if halved else "") + f" {model.description}", name)
+
+
+def _model2vec(name: str) -> Callable[[list[str]], Any]:
+    try:
+        from model2vec import StaticModel
+    except ImportError as error:
+        raise ValueError(
+            f"encoder: got {name}, a model of model2vec, which is not installed; run pip install model2vec"
+        ) from error
+    return StaticModel.from_pretrained(name).encode
 
 
 def _model_type(directory: Path) -> str | None:
