@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from .evaluation.evaluate import evaluate
     from .evaluation.explain import explain
     from .evaluation.inspect import inspect
-    from .exporting.onnx import OnnxClassifier, export
+    from .exporting.onnx import export
     from .finetuning.adapt import adapt
     from .finetuning.contextual import vectors
     from .finetuning.teach import teach
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         TextCNNModel,
     )
     from .runtime.encoder import TextEncoder
+    from .runtime.onnx import OnnxClassifier
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
     from .settings import (
@@ -77,7 +78,7 @@ _HOMES = {
     "FoldSettings": "settings",
     "InspectSettings": "settings",
     "LabelFilter": "scoring.corpus",
-    "OnnxClassifier": "exporting.onnx",
+    "OnnxClassifier": "runtime.onnx",
     "PretrainSettings": "settings",
     "ScoreSettings": "settings",
     "TeachSettings": "settings",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .runtime.storage import FOLDED_FILE, write_text
+from .runtime.storage import FOLDED_FILE, ONNX_FILE, write_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -74,8 +74,9 @@ def save_artifact(
         save_weights(model, folder)
         save_tokenizer(tokenizer, folder)
         write_text(folder / "README.md", card or model_card(model, record or TrainingRecord(data="")))
-        # Tables folded from other weights would go on answering for them.
+        # What was made of other weights would go on answering for them.
         (directory / FOLDED_FILE).unlink(missing_ok=True)
+        (directory / ONNX_FILE).unlink(missing_ok=True)
         for path in sorted(folder.iterdir()):
             path.replace(directory / path.name)
     return directory
@@ -102,11 +103,12 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
 
     from safetensors import SafetensorError
 
+    from . import model as models
     from .tokenization import load_tokenizer, vocabulary_size
 
     try:
         with quiet_transformers():
-            model, info = _model_class(directory).from_pretrained(
+            model, info = getattr(models, model_kind(read_config(directory))).from_pretrained(
                 directory, local_files_only=True, output_loading_info=True
             )
     except SafetensorError as error:
@@ -126,16 +128,35 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     return model, tokenizer
 
 
-def _model_class(directory: Path) -> Any:
-    from . import model
-
-    name = (_read_config(directory).get("architectures") or ["TextCNNForSequenceClassification"])[0]
-    return getattr(model, name if name in model.__all__ else "TextCNNForSequenceClassification")
+CLASSIFIER, ENCODER, MASKED_LM = "TextCNNForSequenceClassification", "TextCNNForTextEncoding", "TextCNNForMaskedLM"
 
 
-def is_encoder(directory: str | Path) -> bool:
-    """Return True where an artifact is an encoder: texts to vectors, without labels."""
-    return _read_config(Path(directory)).get("encoding_dim") is not None
+def model_kind(config: Mapping[str, Any]) -> str:
+    """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM."""
+    names = config.get("architectures") or []
+    return next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
+
+
+def check_kind(directory: str | Path, expected: str) -> Path:
+    """Return the directory if it holds a model of a kind.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: it holds no textcnn model, or one of another kind.
+    """
+    directory = check_artifact(directory)
+    kind = model_kind(read_config(directory))
+    if kind != expected:
+        raise ValueError(f"model: got {directory}, {_KINDS[kind]}; expected {_KINDS[expected]}; {_MAKING[expected]}")
+    return directory
+
+
+_KINDS = {CLASSIFIER: "a classifier", ENCODER: "an encoder without labels", MASKED_LM: "a masked language model"}
+_MAKING = {
+    CLASSIFIER: "train one that starts from it: textcnn train DATA --init MODEL",
+    ENCODER: "make one with textcnn pretrain --objective representation",
+    MASKED_LM: "make one with textcnn pretrain --objective diffusion",
+}
 
 
 def check_artifact(directory: str | Path, folded: bool = True) -> Path:
@@ -143,7 +164,7 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
 
     Args:
         directory: The artifact.
-        folded: Accept folded tables in place of weights, as on a server.
+        folded: Accept folded tables, or an ONNX file, in place of weights, as on a server.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -161,24 +182,27 @@ def check_artifact(directory: str | Path, folded: bool = True) -> Path:
         nearest = difflib.get_close_matches(directory.name, siblings, n=1)
         hint = f"; did you mean {directory.parent / nearest[0]}?" if nearest else ""
         raise FileNotFoundError(f"no directory {directory}{hint}")
-    weights = FOLDED_FILE if folded and (directory / FOLDED_FILE).is_file() else "model.safetensors"
+    answering = [name for name in (FOLDED_FILE, ONNX_FILE) if folded and (directory / name).is_file()]
+    weights = answering[0] if answering else "model.safetensors"
     for name in ("config.json", weights, "tokenizer.json"):
         if not (directory / name).is_file():
             raise ValueError(
                 f"{directory} is no textcnn artifact: it has no {name}; expected a directory that `textcnn fit` "
                 "or `textcnn.train` wrote"
             )
-    kind = _read_config(directory).get("model_type")
+    kind = read_config(directory).get("model_type")
     if kind != "textcnn":
         raise ValueError(f"{directory / 'config.json'}: got model_type {kind!r}; expected 'textcnn'")
     return directory
 
 
-def _read_config(directory: Path) -> dict[str, Any]:
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Return the content of an artifact's config.json."""
+    path = Path(directory) / "config.json"
     try:
-        return dict(json.loads((directory / "config.json").read_text(encoding="utf-8")))
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{directory / 'config.json'} is no JSON object ({error}); copy it again") from error
+        raise ValueError(f"{path} is no JSON object ({error}); copy it again") from error
 
 
 def write_calibration(directory: str | Path, **values: Any) -> None:

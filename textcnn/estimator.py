@@ -17,13 +17,15 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from .data.class_codes import class_codes, labelled_rows, learn_classes, read_classes
+from .runtime.capabilities import obstacle
 from .runtime.text_batches import check_column
 
 # Files of the artifact; checkpoints and logs stay behind.
 _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
-    "embedding_dropout", "head_max_norm", "label_smoothing",
+    "embedding_dropout", "head_max_norm", "label_smoothing", "backbone", "num_blocks", "squeeze_excitation",
+    "pooling", "pooling_segments",
 )  # fmt: skip
 _MODULE = ("learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes")
 _DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "max_length", "batch_size")
@@ -34,6 +36,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
+        backbone, num_blocks, squeeze_excitation: Backbone of the network; see Architecture.
+        pooling, pooling_segments: Pooling of the network; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
         tokenizer, vocab_size, lowercase, min_frequency, max_length, batch_size: The data; see TextDataModule.
@@ -92,6 +96,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         warmup: float = 0.05,
         schedule: str = "cosine",
         optimizer: str = "adamw",
+        backbone: str = "parallel",
+        num_blocks: int = 4,
+        squeeze_excitation: bool = False,
+        pooling: str = "max",
+        pooling_segments: int = 4,
     ) -> None:
         self.kernel_sizes = kernel_sizes
         self.num_filters = num_filters
@@ -126,6 +135,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.warmup = warmup
         self.schedule = schedule
         self.optimizer = optimizer
+        self.backbone = backbone
+        self.num_blocks = num_blocks
+        self.squeeze_excitation = squeeze_excitation
+        self.pooling = pooling
+        self.pooling_segments = pooling_segments
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -257,10 +271,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         if self._classifier is None:
             from .artifact import read_artifact
             from .folding.fold import fold
+            from .loading import TorchClassifier
 
             with tempfile.TemporaryDirectory() as folder:
                 model, tokenizer = read_artifact(self._write(Path(folder)))
-                self._classifier = fold(model, tokenizer)
+                folds = obstacle(model.config.to_dict(), "fold") is None
+                self._classifier = fold(model, tokenizer) if folds else TorchClassifier(model, tokenizer)
         self._classifier.threads = self.threads
         return self._classifier
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import listed
+from .runtime.capabilities import RECEPTIVE_FIELDS, capabilities, obstacle
 from .settings import InfoSettings, takes
 
 WEIGHTS, TABLES = "model.safetensors", "folded.safetensors"
@@ -31,6 +32,7 @@ class Info:
         scores: Scores of the run, by name.
         calibration: Temperature, thresholds and abstention.
         verbs: Verbs of `textcnn` that take the directory.
+        unfolded: Reason why there are no tables and never will be; None where the model folds.
     """
 
     directory: str
@@ -45,6 +47,7 @@ class Info:
     scores: dict[str, float] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
     verbs: list[str] = field(default_factory=list)
+    unfolded: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -65,7 +68,7 @@ class Info:
         if self.parameters is not None:
             lines.append(("parameters", f"{self.parameters:,}"))
         if self.kind == "TextCNN":
-            lines.append(("tables", self.tables or "not folded yet; the first answer folds them"))
+            lines.append(("tables", self.tables or self.unfolded or "not folded yet; the first answer folds them"))
         lines.append(("files", sizes))
         lines += [(name, f"{value:.4f}") for name, value in self.scores.items()]
         lines += [(name, str(value)) for name, value in self.calibration.items()]
@@ -106,6 +109,8 @@ def info(settings: InfoSettings) -> Info:
     entries = (tables or {}).get("table") or (tables or {}).get("vectors")
     kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
     keys = ("variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim", "activation", "padding")
+    if config.get("backbone", "parallel") != "parallel":
+        keys = ("backbone", "variant", "num_filters", "embedding_dim")
     return Info(
         str(directory),
         "TextCNN",
@@ -113,23 +118,36 @@ def info(settings: InfoSettings) -> Info:
         labels,
         parameters,
         config.get("vocab_size"),
-        {key: config[key] for key in keys if key in config},
+        {**{key: config[key] for key in keys if key in config}, **_backbone(config)},
         kind_of_tables,
         sizes,
         scores,
         {name: config.get(name, default) for name, default in CALIBRATION.items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
+        obstacle(config, "fold") and f"none: {obstacle(config, 'fold')}",
     )
+
+
+def _backbone(config: dict[str, Any]) -> dict[str, Any]:
+    """Blocks and receptive field of a deep backbone."""
+    name, blocks = config.get("backbone", "parallel"), config.get("num_blocks", 1)
+    if name == "parallel":
+        return {}
+    return {"num_blocks": blocks, "receptive_field": f"{RECEPTIVE_FIELDS[name](blocks)} tokens"}
 
 
 def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[str]:
     """The verbs that take a TextCNN."""
+    able = capabilities(config)
     verbs = ["evaluate", "score", "calibrate"]
-    if not config.get("pooled_norm"):
-        verbs += ["explain", "inspect"]
-        if tables != "int8":
-            verbs.append("certify")
-    return [*verbs, "fold", "export", "distill"] if trained else verbs
+    # What does not fold is explained by occlusion.
+    if "explain" in able or "fold" not in able:
+        verbs.append("explain")
+    if "inspect" in able:
+        verbs.append("inspect")
+    if "certify" in able and tables != "int8":
+        verbs.append("certify")
+    return [*verbs, *(["fold"] if "fold" in able else []), "export", "distill"] if trained else verbs
 
 
 def _config(directory: Path) -> dict[str, Any]:

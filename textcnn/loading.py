@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .runtime.capabilities import obstacle
 from .runtime.classifier import TextClassifier
 from .runtime.decisions import Array, count_fired
+from .runtime.text_batches import check_column
 
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
@@ -33,16 +35,52 @@ class TorchClassifier(TextClassifier):
     """
 
     def __init__(self, model: TextCNNForSequenceClassification, tokenizer: Any, batch_size: int = 256) -> None:
-        super().__init__(model.config.to_dict())
+        self.config = model.config.to_dict()
+        super().__init__(self.config)
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.batch_size = batch_size
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
-        """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`."""
-        from .folding.fold import fold
+        """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`.
 
-        return fold(self.model, self.tokenizer).explain(text, label)
+        Of a model that does not fold, how far the logit falls without each token, by occlusion: approximate.
+        """
+        return self.explain_batch([text], label)[0]
+
+    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
+        """The explanations of many texts: of `label`, or of each text's own label for None."""
+        if obstacle(self.config, "fold") is None:
+            from .folding.fold import fold
+
+            return fold(self.model, self.tokenizer).explain_batch(texts, label)
+        from .runtime.explain import explain_by_occlusion
+
+        check_column(texts)
+        encode = self.tokenizer.backend_tokenizer.encode
+        return [
+            explain_by_occlusion(
+                text, encode(text).ids, lambda own: encode(own).offsets, self._masked_logits, self.labels, label,
+                self.multi_label,
+            )
+            for text in texts
+        ]  # fmt: skip
+
+    def _masked_logits(self, ids: Sequence[Sequence[int]], masks: Sequence[Sequence[int]]) -> Array:
+        """Logits [N, C] of lists of ids, of which some are hidden."""
+        import torch
+
+        longest, pad, device = max(map(len, ids), default=0), self.model.config.pad_token_id, self.model.device
+        parts = []
+        with torch.inference_mode():
+            for start in range(0, len(ids), self.batch_size):
+                rows, hidden = ids[start : start + self.batch_size], masks[start : start + self.batch_size]
+                padded = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.long)
+                mask = torch.tensor([[*row, *[0] * (longest - len(row))] for row in hidden], dtype=torch.long)
+                shape = (len(rows), longest)
+                output = self.model(padded.view(shape).to(device), mask.view(shape).to(device))
+                parts.append(output.logits.float().cpu().numpy())
+        return np.concatenate(parts)
 
     def _logits(self, texts: list[str]) -> Array:
         import torch
@@ -87,7 +125,8 @@ def load(directory: str | Path, threads: int = 1) -> Any:
     """Open the model of a directory that `textcnn.train`, `textcnn fit`, `textcnn.pretrain` or `save_artifact` wrote.
 
     It answers from look-up tables, without torch. They are made on first use and kept in the directory, or only in
-    memory where it cannot be written to.
+    memory where it cannot be written to. A model that does not fold answers with ONNX Runtime from `model.onnx`, where
+    `textcnn export` wrote that into the directory, else with torch.
 
     Args:
         directory: The artifact.
@@ -105,11 +144,17 @@ def load(directory: str | Path, threads: int = 1) -> Any:
         FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import check_artifact, is_encoder
+    from .artifact import ENCODER, MASKED_LM, check_artifact, model_kind, read_config
     from .runtime.encoder import TextEncoder
 
-    folded = _load_folded(check_artifact(directory), threads)
-    return TextEncoder(folded) if is_encoder(directory) else folded
+    kind = model_kind(read_config(check_artifact(directory)))
+    if kind == MASKED_LM:
+        raise ValueError(
+            f"got {directory}, a masked language model, which has no answers; expected a classifier or an encoder; "
+            f"write texts with it: textcnn generate {directory}; start from it: textcnn train DATA --init {directory}"
+        )
+    engine = _load_engine(Path(directory), threads)
+    return TextEncoder(engine) if kind == ENCODER else engine
 
 
 def load_classifier(directory: str | Path, threads: int = 1) -> TextClassifier:
@@ -117,23 +162,21 @@ def load_classifier(directory: str | Path, threads: int = 1) -> TextClassifier:
 
     Raises:
         FileNotFoundError: there is no such directory.
-        ValueError: the directory is no artifact, one of its files is broken, or it holds an encoder.
+        ValueError: the directory is no artifact, one of its files is broken, or it holds another model.
     """
-    from .artifact import check_artifact, is_encoder
+    from .artifact import CLASSIFIER, check_kind
 
-    if is_encoder(check_artifact(directory)):
-        raise ValueError(
-            f"model: got {directory}, an encoder without labels; expected a classifier; train one that starts from it: "
-            f"textcnn train DATA --init {directory}"
-        )
-    return _load_folded(Path(directory), threads)
+    return _load_engine(check_kind(directory, CLASSIFIER), threads)
 
 
-def _load_folded(directory: Path, threads: int) -> FoldedTextCNN:
-    from .artifact import read_artifact
+def _load_engine(directory: Path, threads: int) -> TextClassifier:
+    from .artifact import read_artifact, read_config
     from .runtime.folded import FoldedTextCNN
     from .runtime.storage import FOLDED_FILE
 
+    config = read_config(directory)
+    if obstacle(config, "fold") is not None:
+        return _load_unfolded(directory, config, threads)
     if (directory / FOLDED_FILE).is_file():
         return FoldedTextCNN.load(directory, threads)
 
@@ -149,3 +192,43 @@ def _load_folded(directory: Path, threads: int) -> FoldedTextCNN:
     if os.access(directory, os.W_OK):
         folded.save(directory)
     return folded
+
+
+def _load_unfolded(directory: Path, config: dict[str, Any], threads: int) -> TextClassifier:
+    """The classifier of a model that does not fold: ONNX Runtime's where it can answer, else torch's."""
+    from .runtime.onnx import OnnxClassifier
+    from .runtime.storage import ONNX_FILE
+
+    has_file = (directory / ONNX_FILE).is_file()
+    if has_file and importlib.util.find_spec("onnxruntime") is not None:
+        return OnnxClassifier(directory / ONNX_FILE, threads, config)
+    if importlib.util.find_spec("torch") is None:
+        reason = obstacle(config, "fold")
+        raise ValueError(
+            f"{directory}: got a model with {reason}, and neither torch nor "
+            + (f"onnxruntime is installed for its {ONNX_FILE}" if has_file else f"a {ONNX_FILE}")
+            + f"; run `textcnn export {directory} {directory / ONNX_FILE}` where it was trained and install onnxruntime"
+        )
+    from .artifact import read_artifact
+
+    return TorchClassifier(*read_artifact(directory))
+
+
+def load_folded(directory: str | Path, capability: str) -> FoldedTextCNN:
+    """Open a model that answers from look-up tables and has an ability.
+
+    Args:
+        directory: The artifact.
+        capability: Of `textcnn.runtime.capabilities`.
+
+    Raises:
+        ValueError: the model lacks the ability; the setting in the way is named.
+    """
+    from .artifact import CLASSIFIER, check_kind, read_config
+    from .runtime.capabilities import demand
+    from .runtime.folded import FoldedTextCNN
+
+    demand(read_config(check_kind(directory, CLASSIFIER)), capability)
+    classifier = load_classifier(directory)
+    assert isinstance(classifier, FoldedTextCNN)
+    return classifier

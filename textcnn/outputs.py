@@ -7,8 +7,8 @@ from pathlib import Path
 
 # What a run writes into its directory; nothing else is ever removed from it.
 RUN_FILES = (
-    "config.json", "config.yaml", "model.safetensors", "folded.safetensors", "tokenizer.json", "tokenizer_config.json",
-    "README.md", "scores.json", "distillation.json", "predictions.parquet",
+    "config.json", "config.yaml", "model.safetensors", "folded.safetensors", "model.onnx", "tokenizer.json",
+    "tokenizer_config.json", "README.md", "scores.json", "distillation.json", "predictions.parquet",
 )  # fmt: skip
 RUN_FOLDERS = ("checkpoints", "logs")
 

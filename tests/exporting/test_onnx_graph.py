@@ -9,8 +9,15 @@ import pytest
 import torch
 from folded_models import CONFIGS, VOCAB_SIZE, make_model
 
-from textcnn.exporting.onnx_graph import onnx_graph, round_rows
+from textcnn.exporting.onnx_graph import onnx_graph
+from textcnn.exporting.onnx_nodes import round_rows
 
+DEEP = [
+    {"backbone": "pyramid"},
+    {"backbone": "pyramid", "squeeze_excitation": True, "num_blocks": 2, "temperature": 2.5},
+    {"backbone": "dilated"},
+    {"backbone": "dilated", "squeeze_excitation": True, "pooled_norm": True, "embedding_norm": True},
+]
 LENGTHS = (0, 1, 3, 40, 2000)
 
 
@@ -50,6 +57,25 @@ def test_logits_equal_torch(name):
         ids = rng.integers(1, VOCAB_SIZE, (3, length))
         for where, mask in masks(length).items():
             assert difference(model, run, ids, mask) < 1e-5, (length, where)
+
+
+@pytest.mark.parametrize("axes", DEEP, ids=str)
+@pytest.mark.parametrize("int8", [False, True])
+def test_logits_of_deep_backbones_equal_torch(axes, int8):
+    model = make_model(num_filters=8, **axes)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim > 1:
+                parameter.div_(parameter[0].numel() ** 0.5)
+                if int8:  # as what is stored in 8 bits
+                    rounded, scale = round_rows(parameter.numpy())
+                    parameter.copy_(torch.from_numpy(rounded * scale.reshape(-1, *[1] * (parameter.ndim - 1))))
+    run = session(model, int8)
+    rng = np.random.default_rng(0)
+    for length in (0, 1, 2, 3, 5, 40, 301):
+        ids = rng.integers(1, VOCAB_SIZE, (3, length))
+        for where, mask in masks(length).items():
+            assert difference(model, run, ids, mask) < 2e-5, (length, where)
 
 
 def test_sizes_are_free():

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .padding import pad_right
+from ..runtime.padding import pad_right
 
 
 class TextCollator:

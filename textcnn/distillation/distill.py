@@ -16,6 +16,7 @@ from ..data.unlabelled import named, read_unlabelled
 from ..folding.fold import fold
 from ..model import Architecture
 from ..outputs import begin_output
+from ..runtime.capabilities import demand
 from ..settings import (
     ArchitectureSettings,
     AugmentationSettings,
@@ -157,6 +158,8 @@ def _check_network(network: dict[str, Any]) -> None:
     filters = network.get("num_filters")
     widths = {"kernel_sizes": [1] * len(filters)} if isinstance(filters, list) else {}
     Architecture(**{**widths, **network}).check()
+    # A student is served from tables; a deep network is for teaching it.
+    demand(network, "fold")
 
 
 def _made(texts: Sequence[str], how: dict[str, Any], teacher: Teacher | None) -> list[str]:

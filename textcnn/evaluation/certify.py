@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..artifact import check_artifact
-from ..loading import load_classifier
+from ..loading import load_folded
 from ..runtime.folded import FoldedTextCNN
 from ..settings import CertifySettings, takes
 from .labelled import read_labelled, spread
@@ -76,8 +75,7 @@ def certify(settings: CertifySettings) -> Certificates:
     Raises:
         ValueError: The tables are int8, or there is no such split or column.
     """
-    model = load_classifier(check_artifact(settings.model))
-    assert isinstance(model, FoldedTextCNN)
+    model = load_folded(settings.model, "certify")
     if settings.text is not None:
         return Certificates(of_text=[_certify_text(model, settings.text, k) for k in settings.replaced])
     rows = read_labelled(settings.data, model, settings.split, settings.text_column, settings.label_column)

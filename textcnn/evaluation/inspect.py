@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..artifact import check_artifact
 from ..data.errors import DataError, nearest
 from ..data.prediction import open_rows, texts_of
-from ..loading import load_classifier
+from ..loading import load_folded
 from ..outputs import begin_output
 from ..runtime.folded import FoldedTextCNN
 from ..settings import InspectSettings, takes
@@ -67,8 +66,7 @@ def inspect(settings: InspectSettings) -> Inspection:
     factors = {**dict.fromkeys(settings.drop, 0.0), **dict(map(_factor, settings.scale))}
     if settings.output is not None:
         begin_output(settings.output, settings.force)
-    model = load_classifier(check_artifact(settings.model))
-    assert isinstance(model, FoldedTextCNN)
+    model = load_folded(settings.model, "inspect")
     check_filters(model, [*factors, *settings.filter])
     for label in settings.label:
         if label not in model.labels:

@@ -167,12 +167,11 @@ def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str
     import torch
 
     from ..artifact import read_artifact, save_artifact
-    from ..loading import load_classifier
+    from ..loading import load_folded
 
     if Path(output).resolve() == Path(directory).resolve():
         raise ValueError(f"output: got {output}, the artifact itself; expected another directory")
-    folded = load_classifier(directory)
-    assert isinstance(folded, FoldedTextCNN)
+    folded = load_folded(directory, "inspect")
     edited = scale_filters(folded, factors)
     model, tokenizer = read_artifact(directory)
     with torch.no_grad():

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.capabilities import demand
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 from ..runtime.text_batches import check_column
@@ -63,6 +64,7 @@ def fold(
             foldable TextCNN.
     """
     config = plain_config(model)
+    demand(config, "fold")
     if factored and not int8:
         raise ValueError("factored: got it without int8; expected both, as float32 tables are no larger than it")
     tokenizer_json = tokenizer_json_of(tokenizer)

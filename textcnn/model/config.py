@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
+from .compatibility import BACKBONES, POOLINGS, check_backbone
+
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
 # Monotone functions only: they commute with the max over time, which is what lets a trained model fold into tables.
@@ -18,6 +20,8 @@ PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
 Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
+Backbone = Literal["parallel", "pyramid", "dilated"]
+Pooling = Literal["max", "segments", "max_mean"]
 
 
 @dataclass(kw_only=True)
@@ -31,8 +35,13 @@ class Architecture:
         embedding_dim: Size of a token's vector; None takes that of the initial vectors, or 300.
         variant: Kim's four: random (no initial vectors), static (vectors kept as they are), non-static
             (vectors trained on), multichannel (one channel of each, side by side).
+        backbone: parallel (Kim's convolutions, which fold into tables), pyramid (DPCNN: blocks with skip connections,
+            each over half as many positions) or dilated (residual blocks of gated convolutions whose dilation doubles).
         kernel_sizes: Widths of the convolutions, in tokens.
-        num_filters: Filters of each width: one number for all, or one for each width.
+        num_filters: Filters of each width: one number for all, or one for each width. Of another backbone: channels.
+        num_blocks: Blocks of the backbones pyramid and dilated.
+        squeeze_excitation: Weigh the channels of each block by their means (Hu et al. 2018,
+            https://arxiv.org/abs/1709.01507); pyramid and dilated only.
         num_members: Networks of this architecture side by side, whose logits are averaged. Each has its own token
             vectors, filters and head and learns from its own loss (Lakshminarayanan et al. 2017,
             https://arxiv.org/abs/1612.01474); all fold into one table.
@@ -40,6 +49,9 @@ class Architecture:
         dilation: Distance between two tokens of a window.
         padding: wide (every window that touches the text), same (one window for each token at stride 1),
             valid (only windows that lie inside the text).
+        pooling: Features of a filter: max (its maximum over the text), segments (also those over each of
+            pooling_segments equal parts) or max_mean (also the mean of its activation over all windows).
+        pooling_segments: Parts that the pooling segments cuts a text into.
         activation: Monotone function applied to the maximum of each filter.
         embedding_dropout: Dropout on the vectors of the batch's distinct tokens: a token loses the same
             components wherever it stands in the batch (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287).
@@ -55,12 +67,17 @@ class Architecture:
 
     embedding_dim: int | None = None
     variant: Variant = "non-static"
+    backbone: Backbone = "parallel"
     kernel_sizes: list[int] = dataclasses.field(default_factory=lambda: [3, 4, 5])
     num_filters: int | list[int] = 100
+    num_blocks: int = 4
+    squeeze_excitation: bool = False
     num_members: int = 1
     stride: int = 1
     dilation: int = 1
     padding: Padding = "wide"
+    pooling: Pooling = "max"
+    pooling_segments: int = 4
     activation: Activation = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5
@@ -74,6 +91,9 @@ class Architecture:
     def check(self) -> None:
         """Raises ValueError, in one line, at the first field that no network can be built from."""
         _one_of("variant", self.variant, VARIANTS)
+        _one_of("backbone", self.backbone, BACKBONES)
+        _one_of("pooling", self.pooling, POOLINGS)
+        _at_least_one("pooling_segments", self.pooling_segments)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
         if not self.kernel_sizes:
@@ -105,6 +125,8 @@ class Architecture:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
         if self.head_max_norm is not None and self.head_max_norm <= 0:
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
+        _at_least_one("num_blocks", self.num_blocks)
+        check_backbone(self)
 
 
 class TextCNNConfig(Architecture, PreTrainedConfig):
@@ -175,15 +197,22 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
 
     @property
     def filters(self) -> list[int]:
-        """Number of filters of each kernel size, of all members."""
+        """Number of filters of each kernel size, of all members; of a deep backbone, its channels."""
         count = self.num_filters
+        if self.backbone != "parallel" and isinstance(count, int):
+            return [count]
         counts = count if isinstance(count, list) else [count] * len(self.kernel_sizes)
         return [self.num_members * own for own in counts]
 
     @property
     def hidden_size(self) -> int:
         """Number of pooled features: what the head reads."""
-        return sum(self.filters)
+        return self.pooled_blocks * sum(self.filters)
+
+    @property
+    def pooled_blocks(self) -> int:
+        """Number of features of each filter: of the whole text, and as the pooling adds."""
+        return {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

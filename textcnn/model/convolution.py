@@ -67,12 +67,12 @@ class ParallelConv(nn.Module):
             for member, own in enumerate(vectors.chunk(self.num_members, dim=1))
         ]
         counts = [len(bias[0]) for bias in biases]
-        pooled, winners = (_by_width(parts, counts) for parts in zip(*members, strict=True))
+        pooled, winners = (by_width(parts, counts) for parts in zip(*members, strict=True))
         features = self.activation(pooled)
         return torch.where(winners >= 0, features, features.new_zeros(())), winners
 
 
-def _by_width(members: tuple[Tensor, ...], counts: list[int]) -> Tensor:
+def by_width(members: tuple[Tensor, ...], counts: list[int]) -> Tensor:
     """[B, F / M] of each member, by width -> [B, F]: by width, in it by member."""
     if len(members) == 1:
         return members[0]

@@ -29,6 +29,11 @@ class TextEncoderOutput(ModelOutput):
     embeddings: Tensor | None = None
     pooler_output: Tensor | None = None
 
+    @property
+    def logits(self) -> Tensor | None:
+        """The vectors, by the name that a classifier's outputs have."""
+        return self.embeddings
+
 
 class TextCNNForTextEncoding(TextCNNPreTrainedModel):
     """The encoder with a projection, which folds into the place of a classifier's head.
@@ -48,7 +53,8 @@ class TextCNNForTextEncoding(TextCNNPreTrainedModel):
             raise ValueError("encoding_dim: got none; expected the size of a text's vector, such as 384")
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = LinearHead(config.filters, config.encoding_dim, num_members=config.num_members)
+        filters = config.filters * config.pooled_blocks
+        self.head = LinearHead(filters, config.encoding_dim, num_members=config.num_members)
         self.post_init()
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""TextCNN as transformers models: token ids -> embedding -> convolution -> max over time -> head.
+"""TextCNN as transformers models: token ids -> embedding -> backbone, pooled over time -> head.
 
 Kim 2014, "Convolutional Neural Networks for Sentence Classification", https://arxiv.org/abs/1408.5882.
 
@@ -20,8 +20,8 @@ from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
 
+from .backbones import make_backbone
 from .config import PROBLEM_TYPES, TextCNNConfig
-from .convolution import ParallelConv
 from .embedding import TokenEmbedding
 from .heads import LinearHead
 
@@ -33,10 +33,12 @@ class TextCNNOutput(ModelOutput):
     Args:
         pooler_output: [B, F] features, one per filter.
         winners: [B, F] number of the window that each feature comes from, -1 where a text has none.
+        last_hidden_state: [B, T, F] features of each token before pooling, 0 at pads; of the backbone dilated only.
     """
 
     pooler_output: Tensor | None = None
     winners: Tensor | None = None
+    last_hidden_state: Tensor | None = None
 
 
 class TextCNNPreTrainedModel(PreTrainedModel):
@@ -97,7 +99,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
     def __init__(self, config: TextCNNConfig) -> None:
         super().__init__(config)
         self.embeddings = TokenEmbedding(config)
-        self.convolution = ParallelConv(config, self.embeddings.output_dim)
+        self.convolution = make_backbone(config, self.embeddings.output_dim)
         self.pooled_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps) if config.pooled_norm else None
         self.post_init()
 
@@ -151,11 +153,17 @@ class TextCNNModel(TextCNNPreTrainedModel):
         if holes is not None:
             index = index.masked_fill(holes, -1)
 
-        features, winners = self.convolution(vectors, index, offsets)
+        states = None
+        if getattr(self.convolution, "has_sequence", False):
+            tokens = self.convolution.sequence(vectors, index, offsets)
+            features, winners = self.convolution.pool(tokens, index, offsets)
+            states = tokens.new_zeros(*mask.shape, tokens.shape[1]).masked_scatter(inside[:, :, None], tokens)
+        else:
+            features, winners = self.convolution(vectors, index, offsets)
         if self.pooled_norm is not None:
             # A text without any window answers with the head's bias: its features stay 0.
             features = self.pooled_norm(features) * (winners >= 0).any(dim=1, keepdim=True)
-        output = TextCNNOutput(pooler_output=features, winners=winners)
+        output = TextCNNOutput(pooler_output=features, winners=winners, last_hidden_state=states)
         return output.to_tuple() if return_dict is False else output
 
 
@@ -172,7 +180,8 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         super().__init__(config)
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
-        self.head = LinearHead(config.filters, config.num_labels, config.head_max_norm, config.num_members)
+        filters = config.filters * config.pooled_blocks
+        self.head = LinearHead(filters, config.num_labels, config.head_max_norm, config.num_members)
         self.post_init()
 
     def forward(

@@ -1,4 +1,4 @@
-"""TextEncoder: vectors of texts from a folded model, without torch.
+"""TextEncoder: vectors of texts, from folded tables without torch where the model folds.
 
 Shapes: `N`, `M` texts, `D` size of a vector.
 """
@@ -6,20 +6,20 @@ Shapes: `N`, `M` texts, `D` size of a vector.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .classifier import TextClassifier
 from .decisions import Array
-from .folded import FoldedTextCNN
 
 
 class TextEncoder:
     """One vector for each text; made by `textcnn.load` of what `textcnn pretrain` wrote.
 
     Args:
-        folded: The folded model, whose outputs are the dimensions of the vectors.
+        engine: What computes the outputs of the model, which are the dimensions of the vectors: a FoldedTextCNN, or
+            another where the model does not fold.
 
     Example:
         >>> encoder = textcnn.load("runs/pretrained")
@@ -27,25 +27,16 @@ class TextEncoder:
         (2, 384)
     """
 
-    def __init__(self, folded: FoldedTextCNN) -> None:
-        self.folded = folded
+    def __init__(self, engine: TextClassifier) -> None:
+        self.engine = engine
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.dimensions} dimensions, {self.folded.precision})"
+        return f"{type(self).__name__}({self.dimensions} dimensions, {self.engine.precision})"
 
     @property
     def dimensions(self) -> int:
         """D."""
-        return len(self.folded.labels)
-
-    @property
-    def threads(self) -> int:
-        """Threads that work on the texts of one call; may be set at any time."""
-        return self.folded.threads
-
-    @threads.setter
-    def threads(self, threads: int) -> None:
-        self.folded.threads = threads
+        return len(self.engine.labels)
 
     def encode(self, texts: Iterable[str], normalize: bool = True) -> Array:
         """Return the vectors of any iterable of strings: [N, D] float32.
@@ -57,19 +48,15 @@ class TextEncoder:
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
         """
-        vectors = self.folded.logits(texts)
+        vectors = self.engine.logits(texts)
         return unit_vectors(vectors) if normalize else vectors
 
     def similarity(self, texts: Iterable[str], others: Iterable[str]) -> Array:
         """Return the cosine similarity of each of N texts with each of M others: [N, M]."""
         return np.asarray(self.encode(texts) @ self.encode(others).T)
 
-    def save(self, directory: str | Path) -> Path:
-        """Write the folded model into a directory; see `FoldedTextCNN.save`."""
-        return self.folded.save(directory)
-
     def __reduce__(self) -> tuple[Any, ...]:
-        return TextEncoder, (self.folded,)
+        return TextEncoder, (self.engine,)
 
 
 def unit_vectors(vectors: Array) -> Array:

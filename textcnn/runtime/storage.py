@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FOLDED_FILE = "folded.safetensors"
+# Answers for a model that does not fold.
+ONNX_FILE = "model.onnx"
 
 _DTYPES = {
     "F32": np.dtype("<f4"),

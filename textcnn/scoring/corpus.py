@@ -18,7 +18,7 @@ from ..data.errors import listed, nearest
 from ..data.io.formats import valid_unicode
 from ..loading import load_classifier
 from ..runtime.classifier import TextClassifier
-from ..runtime.storage import FOLDED_FILE
+from ..runtime.storage import FOLDED_FILE, ONNX_FILE
 
 # Documents that are labelled together; no more are held at a time.
 _AT_ONCE = 512
@@ -149,8 +149,8 @@ class LabelFilter:
 def _digest(directory: Path) -> str:
     """Return a digest of the files that answers depend on."""
     digest = hashlib.blake2b(digest_size=16)
-    tables = FOLDED_FILE if (directory / FOLDED_FILE).is_file() else "model.safetensors"
-    for name in ("config.json", "tokenizer.json", tables):
+    files = [name for name in (FOLDED_FILE, ONNX_FILE) if (directory / name).is_file()] or ["model.safetensors"]
+    for name in ("config.json", "tokenizer.json", files[0]):
         with (directory / name).open("rb") as file:
             digest.update(hashlib.file_digest(file, "blake2b").digest())
     return digest.hexdigest()

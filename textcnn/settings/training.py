@@ -17,12 +17,17 @@ class ArchitectureSettings(Settings):
     Args:
         embedding_dim: Size of a token vector. Default: that of the initial vectors, else 300.
         variant: Kim's random, static (vectors kept), non-static (vectors trained) or multichannel (both).
+        backbone: parallel (convolutions that fold into tables), pyramid or dilated (deep networks).
         kernel_sizes: Widths of the convolutions, in tokens.
-        num_filters: Filters of each width: one number for all, or one for each width.
+        num_filters: Filters of each width, one number for all or one each; of pyramid and dilated: channels.
+        num_blocks: Blocks of pyramid and dilated.
+        squeeze_excitation: Weigh the channels of each block by their means; pyramid and dilated.
         num_members: Networks side by side whose logits are averaged (deep ensemble).
         stride: Distance between two windows, in tokens.
         dilation: Distance between two tokens of a window.
         padding: wide (windows that touch the text), same (one a token) or valid (inside the text).
+        pooling: max, segments (also the maxima of equal parts) or max_mean (also the mean over all windows).
+        pooling_segments: Parts that the pooling segments cuts a text into.
         activation: Monotone function of each filter's maximum.
         embedding_dropout: Dropout on token vectors, the same for a token throughout the batch.
         dropout: Dropout on the pooled features.
@@ -36,12 +41,17 @@ class ArchitectureSettings(Settings):
 
     embedding_dim: int | None = None
     variant: Literal["random", "static", "non-static", "multichannel"] = "non-static"
+    backbone: Literal["parallel", "pyramid", "dilated"] = "parallel"
     kernel_sizes: list[int] = field(default_factory=lambda: [3, 4, 5])
     num_filters: int | list[int] = 100
+    num_blocks: int = 4
+    squeeze_excitation: bool = False
     num_members: int = 1
     stride: int = 1
     dilation: int = 1
     padding: Literal["wide", "same", "valid"] = "wide"
+    pooling: Literal["max", "segments", "max_mean"] = "max"
+    pooling_segments: int = 4
     activation: Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"] = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5

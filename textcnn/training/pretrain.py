@@ -88,9 +88,7 @@ def pretrain(settings: PretrainSettings) -> dict[str, float]:
 def _representation(settings: PretrainSettings, fields: dict[str, np.ndarray]) -> Callable[..., PretrainingModule]:
     dim = fields["teacher_features"].shape[1]
     if settings.encoding_dim not in (None, dim):
-        raise ValueError(
-            f"encoding_dim: got {settings.encoding_dim}; expected {dim}, as the encoder has; leave it out"
-        )
+        raise ValueError(f"encoding_dim: got {settings.encoding_dim}; expected {dim}, as the encoder has; leave it out")
     return lambda **sizes: RepresentationModule(
         encoding_dim=dim, gram_weight=settings.gram_weight, temperature=settings.temperature, **sizes
     )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,16 @@ class Contribution(NamedTuple):
     filters: tuple[int, ...]
 
 
+class Parts(Protocol):
+    """What the n-grams of an explanation are made of, when they are asked for."""
+
+    def contributions(self, logit: float) -> tuple[Contribution, ...]:
+        """Return the n-grams, the largest weight first."""
+
+    def logits_of_rest(self, deleted: Sequence[tuple[int, int]]) -> tuple[float, ...]:
+        """Return the logits of the text, each time without the tokens that lie within some characters."""
+
+
 @dataclass
 class Explanation:
     """The n-grams behind one logit of one text: bias + sum of weights = logit.
@@ -70,7 +80,10 @@ class Explanation:
         logit: Its logit, divided by the temperature.
         probability: Its probability.
         bias: The part of the logit that no text changes.
-        approximate: Whether the tables are int8: exact for what they answer, near what the model would.
+        approximate: Whether the tables are int8 (exact for what they answer, near what the model would), or the weights
+            were found by occlusion.
+        method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
+            logit of an empty text, and they need not add up to the logit.
     """
 
     text: str
@@ -79,7 +92,8 @@ class Explanation:
     probability: float
     bias: float
     approximate: bool
-    _windows: _Windows = field(repr=False)
+    _windows: Parts = field(repr=False)
+    method: str = "folded"
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -95,6 +109,7 @@ class Explanation:
             "probability": self.probability,
             "bias": self.bias,
             "approximate": self.approximate,
+            "method": self.method,
             "contributions": [
                 {
                     "start": c.start,
@@ -231,7 +246,7 @@ def explain_ids(
     Raises:
         ValueError: there is no such label, or the model normalises its pooled features.
     """
-    chosen = None if label is None else _label_id(label, labels)
+    chosen = None if label is None else label_id(label, labels)
     winners = find_winners(tables, ids, offsets, threads)
     weights, biases = list(tables.head_weight.astype(np.float64)), tables.head_bias.tolist()
     logits = winners.logits
@@ -249,7 +264,12 @@ def explain_ids(
     ]  # fmt: skip
 
 
-def _label_id(label: str, labels: Sequence[str]) -> int:
+def label_id(label: str, labels: Sequence[str]) -> int:
+    """Return the number of a label.
+
+    Raises:
+        ValueError: there is no such label.
+    """
     if label not in labels:
         import difflib
 

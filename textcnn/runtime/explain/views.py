@@ -211,6 +211,11 @@ def _heading(explanation: Explanation) -> str:
 def _footing(explanation: Explanation, shown: tuple[Contribution, ...]) -> str:
     rest = explanation.contributions[len(shown) :]
     others = f" + {sum(c.weight for c in rest):.3f} of {len(rest)} other n-grams" if rest else ""
-    kind = "; int8 tables: exact for them, near the model's own" if explanation.approximate else ""
     shown_weight = sum(c.weight for c in shown)
+    if explanation.method == "occlusion":
+        return (
+            f"approximate, by occlusion: {shown_weight:.3f} of these{others}; the logit is {explanation.logit:.3f}, "
+            f"and {explanation.bias:.3f} for an empty text"
+        )
+    kind = "; int8 tables: exact for them, near the model's own" if explanation.approximate else ""
     return f"bias {explanation.bias:.3f} + {shown_weight:.3f} of these{others} = {explanation.logit:.3f}{kind}"

@@ -1,0 +1,51 @@
+"""Combinations of settings that no network has, refused by name.
+
+An `Architecture` is given as any object with its fields.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+BACKBONES = ("parallel", "pyramid", "dilated")
+POOLINGS = ("max", "segments", "max_mean")
+
+# Settings of the parallel convolutions alone, with the value that a deep backbone leaves them at.
+_PARALLEL = {
+    "kernel_sizes": [3, 4, 5],
+    "num_members": 1,
+    "stride": 1,
+    "dilation": 1,
+    "padding": "wide",
+    "activation": "relu",
+    "pooling": "max",
+}
+
+
+def check_backbone(architecture: Any) -> None:
+    """Raise ValueError at the first setting that does not go with the backbone."""
+    backbone = architecture.backbone
+    if architecture.pooling != "max" and architecture.pooled_norm:
+        raise ValueError(
+            f"pooled_norm: got true with the pooling {architecture.pooling}; expected false, as the norm is one over the "
+            "maxima; leave it out"
+        )
+    if backbone == "parallel":
+        if architecture.squeeze_excitation:
+            raise ValueError(
+                "squeeze_excitation: got true with the backbone parallel; expected pyramid or dilated, as gates do not "
+                "fold into tables; set backbone"
+            )
+        return
+    for name, default in _PARALLEL.items():
+        value = getattr(architecture, name)
+        if value != default:
+            raise ValueError(
+                f"{name}: got {value!r} with the backbone {backbone}; expected {default!r}, as the setting is one of "
+                "the backbone parallel; leave it out"
+            )
+    if isinstance(architecture.num_filters, list):
+        raise ValueError(
+            f"num_filters: got {architecture.num_filters} with the backbone {backbone}; expected one number, the "
+            "channels of every block"
+        )

@@ -1,0 +1,56 @@
+"""Abilities of a model, declared by its config.json, and refusals that name the setting in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+# Tokens that one feature of the last block sees, by the number of blocks: convolutions are 3 tokens wide. The dilation
+# doubles with each block; a pyramid has two convolutions a block, and halves the text between blocks.
+RECEPTIVE_FIELDS: dict[str, Callable[[int], int]] = {
+    "dilated": lambda blocks: 1 + 2 * (2**blocks - 1),
+    "pyramid": lambda blocks: 3 + 4 * (2**blocks - 1) + 2 * (2 ** (blocks - 1) - 1),
+}
+_EVERYTHING = ("fold", "explain", "certify", "inspect")
+
+
+def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
+    """Return the reason why a model lacks an ability, or None.
+
+    Args:
+        config: The model's config.json.
+        capability: fold (answers from look-up tables), explain (contributions that add up to the logit), certify or
+            inspect.
+
+    Example:
+        >>> obstacle({"backbone": "pyramid"}, "fold")
+        "the backbone 'pyramid', which does not fold into tables"
+    """
+    backbone = config.get("backbone", "parallel")
+    if backbone != "parallel":
+        return f"the backbone {backbone!r}, which does not fold into tables"
+    if capability != "fold" and config.get("pooled_norm"):
+        return "pooled_norm, which makes each feature depend on all others"
+    return None
+
+
+def capabilities(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the abilities of a model.
+
+    Example:
+        >>> capabilities({"pooled_norm": True})
+        ('fold',)
+    """
+    return tuple(name for name in _EVERYTHING if obstacle(config, name) is None)
+
+
+def demand(config: Mapping[str, Any], capability: str) -> None:
+    """Raise ValueError, in one line, where a model lacks an ability.
+
+    Raises:
+        ValueError: The model lacks it.
+    """
+    reason = obstacle(config, capability)
+    if reason is not None:
+        advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
+        raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")
