@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from .finetuning.contextual import vectors
     from .finetuning.teach import teach
     from .folding.fold import fold_artifact as fold
+    from .generation.generate import generate
     from .info import info
     from .loading import TorchClassifier, load
     from .model import (
         Architecture,
         TextCNNConfig,
+        TextCNNForMaskedLM,
         TextCNNForSequenceClassification,
         TextCNNForTextEncoding,
         TextCNNModel,
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
         ExplainSettings,
         ExportSettings,
         FoldSettings,
+        GenerateSettings,
         InspectSettings,
         PretrainSettings,
         ScoreSettings,
@@ -76,6 +79,7 @@ _HOMES = {
     "ExplainSettings": "settings",
     "ExportSettings": "settings",
     "FoldSettings": "settings",
+    "GenerateSettings": "settings",
     "InspectSettings": "settings",
     "LabelFilter": "scoring.corpus",
     "OnnxClassifier": "runtime.onnx",
@@ -84,6 +88,7 @@ _HOMES = {
     "TeachSettings": "settings",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
+    "TextCNNForMaskedLM": "model",
     "TextCNNForSequenceClassification": "model",
     "TextCNNForTextEncoding": "model",
     "TextCNNModel": "model",
@@ -103,6 +108,7 @@ _HOMES = {
     "explain": "evaluation.explain",
     "export": "exporting.onnx",
     "fold": "folding.fold",
+    "generate": "generation.generate",
     "info": "info",
     "inspect": "evaluation.inspect",
     "load": "loading",
@@ -127,6 +133,7 @@ __all__ = [
     "ExplainSettings",
     "ExportSettings",
     "FoldSettings",
+    "GenerateSettings",
     "InspectSettings",
     "LabelFilter",
     "OnnxClassifier",
@@ -135,6 +142,7 @@ __all__ = [
     "TeachSettings",
     "TextCNNClassifier",
     "TextCNNConfig",
+    "TextCNNForMaskedLM",
     "TextCNNForSequenceClassification",
     "TextCNNForTextEncoding",
     "TextCNNModel",
@@ -155,6 +163,7 @@ __all__ = [
     "explain",
     "export",
     "fold",
+    "generate",
     "info",
     "inspect",
     "load",

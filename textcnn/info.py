@@ -108,7 +108,15 @@ def info(settings: InfoSettings) -> Info:
     tables = _header(directory / TABLES)
     entries = (tables or {}).get("table") or (tables or {}).get("vectors")
     kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
-    keys = ("variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim", "activation", "padding")
+    keys: tuple[str, ...] = (
+        "variant",
+        "kernel_sizes",
+        "num_filters",
+        "num_members",
+        "embedding_dim",
+        "activation",
+        "padding",
+    )
     if config.get("backbone", "parallel") != "parallel":
         keys = ("backbone", "variant", "num_filters", "embedding_dim")
     return Info(

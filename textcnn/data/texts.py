@@ -29,13 +29,20 @@ class TextsDataModule(TokenizerChoice, LightningDataModule):
     Args:
         texts: N texts.
         fields: Arrays whose first dimension is N, by name: a teacher's vectors, labels.
+        label_names: Names of the ids of the field `labels`, where there is one.
         settings: Fields of DataSettings: tokenizer, vectors, batches, seed, validation_fraction.
 
     Raises:
         DataError: There are fewer than two texts.
     """
 
-    def __init__(self, texts: Sequence[str], fields: dict[str, np.ndarray] | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str],
+        fields: dict[str, np.ndarray] | None = None,
+        label_names: Sequence[str] = (),
+        **settings: Any,
+    ) -> None:
         super().__init__()
         # batches come whole from numpy, so that a worker would cost more than it saves
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -43,6 +50,7 @@ class TextsDataModule(TokenizerChoice, LightningDataModule):
             raise DataError(f"texts: got {len(texts)}; expected two at least, one of them held out; give more")
         self.texts = [valid_unicode(text) for text in texts]
         self.fields = {name: FieldArray(values) for name, values in (fields or {}).items()}
+        self.label_names = list(label_names)
         self.options = DataSettings(**settings)
         self.tokenizer_source, self.vocab_size_limit = self.options.tokenizer, self.options.vocab_size
         self.vectors = self.options.vectors

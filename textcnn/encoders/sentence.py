@@ -63,8 +63,8 @@ def open_encoder(encoder: Any, precision: str = "auto") -> SentenceEncoder:
 
     Args:
         encoder: A directory or Hub id of a transformer or a sentence-transformers model, the directory of a model of
-            model2vec or an encoder of ours, an object with a method `encode`, or a function from a list of texts to vectors
-            [N, D].
+            model2vec or an encoder of ours, an object with a method `encode`, or a function from a list of texts to
+            vectors [N, D].
         precision: Of a transformer: 32-true, bf16-mixed, or auto, the latter where the processor is made for it.
 
     Raises:

@@ -159,6 +159,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     label_column: str | None = None
     # Size of a text's vector, where the model is an encoder (TextCNNForTextEncoding) and has no labels.
     encoding_dim: int | None = None
+    # Id of the token that hides others, where the model is a masked language model (TextCNNForMaskedLM).
+    mask_token_id: int | None = None
+    # Lengths of the texts that it has read, in tokens, evenly from the shortest to the longest.
+    length_quantiles: list[int] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         names = [field.name for field in dataclasses.fields(self)]

@@ -91,6 +91,7 @@ class TrainingModule(LightningModule):
                 "architecture": dataclasses.asdict(architecture),
                 **vars(rates),
                 "init": None if init is None else str(init),
+                "seed": torch.initial_seed() % (1 << 32),
             }
         )
         self.model = self.network(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..model import Architecture
 from ..outputs import begin_output
 from ..runtime.storage import write_text
 from ..settings import ArchitectureSettings, BatchSettings, PretrainSettings, RateSettings, TokenizerSettings, takes
+from ..tokenization.mask import add_mask_token
 from ..vectors import base_model
 from .interrupt import keyboard_stops
 from .pretraining_card import pretraining_card
@@ -26,6 +28,7 @@ from .resume import finish_run, unfinished_run
 from .run import card_parameters, make_trainer, quiet_lightning
 from .run_files import CONFIG_FILE, absolute_paths, plain
 from .tasks.contrastive import ContrastiveModule
+from .tasks.masked import DiffusionModule, MaskedModule
 from .tasks.pretraining import PretrainingModule
 from .tasks.representation import RepresentationModule
 
@@ -59,15 +62,15 @@ def pretrain(settings: PretrainSettings) -> dict[str, float]:
     quiet_lightning()
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
-    texts, fields = _read(settings)
+    texts, fields, names = _read(settings)
+    deep = {"backbone": "dilated"} if settings.objective in ("masked", "diffusion") else {}
     given = {name: value for name, value in settings.part(ArchitectureSettings).items()
              if settings.init is None or name in settings.given}  # fmt: skip
-    network = Architecture(**given)
+    network = Architecture(**{**given, **deep})
     network.check()
-    data = _data(settings, texts, fields)
+    data = _data(settings, texts, fields, names)
     make = OBJECTIVES[settings.objective]
-    module = make(settings, fields)(
-        labels=[],
+    module = make(settings, data, fields)(
         vocab_size=data.vocab_size,
         pad_token_id=data.pad_token_id,
         vectors_dim=data.embedding_dim,
@@ -85,44 +88,66 @@ def pretrain(settings: PretrainSettings) -> dict[str, float]:
     return _save(trainer, module, data, output, settings, parameters)
 
 
-def _representation(settings: PretrainSettings, fields: dict[str, np.ndarray]) -> Callable[..., PretrainingModule]:
+Fields = dict[str, Any]
+
+
+def _representation(settings: PretrainSettings, data: TextsDataModule, fields: Fields) -> Callable[..., Any]:
     dim = fields["teacher_features"].shape[1]
     if settings.encoding_dim not in (None, dim):
         raise ValueError(f"encoding_dim: got {settings.encoding_dim}; expected {dim}, as the encoder has; leave it out")
-    return lambda **sizes: RepresentationModule(
-        encoding_dim=dim, gram_weight=settings.gram_weight, temperature=settings.temperature, **sizes
+    return partial(
+        RepresentationModule,
+        labels=[],
+        encoding_dim=dim,
+        gram_weight=settings.gram_weight,
+        temperature=settings.temperature,
     )
 
 
-def _contrastive(settings: PretrainSettings, fields: dict[str, np.ndarray]) -> Callable[..., PretrainingModule]:
+def _contrastive(settings: PretrainSettings, data: TextsDataModule, fields: Fields) -> Callable[..., Any]:
     dim = settings.encoding_dim or ENCODING_DIM
-    return lambda **sizes: ContrastiveModule(encoding_dim=dim, temperature=settings.temperature, **sizes)
+    return partial(ContrastiveModule, labels=[], encoding_dim=dim, temperature=settings.temperature)
 
 
-OBJECTIVES: dict[str, Callable[[PretrainSettings, dict[str, np.ndarray]], Callable[..., PretrainingModule]]] = {
+def _masked(settings: PretrainSettings, data: TextsDataModule, fields: Fields) -> Callable[..., Any]:
+    data.tokenizer, mask_token_id = add_mask_token(data.tokenizer)
+    lengths = [int(length) for length in np.quantile(data.encoded.lengths, np.linspace(0, 1, 11))]
+    kind = DiffusionModule if settings.objective == "diffusion" else MaskedModule
+    return partial(
+        kind,
+        labels=data.label_names,
+        mask_token_id=mask_token_id,
+        mask_share=settings.mask_share,
+        lengths=lengths,
+    )
+
+
+OBJECTIVES: dict[str, Callable[[PretrainSettings, TextsDataModule, Fields], Callable[..., Any]]] = {
     "representation": _representation,
     "contrastive": _contrastive,
+    "masked": _masked,
+    "diffusion": _masked,
 }
 
 
-def _read(settings: PretrainSettings) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Return the texts and the fields of their batches."""
+def _read(settings: PretrainSettings) -> tuple[list[str], Fields, list[str]]:
+    """Return the texts, the fields of their batches, and the names of the labels among these."""
     if settings.label_column is not None:
         texts, labels = read_labelled_texts(settings.texts, settings.text_column, settings.label_column, settings.limit)
         names = sorted(set(labels))
-        return texts, {"labels": np.array([names.index(label) for label in labels])}
+        return texts, {"labels": np.array([names.index(label) for label in labels])}, names
     texts = read_unlabelled(settings.texts, settings.split_documents, settings.limit, text_column=settings.text_column)
     if settings.encoder is None:
-        return texts, {}
+        return texts, {}, []
     encoder = open_encoder(settings.encoder)
-    return texts, {"teacher_features": encoder.encode_cached(texts, progress=settings.progress)}
+    return texts, {"teacher_features": encoder.encode_cached(texts, progress=settings.progress)}, []
 
 
-def _data(settings: PretrainSettings, texts: list[str], fields: dict[str, np.ndarray]) -> TextsDataModule:
+def _data(settings: PretrainSettings, texts: list[str], fields: Fields, names: list[str]) -> TextsDataModule:
     options = {**settings.part(TokenizerSettings), **settings.part(BatchSettings)}
     if settings.init is not None and settings.tokenizer is None:
         options["tokenizer"] = str(settings.init)
-    return TextsDataModule(texts, fields, **options, validation_fraction=settings.validation_fraction)
+    return TextsDataModule(texts, fields, names, **options, validation_fraction=settings.validation_fraction)
 
 
 def _write_settings(output: Path, settings: PretrainSettings) -> None:

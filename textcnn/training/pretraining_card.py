@@ -17,6 +17,13 @@ encoder = textcnn.load("path/to/this/directory")
 encoder.encode(["a text", "another"])
 encoder.similarity(["a text"], ["another", "a third"])""",
     ),
+    "TextCNNForMaskedLM": (
+        "fill-mask",
+        "A masked language model",
+        """import textcnn
+
+textcnn.generate("path/to/this/directory", text="a [MASK] film", count=3)""",
+    ),
 }
 
 
@@ -38,14 +45,16 @@ def pretraining_card(model: Any, record: TrainingRecord, objective: str) -> str:
         base_model=record.base_model,
     ).to_yaml()
     config = model.config
-    widths = ", ".join(map(str, config.kernel_sizes))
+    network = f"convolutions of widths {', '.join(map(str, config.kernel_sizes))}"
+    if config.backbone != "parallel":
+        network = f"the backbone {config.backbone}, {config.num_blocks} blocks of {config.num_filters} channels,"
     size = f" {config.encoding_dim} dimensions." if config.encoding_dim else ""
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(record.scores.items()))
     parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
     parts = [
         f"---\n{metadata}\n---",
         f"# {title}, pretrained by {objective}",
-        f"A TextCNN with convolutions of widths {widths} over token embeddings "
+        f"A TextCNN with {network} over token embeddings "
         f"([Kim 2014](https://arxiv.org/abs/1408.5882)), {model.num_parameters():,} parameters.{size}",
         f"## Scores on held-out texts\n\n| metric | value |\n|---|---|\n{rows}",
         f"## Data\n\n```\n{record.data}\n{record.data_report}\n```",
