@@ -25,7 +25,7 @@ _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
     "embedding_dropout", "head_max_norm", "label_smoothing", "backbone", "num_blocks", "squeeze_excitation",
-    "pooling", "pooling_segments",
+    "pooling", "pooling_segments", "num_experts", "experts_per_text", "balance_weight",
 )  # fmt: skip
 _MODULE = ("learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes")
 _DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "max_length", "batch_size")
@@ -38,6 +38,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
         backbone, num_blocks, squeeze_excitation: Backbone of the network; see Architecture.
         pooling, pooling_segments: Pooling of the network; see Architecture.
+        num_experts, experts_per_text, balance_weight: Mixture of experts; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
         tokenizer, vocab_size, lowercase, min_frequency, max_length, batch_size: The data; see TextDataModule.
@@ -101,6 +102,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         squeeze_excitation: bool = False,
         pooling: str = "max",
         pooling_segments: int = 4,
+        num_experts: int = 1,
+        experts_per_text: int = 1,
+        balance_weight: float = 0.01,
     ) -> None:
         self.kernel_sizes = kernel_sizes
         self.num_filters = num_filters
@@ -140,6 +144,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.squeeze_excitation = squeeze_excitation
         self.pooling = pooling
         self.pooling_segments = pooling_segments
+        self.num_experts = num_experts
+        self.experts_per_text = experts_per_text
+        self.balance_weight = balance_weight
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

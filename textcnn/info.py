@@ -108,15 +108,12 @@ def info(settings: InfoSettings) -> Info:
     tables = _header(directory / TABLES)
     entries = (tables or {}).get("table") or (tables or {}).get("vectors")
     kind_of_tables = None if not entries else {"I8": "int8", "F32": "float32"}.get(entries["dtype"], entries["dtype"])
-    keys: tuple[str, ...] = (
-        "variant",
-        "kernel_sizes",
-        "num_filters",
-        "num_members",
-        "embedding_dim",
-        "activation",
-        "padding",
-    )
+    keys: tuple[str, ...] = ("variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim")
+    keys += ("activation", "padding")
+    if config.get("num_experts", 1) > 1:
+        keys += ("num_experts", "experts_per_text")
+    if config.get("pooling", "max") != "max":
+        keys += ("pooling", *(["pooling_segments"] if config["pooling"] == "segments" else []))
     if config.get("backbone", "parallel") != "parallel":
         keys = ("backbone", "variant", "num_filters", "embedding_dim")
     return Info(

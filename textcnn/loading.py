@@ -93,6 +93,11 @@ class TorchClassifier(TextClassifier):
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
         config = self.model.config
+        if config.backbone != "parallel":
+            raise ValueError(
+                f"score 'fired': got a model with the backbone {config.backbone!r}; expected parallel, whose filters "
+                "fire or not; use the score 'probability' or 'energy'"
+            )
         if config.pooled_norm:
             raise ValueError(
                 "score 'fired': this model normalises its pooled features, which hides which filters fired; expected "

@@ -12,6 +12,13 @@ from folded_models import CONFIGS, VOCAB_SIZE, make_model
 from textcnn.exporting.onnx_graph import onnx_graph
 from textcnn.exporting.onnx_nodes import round_rows
 
+POOLINGS = [
+    {"pooling": "segments"},
+    {"pooling": "segments", "pooling_segments": 7, "padding": "valid", "dilation": 2},
+    {"pooling": "segments", "padding": "same", "stride": 3, "num_members": 2},
+    {"pooling": "max_mean"},
+    {"pooling": "max_mean", "padding": "same", "stride": 3, "activation": "softplus", "num_members": 2},
+]
 DEEP = [
     {"backbone": "pyramid"},
     {"backbone": "pyramid", "squeeze_excitation": True, "num_blocks": 2, "temperature": 2.5},
@@ -44,9 +51,9 @@ def difference(model, run, ids, mask) -> float:
     return float(np.abs(got - wanted).max(initial=0))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_logits_equal_torch(name):
-    model = make_model(**CONFIGS[name])
+@pytest.mark.parametrize("axes", [*CONFIGS.values(), *POOLINGS], ids=[*CONFIGS, *map(str, POOLINGS)])
+def test_logits_equal_torch(axes):
+    model = make_model(**axes)
     with torch.no_grad():
         # Weights of the size that training leaves, so that the bound says something of logits as they are.
         for layer in (model.head, *model.textcnn.convolution.convs):

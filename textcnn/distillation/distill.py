@@ -76,6 +76,16 @@ def distill(settings: DistillSettings) -> TextClassifier:
     teacher, vectors, budget, seed = settings.teacher, settings.vectors, settings.budget, settings.seed
     network_given = {name: getattr(settings, name) for name in hints(ArchitectureSettings) if name in settings.given}
     _check_network(network_given)
+    if budget is not None and settings.num_experts > 1:
+        raise ValueError(
+            f"budget: got {budget!r} with {settings.num_experts} experts; expected one, whose size and speed are "
+            "known; leave one of them out"
+        )
+    if budget is not None and settings.pooling != "max":
+        raise ValueError(
+            f"budget: got {budget!r} with the pooling {settings.pooling}; expected the pooling max, whose size and "
+            "speed are known; leave one of them out"
+        )
     wanted = read_budget(budget)
     if teacher is None and settings.representation_weight:
         raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")

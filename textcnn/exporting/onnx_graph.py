@@ -44,10 +44,18 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
 
     config: TextCNNConfig = model.config
     graph = Graph(int8)
-    ids, real, length = _start_at_first_token(graph, config.pad_token_id)
+    ids, real = _with_one_column(graph, config.pad_token_id)
+    ids, real, length = _start_at_first_token(graph, ids, real)
+    if config.pooling == "segments":
+        ids, real, length = _with_segments(graph, ids, real, length, config.pooling_segments)
     vectors = _vectors(graph, model.textcnn.embeddings, ids, real)
     mask = graph.add("Unsqueeze", graph.add("Cast", real, to=FLOAT), graph.constant([1]))
     pooled, found = _features(graph, config, model.textcnn.convolution, vectors, mask, length)
+    if config.pooling == "segments":
+        # [(1 + S) B, F], block after block -> [B, (1 + S) F].
+        blocks = graph.add("Reshape", pooled, graph.constant([config.pooled_blocks, -1, sum(config.filters)]))
+        flipped = graph.add("Transpose", blocks, perm=[1, 0, 2])
+        pooled = graph.add("Reshape", flipped, graph.constant([-1, config.hidden_size]))
     if model.textcnn.pooled_norm is not None:
         normed = graph.layer_norm(pooled, "pooled_norm", model.textcnn.pooled_norm)
         # A text without any window answers with the head's bias: its features stay 0.
@@ -68,12 +76,19 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
     )
 
 
-def _start_at_first_token(graph: Graph, pad: int) -> tuple[str, str, str]:
-    """ids and real [B, T], every text moved to the left edge; length [B, 1], from first to last token."""
+def _with_one_column(graph: Graph, pad: int) -> tuple[str, str]:
+    """The inputs as ids and real [B, T + 1]."""
     # One column of padding more, so that there is a column where T is 0.
     one_more = graph.constant([0, 0, 0, 1])
     ids = graph.add("Pad", "input_ids", one_more, graph.constant(pad))
-    real = graph.add("Greater", graph.add("Pad", "attention_mask", one_more, graph.constant(0)), graph.constant(0))
+    mask = graph.add("Pad", "attention_mask", one_more, graph.constant(0))
+    # A text may spell the padding token out; tables know it as padding only.
+    is_token = graph.add("Not", graph.add("Equal", ids, graph.constant(pad)))
+    return ids, graph.add("And", is_token, graph.add("Greater", mask, graph.constant(0)))
+
+
+def _start_at_first_token(graph: Graph, ids: str, real: str) -> tuple[str, str, str]:
+    """ids and real [B, T], every text moved to the left edge; length [B, 1], from first to last token."""
     columns = graph.size(ids, 1)
     place = graph.count_up(columns)
     ends = []
@@ -85,6 +100,20 @@ def _start_at_first_token(graph: Graph, pad: int) -> tuple[str, str, str]:
     ids = graph.add("GatherElements", ids, at, axis=1)
     real = graph.add("GatherElements", real, at, axis=1)
     return ids, graph.add("And", real, graph.add("Less", place, length)), length
+
+
+def _with_segments(graph: Graph, ids: str, real: str, length: str, segments: int) -> tuple[str, str, str]:
+    """Texts, and below them their parts, each moved to the left edge: [(1 + S) B, T] twice, [(1 + S) B, 1]."""
+    place = graph.count_up(graph.size(ids, 1))
+    rows = [(ids, real, length)]
+    for part in range(segments):
+        # floor(t S / L) is the part of position t: i L <= t S < (i + 1) L.
+        scaled = graph.add("Mul", place, graph.constant(segments))
+        begun = graph.add("Not", graph.add("Less", scaled, graph.add("Mul", length, graph.constant(part))))
+        inside = graph.add("And", begun, graph.add("Less", scaled, graph.add("Mul", length, graph.constant(part + 1))))
+        rows.append(_start_at_first_token(graph, ids, graph.add("And", real, inside)))
+    ids, real, length = (graph.add("Concat", *parts, axis=0) for parts in zip(*rows, strict=True))
+    return ids, real, length
 
 
 def _vectors(graph: Graph, embeddings: Any, ids: str, real: str) -> str:
@@ -111,21 +140,53 @@ def _features(
     graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str
 ) -> tuple[str, list[str]]:
     """Features [B, F], and for each width [B, 1] whether a text has a window of it."""
+    if config.num_experts > 1:
+        return _experts(graph, config, backbone, vectors, mask, length)
+    return _bank(graph, config, backbone, vectors, mask, length, "")
+
+
+def _experts(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str
+) -> tuple[str, list[str]]:
+    """Features [B, X F] of all banks, times their gates. Every bank is computed for every text."""
+    banks, axis = config.num_experts, graph.constant([2])
+    count = graph.add("Max", graph.add("ReduceSum", mask, axis, keepdims=0), graph.constant(1, np.float32))
+    mean = graph.add("Div", graph.add("ReduceSum", vectors, axis, keepdims=0), count)
+    weight = graph.weight("router.weight", as_array(backbone.router.weight))
+    logits = graph.add("Gemm", mean, weight, graph.weight("router.bias", as_array(backbone.router.bias)), transB=1)
+    probabilities = graph.add("Softmax", logits, axis=1)
+    best, order = graph.add_two("TopK", probabilities, graph.constant([config.experts_per_text]), axis=1)
+    gates = graph.add(
+        "ScatterElements", graph.add("Mul", probabilities, graph.constant(0, np.float32)), order, best, axis=1
+    )
+    features, found = [], []
+    for number, bank in enumerate(backbone.banks):
+        feature, exists = _bank(graph, config, bank, vectors, mask, length, f"banks.{number}.")
+        gate = graph.add("Gather", gates, graph.constant([number]), axis=1)
+        features.append(graph.add("Mul", feature, gate))
+        found += exists
+    return graph.add("Concat", *features, axis=1), found[: len(found) // banks]
+
+
+def _bank(
+    graph: Graph, config: TextCNNConfig, backbone: Any, vectors: str, mask: str, length: str, prefix: str
+) -> tuple[str, list[str]]:
     if config.backbone != "parallel":
         feature, exists = {"dilated": dilated, "pyramid": pyramid}[config.backbone](graph, backbone, vectors, mask)
         return feature, [exists]
     widths = [
-        _pooled(graph, config, f"convs.{i}", convolution, vectors, mask, length)
+        _pooled(graph, config, f"{prefix}convs.{i}", convolution, vectors, mask, length)
         for i, convolution in enumerate(backbone.convs)
     ]
-    features, found = zip(*widths, strict=True)
+    maxima, means, found = zip(*widths, strict=True)
+    features = [*maxima, *means] if config.pooling == "max_mean" else maxima
     return graph.add("Concat", *features, axis=1), list(found)
 
 
 def _pooled(
     graph: Graph, config: TextCNNConfig, name: str, convolution: Any, vectors: str, mask: str, length: str
-) -> tuple[str, str]:
-    """Features [B, F] of one width, and [B, 1] whether a text has a window of that width."""
+) -> tuple[str, str, str]:
+    """Maxima [B, F] of one width, their means [B, F] if those are wanted, and [B, 1] whether a text has a window."""
     width = convolution.kernel_size[0]
     span = (width - 1) * config.dilation
     left, right = window_padding(width, config.dilation, config.padding)
@@ -146,5 +207,12 @@ def _pooled(
     found = graph.add("ReduceMax", graph.add("Cast", counts, to=FLOAT), graph.constant([2]), keepdims=0)
     exists = graph.add("Greater", found, graph.constant(0, np.float32))
     operator, attributes = _ACTIVATIONS[config.activation]
-    feature = graph.add("Where", exists, graph.add(operator, best, **attributes), graph.constant(0, np.float32))
-    return feature, exists
+    zero = graph.constant(0, np.float32)
+    feature = graph.add("Where", exists, graph.add(operator, best, **attributes), zero)
+    if config.pooling != "max_mean":
+        return feature, "", exists
+    axis = graph.constant([2])
+    active = graph.add("Where", counts, graph.add(operator, maps, **attributes), zero)
+    windows = graph.add("ReduceSum", graph.add("Cast", counts, to=FLOAT), axis, keepdims=0)
+    windows = graph.add("Max", windows, graph.constant(1, np.float32))
+    return feature, graph.add("Div", graph.add("ReduceSum", active, axis, keepdims=0), windows), exists

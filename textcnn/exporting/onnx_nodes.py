@@ -27,6 +27,15 @@ class Graph:
         self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
         return name
 
+    def add_two(self, operator: str, *inputs: str, **attributes: Any) -> tuple[str, str]:
+        """Add a node with two outputs."""
+        from onnx import helper
+
+        name = f"{operator.lower()}_{len(self.nodes)}"
+        outputs = (name, f"{name}.second")
+        self.nodes.append(helper.make_node(operator, list(inputs), list(outputs), name=name, **attributes))
+        return outputs
+
     def weight(self, name: str, values: Any) -> str:
         from onnx import numpy_helper
 

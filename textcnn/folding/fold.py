@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from ..runtime.capabilities import demand
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
+from ..runtime.pooled import folded_class
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
+from .experts import bank_of, router_table, stack_banks
 from .quantize import factor, largest_sums, measure_error, measure_vector_error, quantize
 
 if TYPE_CHECKING:
@@ -71,15 +73,17 @@ def fold(
     if texts is not None:
         check_column(texts)
         texts = list(texts)
-    tensors = _fold_float32(model, config)
     metadata: dict[str, str] = {}
+    if config.get("num_experts", 1) > 1:
+        return _fold_experts(model, config, tokenizer_json, int8, texts, trim, threads, factored)
+    tensors = _fold_float32(model, config)
     vectors, weights = _factors(model, config) if factored else (None, None)
     if trim:
         if texts is None or tokenizer_json is None:
             raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
         rows, metadata["trim"] = _trim(tensors, config, tokenizer_json, texts)
         vectors = None if vectors is None else vectors[rows]
-    exact = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
+    exact = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     if not int8:
         return exact
     largest = None
@@ -89,10 +93,53 @@ def fold(
         tensors = quantize(tensors, config, largest)
     else:
         tensors = factor(tensors, config, vectors, weights, largest)
-    rounded = FoldedTextCNN(config, tensors, tokenizer_json, metadata, threads)
+    rounded = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
-        measure = measure_error if config.get("encoding_dim") is None else measure_vector_error
-        rounded.metadata["int8_error"] = json.dumps(measure(exact, rounded, texts))
+        rounded.metadata["int8_error"] = _error(exact, rounded, texts)
+    return rounded
+
+
+def _error(exact: FoldedTextCNN, other: FoldedTextCNN, texts: list[str]) -> str:
+    """What rounding or trimming costs on real texts, as JSON: of labels, or of an encoder's vectors."""
+    measure = measure_error if exact.config.get("encoding_dim") is None else measure_vector_error
+    return json.dumps(measure(exact, other, texts))
+
+
+def _fold_experts(
+    model: Any,
+    config: dict[str, Any],
+    tokenizer_json: str | None,
+    int8: bool,
+    texts: list[str] | None,
+    trim: bool,
+    threads: int,
+    factored: bool,
+) -> FoldedTextCNN:
+    """As `fold`, of a mixture of experts: every bank by itself."""
+    if factored:
+        raise ValueError(
+            "factored: got it with num_experts; expected one bank, as banks share their vectors; leave it out"
+        )
+    if trim and (texts is None or tokenizer_json is None):
+        raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
+    metadata: dict[str, str] = {}
+    with _evaluating(model):
+        router, router_bias = router_table(model)
+        banks = [_fold_float32(bank_of(model, bank), config) for bank in range(int(config["num_experts"]))]
+    if trim:
+        assert texts is not None
+        assert tokenizer_json is not None
+        for bank in banks:
+            rows, metadata["trim"] = _trim(bank, config, tokenizer_json, texts)
+        router = router[rows]
+    routing = {"router_weight": router, "router_bias": router_bias}
+    exact = folded_class(config)(config, {**stack_banks(banks), **routing}, tokenizer_json, metadata, threads)
+    if not int8:
+        return exact
+    rounded_banks = [quantize(bank, config) for bank in banks]
+    rounded = folded_class(config)(config, {**stack_banks(rounded_banks), **routing}, tokenizer_json, metadata, threads)
+    if texts is not None and tokenizer_json is not None:
+        rounded.metadata["int8_error"] = _error(exact, rounded, texts)
     return rounded
 
 
@@ -281,7 +328,6 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
     if trim and settings.texts is not None:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)
-        measure = measure_error if exact.config.get("encoding_dim") is None else measure_vector_error
-        folded.metadata["error"] = json.dumps(measure(exact, folded, read(settings.texts) or []))
+        folded.metadata["error"] = _error(exact, folded, read(settings.texts) or [])
     folded.save(settings.model)
     return folded

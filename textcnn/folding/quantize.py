@@ -110,8 +110,10 @@ def _scales(
 
 def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any) -> NDArray[Any]:
     """[F] the largest sum of a window, before bias and activation, in texts given as token ids."""
-    plain = {**config, "activation": "identity", "pooled_norm": False}
-    sums = FoldedTextCNN(plain, {**tensors, "bias": np.zeros_like(tensors["bias"])}, None)
+    plain = {**config, "activation": "identity", "pooled_norm": False, "pooling": "max"}
+    features = len(tensors["bias"])
+    maxima = {"bias": np.zeros_like(tensors["bias"]), "head_weight": tensors["head_weight"][:, :features]}
+    sums = FoldedTextCNN(plain, {**tensors, **maxima}, None)
     largest: NDArray[Any] = sums.features_of_ids(ids, offsets).max(axis=0, initial=0)
     return largest
 

@@ -12,6 +12,7 @@ from torch import nn
 from .config import TextCNNConfig
 from .convolution import ParallelConv
 from .dilated import DilatedConv
+from .experts import ExpertsConv
 from .means import MeanConv
 from .pyramid import PyramidConv
 from .segments import SegmentConv
@@ -22,5 +23,7 @@ _POOLINGS = {"max": ParallelConv, "segments": SegmentConv, "max_mean": MeanConv}
 
 def make_backbone(config: TextCNNConfig, input_dim: int) -> nn.Module:
     """Return the network of `config.backbone` and `config.pooling` for token vectors of `input_dim` components."""
+    if config.num_experts > 1:
+        return ExpertsConv(config, input_dim)
     network = _DEEP.get(config.backbone) or _POOLINGS[config.pooling]
     return network(config, input_dim)

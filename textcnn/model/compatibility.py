@@ -19,6 +19,7 @@ _PARALLEL = {
     "padding": "wide",
     "activation": "relu",
     "pooling": "max",
+    "num_experts": 1,
 }
 
 
@@ -27,8 +28,8 @@ def check_backbone(architecture: Any) -> None:
     backbone = architecture.backbone
     if architecture.pooling != "max" and architecture.pooled_norm:
         raise ValueError(
-            f"pooled_norm: got true with the pooling {architecture.pooling}; expected false, as the norm is one over the "
-            "maxima; leave it out"
+            f"pooled_norm: got true with the pooling {architecture.pooling}; expected false, as the norm is one over "
+            "the maxima; leave it out"
         )
     if backbone == "parallel":
         if architecture.squeeze_excitation:
@@ -49,3 +50,23 @@ def check_backbone(architecture: Any) -> None:
             f"num_filters: got {architecture.num_filters} with the backbone {backbone}; expected one number, the "
             "channels of every block"
         )
+
+
+def check_experts(architecture: Any) -> None:
+    """Raise ValueError at the first setting that does not go with a mixture of experts."""
+    experts = architecture.num_experts
+    if architecture.experts_per_text > experts:
+        raise ValueError(
+            f"experts_per_text: got {architecture.experts_per_text}; expected at most num_experts ({experts}); lower it"
+        )
+    if architecture.balance_weight < 0:
+        raise ValueError(f"balance_weight: got {architecture.balance_weight}; expected a number from 0, such as 0.01")
+    if experts == 1:
+        return
+    for name, default in (("pooling", "max"), ("num_members", 1), ("pooled_norm", False)):
+        value = getattr(architecture, name)
+        if value != default:
+            raise ValueError(
+                f"{name}: got {value!r} with {experts} experts; expected {default!r}, as banks have one feature a "
+                "filter; leave it out"
+            )

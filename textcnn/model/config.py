@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
-from .compatibility import BACKBONES, POOLINGS, check_backbone
+from .compatibility import BACKBONES, POOLINGS, check_backbone, check_experts
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -52,6 +52,9 @@ class Architecture:
         pooling: Features of a filter: max (its maximum over the text), segments (also those over each of
             pooling_segments equal parts) or max_mean (also the mean of its activation over all windows).
         pooling_segments: Parts that the pooling segments cuts a text into.
+        num_experts: Banks of convolutions, each of all kernel sizes, among which a router chooses for each text.
+        experts_per_text: Banks that a text goes to.
+        balance_weight: Weight of the loss that makes the router use all banks alike.
         activation: Monotone function applied to the maximum of each filter.
         embedding_dropout: Dropout on the vectors of the batch's distinct tokens: a token loses the same
             components wherever it stands in the batch (Gal and Ghahramani 2016, https://arxiv.org/abs/1512.05287).
@@ -78,6 +81,9 @@ class Architecture:
     padding: Padding = "wide"
     pooling: Pooling = "max"
     pooling_segments: int = 4
+    num_experts: int = 1
+    experts_per_text: int = 1
+    balance_weight: float = 0.01
     activation: Activation = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5
@@ -93,7 +99,8 @@ class Architecture:
         _one_of("variant", self.variant, VARIANTS)
         _one_of("backbone", self.backbone, BACKBONES)
         _one_of("pooling", self.pooling, POOLINGS)
-        _at_least_one("pooling_segments", self.pooling_segments)
+        for name in ("pooling_segments", "num_experts", "experts_per_text"):
+            _at_least_one(name, getattr(self, name))
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
         if not self.kernel_sizes:
@@ -127,6 +134,7 @@ class Architecture:
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
         _at_least_one("num_blocks", self.num_blocks)
         check_backbone(self)
+        check_experts(self)
 
 
 class TextCNNConfig(Architecture, PreTrainedConfig):
@@ -215,8 +223,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
 
     @property
     def pooled_blocks(self) -> int:
-        """Number of features of each filter: of the whole text, and as the pooling adds."""
-        return {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
+        """Number of features of each filter, one for each place that the pooling takes it from; times the banks."""
+        return self.num_experts * {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
 
 
 def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:

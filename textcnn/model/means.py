@@ -1,7 +1,7 @@
 """Pooling by the mean beside the maximum: how strongly a filter answers throughout a text, not only at its best.
 
-Shapes: `B` texts, `N` positions of all texts, `U` distinct tokens, `D` vector size, `F` filters of all widths, `W` width,
-`K` windows of all texts.
+Shapes: `B` texts, `N` positions of all texts, `U` distinct tokens, `D` vector size, `F` filters of all widths, `W`
+width, `K` windows of all texts.
 """
 
 from __future__ import annotations

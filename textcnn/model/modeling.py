@@ -34,11 +34,15 @@ class TextCNNOutput(ModelOutput):
         pooler_output: [B, F] features, one per filter.
         winners: [B, F] number of the window that each feature comes from, -1 where a text has none.
         last_hidden_state: [B, T, F] features of each token before pooling, 0 at pads; of the backbone dilated only.
+        gates: [B, X] weight of each expert in each text, 0 where it is not chosen; with num_experts only.
+        balance_loss: How unevenly the experts are used, at least about 1; with num_experts only.
     """
 
     pooler_output: Tensor | None = None
     winners: Tensor | None = None
     last_hidden_state: Tensor | None = None
+    gates: Tensor | None = None
+    balance_loss: Tensor | None = None
 
 
 class TextCNNPreTrainedModel(PreTrainedModel):
@@ -135,6 +139,9 @@ class TextCNNModel(TextCNNPreTrainedModel):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
         if attention_mask is not None:
             mask = attention_mask.bool()
+            if input_ids is not None:
+                # A text may spell the padding token out; tables know it as padding only.
+                mask = mask & (input_ids != self.config.pad_token_id)
         elif input_ids is not None:
             mask = input_ids != self.config.pad_token_id
         else:
@@ -153,8 +160,11 @@ class TextCNNModel(TextCNNPreTrainedModel):
         if holes is not None:
             index = index.masked_fill(holes, -1)
 
-        states = None
-        if getattr(self.convolution, "has_sequence", False):
+        states = gates = balance = None
+        if self.config.num_experts > 1:
+            gates, balance = self.convolution.route(vectors, index, offsets)
+            features, winners = self.convolution.features(vectors, index, offsets, gates)
+        elif getattr(self.convolution, "has_sequence", False):
             tokens = self.convolution.sequence(vectors, index, offsets)
             features, winners = self.convolution.pool(tokens, index, offsets)
             states = tokens.new_zeros(*mask.shape, tokens.shape[1]).masked_scatter(inside[:, :, None], tokens)
@@ -163,7 +173,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
         if self.pooled_norm is not None:
             # A text without any window answers with the head's bias: its features stay 0.
             features = self.pooled_norm(features) * (winners >= 0).any(dim=1, keepdim=True)
-        output = TextCNNOutput(pooler_output=features, winners=winners, last_hidden_state=states)
+        output = TextCNNOutput(features, winners, states, gates, balance)
         return output.to_tuple() if return_dict is False else output
 
 
@@ -201,10 +211,12 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             labels: [B] class ids, or [B, C] zeros and ones when the problem is multi-label.
             return_dict: False returns a tuple.
         """
-        features = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds).pooler_output
-        members = self.member_logits(features)
+        encoded = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds)
+        members = self.member_logits(encoded.pooler_output)
         logits = members.mean(dim=0)
         loss = None if labels is None else torch.stack([self.loss(member, labels) for member in members]).mean()
+        if loss is not None and self.training and encoded.balance_loss is not None:
+            loss = loss + self.config.balance_weight * encoded.balance_loss
         output = SequenceClassifierOutput(loss=loss, logits=logits)
         return output.to_tuple() if return_dict is False else output
 

@@ -22,8 +22,8 @@ from .convolution import ParallelConv
 class SegmentConv(ParallelConv):
     """Parallel convolutions whose maxima are taken over the whole text and over each part.
 
-    The vectors of distinct tokens are multiplied by the filters once; every position is looked up twice, in its text and
-    in its part.
+    The vectors of distinct tokens are multiplied by the filters once; every position is looked up twice, in its text
+    and in its part.
     """
 
     def __init__(self, config: TextCNNConfig, input_dim: int) -> None:
@@ -33,8 +33,8 @@ class SegmentConv(ParallelConv):
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
         """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, (1 + S) F].
 
-        First come the features of the whole text, then those of each part. `winners` counts windows from the beginning of
-        the text or part.
+        First come the features of the whole text, then those of each part. `winners` counts windows from the beginning
+        of the text or part.
         """
         texts = len(offsets) - 1
         pooled = super().forward(vectors, *with_segments(index, offsets, self.segments))

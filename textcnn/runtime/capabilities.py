@@ -31,6 +31,11 @@ def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
         return f"the backbone {backbone!r}, which does not fold into tables"
     if capability != "fold" and config.get("pooled_norm"):
         return "pooled_norm, which makes each feature depend on all others"
+    pooling = config.get("pooling", "max")
+    if capability in ("certify", "inspect") and config.get("num_experts", 1) > 1:
+        return "num_experts, whose banks no bound and no lexicon covers"
+    if capability in ("certify", "inspect") and pooling != "max":
+        return f"the pooling {pooling!r}, which gives a filter several features"
     return None
 
 

@@ -37,7 +37,12 @@ _FOLDED_KEYS = (
 def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of config.json a folded table depends on."""
     # Files of before there were members have one.
-    return {**{key: config.get(key) for key in _FOLDED_KEYS}, "num_members": config.get("num_members", 1)}
+    kept = {key: config.get(key) for key in _FOLDED_KEYS}
+    pooling = config.get("pooling", "max")
+    if pooling == "segments":
+        pooling += f" {config['pooling_segments']}"
+    experts = {name: config.get(name, 1) for name in ("num_experts", "experts_per_text")}
+    return {**kept, **experts, "num_members": config.get("num_members", 1), "pooling": pooling}
 
 
 class FoldedTextCNN(TextClassifier):
@@ -75,7 +80,7 @@ class FoldedTextCNN(TextClassifier):
         self._tensors = dict(tensors)
         if "table" not in tensors:
             self._tensors["table"] = table_of_factors(config, tensors)
-        self.tables = Tables(config, self._tensors, len(self.labels))
+        self.tables = self._open_tables()
         self._threads = check_threads(threads)
         self._tokenizer = None if tokenizer is None else compile_tokenizer(tokenizer)
         if self._tokenizer is not None and self._tokenizer.vocab_size > len(tensors["row_of_id"]):
@@ -118,7 +123,9 @@ class FoldedTextCNN(TextClassifier):
                 "delete it, and textcnn.load folds the model again"
             )
         tokenizer = (directory / "tokenizer.json").read_text(encoding="utf-8")
-        return cls(config, tensors, tokenizer, metadata, threads)
+        from .pooled import folded_class
+
+        return folded_class(config)(config, tensors, tokenizer, metadata, threads)
 
     def save(self, directory: str | Path) -> Path:
         """Writes folded.safetensors into a directory, with config.json and tokenizer.json where it has none.
@@ -297,13 +304,14 @@ class FoldedTextCNN(TextClassifier):
 
     def replace(self, **tensors: NDArray[Any]) -> FoldedTextCNN:
         """Return the model with other tensors: `head_weight` for instance; names are those of `tensors`."""
-        return FoldedTextCNN(
-            self.config, {**self._tensors, **tensors}, self.tokenizer_json, self.metadata, self.threads
-        )
+        return type(self)(self.config, {**self._tensors, **tensors}, self.tokenizer_json, self.metadata, self.threads)
 
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
-        return FoldedTextCNN, arguments
+        return type(self), arguments
+
+    def _open_tables(self) -> Tables:
+        return Tables(self.config, self._tensors, len(self.labels))
 
     def _logits(self, texts: list[str], features: Array | None = None) -> Array:
         tokenizer = self.tokenizer

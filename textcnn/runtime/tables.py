@@ -120,6 +120,15 @@ class Tables:
         """Number of classes."""
         return len(self.head_bias)
 
+    def check_vocabulary(self, ids: NDArray[np.int32]) -> None:
+        """Raise ValueError where an id is not in the vocabulary."""
+        wrong = ids[(ids < 0) | (ids >= len(self.row_of_id))]
+        if len(wrong):
+            raise ValueError(
+                f"ids: got token id {wrong[0]}; expected 0 to {len(self.row_of_id) - 1}; use the tokenizer that was "
+                "saved with the model"
+            )
+
     def logits(
         self, ids: NDArray[np.int32], offsets: NDArray[np.int64], threads: int = 1, features: Floats | None = None
     ) -> Floats:

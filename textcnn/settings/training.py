@@ -28,6 +28,9 @@ class ArchitectureSettings(Settings):
         padding: wide (windows that touch the text), same (one a token) or valid (inside the text).
         pooling: max, segments (also the maxima of equal parts) or max_mean (also the mean over all windows).
         pooling_segments: Parts that the pooling segments cuts a text into.
+        num_experts: Banks of convolutions, among which a router chooses for each text.
+        experts_per_text: Banks that a text goes to.
+        balance_weight: Weight of the loss that makes the router use all banks alike.
         activation: Monotone function of each filter's maximum.
         embedding_dropout: Dropout on token vectors, the same for a token throughout the batch.
         dropout: Dropout on the pooled features.
@@ -52,6 +55,9 @@ class ArchitectureSettings(Settings):
     padding: Literal["wide", "same", "valid"] = "wide"
     pooling: Literal["max", "segments", "max_mean"] = "max"
     pooling_segments: int = 4
+    num_experts: int = 1
+    experts_per_text: int = 1
+    balance_weight: float = 0.01
     activation: Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"] = "relu"
     embedding_dropout: float = 0.0
     dropout: float = 0.5

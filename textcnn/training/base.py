@@ -166,12 +166,15 @@ class TrainingModule(LightningModule):
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
+        encoded = self.model.textcnn(batch["input_ids"], batch["attention_mask"])
+        features = encoded.pooler_output
         members = self.model.member_logits(features)
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
         if self.hparams["contrastive_weight"]:
             pairs = supervised_contrastive_loss(features, batch["labels"], CONTRASTIVE_TEMPERATURE)
             loss = loss + self.hparams["contrastive_weight"] * pairs
+        if encoded.balance_loss is not None:
+            loss = loss + self.model.config.balance_weight * encoded.balance_loss
         self._log_loss(loss, batch_idx)
         return loss
 

@@ -84,6 +84,7 @@ class Explanation:
             were found by occlusion.
         method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
             logit of an empty text, and they need not add up to the logit.
+        route: Banks of a mixture of experts that the text went to, with their gates; empty for other models.
     """
 
     text: str
@@ -94,6 +95,7 @@ class Explanation:
     approximate: bool
     _windows: Parts = field(repr=False)
     method: str = "folded"
+    route: tuple[tuple[int, float], ...] = ()
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -110,6 +112,7 @@ class Explanation:
             "bias": self.bias,
             "approximate": self.approximate,
             "method": self.method,
+            "route": [{"expert": expert, "gate": gate} for expert, gate in self.route],
             "contributions": [
                 {
                     "start": c.start,
@@ -163,7 +166,7 @@ class Explanation:
         return Text.from_ansi(text(self, color=True))
 
 
-class _Windows(NamedTuple):
+class WinningWindows(NamedTuple):
     """The winning windows of text n of `winners` and the head's weights [F] of label c, of which n-grams are made."""
 
     winners: Winners
@@ -258,7 +261,7 @@ def explain_ids(
     return [
         Explanation(
             text, labels[c], logit, probability, biases[c], tables.is_int8,
-            _Windows(winners, n, text, c, weights[c], spans),
+            WinningWindows(winners, n, text, c, weights[c], spans),
         )
         for n, (text, (c, logit, probability)) in enumerate(zip(texts, numbers, strict=True))
     ]  # fmt: skip

@@ -205,7 +205,9 @@ def _color(weight: float, alpha: float) -> str:
 
 def _heading(explanation: Explanation) -> str:
     probability = probability_text(explanation.probability)
-    return f"{explanation.label}: probability {probability}, logit {explanation.logit:.3f}"
+    route = ", ".join(f"{expert} (gate {gate:.2f})" for expert, gate in explanation.route)
+    routed = f"; given the route to expert {route}" if route else ""
+    return f"{explanation.label}: probability {probability}, logit {explanation.logit:.3f}{routed}"
 
 
 def _footing(explanation: Explanation, shown: tuple[Contribution, ...]) -> str:

@@ -1,0 +1,87 @@
+"""The mean of each filter's activation over the windows of a text, from folded tables.
+
+Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `W` width, `K` windows of all texts.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.library import address, check, library
+from .layout import ACTIVATIONS, WidthLayout
+from .tables import Tables
+
+# Values of feature maps that exist at a time: 16 MB.
+_BUDGET = 1 << 22
+
+
+class WindowMaps(NamedTuple):
+    """Activated windows of one width in some texts.
+
+    text: [K] number of the text; position: [K, W] positions in it that a window reads, counted from the first token,
+    -1 for those without a token; values: [K, F of the width] activations.
+    """
+
+    text: NDArray[np.int64]
+    position: NDArray[np.int64]
+    values: NDArray[np.float32]
+
+
+def mean_features(tables: Tables, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the means [N, F] over the windows that hold a token, 0 where a text has none."""
+    means = np.zeros((len(offsets) - 1, tables.layout.features), dtype=np.float32)
+    lengths = np.diff(offsets)
+    begin = 0
+    while begin < len(lengths):
+        end = begin + 1
+        while end < len(lengths) and lengths[begin : end + 1].sum() * tables.layout.features <= _BUDGET:
+            end += 1
+        some = ids[offsets[begin] : offsets[end]], offsets[begin : end + 1] - offsets[begin]
+        for own in tables.layout.widths:
+            maps = window_maps(tables, own, *some)
+            counts = np.bincount(maps.text, minlength=end - begin)
+            has = np.flatnonzero(counts)
+            if len(has):
+                starts = np.searchsorted(maps.text, has)
+                total = np.add.reduceat(maps.values, starts, axis=0, dtype=np.float64)
+                means[begin + has, own.features] = total / counts[has, None]
+        begin = end
+    return means
+
+
+def window_maps(tables: Tables, own: WidthLayout, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> WindowMaps:
+    """Return the windows of one width that hold a token, in the order of the texts, with their activations."""
+    rows = tables.row_of_id[ids]
+    begins, lengths = _extents(rows, offsets)
+    span = (own.width - 1) * tables.dilation
+    windows = np.maximum((lengths + own.left + own.right - span - 1) // tables.stride + 1, 0) * (lengths > 0)
+    text = np.repeat(np.arange(len(lengths)), windows)
+    number = np.arange(len(text)) - (np.cumsum(windows) - windows)[text]
+    position = number[:, None] * tables.stride - own.left + np.arange(own.width) * tables.dilation
+    inside = (position >= 0) & (position < lengths[text][:, None])
+    row = np.full(position.shape, -1, dtype=np.int64)
+    row[inside] = rows[(begins[text][:, None] + position)[inside]]
+    counts = (row >= 0).any(axis=1)
+    text, position, row = text[counts], position[counts], row[counts]
+    position = np.where(row >= 0, position, -1)
+    values = np.zeros((len(text), own.filters), dtype=np.float32)
+    for offset in range(own.width):
+        terms = tables.table[:, own.columns(offset)]
+        values += terms[np.where(row[:, offset] >= 0, row[:, offset], tables.hole)]
+    values = np.ascontiguousarray(values * tables.scale[own.features] + tables.bias[own.features])
+    check(library().textcnn_activate(address(values), values.size, ACTIVATIONS.index(tables.activation)))
+    return WindowMaps(text, position, values)
+
+
+def _extents(rows: NDArray[np.int32], offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where the first token of each text is, and the number of positions up to its last: [N] each."""
+    tokens = np.flatnonzero(rows >= 0)
+    low, high = np.searchsorted(tokens, offsets[:-1]), np.searchsorted(tokens, offsets[1:])
+    some = high > low
+    begins, lengths = offsets[:-1].copy(), np.zeros(len(offsets) - 1, dtype=np.int64)
+    begins[some] = tokens[low[some]]
+    lengths[some] = tokens[high[some] - 1] + 1 - begins[some]
+    return begins, lengths
