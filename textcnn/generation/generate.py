@@ -40,7 +40,7 @@ def generate(settings: GenerateSettings) -> list[dict[str, str]]:
         check_output(settings.output, settings.force)
     model, tokenizer = read_artifact(check_kind(settings.model, MASKED_LM))
     model.eval()
-    labels = [model.config.id2label[number] for number in range(model.config.num_labels)]  # type: ignore[index]
+    labels = [model.config.id2label[number] for number in range(model.config.num_labels)]  # type: ignore[index, arg-type]
     if settings.label is not None and settings.label not in labels:
         raise ValueError(
             f"label: got {settings.label!r}; expected one of {listed(labels) or 'none, as the model has none'}"

@@ -109,7 +109,7 @@ class DiffusionModule(MaskedModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         super().validation_step(batch, batch_idx)
-        bound = min(20.0, float(self.batch_loss(batch, -1 - batch_idx)))
+        bound = min(20.0, float(self.batch_loss(batch, -1 - batch_idx).detach()))
         self.log("val_perplexity", math.exp(bound), batch_size=len(batch["input_ids"]), sync_dist=True)
 
     def _least(self, chance: Tensor) -> Tensor:
