@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .artifact import ENCODER, MASKED_LM, model_kind
 from .errors import listed
 from .runtime.capabilities import RECEPTIVE_FIELDS, capabilities, obstacle
 from .settings import InfoSettings, takes
 
+_TEXTCNN = "TextCNN"
+_KINDS = {ENCODER: "TextCNN encoder", MASKED_LM: "TextCNN masked language model"}
 WEIGHTS, TABLES = "model.safetensors", "folded.safetensors"
 FILES = (WEIGHTS, TABLES, "tokenizer.json", "config.json")
 
@@ -32,6 +35,7 @@ class Info:
         scores: Scores of the run, by name.
         calibration: Temperature, thresholds and abstention.
         verbs: Verbs of `textcnn` that take the directory.
+        dimensions: Size of a text's vector, of an encoder.
         unfolded: Reason why there are no tables and never will be; None where the model folds.
     """
 
@@ -48,6 +52,7 @@ class Info:
     calibration: dict[str, Any] = field(default_factory=dict)
     verbs: list[str] = field(default_factory=list)
     unfolded: str | None = None
+    dimensions: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -59,6 +64,8 @@ class Info:
         lines = [("model", self.kind), ("directory", self.directory)]
         if self.task:
             lines.append(("task", self.task.replace("_", " ")))
+        if self.dimensions is not None:
+            lines.append(("vector", f"{self.dimensions} dimensions"))
         if self.labels:
             lines.append(("labels", f"{len(self.labels)}: {listed(self.labels)}"))
         if self.tokens:
@@ -67,7 +74,7 @@ class Info:
             lines.append(("network", ", ".join(f"{name} {value}" for name, value in self.architecture.items())))
         if self.parameters is not None:
             lines.append(("parameters", f"{self.parameters:,}"))
-        if self.kind == "TextCNN":
+        if self.kind in (_TEXTCNN, _KINDS[ENCODER]):
             lines.append(("tables", self.tables or self.unfolded or "not folded yet; the first answer folds them"))
         lines.append(("files", sizes))
         lines += [(name, f"{value:.4f}") for name, value in self.scores.items()]
@@ -116,20 +123,22 @@ def info(settings: InfoSettings) -> Info:
         keys += ("pooling", *(["pooling_segments"] if config["pooling"] == "segments" else []))
     if config.get("backbone", "parallel") != "parallel":
         keys = ("backbone", "variant", "num_filters", "embedding_dim")
+    kind = model_kind(config)
     return Info(
         str(directory),
-        "TextCNN",
+        _KINDS.get(kind, _TEXTCNN),
         config.get("problem_type"),
-        labels,
+        [] if kind == ENCODER else labels,
         parameters,
         config.get("vocab_size"),
         {**{key: config[key] for key in keys if key in config}, **_backbone(config)},
         kind_of_tables,
         sizes,
         scores,
-        {name: config.get(name, default) for name, default in CALIBRATION.items()},
+        {} if kind in _KINDS else {name: config.get(name, default) for name, default in CALIBRATION.items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
         obstacle(config, "fold") and f"none: {obstacle(config, 'fold')}",
+        config.get("encoding_dim"),
     )
 
 
@@ -143,7 +152,10 @@ def _backbone(config: dict[str, Any]) -> dict[str, Any]:
 
 def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[str]:
     """The verbs that take a TextCNN."""
-    able = capabilities(config)
+    able, kind = capabilities(config), model_kind(config)
+    if kind in _KINDS:
+        further = ["generate"] if kind == MASKED_LM else ["fold"] if "fold" in able else []
+        return [*further, "train", "pretrain"] if trained else further[1:]
     verbs = ["evaluate", "score", "calibrate"]
     # What does not fold is explained by occlusion.
     if "explain" in able or "fold" not in able:

@@ -76,7 +76,8 @@ def test_texts_have_the_words_of_their_label(diffusion: Path) -> None:
     for label, words in (("good", "lovely great warm"), ("bad", "dull awful boring")):
         rows = textcnn.generate(diffusion, label, count=30)
         assert {row["label"] for row in rows} == {label}
-        told = [word for row in rows for word in row["text"].split() if word in "lovely great warm dull awful boring"]
+        adjectives = ["lovely", "great", "warm", "dull", "awful", "boring"]
+        told = [word for row in rows for word in row["text"].split() if word in adjectives]
         assert sum(word in words.split() for word in told) > 0.9 * len(told) > 20
     assert textcnn.generate(diffusion, count=5, seed=3) == textcnn.generate(diffusion, count=5, seed=3)
     assert {row["label"] for row in textcnn.generate(diffusion, count=30)} == {"good", "bad"}
@@ -85,7 +86,7 @@ def test_texts_have_the_words_of_their_label(diffusion: Path) -> None:
 def test_gaps_are_filled_and_the_rest_is_kept(diffusion: Path) -> None:
     for row in textcnn.generate(diffusion, "bad", text="a [MASK] film with a warm plot", count=5):
         words = row["text"].split()
-        assert [*words[:1], *words[2:]] == "a film with a warm plot".split()
+        assert [*words[:1], *words[2:]] == ["a", "film", "with", "a", "warm", "plot"]
         assert words[1] not in ("[MASK]", "[PAD]", "[UNK]")
 
 

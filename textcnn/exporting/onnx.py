@@ -90,10 +90,10 @@ def export(settings: ExportSettings) -> OnnxClassifier:
     """
     check_output(settings.output, settings.force)
 
-    from ..artifact import read_artifact
+    from ..artifact import CLASSIFIER, check_kind, read_artifact
     from ..data.prediction import read_texts
 
-    model, tokenizer = read_artifact(settings.model)
+    model, tokenizer = read_artifact(check_kind(settings.model, CLASSIFIER))
     texts = settings.texts
     if texts is not None and not isinstance(texts, (list, tuple)):
         texts = read_texts(str(texts), settings.text_column)

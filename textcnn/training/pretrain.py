@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -187,6 +188,7 @@ def _save(
         )
         card = pretraining_card(module.model, record, settings.objective)
         save_artifact(module.model, data.tokenizer, output, card=card)
+        write_text(output / "scores.json", json.dumps(scores, indent=2) + "\n")
     trainer.strategy.barrier()
     return scores
 
