@@ -62,6 +62,11 @@ AXES = [
     {"dilation": 2, "kernel_sizes": [2, 4], "num_filters": [5, 3]},
     {"temperature": 1.7, "activation": "elu"},
     {"problem_type": "multi_label_classification", "thresholds": {"a": 0.4}},
+    {"backbone": "pyramid", "squeeze_excitation": True},
+    {"backbone": "dilated"},
+    {"pooling": "segments", "padding": "same"},
+    {"pooling": "max_mean", "stride": 2},
+    {"num_experts": 3, "experts_per_text": 2},
 ]
 KINDS = ["wordpiece", "bpe", "char", "byte"]
 

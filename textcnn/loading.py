@@ -212,7 +212,7 @@ def _load_unfolded(directory: Path, config: dict[str, Any], threads: int) -> Tex
         raise ValueError(
             f"{directory}: got a model with {reason}, and neither torch nor "
             + (f"onnxruntime is installed for its {ONNX_FILE}" if has_file else f"a {ONNX_FILE}")
-            + f"; run `textcnn export {directory} {directory / ONNX_FILE}` where it was trained and install onnxruntime"
+            + f"; run `textcnn export {directory} --output {directory / ONNX_FILE}` where it was trained"
         )
     from .artifact import read_artifact
 

@@ -132,6 +132,10 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     spec.table = table.data;
   }
 
+  if (config["pooling"].text_or("max") != "max" || config["num_experts"].number_or(1) != 1)
+    fail("config.json: got the pooling " + config["pooling"].text_or("max") + " and " +
+         text_of(static_cast<int64_t>(config["num_experts"].number_or(1))) +
+         " experts; the C interface has the pooling max and one bank; answer with Python");
   const Tensor &weight = tensors.get("head_weight", "F32", 2), &bias = tensors.get("head_bias", "F32", 1);
   if (weight.shape[0] != spec.classes || weight.shape[1] != spec.features || bias.count() != spec.classes)
     fail("folded.safetensors: the head has another shape than config.json says; fold the model again");

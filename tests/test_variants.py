@@ -1,0 +1,139 @@
+"""Every backbone, pooling and mixture of experts where a user meets it: Hub, killed runs, estimator, command line."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn.base import clone
+
+import textcnn
+from textcnn.artifact import save_artifact
+from textcnn.cli import main
+from textcnn.core.library import library
+from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
+from textcnn.tokenization import train_tokenizer
+from textcnn.training import ClassificationModule, resume
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "pyramid": {"backbone": "pyramid", "num_blocks": 2, "squeeze_excitation": True},
+    "dilated": {"backbone": "dilated", "num_blocks": 2, "squeeze_excitation": True},
+    "segments": {"pooling": "segments", "pooling_segments": 3},
+    "max_mean": {"pooling": "max_mean"},
+    "experts": {"num_experts": 3, "experts_per_text": 2},
+}
+TEXTS = ["a lovely film with great acting", "", "boring", "a dull film, awful plot " * 20]
+
+
+@pytest.fixture(scope="module", params=VARIANTS, ids=str)
+def artifact(request, tmp_path_factory) -> Path:
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["a lovely film with great acting", "a boring film, awful plot"] * 5, vocab_size=120)
+    config = TextCNNConfig(
+        vocab_size=len(tokenizer),
+        pad_token_id=tokenizer.pad_token_id,
+        embedding_dim=8,
+        num_filters=6,
+        id2label={0: "negative", 1: "positive"},
+        problem_type="single_label_classification",
+        **VARIANTS[request.param],
+    )
+    folder = tmp_path_factory.mktemp(request.param) / "artifact"
+    return save_artifact(TextCNNForSequenceClassification(config), tokenizer, folder)
+
+
+def test_it_opens_where_textcnn_cannot_be_imported(artifact, tmp_path):
+    program = f"""
+import sys
+sys.modules["textcnn"] = None  # importing it is now an error
+import torch
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+folder = {str(artifact)!r}
+tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
+model = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True).eval()
+batch = tokenizer({TEXTS!r}, padding=True, return_tensors="pt")
+with torch.no_grad():
+    print(model(**batch).logits.softmax(-1).tolist())
+body = AutoModel.from_pretrained(folder, trust_remote_code=True)
+assert body(torch.tensor([[5, 6]])).pooler_output.shape == (1, model.config.hidden_size)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    np.testing.assert_allclose(
+        json.loads(done.stdout.splitlines()[-1]), textcnn.load(artifact).predict_proba(TEXTS), atol=1e-5
+    )
+
+
+def test_the_c_interface_refuses_by_name(artifact):
+    if textcnn.info(artifact).unfolded:
+        pytest.skip("no tables, which the C interface refuses as a missing file")
+    textcnn.load(artifact)  # folds
+    core = library()
+    core.textcnn_open.restype, core.textcnn_open.argtypes = ctypes.c_void_p, (ctypes.c_char_p,)
+    assert core.textcnn_open(str(artifact).encode()) is None
+    message = core.textcnn_error().decode()
+    assert "config.json: " in message
+    assert "the C interface has the pooling max and one bank" in message
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_killed_run_goes_on_where_it_was(variant, reviews, tmp_path, monkeypatch):
+    monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
+    plain = ClassificationModule.training_step
+    network = {"num_filters": 8, "embedding_dim": 8, "dropout": 0.0, **VARIANTS[variant]}
+    words = [word for name, value in network.items() for word in (f"--model.architecture.{name}", str(value).lower())]
+    words += ["--data.batch_size", "8", "--trainer.max_epochs", "2", "--trainer.log_every_n_steps", "1"]
+
+    def fit(name: str, *more: str) -> dict[str, torch.Tensor]:
+        main(["fit", "--data.path", str(reviews), "--output_dir", str(tmp_path / name), *words, *more,
+              "--trainer.enable_progress_bar", "false"])  # fmt: skip
+        return load_file(tmp_path / name / "model.safetensors")
+
+    whole = fit("whole")
+    steps = []
+
+    def failing(self: Any, batch: Any, batch_idx: int) -> Any:
+        steps.append(batch_idx)
+        if len(steps) > 9:
+            raise RuntimeError("no power")
+        return plain(self, batch, batch_idx)
+
+    with monkeypatch.context() as down:
+        down.setattr(ClassificationModule, "training_step", failing)
+        with pytest.raises(RuntimeError, match="no power"):
+            fit("killed")
+    seen: list[int] = []
+    monkeypatch.setattr(
+        ClassificationModule, "training_step", lambda self, batch, i: seen.append(i) or plain(self, batch, i)
+    )
+    again = fit("killed", "--ckpt_path", "last")
+    assert seen == [*range(14), *range(14)][9:]
+    for name, tensor in whole.items():
+        torch.testing.assert_close(again[name], tensor, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_estimator_and_command_line(variant, reviews, tmp_path):
+    settings = {"num_filters": 8, "embedding_dim": 8, "max_epochs": 1, **VARIANTS[variant]}
+    texts = [f"{word} film {i}" for word in ("lovely", "dull") for i in range(10)]
+    estimator = textcnn.TextCNNClassifier(**settings)
+    fitted = clone(estimator).fit(texts, ["good"] * 10 + ["bad"] * 10)
+    assert fitted.predict_proba(texts).shape == (20, 2)
+    words = []
+    for name, value in settings.items():
+        words += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    main(["train", str(reviews), "--output", str(tmp_path / "run"), *words])
+    config = json.loads((tmp_path / "run" / "config.json").read_text(encoding="utf-8"))
+    assert VARIANTS[variant].items() <= config.items()
+    copied = (tmp_path / "run" / "config.yaml").read_text(encoding="utf-8")
+    for name, value in VARIANTS[variant].items():
+        assert f"{name}: {json.dumps(value) if isinstance(value, bool) else value}" in copied
