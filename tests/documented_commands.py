@@ -33,7 +33,7 @@ LIGHTNING = {
     "predict": QUIET,
 }
 # Minutes, a download, or data, checkpoints and teachers of the reader.
-LONG = {"bench", "compare", "distill", "pretrain", "teach", "tune", "vectors"}
+LONG = {"adapt", "bench", "compare", "distill", "generate", "pretrain", "teach", "tune", "vectors"}
 
 
 def run_command(line: str, further: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -80,7 +80,10 @@ def run_verb(verb: str, words: Sequence[str], line: str, further: Mapping[str, S
         if verb in LONG or any("sentence-transformers/" in word for word in words):
             read_options(verb, words)
         else:
-            main([verb, *words, *QUICK.get(verb, []), *further.get(verb, [])])
+            quick = QUICK.get(verb, [])
+            if "--init" in words:  # the network is the other run's
+                quick = [word for word in quick if word not in ("--num_filters", "8")]
+            main([verb, *words, *quick, *further.get(verb, [])])
 
 
 def read_options(verb: str, words: Sequence[str]) -> None:

@@ -208,7 +208,7 @@ def test_a_synonym_comes_before_any_likeness(given, meant):
     [
         (["serve"], "'score' labels files"),
         (["lexicon"], "did you mean 'inspect'?"),
-        (["adapt"], "did you mean 'pretrain'?"),
+        (["mlm"], "did you mean 'adapt'?"),
         (["eval"], "did you mean 'evaluate'?"),
         (["train", "x.csv", "--epochs", "3"], "did you mean '--max_epochs'?"),
         (["train", "x.csv", "--output_dir", "x"], "did you mean '--output'?"),
@@ -454,7 +454,7 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
         ("export", ["run", "--formta", "onnx"], "--format"),
         ("fold", ["run", "--in8"], "--int8"),
         ("vectors", ["bert", "--texst", "a.txt"], "--texts"),
-        ("pretrain", ["bert", "--texst", "x"], "--texts"),
+        ("adapt", ["bert", "--texst", "x"], "--texts"),
         ("teach", ["bert", "--dtaa", "x"], "--data"),
         ("calibrate", ["run", "--abstian", "x"], "--abstain"),
         ("certify", ["run", "--dtaa", "x"], "--data"),

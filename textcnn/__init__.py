@@ -27,19 +27,29 @@ if TYPE_CHECKING:
     from .evaluation.explain import explain
     from .evaluation.inspect import inspect
     from .exporting.export import export
-    from .finetuning.adapt import pretrain
+    from .finetuning.adapt import adapt
     from .finetuning.contextual import vectors
     from .finetuning.teach import teach
     from .folding.convert import convert
     from .folding.fold import fold_artifact as fold
+    from .generation.generate import generate
     from .info import info
     from .loading import TorchClassifier, load
-    from .model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
+    from .model import (
+        Architecture,
+        TextCNNConfig,
+        TextCNNForMaskedLM,
+        TextCNNForSequenceClassification,
+        TextCNNForTextEncoding,
+        TextCNNModel,
+    )
+    from .runtime.encoder import TextEncoder
     from .runtime.onnx import OnnxClassifier
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
     from .scoring.scorer import Scorer
     from .settings import (
+        AdaptSettings,
         CalibrateSettings,
         CertifySettings,
         CompareSettings,
@@ -49,6 +59,7 @@ if TYPE_CHECKING:
         ExplainSettings,
         ExportSettings,
         FoldSettings,
+        GenerateSettings,
         InspectSettings,
         PretrainSettings,
         ScoreSettings,
@@ -58,12 +69,14 @@ if TYPE_CHECKING:
         VectorsSettings,
     )
     from .training import ClassificationModule, train
+    from .training.pretrain import pretrain
     from .tuning.tune import tune
 
 __version__ = "0.1.0"
 
 # Module of each public name. It is imported when the name is first used, so that `import textcnn` costs nothing.
 _HOMES = {
+    "AdaptSettings": "settings",
     "Architecture": "model",
     "CalibrateSettings": "settings",
     "CertifySettings": "settings",
@@ -75,6 +88,7 @@ _HOMES = {
     "ExplainSettings": "settings",
     "ExportSettings": "settings",
     "FoldSettings": "settings",
+    "GenerateSettings": "settings",
     "InspectSettings": "settings",
     "LabelFilter": "scoring.corpus",
     "OnnxClassifier": "runtime.onnx",
@@ -84,15 +98,19 @@ _HOMES = {
     "TeachSettings": "settings",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
+    "TextCNNForMaskedLM": "model",
     "TextCNNForSequenceClassification": "model",
+    "TextCNNForTextEncoding": "model",
     "TextCNNModel": "model",
     "TextCollator": "data",
     "TextDataModule": "data",
+    "TextEncoder": "runtime.encoder",
     "TorchClassifier": "loading",
     "TrainSettings": "settings",
     "TrainingRecord": "artifact",
     "TuneSettings": "settings",
     "VectorsSettings": "settings",
+    "adapt": "finetuning.adapt",
     "bench": "bench.run",
     "calibrate": "evaluation.calibrate",
     "certify": "evaluation.certify",
@@ -103,10 +121,11 @@ _HOMES = {
     "explain": "evaluation.explain",
     "export": "exporting.export",
     "fold": "folding.fold",
+    "generate": "generation.generate",
     "info": "info",
     "inspect": "evaluation.inspect",
     "load": "loading",
-    "pretrain": "finetuning.adapt",
+    "pretrain": "training.pretrain",
     "save_artifact": "artifact",
     "score": "scoring.score",
     "teach": "finetuning.teach",
@@ -118,6 +137,7 @@ _HOMES = {
 _ATTRIBUTES = {"fold": "fold_artifact"}
 
 __all__ = [
+    "AdaptSettings",
     "Architecture",
     "CalibrateSettings",
     "CertifySettings",
@@ -129,6 +149,7 @@ __all__ = [
     "ExplainSettings",
     "ExportSettings",
     "FoldSettings",
+    "GenerateSettings",
     "InspectSettings",
     "LabelFilter",
     "OnnxClassifier",
@@ -138,16 +159,20 @@ __all__ = [
     "TeachSettings",
     "TextCNNClassifier",
     "TextCNNConfig",
+    "TextCNNForMaskedLM",
     "TextCNNForSequenceClassification",
+    "TextCNNForTextEncoding",
     "TextCNNModel",
     "TextCollator",
     "TextDataModule",
+    "TextEncoder",
     "TorchClassifier",
     "TrainSettings",
     "TrainingRecord",
     "TuneSettings",
     "VectorsSettings",
     "__version__",
+    "adapt",
     "bench",
     "calibrate",
     "certify",
@@ -158,6 +183,7 @@ __all__ = [
     "explain",
     "export",
     "fold",
+    "generate",
     "info",
     "inspect",
     "load",

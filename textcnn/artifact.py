@@ -61,8 +61,16 @@ def save_artifact(
     tokenizer: PreTrainedTokenizerFast,
     directory: str | Path,
     record: TrainingRecord | None = None,
+    card: str | None = None,
 ) -> Path:
     """Write a model and its tokenizer, with a model card, into a directory that `load` opens.
+
+    Args:
+        model: The model.
+        tokenizer: Its tokenizer.
+        directory: Directory to write.
+        record: Facts about the run, for the card.
+        card: Text of the card. Default: that of a classifier.
 
     Example:
         >>> save_artifact(model, tokenizer, "runs/spam", TrainingRecord(data="sms.csv"))
@@ -78,7 +86,7 @@ def save_artifact(
         save_tokenizer(tokenizer, folder)
         config = read_config(folder)
         _write_config(folder / "config.json", with_digests(config, folder, VERIFIED))
-        write_text(folder / "README.md", model_card(model, record or TrainingRecord(data="")))
+        write_text(folder / "README.md", card or model_card(model, record or TrainingRecord(data="")))
         if record is not None and record.curve is not None:
             write_text(folder / CURVE_FILE, record.curve)
         # What was made of other weights would go on answering for them.
@@ -128,12 +136,12 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
 
     from safetensors import SafetensorError
 
-    from .model import TextCNNForSequenceClassification
+    from . import model as models
     from .tokenization import load_tokenizer, vocabulary_size
 
     try:
         with quiet_transformers():
-            model, info = TextCNNForSequenceClassification.from_pretrained(
+            model, info = getattr(models, model_kind(read_config(directory))).from_pretrained(
                 directory, local_files_only=True, output_loading_info=True
             )
     except SafetensorError as error:
@@ -156,6 +164,37 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
             "copy back the tokenizer.json that was saved with the model"
         )
     return model, tokenizer
+
+
+CLASSIFIER, ENCODER, MASKED_LM = "TextCNNForSequenceClassification", "TextCNNForTextEncoding", "TextCNNForMaskedLM"
+
+
+def model_kind(config: Mapping[str, Any]) -> str:
+    """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM."""
+    names = config.get("architectures") or []
+    return next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
+
+
+def check_kind(directory: str | Path, expected: str) -> Path:
+    """Return the directory if it holds a model of a kind.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: it holds no textcnn model, or one of another kind.
+    """
+    directory = check_artifact(directory)
+    kind = model_kind(read_config(directory))
+    if kind != expected:
+        raise ValueError(f"model: got {directory}, {_KINDS[kind]}; expected {_KINDS[expected]}; {_MAKING[expected]}")
+    return directory
+
+
+_KINDS = {CLASSIFIER: "a classifier", ENCODER: "an encoder without labels", MASKED_LM: "a masked language model"}
+_MAKING = {
+    CLASSIFIER: "train one that starts from it: textcnn train DATA --init MODEL",
+    ENCODER: "make one with textcnn pretrain --objective representation",
+    MASKED_LM: "make one with textcnn pretrain --objective diffusion",
+}
 
 
 def check_artifact(directory: str | Path, folded: bool = True) -> Path:

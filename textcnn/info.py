@@ -7,10 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .artifact import ENCODER, MASKED_LM, model_kind
 from .errors import listed
 from .runtime.capabilities import RECEPTIVE_FIELDS, capabilities, obstacle
 from .settings import InfoSettings, takes
 
+_TEXTCNN = "TextCNN"
+_KINDS = {ENCODER: "TextCNN encoder", MASKED_LM: "TextCNN masked language model"}
 WEIGHTS, TABLES = "model.safetensors", "folded.safetensors"
 _OF_CONVOLUTIONS = (
     "variant", "kernel_sizes", "num_filters", "num_members", "embedding_dim", "activation", "padding",
@@ -36,6 +39,7 @@ class Info:
         scores: Scores of the run, by name.
         calibration: Temperature, thresholds and abstention.
         verbs: Verbs of `textcnn` that take the directory.
+        dimensions: Size of a text's vector, of an encoder.
         unfolded: Reason why there are no tables and never will be; None where the model folds.
     """
 
@@ -52,6 +56,7 @@ class Info:
     calibration: dict[str, Any] = field(default_factory=dict)
     verbs: list[str] = field(default_factory=list)
     unfolded: str | None = None
+    dimensions: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -63,6 +68,8 @@ class Info:
         lines = [("model", self.kind), ("directory", self.directory)]
         if self.task:
             lines.append(("task", self.task.replace("_", " ")))
+        if self.dimensions is not None:
+            lines.append(("vector", f"{self.dimensions} dimensions"))
         if self.labels:
             lines.append(("labels", f"{len(self.labels)}: {listed(self.labels)}"))
         if self.tokens:
@@ -71,7 +78,7 @@ class Info:
             lines.append(("network", ", ".join(f"{name} {value}" for name, value in self.architecture.items())))
         if self.parameters is not None:
             lines.append(("parameters", f"{self.parameters:,}"))
-        if self.kind == "TextCNN":
+        if self.kind in (_TEXTCNN, _KINDS[ENCODER]):
             lines.append(("tables", self.tables or self.unfolded or "not folded yet; the first answer folds them"))
         lines.append(("files", sizes))
         lines += [(name, f"{value:.4f}") for name, value in self.scores.items()]
@@ -106,7 +113,7 @@ def info(settings: InfoSettings) -> Info:
     scores = _scores(directory)
     if config.get("model_type") != "textcnn":
         kind = (config.get("architectures") or [str(config.get("model_type"))])[0]
-        verbs = ["teach", "pretrain", "vectors", *(["distill"] if labels and "Classification" in kind else [])]
+        verbs = ["teach", "adapt", "vectors", *(["distill"] if labels and "Classification" in kind else [])]
         return Info(str(directory), kind, config.get("problem_type"), labels, parameters, config.get("vocab_size"),
                     sizes=sizes, scores=scores, verbs=verbs)  # fmt: skip
     if "fasttext" in config:
@@ -122,20 +129,22 @@ def info(settings: InfoSettings) -> Info:
     if config.get("bag", "none") != "none":
         keys += _OF_BAG
     kind_of_tables = _kind_of(tables or {})
+    kind = model_kind(config)
     return Info(
         str(directory),
-        "TextCNN",
+        _KINDS.get(kind, _TEXTCNN),
         config.get("problem_type"),
-        labels,
+        [] if kind == ENCODER else labels,
         parameters,
         config.get("vocab_size"),
         {**{key: config[key] for key in keys if config.get(key) is not None}, **_backbone(config)},
         kind_of_tables,
         sizes,
         scores,
-        {name: config.get(name, default) for name, default in _calibration().items()},
+        {} if kind in _KINDS else {name: config.get(name, default) for name, default in _calibration().items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
         obstacle(config, "fold") and f"none: {obstacle(config, 'fold')}",
+        config.get("encoding_dim"),
     )
 
 
@@ -182,7 +191,10 @@ def _backbone(config: dict[str, Any]) -> dict[str, Any]:
 
 def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[str]:
     """The verbs that take a TextCNN."""
-    able = capabilities(config)
+    able, kind = capabilities(config), model_kind(config)
+    if kind in _KINDS:
+        further = ["generate"] if kind == MASKED_LM else ["fold"] if "fold" in able else []
+        return [*further, "train", "pretrain"] if trained else further[1:]
     verbs = ["evaluate", "score", "calibrate"]
     # What does not fold is explained by occlusion.
     if "explain" in able or "fold" not in able:

@@ -122,8 +122,8 @@ class TorchClassifier(TextClassifier):
             yield rows, batch["input_ids"].to(device), batch["attention_mask"].to(device)
 
 
-def load(directory: str | Path, threads: int = 1) -> TextClassifier:
-    """Opens the classifier that `textcnn fit`, `textcnn.train` or `save_artifact` wrote into a directory.
+def load(directory: str | Path, threads: int = 1) -> Any:
+    """Open the model of a directory that `textcnn.train`, `textcnn fit`, `textcnn.pretrain` or `save_artifact` wrote.
 
     It answers from look-up tables, without torch. They are made on first use and kept in the directory, or only in
     memory where it cannot be written to. A model that does not fold answers with ONNX Runtime from `model.onnx`, where
@@ -132,6 +132,9 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
     Args:
         directory: The artifact.
         threads: Threads that work on the texts of one call.
+
+    Returns:
+        A `TextClassifier`, or a `TextEncoder` where the model turns texts into vectors.
 
     Example:
         >>> classifier = textcnn.load("runs/quickstart")
@@ -142,12 +145,37 @@ def load(directory: str | Path, threads: int = 1) -> TextClassifier:
         FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import CONVERTED, check_artifact, read_artifact, read_config
+    from .artifact import ENCODER, MASKED_LM, check_artifact, model_kind, read_config
+    from .runtime.encoder import TextEncoder
+
+    kind = model_kind(read_config(check_artifact(directory)))
+    if kind == MASKED_LM:
+        raise ValueError(
+            f"got {directory}, a masked language model, which has no answers; expected a classifier or an encoder; "
+            f"write texts with it: textcnn generate {directory}; start from it: textcnn train DATA --init {directory}"
+        )
+    engine = _load_engine(Path(directory), threads)
+    return TextEncoder(engine) if kind == ENCODER else engine
+
+
+def load_classifier(directory: str | Path, threads: int = 1) -> TextClassifier:
+    """Open the classifier of a directory.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: the directory is no artifact, one of its files is broken, or it holds another model.
+    """
+    from .artifact import CLASSIFIER, check_kind
+
+    return _load_engine(check_kind(directory, CLASSIFIER), threads)
+
+
+def _load_engine(directory: Path, threads: int) -> TextClassifier:
+    from .artifact import CONVERTED, read_artifact, read_config
     from .runtime.checks import read_utf8
     from .runtime.folded import FoldedTextCNN
     from .runtime.storage import FOLDED_FILE
 
-    directory = check_artifact(directory)
     config = read_config(directory)
     if CONVERTED in config:
         from .runtime.fasttext import FoldedFastText
@@ -203,11 +231,11 @@ def load_folded(directory: str | Path, capability: str) -> FoldedTextCNN:
     Raises:
         ValueError: the model lacks the ability; the setting in the way is named.
     """
-    from .artifact import check_artifact, read_config
+    from .artifact import CLASSIFIER, check_kind, read_config
     from .runtime.capabilities import demand
     from .runtime.folded import FoldedTextCNN
 
-    demand(read_config(check_artifact(directory)), capability)
-    classifier = load(directory)
+    demand(read_config(check_kind(directory, CLASSIFIER)), capability)
+    classifier = load_classifier(directory)
     assert isinstance(classifier, FoldedTextCNN)
     return classifier

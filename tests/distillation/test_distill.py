@@ -20,8 +20,8 @@ from transformers import AutoModel, AutoModelForSequenceClassification, AutoToke
 
 import textcnn
 from textcnn.cli import main
+from textcnn.data import computed
 from textcnn.data.unlabelled import nearest_sentences, read_unlabelled, sample_sentences, split_sentences
-from textcnn.distillation import labelling
 from textcnn.distillation.augment.copies import AugmentationSettings, augment
 from textcnn.distillation.labelling import label_texts, teacher_vectors
 from textcnn.distillation.teachers import (
@@ -32,11 +32,10 @@ from textcnn.distillation.teachers import (
     to_logits,
     to_probabilities,
 )
+from textcnn.encoders.precision import resolve_precision
 from textcnn.finetuning.contextual import contextual_vectors
-from textcnn.finetuning.precision import resolve_precision
 from textcnn.finetuning.teach import teach
 from textcnn.tokenization import load_tokenizer
-from textcnn.training.distillation import DistillationModule
 from textcnn.training.losses import (
     confidence,
     logit_distance,
@@ -44,6 +43,7 @@ from textcnn.training.losses import (
     soft_binary_cross_entropy,
     soft_cross_entropy,
 )
+from textcnn.training.tasks.distillation import DistillationModule
 from textcnn.vectors import load_vectors
 
 QUICK: dict[str, Any] = {"max_epochs": 2, "num_filters": 16, "log_every_n_steps": 1, "progress": False}
@@ -188,8 +188,8 @@ class Counting(Teacher):
 
 
 def test_a_kill_loses_no_more_than_what_is_under_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(labelling, "CHUNK", 10)
-    monkeypatch.setattr(labelling, "SAVE_EVERY", 0.0)
+    monkeypatch.setattr(computed, "CHUNK", 10)
+    monkeypatch.setattr(computed, "SAVE_EVERY", 0.0)
     texts = [f"{i}" * (1 + i * 7 % 50) for i in range(90)] + [f"{i}" for i in range(5)]
     first = Counting(fail_after=40)
     with pytest.raises(KeyboardInterrupt):

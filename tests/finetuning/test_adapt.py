@@ -20,7 +20,7 @@ from textcnn.data.unlabelled import read_unlabelled
 from textcnn.distillation.augment import replacements
 from textcnn.distillation.augment.replacements import replace_words
 from textcnn.finetuning import adapt as module
-from textcnn.finetuning.adapt import MaskedLMModule, pretrain
+from textcnn.finetuning.adapt import MaskedLMModule, adapt
 from textcnn.finetuning.masked_lm import hidden_logits
 from textcnn.finetuning.teach import teach
 from textcnn.settings import AugmentationSettings
@@ -60,12 +60,10 @@ def test_a_transformer_learns_the_hidden_words_and_is_taught_afterwards(
     texts = tmp_path / "texts.txt"
     texts.write_text("\n".join(pd.read_csv(reviews)["text"]) + "\n")
     adapted = tmp_path / "adapted"
-    arguments = ["pretrain", headless, "--texts", str(texts), "--output", str(adapted)]
+    arguments = ["adapt", headless, "--texts", str(texts), "--output", str(adapted)]
     main([*arguments, "--max_epochs", "15", "--batch_size", "16", "--learning_rate", "0.01", "--max_length", "16"])
     after = json.loads((adapted / "scores.json").read_text())["val_loss"]
-    before = pretrain(headless, texts, tmp_path / "before", max_epochs=1, **{**QUICK, "learning_rate": 1e-9})[
-        "val_loss"
-    ]
+    before = adapt(headless, texts, tmp_path / "before", max_epochs=1, **{**QUICK, "learning_rate": 1e-9})["val_loss"]
     assert after < 0.75 * before
     _, report = AutoModelForMaskedLM.from_pretrained(adapted, output_loading_info=True)
     assert not report["missing_keys"]
@@ -89,7 +87,7 @@ def test_an_adaptation_goes_on_where_it_was(headless: str, tmp_path: Path, monke
     texts = [f"a lovely film and plot {'great ' * (i % 7)}" for i in range(100)]
 
     def run(name: str) -> dict[str, torch.Tensor]:
-        pretrain(headless, texts, tmp_path / name, max_epochs=2, **QUICK)
+        adapt(headless, texts, tmp_path / name, max_epochs=2, **QUICK)
         return load_file(tmp_path / name / "model.safetensors")
 
     # Dropout is drawn from the generator of the process, which a new one begins anew.
@@ -112,7 +110,7 @@ def test_an_adaptation_goes_on_where_it_was(headless: str, tmp_path: Path, monke
     # Other texts are another run, as many as they may be.
     with monkeypatch.context() as down:
         down.setattr(module, "save_fine_tuned", lambda *_: {})
-        run_unsaved = pretrain(headless, texts, tmp_path / "other", max_epochs=2, **QUICK)
+        run_unsaved = adapt(headless, texts, tmp_path / "other", max_epochs=2, **QUICK)
     assert run_unsaved == {}
     steps: list[int] = []
     monkeypatch.setattr(
@@ -120,7 +118,7 @@ def test_an_adaptation_goes_on_where_it_was(headless: str, tmp_path: Path, monke
         "training_step",
         lambda self, batch, i: steps.append(self.global_step) or step(self, batch, i),
     )
-    pretrain(headless, [text.replace("plot", "film") for text in texts], tmp_path / "other", max_epochs=2, **QUICK)
+    adapt(headless, [text.replace("plot", "film") for text in texts], tmp_path / "other", max_epochs=2, **QUICK)
     assert steps[:2] == [0, 1]
 
 
@@ -258,7 +256,7 @@ def test_a_checkpoint_in_half_precision_is_trained_in_float32(headless: str, tmp
     model = BertModel.from_pretrained(headless)
     model.to(torch.bfloat16).save_pretrained(tmp_path / "half")
     AutoTokenizer.from_pretrained(headless).save_pretrained(tmp_path / "half")
-    pretrain(str(tmp_path / "half"), ["a lovely film"] * 9, tmp_path / "run", max_epochs=1, **QUICK)
+    adapt(str(tmp_path / "half"), ["a lovely film"] * 9, tmp_path / "run", max_epochs=1, **QUICK)
     assert {weight.dtype for weight in load_file(tmp_path / "run" / "model.safetensors").values()} == {torch.float32}
 
 
@@ -279,29 +277,29 @@ def test_words_behind_the_length_that_is_read_stay(masked: str) -> None:
 
 
 def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, masked: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"masked_lm: .*headless has no trained head .*what `textcnn pretrain` makes"):
+    with pytest.raises(ValueError, match=r"masked_lm: .*headless has no trained head .*what `textcnn adapt` makes"):
         replace_words(["a lovely film"], headless)
     with pytest.raises(ValueError, match="whose tokenizer has no mask token; expected a transformer"):
-        pretrain(transformer, ["a lovely film"] * 5, tmp_path / "run")
-    for open_it in (pretrain, teach):
+        adapt(transformer, ["a lovely film"] * 5, tmp_path / "run")
+    for open_it in (adapt, teach):
         with pytest.raises(FileNotFoundError, match=r"model: got '.*headles'; .* \(did you mean '.*headless'\?\)"):
             open_it(str(tmp_path / "headles"), str(reviews), tmp_path / "run")
     bare = tmp_path / "bare"
     BertForMaskedLM(AutoConfig.from_pretrained(masked)).save_pretrained(bare)
     with pytest.raises(ValueError, match=r"model: got .*bare, which cannot be read \(.*without tokenizer files"):
-        pretrain(str(bare), ["a lovely film"] * 5, tmp_path / "run")
+        adapt(str(bare), ["a lovely film"] * 5, tmp_path / "run")
     with pytest.raises(ValueError, match="texts: got 0 with a word that the model knows"):
-        pretrain(masked, ["\U0001f600"] * 9, tmp_path / "run")
+        adapt(masked, ["\U0001f600"] * 9, tmp_path / "run")
     tokenizer = train_tokenizer(["a b c d"] * 9, "wordpiece", vocab_size=30)
     tokenizer.add_special_tokens({"mask_token": "[MASK]"})
     tokenizer.save_pretrained(bare)
     with pytest.raises(ValueError, match=r"masked_lm: got .*bare, none of whose tokens is a word; .*; take another"):
         replace_words(["a lovely film"], str(bare))
     with pytest.raises(ValueError, match=r"mask_share: got 1.5; expected a share between 0 and 1"):
-        pretrain(masked, ["a lovely film"] * 5, tmp_path / "run", mask_share=1.5)
+        adapt(masked, ["a lovely film"] * 5, tmp_path / "run", mask_share=1.5)
     textcnn.train(str(reviews), tmp_path / "student", max_epochs=1, progress=False)
     with pytest.raises(ValueError, match=r"model: got .*student, which cannot be read \(Unrecognized"):
-        pretrain(str(tmp_path / "student"), ["a lovely film"] * 5, tmp_path / "run")
+        adapt(str(tmp_path / "student"), ["a lovely film"] * 5, tmp_path / "run")
     for name, value, said in (
         ("max_epochs", 0, "expected at least 1"),
         ("batch_size", 0, "expected at least 1"),
@@ -310,12 +308,12 @@ def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, mask
         ("limit", 0, "expected at least 1; leave it out to take all"),
     ):
         with pytest.raises(ValueError, match=f"{name}: got {value}; {said}"):
-            pretrain(masked, ["a lovely film"] * 5, tmp_path / "run", **{name: value})
+            adapt(masked, ["a lovely film"] * 5, tmp_path / "run", **{name: value})
         if name != "limit":
             with pytest.raises(ValueError, match=f"{name}: got {value}; {said}"):
                 teach(masked, "nowhere", tmp_path / "run", **{name: value})
     with pytest.raises(ValueError, match="texts: got 1 with a word that the model knows; expected two at least"):
-        pretrain(masked, ["a lovely film"], tmp_path / "run")
+        adapt(masked, ["a lovely film"], tmp_path / "run")
     with pytest.raises(ValueError, match="got no masked_lm"):
         AugmentationSettings(replacements=1)
-    assert np.isfinite(pretrain(masked, ["a lovely film", "dull"], tmp_path / "run", max_epochs=1, **QUICK)["val_loss"])
+    assert np.isfinite(adapt(masked, ["a lovely film", "dull"], tmp_path / "run", max_epochs=1, **QUICK)["val_loss"])

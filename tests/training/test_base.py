@@ -13,9 +13,9 @@ from torch import Tensor
 from textcnn.data import TextDataModule
 from textcnn.model import Architecture
 from textcnn.training.base import Batch
-from textcnn.training.classification import ClassificationModule
 from textcnn.training.optimizers import RowAdamW
 from textcnn.training.run import sizes
+from textcnn.training.tasks.classification import ClassificationModule
 
 
 class Noting(ClassificationModule):

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from textcnn.training.best_checkpoint import BestCheckpoint, EarlyStopping
-from textcnn.training.classification import ClassificationModule
+from textcnn.training.tasks.classification import ClassificationModule
 
 
 class Scripted(lightning.LightningModule):

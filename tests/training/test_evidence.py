@@ -17,9 +17,9 @@ from textcnn.data import TextDataModule
 from textcnn.estimator import TextCNNClassifier
 from textcnn.model import Architecture
 from textcnn.tokenization import load_tokenizer
-from textcnn.training.classification import ClassificationModule
 from textcnn.training.evidence import log_count_ratios
 from textcnn.training.run import sizes
+from textcnn.training.tasks.classification import ClassificationModule
 
 
 def test_ratios_are_those_of_naive_bayes() -> None:

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, average_precision_score, f1_score
 import textcnn
 from textcnn.cli import main
 from textcnn.training import resume
-from textcnn.training.classification import ClassificationModule
+from textcnn.training.tasks.classification import ClassificationModule
 
 QUICK: dict[str, Any] = {"num_filters": 4, "embedding_dim": 8, "max_epochs": 2}
 

@@ -16,8 +16,8 @@ import textcnn
 from textcnn.cli import main
 from textcnn.finetuning.teach import TeacherModule, teach
 from textcnn.training import resume
-from textcnn.training.classification import ClassificationModule
-from textcnn.training.distillation import DistillationModule
+from textcnn.training.tasks.classification import ClassificationModule
+from textcnn.training.tasks.distillation import DistillationModule
 
 LEARN: dict[str, Any] = {
     "batch_size": 8, "max_epochs": 2, "num_filters": 8, "learning_rate": 1e-2, "log_every_n_steps": 1,

@@ -19,7 +19,7 @@ def bench(what: str, *args: Any, **settings: Any) -> dict[str, dict[str, Any]]:
     """Run a benchmark, print its figures as they come and return them.
 
     Args:
-        what: accuracy, speed, int8, explain, train, score or fasttext.
+        what: accuracy, speed, int8, explain, train, score, fasttext or encode.
         args: Settings of the benchmark, in the order of its class in `textcnn.settings.benchmarks`.
         settings: Settings of the benchmark, by name.
 

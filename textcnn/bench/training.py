@@ -22,8 +22,8 @@ from ..model import Architecture, TextCNNConfig
 from ..model.convolution import ParallelConv
 from ..settings.benchmarks import TrainBenchSettings
 from ..training.base import KIM_2014
-from ..training.classification import ClassificationModule
 from ..training.run import TRAINER, quiet_lightning, sizes
+from ..training.tasks.classification import ClassificationModule
 from . import peers
 from .figures import Figures
 from .timing import paired, per_call

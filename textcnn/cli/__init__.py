@@ -27,7 +27,9 @@ VERBS = {
     "export": "write a model as an ONNX file, a web page or a JavaScript module",
     "convert": "make a model of a fastText file, with the same answers",
     "vectors": "make initial token vectors from a transformer and unlabelled text",
-    "pretrain": "continue masked-language-model pretraining of a transformer",
+    "pretrain": "train the network on text without labels: an encoder, a masked language model",
+    "generate": "write texts with a masked diffusion model",
+    "adapt": "continue masked-language-model pretraining of a transformer",
     "teach": "fine-tune a transformer, to label texts for a student",
     "distill": "train a small classifier on the answers of a teacher",
     "tune": "search for the settings of train within a time limit",
@@ -42,11 +44,11 @@ JOBS = {
     "predict": "write labels and probabilities of a run beside the rows of a file",
 }
 SYNONYMS = {
-    "adapt": "pretrain", "ask": "score", "attribute": "explain", "benchmark": "bench", "card": "info",
-    "cert": "certify", "classify": "score", "describe": "info", "distil": "distill",
+    "ask": "score", "attribute": "explain", "benchmark": "bench", "card": "info",
+    "cert": "certify", "classify": "score", "describe": "info", "distil": "distill", "dapt": "adapt",
     "embed": "vectors", "eval": "evaluate", "fasttext": "convert",
     "fine_tune": "teach", "finetune": "teach", "infer": "score",
-    "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "pretrain",
+    "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "adapt",
     "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info",
     "why": "explain",
 }  # fmt: skip

@@ -16,6 +16,8 @@ DESCRIPTIONS = {
     "train": "Speed of training beside nn.Conv1d with autograd and fastText.",
     "score": "Speed of `textcnn score` on shards: several processes beside one, and beside Ray Data on this machine.",
     "fasttext": "Models of fastText and the same converted: labels, probabilities, sizes, and speed on one core.",
+    "encode": "Vectors of an encoder beside those of others, such as model2vec: linear classifiers on few labels, the "
+    "labels of the nearest texts, and the agreement with a reference.",
 }
 EXAMPLES = {
     "accuracy": "textcnn bench accuracy --config configs/random.yaml --data.path trec --seeds 3 --output trec.json",
@@ -25,6 +27,7 @@ EXAMPLES = {
     "train": "textcnn bench train ag_news --output train.json",
     "score": "textcnn bench score runs/ag_news --texts ag_news/test.parquet --peers ray",
     "fasttext": "textcnn bench fasttext ag_news trec --output fasttext.json",
+    "encode": "textcnn bench encode runs/pretrained --data trec sst2 --encoders static --reference MINILM",
 }
 VERBS = {
     name: Verb(f"bench {name}", settings, DESCRIPTIONS[name], [EXAMPLES[name]], json=True)

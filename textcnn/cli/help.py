@@ -15,6 +15,7 @@ from ..settings import (
     FineTuningSettings,
     LossSettings,
     OptimizationSettings,
+    RateSettings,
     RunSettings,
     SeedSettings,
     Setting,
@@ -33,6 +34,7 @@ SECTIONS: dict[type, str] = {
     BatchSettings: "batches",
     SeedSettings: "training",
     ArchitectureSettings: "network",
+    RateSettings: "training",
     OptimizationSettings: "training",
     RunSettings: "training",
     FineTuningSettings: "training",
@@ -50,7 +52,7 @@ METAVARS = {
     "data": "DATA", "output": "PATH", "model": "MODEL", "texts": "FILE", "report": "FILE", "html": "FILE",
     "tokenizer": "NAME", "vectors": "PATH", "text": "TEXT", "trim_vocabulary": "FILE", "masked_lm": "PATH",
     "neighbour_vectors": "PATH", "threshold_for": "AIM", "abstain": "AIM", "label": "LABEL", "labels": "LABEL",
-    "out_of_scope": "LABEL", "scale": "N=S", "budget": "BUDGET",
+    "out_of_scope": "LABEL", "scale": "N=S", "budget": "BUDGET", "init": "PATH", "encoder": "NAME",
 }  # fmt: skip
 # Settings that the short help lists with their defaults only.
 FURTHER = {
@@ -106,8 +108,8 @@ def help_text(verb: Verb[Any], every: bool = False) -> str:
 def _shared(verb: Verb[Any]) -> list[str]:
     if verb.name not in SHARED:
         return []
-    groups = (SourceSettings, BatchSettings, SeedSettings, ArchitectureSettings, OptimizationSettings, RunSettings,
-              TokenizerSettings)  # fmt: skip
+    groups = (SourceSettings, BatchSettings, SeedSettings, ArchitectureSettings, RateSettings, OptimizationSettings,
+              RunSettings, TokenizerSettings)  # fmt: skip
     shown = ("vectors", "seed", "max_epochs", "learning_rate", "kernel_sizes", "num_filters", "vocab_size", "tokenizer")
     return [setting.name for setting in verb.options if setting.group in groups and setting.name not in shown]
 

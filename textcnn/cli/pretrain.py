@@ -10,9 +10,12 @@ from .options import Verb, print_json
 VERB = Verb(
     "pretrain",
     PretrainSettings,
-    "Continue masked-language-model pretraining of a transformer on unlabelled text, before it is fine-tuned on "
-    "labels. The result can also write copies of training texts (--masked_lm of `textcnn distill`).",
-    ["textcnn pretrain sentence-transformers/all-MiniLM-L6-v2 --texts crawl.txt --output runs/pretrained"],
+    "Train the network on text without labels: on a sentence encoder's vectors of each text (representation) or on "
+    "telling texts apart (contrastive). The result turns texts into vectors; `textcnn train --init` starts from it.",
+    [
+        "textcnn pretrain crawl.txt --encoder sentence-transformers/all-MiniLM-L6-v2 --output runs/pretrained",
+        "textcnn train reviews.csv --init runs/pretrained --output runs/reviews",
+    ],
     json=True,
 )
 
@@ -31,4 +34,4 @@ def main(args: list[str]) -> None:
         print_json(scores)
     else:
         print("\n".join(f"{name:<16}{value:.4f}" for name, value in scores.items()))
-    print(f"The masked language model is in {call.settings.output}", file=sys.stderr)
+    print(f"The model is in {call.settings.output}: textcnn.load({str(call.settings.output)!r})", file=sys.stderr)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Splits that are taken where there are several: to be answered, and to be learnt from. A test split is no text to learn
 # from, labels or not.
 _TO_ANSWER = ("predict", *ALIASES["test"])
-_TO_READ = ("unsupervised", "unlabelled", "unlabeled", "train", "training")
+TO_READ = ("unsupervised", "unlabelled", "unlabeled", "train", "training")
 
 
 def open_rows(path: Any, splits: tuple[str, ...] = _TO_ANSWER) -> Dataset:
@@ -64,4 +64,4 @@ def read_texts(path: Any, wanted: str | None = None) -> list[str]:
 
     Of several splits, the one called unsupervised or unlabelled is read, or the train split.
     """
-    return [text for text in texts_of(open_rows(path, _TO_READ), wanted, None, str(path)).to_pylist() if text]
+    return [text for text in texts_of(open_rows(path, TO_READ), wanted, None, str(path)).to_pylist() if text]

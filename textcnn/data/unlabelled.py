@@ -72,6 +72,7 @@ def read_unlabelled(
     limit: int | None,
     near: Sequence[str] | None = None,
     option: str = "texts",
+    text_column: str | None = None,
 ) -> list[str]:
     """Texts without labels: those of files, Hub data sets and lists, as sentences or as they are, at most `limit`.
 
@@ -81,6 +82,7 @@ def read_unlabelled(
         limit: How many are drawn; None takes all.
         near: Takes those most like these texts in place of random ones.
         option: Name of the setting whose value `source` is, for messages.
+        text_column: Column of the texts; None finds it by its name.
 
     Raises:
         DataError: nothing is left, or `limit` is below 1.
@@ -92,8 +94,8 @@ def read_unlabelled(
         check_column(source, option, DataError)
     given = [source] if isinstance(source, str | Path) else list(source)
     for one in given:
-        if isinstance(one, Path) or isinstance(source, str) or _is_file(one):
-            found += read_texts(str(one))
+        if isinstance(one, Path) or isinstance(source, str) or is_file(one):
+            found += read_texts(str(one), text_column)
         else:
             found.append(str(one))
     if not found:
@@ -121,7 +123,8 @@ def named(source: Any) -> str:
     return str(source if source is None or isinstance(source, str | Path) else [str(one) for one in source])
 
 
-def _is_file(name: Any) -> bool:
+def is_file(name: Any) -> bool:
+    """Return True for the name of a file; a text is none."""
     try:
         return isinstance(name, str) and Path(name).is_file()
     except OSError:  # a text, longer than a name can be

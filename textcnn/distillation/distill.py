@@ -27,7 +27,6 @@ from ..settings import (
     hints,
     takes,
 )
-from ..training.distillation import DistillationModule
 from ..training.interrupt import keyboard_stops
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import (
@@ -39,6 +38,7 @@ from ..training.run import (
     sizes,
     write_settings,
 )
+from ..training.tasks.distillation import DistillationModule
 from ..vectors import source_names
 from .augment.copies import augment
 from .comparison import compare
@@ -70,7 +70,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
     Example:
         >>> student = textcnn.distill("runs/teacher", "reviews.csv", texts="crawl.txt", budget="3MB")
     """
-    from ..loading import load
+    from ..loading import load_classifier
 
     quiet_lightning()
     teacher, vectors, budget, seed = settings.teacher, settings.vectors, settings.budget, settings.seed
@@ -146,7 +146,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
     if budget is not None:
         some = texts[:20_000]
         fold(module.model, datamodule.tokenizer, int8=True, texts=some, factored=wanted.factored).save(output)
-    student = load(output)
+    student = load_classifier(output)
     compare(student, opened, datamodule, output)
     return student
 

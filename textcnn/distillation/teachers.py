@@ -5,7 +5,6 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..encoders.checkpoints import fingerprint, readable_length, unreadable
 from ..errors import listed, one_line
-from ..finetuning.checkpoints import readable_length, unreadable
 from ..runtime.decisions import Array, sigmoid, softmax
 
 # Texts that a transformer reads at once: a GPU waits for the host when they are few.
@@ -186,11 +185,11 @@ class _Function(Teacher):
 
 class _TextCNN(Teacher):
     def __init__(self, directory: str, labels: Sequence[str]) -> None:
-        from ..loading import load
+        from ..loading import load_classifier
 
-        self._classifier = load(directory)
+        self._classifier = load_classifier(directory)
         self._order = _match(self._classifier.labels, labels, directory)
-        self.fingerprint = f"{_fingerprint(Path(directory))} {self._order}"
+        self.fingerprint = f"{fingerprint(Path(directory))} {self._order}"
         self.checkpoint = directory
 
     def logits(self, texts: list[str]) -> Array:
@@ -205,7 +204,7 @@ class _Transformer(Teacher):
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         from ..artifact import quiet_transformers
-        from ..finetuning.precision import resolve_precision
+        from ..encoders.precision import resolve_precision
 
         self._halved = resolve_precision(precision) == "bf16-mixed"
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -220,7 +219,7 @@ class _Transformer(Teacher):
         self._max_length = readable_length(max_length, self._tokenizer, model.config)
         self._order = _match([model.config.id2label[i] for i in range(model.config.num_labels)], labels, name)
         # Of the order of the classes and the precision as well, since the logits follow them.
-        saved = _fingerprint(Path(name)) if Path(name).is_dir() else name
+        saved = fingerprint(Path(name)) if Path(name).is_dir() else name
         self.fingerprint = f"{saved} {self._order}" + (" bf16" if self._halved else "")
         self.checkpoint = name
 
@@ -296,14 +295,3 @@ def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:
             )
         return [folded[label.casefold()] for label in ours]
     return [list(theirs).index(label) for label in ours]
-
-
-def _fingerprint(directory: Path) -> str:
-    """A hash of the files that decide a saved model's answers."""
-    digest = hashlib.sha256()
-    for path in sorted(directory.iterdir()):
-        if path.suffix in (".safetensors", ".bin", ".json") and path.name != "folded.safetensors":
-            digest.update(path.name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:32]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..artifact import check_artifact, write_calibration
 from ..data.errors import nearest
-from ..loading import load
+from ..loading import load_classifier
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
 from ..settings import CalibrateSettings, takes
@@ -95,7 +95,7 @@ def calibrate(settings: CalibrateSettings) -> Calibration:
         return Calibration(1.0, {}, None, 0, (0.0, 0.0), (0.0, 0.0))
     wishes = settings.threshold_for
     wishes = [wishes] if isinstance(wishes, str) else list(wishes)
-    classifier = load(check_artifact(directory))
+    classifier = load_classifier(check_artifact(directory))
     thresholds_wanted = _parse_thresholds(wishes, classifier)
     abstention_wanted = _parse_abstention(settings.abstain, classifier)
     if settings.data is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..artifact import check_artifact
-from ..loading import load
+from ..loading import load_classifier
 from ..settings import EvaluateSettings, takes
 from .breakdown import class_table
 from .labelled import read_labelled
@@ -73,7 +73,7 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
 
         load_matplotlib()  # an extra that is missing is named now, not after the work
         Path(settings.report).parent.mkdir(parents=True, exist_ok=True)
-    classifier = load(check_artifact(settings.model))
+    classifier = load_classifier(check_artifact(settings.model))
     rows = read_labelled(
         settings.data, classifier, settings.split, settings.text_column, settings.label_column, settings.out_of_scope,
         others="wrong",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..loading import load
+from ..loading import load_classifier
 from ..runtime.storage import write_text
 from ..settings import ExplainSettings, takes
 
@@ -28,7 +28,7 @@ def explain(settings: ExplainSettings) -> Explanation:
     """
     from ..runtime.explain.views import page
 
-    explanation = load(settings.model).explain(settings.text, settings.label)
+    explanation = load_classifier(settings.model).explain(settings.text, settings.label)
     if settings.html is not None:
         path = Path(settings.html)
         content = page(explanation, settings.top)

@@ -1,1 +1,1 @@
-"""Work with transformers: contextual token vectors, continued pretraining, fine-tuning of teachers."""
+"""Work with transformers: contextual token vectors, adaptation to text, fine-tuning of teachers."""

@@ -1,4 +1,4 @@
-"""`pretrain`: masked-language-model pretraining of a transformer continues on unlabelled texts."""
+"""`adapt`: masked-language-model pretraining of a transformer continues on unlabelled texts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..data.errors import DataError
 from ..data.unlabelled import read_unlabelled
+from ..encoders.checkpoints import readable_length
 from ..outputs import begin_output
 from ..runtime.text_batches import text_batches
-from ..settings import PretrainSettings, takes
+from ..settings import AdaptSettings, takes
 from ..tokenization import replace_surrogates
 from ..training.resume import unfinished_run
 from .base import (
@@ -25,7 +26,6 @@ from .base import (
     fine_tuning_trainer,
     save_fine_tuned,
 )
-from .checkpoints import readable_length
 from .masked_lm import hidden_logits, open_masked_lm
 
 _HELD_OUT = 0.02  # share of the texts, on which the loss is reported
@@ -78,13 +78,13 @@ class MaskedLMModule(FineTuning):
         return torch.nn.functional.cross_entropy(logits.float(), wanted)
 
 
-@takes(PretrainSettings)
-def pretrain(settings: PretrainSettings) -> dict[str, float]:
+@takes(AdaptSettings)
+def adapt(settings: AdaptSettings) -> dict[str, float]:
     """Continue masked-language-model pretraining of a transformer, save it and return its loss on held-out texts.
 
     A transformer that has read the texts of a task learns the task better (Gururangan et al. 2020,
     https://aclanthology.org/2020.acl-main.740/). A run that was killed goes on where it was, to the minute, when it is
-    started again with the same settings. `textcnn.PretrainSettings` documents the settings.
+    started again with the same settings. `textcnn.AdaptSettings` documents the settings.
 
     Raises:
         FileNotFoundError: There is no such checkpoint or file.
@@ -92,7 +92,7 @@ def pretrain(settings: PretrainSettings) -> dict[str, float]:
             name or a value that cannot be used.
 
     Example:
-        >>> textcnn.pretrain("sentence-transformers/all-MiniLM-L6-v2", "crawl.txt", "runs/pretrained", max_epochs=10)
+        >>> textcnn.adapt("sentence-transformers/all-MiniLM-L6-v2", "crawl.txt", "runs/adapted", max_epochs=10)
         {'val_loss': 3.5264}
     """
     model, batch_size, seed = str(settings.model), settings.batch_size, settings.seed

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..artifact import save_weights
 from ..data.batches import LengthBatchSampler, ResumableLoader
+from ..encoders.precision import resolve_precision
 from ..training.checkpoints import WholeCheckpoints
 from ..training.resume import checkpoint_directory, last_checkpoints
 from ..training.run import quiet_lightning
-from .precision import resolve_precision
 
 # Tokens that batches are a multiple of. With tensors of any size, one a batch, what the C library keeps of freed memory
 # grows without end: to 7 GB in 3,500 steps of MiniLM, where those of a few sizes stay at 2.

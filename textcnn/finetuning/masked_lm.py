@@ -9,9 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from ..encoders.checkpoints import unreadable
 from ..tokenization import load_tokenizer
 from .base import training_settings
-from .checkpoints import unreadable
 
 _EXPECTED = "a transformer that can guess hidden words, such as sentence-transformers/all-MiniLM-L6-v2"
 
@@ -43,7 +43,7 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
     if not to_train and report["missing_keys"]:
         raise ValueError(
             f"{option}: {checkpoint} has no trained head for masked words; expected a masked language model, such as "
-            "google-bert/bert-base-uncased, or what `textcnn pretrain` makes of this one"
+            "google-bert/bert-base-uncased, or what `textcnn adapt` makes of this one"
         )
     for name in ("mask", "pad"):
         if getattr(tokenizer, f"{name}_token_id") is None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import ResumableLoader
+from ..encoders.checkpoints import readable_length, unreadable
 from ..outputs import begin_output
 from ..settings import SourceSettings, TeachSettings, takes
 from ..training.best_checkpoint import BestCheckpoint
@@ -25,7 +26,6 @@ from .base import (
     save_fine_tuned,
     training_settings,
 )
-from .checkpoints import readable_length, unreadable
 
 
 class TeacherModule(FineTuning):

@@ -27,7 +27,7 @@ from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
 from .bag import fold_bag, prune_bag, quantize_bag, trim_bag
 from .experts import bank_of, router_table, stack_banks
-from .quantize import factor, largest_sums, measure_error, quantize, saturated_share
+from .quantize import factor, largest_sums, measure_error, measure_vector_error, quantize, saturated_share
 
 if TYPE_CHECKING:
     from torch import nn
@@ -113,11 +113,17 @@ def fold(
     rounded = folded_class(config)(config, tensors, tokenizer_json, metadata, threads)
     for name, sample in (("int8_error", texts), ("int8_error_held_out", alike)):
         if sample is not None and tokenizer_json is not None:
-            error = measure_error(exact, rounded, list(sample))
+            error = _error(exact, rounded, list(sample))
             if sample and config["kernel_sizes"]:
                 error["saturated_share"] = saturated_share(unrounded, tensors, config, *exact.encode(sample))
             rounded.metadata[name] = json.dumps(error)
     return rounded
+
+
+def _error(exact: FoldedTextCNN, other: FoldedTextCNN, texts: list[str]) -> dict[str, float]:
+    """Measure what rounding or trimming costs on real texts: of labels, or of an encoder's vectors."""
+    measure = measure_error if exact.config.get("encoding_dim") is None else measure_vector_error
+    return measure(exact, other, texts)
 
 
 def _fold_experts(
@@ -154,7 +160,7 @@ def _fold_experts(
     rounded_banks = [quantize(bank, config) for bank in banks]
     rounded = folded_class(config)(config, {**stack_banks(rounded_banks), **routing}, tokenizer_json, metadata, threads)
     if texts is not None and tokenizer_json is not None:
-        rounded.metadata["int8_error"] = json.dumps(measure_error(exact, rounded, texts))
+        rounded.metadata["int8_error"] = json.dumps(_error(exact, rounded, texts))
     return rounded
 
 
@@ -365,6 +371,6 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
     if trim and settings.texts is not None:
         # Of tokens that were trimmed, too, which the texts that they were trimmed by cannot show.
         exact = fold(model, tokenizer)
-        folded.metadata["error"] = json.dumps(measure_error(exact, folded, read(settings.texts) or []))
+        folded.metadata["error"] = json.dumps(_error(exact, folded, read(settings.texts) or []))
     folded.save(settings.model)
     return folded

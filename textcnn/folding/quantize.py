@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.classifier import TextClassifier
+from ..runtime.encoder import unit_vectors
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.layout import Layout
 
@@ -131,6 +132,14 @@ def saturated_share(
     plain = {**config, "activation": "identity", "pooled_norm": False}
     sums = FoldedTextCNN(plain, {**exact, "bias": np.zeros_like(exact["bias"])}, None).features_of_ids(ids, offsets)
     return float((sums > 127.5 * rounded["scale"]).mean()) if sums.size else 0.0
+
+
+def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: list[str]) -> dict[str, float]:
+    """Cosine between the int8 and the float32 vectors that an encoder makes of real texts."""
+    if not texts:
+        return {"texts": 0}
+    cosines = (unit_vectors(exact.logits(texts)) * unit_vectors(rounded.logits(texts))).sum(axis=1)
+    return {"texts": len(texts), "min_cosine": float(cosines.min()), "mean_cosine": float(cosines.mean())}
 
 
 def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:

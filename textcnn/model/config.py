@@ -212,6 +212,12 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # The columns of the training data, which other data of the same kind is likely to have.
     text_column: str | None = None
     label_column: str | None = None
+    # Size of a text's vector, where the model is an encoder (TextCNNForTextEncoding) and has no labels.
+    encoding_dim: int | None = None
+    # Id of the token that hides others, where the model is a masked language model (TextCNNForMaskedLM).
+    mask_token_id: int | None = None
+    # Lengths of the texts that it has read, in tokens, evenly from the shortest to the longest.
+    length_quantiles: list[int] | None = None
 
     def __post_init__(self, **kwargs: Any) -> None:
         # Of the files of an artifact, not of the network: `save_pretrained` must not write them beside other weights.
@@ -228,6 +234,12 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         self.kernel_sizes = [int(width) for width in self.kernel_sizes]
         if not isinstance(self.num_filters, int):
             self.num_filters = [int(count) for count in self.num_filters]
+        if self.encoding_dim is not None:
+            _at_least_one("encoding_dim", self.encoding_dim)
+            # A folded model names its outputs, and an encoder's outputs are dimensions.
+            self.id2label = {number: f"dimension_{number}" for number in range(self.encoding_dim)}
+            self.label2id = {name: number for number, name in self.id2label.items()}
+            kwargs.pop("num_labels", None)
         super().__post_init__(**kwargs)
         self.check()
         if self.problem_type is not None:

@@ -15,7 +15,7 @@ from typing import Any
 from ..artifact import check_artifact
 from ..data.errors import listed, nearest
 from ..data.io.formats import valid_unicode
-from ..loading import load
+from ..loading import load_classifier
 from ..runtime.classifier import TextClassifier
 from .parts import check_mode, parts_of
 from .scorer import model_digest, open_once
@@ -88,7 +88,7 @@ class LabelFilter:
         self.threads = threads
         self.exclusion_writer = exclusion_writer
         # Opened at once: a mistake shows here and not in a worker, and the tables are made before workers share them.
-        self._opened: TextClassifier | None = load(check_artifact(directory), threads)
+        self._opened: TextClassifier | None = load_classifier(check_artifact(directory), threads)
         labels = self._opened.labels
         for name, _ in [*self.keep_labels, *self.remove_labels]:
             if name not in labels:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ..data.io.locations import InputFile, expand, is_file, is_remote
 from ..data.io.readers import Reader
 from ..errors import MissingPackage
-from ..loading import load
+from ..loading import load_classifier
 from ..outputs import check_output
 from ..settings import ScoreSettings, takes
 from .estimate import Estimate, estimate
@@ -78,7 +78,7 @@ def _to_file(settings: ScoreSettings, files: Sequence[InputFile]) -> ScoreReport
     readers = [Reader(file.path, settings.input_format, settings.max_line) for file in files]
     _refuse_to_overwrite(output, readers, settings.force)
     format = output_format(output, settings.output_format, str(readers[0].format))
-    classifier = load(settings.model, settings.threads)
+    classifier = load_classifier(settings.model, settings.threads)
     started = time.perf_counter()
     with _Progress({reader.path: reader.size for reader in readers}) as progress:
         count, notes = write_labelled(

@@ -27,14 +27,26 @@ from .training import (
     FineTuningSettings,
     LossSettings,
     OptimizationSettings,
+    RateSettings,
     RunSettings,
 )
-from .verbs import VERBS, DistillSettings, PretrainSettings, TeachSettings, TrainSettings, TuneSettings, VectorsSettings
+from .verbs import (
+    VERBS,
+    AdaptSettings,
+    DistillSettings,
+    GenerateSettings,
+    PretrainSettings,
+    TeachSettings,
+    TrainSettings,
+    TuneSettings,
+    VectorsSettings,
+)
 
 __all__ = [
     "OWNERS",
     "SYNONYMS",
     "VERBS",
+    "AdaptSettings",
     "ArchitectureSettings",
     "AugmentationSettings",
     "BatchSettings",
@@ -50,12 +62,14 @@ __all__ = [
     "ExportSettings",
     "FineTuningSettings",
     "FoldSettings",
+    "GenerateSettings",
     "InfoSettings",
     "InspectSettings",
     "LossSettings",
     "ModelSettings",
     "OptimizationSettings",
     "PretrainSettings",
+    "RateSettings",
     "RunSettings",
     "ScoreSettings",
     "SeedSettings",

@@ -171,6 +171,35 @@ class FastTextBenchSettings(FiguresSettings):
         at_least(1, limit=self.limit)
 
 
+@dataclass(kw_only=True)
+class EncodeBenchSettings(FiguresSettings, ModelSettings):
+    """Settings of `textcnn bench encode`.
+
+    Args:
+        data: Labelled data with the splits train and test; several may be given.
+        encoders: Further encoders on the same texts: directories or Hub ids of model2vec, of sentence encoders, or of
+            ours. Default: none.
+        reference: Sentence encoder whose neighbours and similarities count as right. Default: none.
+        labels_per_class: Numbers of train texts of each class that a linear classifier learns from.
+        seeds: Number of samples of train texts, from seed 0.
+        limit: Test texts of a sample of each data set.
+        text_column: Column of the texts. Default: found by its name.
+        label_column: Column of the labels. Default: found by its name.
+    """
+
+    data: Sequence[str] = field(kw_only=False)
+    encoders: Sequence[str] = ()
+    reference: str | None = None
+    labels_per_class: Sequence[int] = (8, 64)
+    seeds: int = 3
+    limit: int = 1000
+    text_column: str | None = None
+    label_column: str | None = None
+
+    def check(self) -> None:
+        at_least(1, seeds=self.seeds, limit=self.limit, labels_per_class=min(self.labels_per_class, default=0))
+
+
 BENCHMARKS: dict[str, type[Settings]] = {
     "accuracy": AccuracyBenchSettings,
     "speed": SpeedBenchSettings,
@@ -179,4 +208,5 @@ BENCHMARKS: dict[str, type[Settings]] = {
     "train": TrainBenchSettings,
     "score": ScoreBenchSettings,
     "fasttext": FastTextBenchSettings,
+    "encode": EncodeBenchSettings,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from .base import Settings
@@ -81,8 +82,8 @@ _HIGHEST_RATE = 100
 
 
 @dataclass(kw_only=True)
-class OptimizationSettings(Settings):
-    """Optimization.
+class RateSettings(Settings):
+    """Start and steps of training.
 
     Args:
         learning_rate: Highest learning rate.
@@ -92,8 +93,8 @@ class OptimizationSettings(Settings):
         warmup: Fraction of the steps over which the learning rate rises from 0.
         schedule: Learning rate after the warm-up: cosine (falls to 0) or constant.
         optimizer: adamw, or adadelta (Kim 2014; learning_rate 1 is its usual value).
-        naive_bayes: Scale of naive Bayes log-count ratios that random token vectors start with; 0 for none.
-        bag_start: Weights that the bag starts with: linear (a fitted model), naive_bayes or zero.
+        init: Directory of a run, such as one of `textcnn pretrain`, whose tokenizer, network and weights up to the head
+            training starts from. Default: a new network.
     """
 
     learning_rate: float = 1e-3
@@ -102,8 +103,7 @@ class OptimizationSettings(Settings):
     warmup: float = 0.05
     schedule: Literal["cosine", "constant"] = "cosine"
     optimizer: Literal["adamw", "adadelta"] = "adamw"
-    naive_bayes: float = 0.0
-    bag_start: Literal["linear", "naive_bayes", "zero"] = "linear"
+    init: str | Path | None = None
 
     def check(self) -> None:
         for name in ("learning_rate", "embedding_learning_rate"):
@@ -114,6 +114,26 @@ class OptimizationSettings(Settings):
             raise ValueError(f"weight_decay: got {self.weight_decay}; expected a number from 0, such as 0.01")
         if not 0 <= self.warmup <= 1:
             raise ValueError(f"warmup: got {self.warmup}; expected a fraction from 0 to 1, such as 0.05")
+
+
+@dataclass(kw_only=True)
+class OptimizationSettings(RateSettings):
+    """Optimization of a classifier.
+
+    Args:
+        naive_bayes: Scale of naive Bayes log-count ratios that random token vectors start with; 0 for none.
+        bag_start: Weights that the bag starts with: linear (a fitted model), naive_bayes or zero.
+        contrastive_weight: Weight of a contrastive loss that pulls the features of texts of one label together, beside
+            the loss of the labels; 0 for none.
+    """
+
+    naive_bayes: float = 0.0
+    bag_start: Literal["linear", "naive_bayes", "zero"] = "linear"
+    contrastive_weight: float = 0.0
+
+    def check(self) -> None:
+        if self.contrastive_weight < 0:
+            raise ValueError(f"contrastive_weight: got {self.contrastive_weight}; expected 0 or more")
 
 
 @dataclass(kw_only=True)

@@ -6,7 +6,7 @@ import warnings
 warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
 
 from .base import TrainingModule
-from .classification import ClassificationModule
 from .run import train
+from .tasks.classification import ClassificationModule
 
 __all__ = ["ClassificationModule", "TrainingModule", "train"]

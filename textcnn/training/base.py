@@ -19,12 +19,15 @@ from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassificatio
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
 from .bag_start import start_of_bag
+from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
+from .initial_weights import initial_architecture, load_initial_weights
 from .metrics import score_metrics
 from .optimizers import RowAdamW, clip_gradient_norm
 
 Batch = dict[str, Tensor]
 KIM_2014 = Architecture()
+CONTRASTIVE_TEMPERATURE = 0.1
 
 
 class TrainingModule(LightningModule):
@@ -60,9 +63,14 @@ class TrainingModule(LightningModule):
         # load_from_checkpoint gives back what save_hyperparameters took: a dict.
         fields = architecture if isinstance(architecture, dict) else dataclasses.asdict(architecture)
         architecture = Architecture(**fields)
+        init = rates.init
+        if init is not None:
+            if vectors_dim is not None:
+                raise ValueError("init: got it with initial vectors; expected one of the two; leave out vectors")
+            architecture = initial_architecture(init, architecture, vocab_size)
         if architecture.embedding_dim is None:
             architecture.embedding_dim = vectors_dim
-        if vectors_dim is None and architecture.variant in ("static", "multichannel"):
+        if vectors_dim is None and init is None and architecture.variant in ("static", "multichannel"):
             raise ValueError(
                 f"variant: got {architecture.variant!r} without initial vectors; expected vectors to keep; "
                 "give a checkpoint or word-vector file as `vectors`, or choose 'random'"
@@ -88,9 +96,11 @@ class TrainingModule(LightningModule):
                 "vectors_dim": vectors_dim,
                 "architecture": dataclasses.asdict(architecture),
                 **vars(rates),
+                "init": None if init is None else str(init),
+                "seed": torch.initial_seed() % (1 << 32),
             }
         )
-        config = TextCNNConfig(
+        self.model = self.network(
             **dataclasses.asdict(architecture),
             vocab_size=vocab_size,
             pad_token_id=pad_token_id,
@@ -98,14 +108,26 @@ class TrainingModule(LightningModule):
             label2id={label: i for i, label in enumerate(labels)},
             problem_type=problem_type,
         )
+        config = self.model.config
+        if rates.contrastive_weight and config.problem_type == "multi_label_classification":
+            raise ValueError(
+                "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
+            )
         if naive_bayes and len(labels) > (config.embedding_dim or 0):
             raise ValueError(
                 f"naive_bayes: got {len(labels)} labels and embedding_dim {config.embedding_dim}; expected a component "
                 "for each label; raise embedding_dim, or set naive_bayes to 0"
             )
-        self.model = TextCNNForSequenceClassification(config)
         self._row_embeddings: list[torch.nn.Module] = []
-        self.metrics = torch.nn.ModuleDict(
+        self.metrics = self.scores(config)
+
+    def network(self, **fields: Any) -> Any:
+        """Return the network to train, of the fields of a TextCNNConfig."""
+        return TextCNNForSequenceClassification(TextCNNConfig(**fields))
+
+    def scores(self, config: TextCNNConfig) -> torch.nn.ModuleDict:
+        """Return the metrics of validation and test."""
+        return torch.nn.ModuleDict(
             {f"{stage}_metrics": score_metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
         )
 
@@ -129,7 +151,7 @@ class TrainingModule(LightningModule):
         return "val_micro_f1" if self._single_label else "val_average_precision"
 
     def setup(self, stage: str) -> None:
-        """Start the token vectors from the initial vectors, or from naive Bayes, as set."""
+        """Start from the weights of another run, the initial vectors or naive Bayes, as set."""
         data = getattr(self.trainer, "datamodule", None)
         if stage != "fit" or data is None:
             return
@@ -137,7 +159,9 @@ class TrainingModule(LightningModule):
         embeddings = self.model.textcnn.embeddings
         if embeddings is None:
             return
-        if self.hparams["vectors_dim"] is not None:
+        if self.hparams["init"] is not None:
+            load_initial_weights(self.model.textcnn, self.hparams["init"])
+        elif self.hparams["vectors_dim"] is not None:
             vectors = data.initial_vectors(self.model.config.embedding_dim)
             embeddings.set_vectors(torch.from_numpy(vectors.matrix))
         elif self.hparams["naive_bayes"]:
@@ -172,6 +196,9 @@ class TrainingModule(LightningModule):
         features = encoded.pooler_output
         members = self.model.member_logits(features, self.model.bag_logits(batch["input_ids"], batch["attention_mask"]))
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
+        if self.hparams["contrastive_weight"]:
+            pairs = supervised_contrastive_loss(features, batch["labels"], CONTRASTIVE_TEMPERATURE)
+            loss = loss + self.hparams["contrastive_weight"] * pairs
         if encoded.balance_loss is not None:
             loss = loss + self.model.config.balance_weight * encoded.balance_loss
         return loss
@@ -269,7 +296,7 @@ class TrainingModule(LightningModule):
         embedding_rate = hparams["embedding_learning_rate"]
         if embedding_rate is None:
             # Chosen on folds of TREC's and MR's train texts: 1, 3, 5, 10 and 30 times were tried.
-            embedding_rate = 5 * rate if hparams["vectors_dim"] is None else rate
+            embedding_rate = 5 * rate if hparams["vectors_dim"] is None and hparams["init"] is None else rate
         groups = [
             {"params": decayed, "lr": rate, "weight_decay": hparams["weight_decay"]},
             {"params": others, "lr": rate, "weight_decay": 0.0},

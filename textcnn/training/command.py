@@ -22,7 +22,6 @@ from ..vectors import shipped
 from .base import TrainingModule
 from .best_checkpoint import BestCheckpoint, EarlyStopping
 from .checkpoints import WholeCheckpoints
-from .classification import ClassificationModule
 from .command_parser import OneLineParser
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .predictions import PredictionWriter
@@ -37,6 +36,7 @@ from .run import (
     save_run,
 )
 from .run_files import absolute_paths
+from .tasks.classification import ClassificationModule
 
 DESCRIPTIONS = {
     "fit": "Trains a classifier, scores its best weights and saves them as an artifact in --output_dir.",

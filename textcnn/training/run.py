@@ -33,13 +33,13 @@ from ..vectors import base_model, shipped
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import PREVIOUS, WholeCheckpoints
-from .classification import ClassificationModule
 from .curve import curve_svg, read_curve
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .progress import is_interactive, progress_callbacks
 from .resume import checkpoint_directory, last_checkpoints
 from .run_files import write_config, write_held_out
 from .summary import show, summarize_run
+from .tasks.classification import ClassificationModule
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -98,13 +98,15 @@ def train(settings: TrainSettings) -> TextClassifier:
             (the nearest is named) or a value that cannot be used.
         FileNotFoundError: There is no such file or folder.
     """
-    from ..loading import load
+    from ..loading import load_classifier
 
     quiet_lightning()
     network = Architecture(**settings.part(ArchitectureSettings))
     network.check()
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
+    if settings.init is not None and settings.tokenizer is None:
+        settings.tokenizer = str(settings.init)
     data = TextDataModule(settings.data, **settings.part(DataSettings))
     if settings.vectors == shipped.AUTO and (settings.naive_bayes or settings.variant == "random"):
         data.vectors = None  # these start from other vectors
@@ -115,7 +117,7 @@ def train(settings: TrainSettings) -> TextClassifier:
     with keyboard_stops():
         trainer.fit(module, datamodule=data)
     save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))
-    classifier = load(output)
+    classifier = load_classifier(output)
     if settings.summary and settings.progress and trainer.is_global_zero:
         given = str(settings.data) if isinstance(settings.data, (str, Path)) else None
         summary = summarize_run(data, classifier, output, given)
@@ -160,7 +162,12 @@ def card_parameters(settings: Settings) -> dict[str, Any]:
 
 
 def make_trainer(
-    output: str | Path, settings: RunSettings, logger: Any = None, max_epochs: int | None = None
+    output: str | Path,
+    settings: RunSettings,
+    logger: Any = None,
+    max_epochs: int | None = None,
+    mode: str = "max",
+    command: str | None = None,
 ) -> lightning.Trainer:
     """Return Lightning's Trainer: early stopping, the best and the last checkpoint, logs, progress.
 
@@ -169,12 +176,14 @@ def make_trainer(
         settings: Epochs, devices and so on.
         logger: Lightning's; False for none. Default: the run's metrics.csv and TensorBoard.
         max_epochs: Epochs. Default: those of the settings.
+        mode: max where the task's score is better when larger, min where it is a loss.
+        command: Command that goes on with the run after Ctrl-C. Default: `textcnn fit` with its config.yaml.
     """
     callbacks: list[Callback] = [
-        EarlyStopping(**{**EARLY_STOPPING, "patience": settings.patience}),
-        BestCheckpoint(**CHECKPOINT, dirpath=checkpoint_directory(output)),
+        EarlyStopping(**{**EARLY_STOPPING, "mode": mode, "patience": settings.patience}),
+        BestCheckpoint(**{**CHECKPOINT, "mode": mode}, dirpath=checkpoint_directory(output)),
         *last_checkpoints(output),
-        StopNote(output, continue_command(output)),
+        StopNote(output, command or continue_command(output)),
         *(settings.callbacks or []),
     ]
     if settings.progress:

@@ -61,7 +61,7 @@ def write_config(
         "trainer": trainer,
         **({"early_stopping": early_stopping} if early_stopping else {}),
     }
-    write_text(folder / CONFIG_FILE, yaml.safe_dump(_plain(sections), sort_keys=False, allow_unicode=True))
+    write_text(folder / CONFIG_FILE, yaml.safe_dump(plain(sections), sort_keys=False, allow_unicode=True))
 
 
 def absolute_paths(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,13 +104,13 @@ def write_held_out(output_dir: str | Path, data: TextDataModule) -> None:
         writer.write(rows)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return a value as YAML holds it; _MISSING for what it cannot hold, which is left out of mappings."""
     if isinstance(value, Mapping):
-        plain = {str(name): _plain(item) for name, item in value.items()}
-        return {name: item for name, item in plain.items() if item is not _MISSING}
+        values = {str(name): plain(item) for name, item in value.items()}
+        return {name: item for name, item in values.items() if item is not _MISSING}
     if isinstance(value, list | tuple):
-        items = [_plain(item) for item in value]
+        items = [plain(item) for item in value]
         return _MISSING if _MISSING in items else items
     if isinstance(value, np.generic):
         return value.item()

@@ -44,7 +44,7 @@ def replace_words(
     """
     import torch
 
-    from ...finetuning.checkpoints import readable_length
+    from ...encoders.checkpoints import readable_length
     from ...finetuning.masked_lm import hidden_logits, open_masked_lm
 
     model, tokenizer = open_masked_lm(checkpoint, "masked_lm")

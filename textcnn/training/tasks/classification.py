@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import Batch, TrainingModule
-from .losses import classification_losses
+from ..base import Batch, TrainingModule
+from ..losses import classification_losses
 
 
 class ClassificationModule(TrainingModule):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,14 @@ def unreadable(option: str, name: str, expected: str, error: Exception) -> Excep
 def _nearest_path(name: str) -> str:
     folder = Path(name).parent
     return nearest(name, [str(path) for path in folder.iterdir()] if folder.is_dir() else [])
+
+
+def fingerprint(directory: Path) -> str:
+    """Return a hash of the files that decide the answers of a saved model."""
+    digest = hashlib.sha256()
+    for path in sorted(directory.iterdir()):
+        if path.suffix in (".safetensors", ".bin", ".json") and path.name != "folded.safetensors":
+            digest.update(path.name.encode())
+            with path.open("rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:32]

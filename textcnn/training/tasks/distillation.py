@@ -10,8 +10,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from .base import Batch, TrainingModule
-from .losses import (
+from ..base import Batch, TrainingModule
+from ..losses import (
     classification_losses,
     confidence,
     logit_distance,

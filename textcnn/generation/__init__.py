@@ -1,0 +1,1 @@
+"""Texts that a masked diffusion model writes."""

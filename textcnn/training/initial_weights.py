@@ -1,0 +1,77 @@
+"""The network and the weights that training starts from: those of another run, up to its head."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from ..artifact import check_artifact
+from ..errors import listed
+from ..model import Architecture
+
+# What a new run chooses for itself; all else is a matter of the weights.
+FREE = ("variant", "embedding_dropout", "dropout", "head_max_norm", "class_weights", "label_smoothing")
+
+
+def initial_architecture(directory: str | Path, architecture: Architecture, vocab_size: int) -> Architecture:
+    """Return an architecture whose fields are those of another run, where the weights depend on them.
+
+    Args:
+        directory: The other run.
+        architecture: The wanted network; a field at its default takes the other run's value.
+        vocab_size: Tokens of the tokenizer.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+        ValueError: It holds no weights, or a field or the tokenizer is another than the run's.
+    """
+    config = json.loads((check_artifact(directory, folded=False) / "config.json").read_text(encoding="utf-8"))
+    if vocab_size != config["vocab_size"]:
+        raise ValueError(
+            f"init: got {directory}, a network of {config['vocab_size']:,} tokens, and a tokenizer of {vocab_size:,}; "
+            f"expected its own tokenizer; give --tokenizer {directory}"
+        )
+    default = Architecture()
+    taken: dict[str, Any] = {}
+    for field in dataclasses.fields(Architecture):
+        if field.name in FREE:
+            continue
+        theirs = config.get(field.name, getattr(default, field.name))
+        ours = getattr(architecture, field.name)
+        if ours not in (theirs, getattr(default, field.name)):
+            raise ValueError(
+                f"{field.name}: got {ours}, and {theirs} in {directory}; expected the same, as its weights depend on "
+                f"it; leave out {field.name}"
+            )
+        taken[field.name] = theirs
+    channels = ("multichannel",) if config.get("variant") == "multichannel" else ("random", "static", "non-static")
+    if architecture.variant not in channels:
+        variant = config["variant"] if architecture.variant == default.variant else architecture.variant
+        if variant not in channels:
+            raise ValueError(f"variant: got {variant!r} with {directory}; expected one of {listed(channels)}")
+        taken["variant"] = variant
+    return dataclasses.replace(architecture, **taken)
+
+
+def load_initial_weights(network: nn.Module, directory: str | Path) -> None:
+    """Copy the weights of a run into a TextCNNModel; those of its head are left.
+
+    Raises:
+        ValueError: The weights are those of another network.
+    """
+    from safetensors.torch import load_file
+
+    prefix = "textcnn."
+    weights = load_file(Path(directory) / "model.safetensors")
+    own = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(own)
+    except RuntimeError as error:
+        raise ValueError(
+            f"init: got {directory}, whose weights do not fit this network ({' '.join(str(error).split())[:200]}); "
+            "expected those of its config.json; copy the directory again"
+        ) from error

@@ -1,0 +1,1 @@
+"""Training tasks, one objective a file: each is its loss."""
