@@ -62,7 +62,7 @@ class Search:
         self.parts = {role: data.texts_and_targets(role) for role in ("train", "validation")}
         self.metric = "val_macro_f1" if settings.metric == "macro_f1" else "val_micro_f1"
         fixed = settings.given
-        space = search_space(settings.vectors is not None, bool(limits))
+        space = search_space(data.vectors is not None, bool(limits))
         if len(self.labels) > (settings.embedding_dim or 300):
             space.pop("naive_bayes", None)
         self.space = {name: axis for name, axis in space.items() if name not in fixed}
