@@ -41,7 +41,7 @@ class InlinedModel:
         labels: Its labels.
         precision: Type of its tables.
         config, tokenizer, tables: Contents of config.json, tokenizer.json and folded.safetensors.
-        metadata: What folding measured.
+        metadata: Measurements of folding.
     """
 
     name: str
@@ -82,7 +82,7 @@ class InlinedModels:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What folding measured of the first model."""
+        """Measurements of folding, of the first model."""
         return self.models[0].metadata
 
 

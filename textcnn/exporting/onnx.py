@@ -17,7 +17,7 @@ from ..runtime.unfinished import unfinished
 def export_onnx(
     model: Any, tokenizer: Any, path: str | Path, int8: bool = False, texts: Iterable[str] | None = None
 ) -> OnnxClassifier:
-    """Writes a model as an ONNX file and opens it.
+    """Write a model as an ONNX file and open it.
 
     Args:
         model: A TextCNNForSequenceClassification.

@@ -39,9 +39,9 @@ class FastTextFile:
         path: The file; None for a model that was not read from one.
         args: fastText's arguments, by its names.
         words: Words as bytes, in the order of their rows.
-        word_counts: How often each word occurred.
+        word_counts: Number of occurrences of each word.
         labels: Labels with their prefix, in the order of the output matrix.
-        label_counts: How often each label occurred.
+        label_counts: Number of occurrences of each label.
         tokens: Number of tokens that the model was trained on.
         pruned: Row after the words of each bucket that is left, by bucket; None where no bucket was pruned.
         input: Input matrix [R, D].
@@ -61,7 +61,7 @@ class FastTextFile:
 
     @property
     def is_quantized(self) -> bool:
-        """Whether the input matrix is stored as codes."""
+        """True if the input matrix is stored as codes."""
         return isinstance(self.input, QuantizedMatrix)
 
     @property

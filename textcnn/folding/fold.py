@@ -48,7 +48,7 @@ def fold(
     factored: bool = False,
     alike: Sequence[str] | None = None,
 ) -> FoldedTextCNN:
-    """Makes the torch-free model that gives the same answers.
+    """Build the torch-free model that gives the same answers.
 
     Args:
         model: A TextCNNForSequenceClassification.
@@ -287,7 +287,7 @@ def _trim(
 
 
 def plain_config(model: Any) -> dict[str, Any]:
-    """The config.json of a TextCNNForSequenceClassification, as JSON would give it back.
+    """Return the config.json of a TextCNNForSequenceClassification, as JSON would read it back.
 
     Raises:
         ValueError: it is no such model.
@@ -303,7 +303,7 @@ def plain_config(model: Any) -> dict[str, Any]:
 
 
 def tokenizer_json_of(tokenizer: Any) -> str | None:
-    """The tokenizer.json of a transformers fast tokenizer, a `tokenizers.Tokenizer`, or the text of one as it is."""
+    """Return the tokenizer.json of a transformers fast tokenizer or a `tokenizers.Tokenizer`; keep text as it is."""
     if tokenizer is None or isinstance(tokenizer, str):
         return tokenizer
     if hasattr(tokenizer, "backend_tokenizer"):

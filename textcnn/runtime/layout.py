@@ -1,4 +1,4 @@
-"""Where everything lies in a folded table, worked out from config.json alone.
+"""Layout of a folded table, computed from config.json alone.
 
 Shapes: `W` width, `F` filters, `V` table rows.
 """

@@ -64,7 +64,7 @@ class Contribution(NamedTuple):
 
 
 class Parts(Protocol):
-    """What the n-grams of an explanation are made of, when they are asked for."""
+    """Parts from which the n-grams of an explanation are made on request."""
 
     def contributions(self, logit: float) -> tuple[Contribution, ...]:
         """Return the n-grams, the largest weight first."""
@@ -83,7 +83,7 @@ class Explanation:
         logit: Its logit, divided by the temperature.
         probability: Its probability.
         bias: The part of the logit that no text changes.
-        approximate: Whether the tables are int8 (exact for what they answer, near what the model would), or the weights
+        approximate: True if the tables are int8 (exact for what they answer, near what the model would), or the weights
             were found by occlusion.
         pooling: "max" where n-grams win filters, "mean" where each has a part in a mean.
         method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
@@ -262,7 +262,7 @@ def explain_ids(
         spans: Returns start and end of each token of a text, in characters.
         labels: Name of each class.
         label: Label to explain; None is, of each text, the one with the largest logit.
-        multi_label: Whether labels do not exclude each other.
+        multi_label: True if labels do not exclude each other.
         threads: Threads that share the texts.
 
     Raises:

@@ -46,7 +46,7 @@ def text(explanation: Explanation, top: int = 12, color: bool = False) -> str:
     Args:
         explanation: To show.
         top: N-grams to show.
-        color: Whether to colour the bars, with the escape codes of terminals.
+        color: True to colour the bars, with the escape codes of terminals.
     """
     shown = _first(explanation, top)
     largest = _largest(shown)
@@ -161,7 +161,7 @@ def probability_text(probability: float) -> str:
 
 
 def _meanings(explanation: Explanation) -> tuple[str, ...]:
-    """What each column means."""
+    """Return the meaning of each column."""
     return _OF_A_MEAN if explanation.pooling == "mean" else _MEANINGS
 
 
