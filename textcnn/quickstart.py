@@ -17,7 +17,7 @@ QUESTIONS = [
 
 
 def linear_baseline(data: Any) -> float:
-    """Test accuracy of TF-IDF over words and word pairs with logistic regression, trained on the same split."""
+    """Return the test accuracy of TF-IDF over words and word pairs with logistic regression, on the same split."""
     from .training.baseline import linear_pipeline
 
     baseline = linear_pipeline()
@@ -26,7 +26,7 @@ def linear_baseline(data: Any) -> float:
 
 
 def main(output: str | Path = "runs/quickstart") -> None:
-    """Trains, scores, compares and predicts, printing as it goes."""
+    """Train, score, compare and predict, printing each step."""
     from rich.console import Console
     from rich.table import Table
 

@@ -36,7 +36,7 @@ class Comparison:
         advice: One sentence for each number of labels.
         titles: Name in tables by candidate.
         ours: Candidates that are textcnn.
-        data_sets: What was read of each data set.
+        data_sets: Facts read from each data set.
         missing: Reason by title of each classifier that could not take part.
         failed: Reason of each fit that failed.
         unfinished: Fits that the time limit left out.

@@ -63,7 +63,7 @@ def draw(points: Sequence[Point], title: str) -> str:
 
     Args:
         points: The classifiers.
-        title: What screen readers read.
+        title: Title for screen readers.
 
     Raises:
         ValueError: There is no point.

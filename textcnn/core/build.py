@@ -158,7 +158,7 @@ def build_program(source: Path, target: Path, flags: Sequence[str] = (), sets: S
 
     Args:
         source: The program.
-        target: Where to write it.
+        target: Path to write to.
         flags: Further flags of the compiler and the linker.
         sets: Sets of instructions to compile. Default: all of this processor.
 

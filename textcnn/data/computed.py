@@ -49,8 +49,8 @@ def computed_rows(
         fingerprint: Identity of the function; None where it has none, and then nothing is kept.
         cache: Folder of all caches. Default: that of the tokenised texts.
         progress: Show a bar, with the time left, on standard error.
-        name: What computes, for the bar and for messages.
-        values: What is computed, for messages.
+        name: Name of the model, for the bar and for messages.
+        values: Name of the computed values, for messages.
 
     Raises:
         ValueError: A value is not a finite number.

@@ -50,7 +50,7 @@ class FastText:
     """A classifier with fastText's methods; its labels carry the prefix `__label__`.
 
     Args:
-        classifier: What answers.
+        classifier: Classifier that answers.
         file: The file that it was folded from; only it has vectors.
     """
 

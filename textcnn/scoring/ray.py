@@ -72,7 +72,7 @@ def score_shards_on_ray(shards: Sequence[Shard], processes: int | None = None) -
     writers of `textcnn score`, so that the output is the same as that of one process.
 
     Args:
-        shards: What to label.
+        shards: Shards to label.
         processes: Number of actors. Default: one for each core of the cluster.
 
     Returns:

@@ -19,7 +19,7 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its name and moves it there once it is on the disk.
+    """Checkpoint plugin that writes beside the final name and renames the file once it is on the disk.
 
     Lightning writes it to the system's temporary folder; on another file system the move is a copy, which a kill cuts
     short. Before last.ckpt is replaced it becomes previous.ckpt.

@@ -15,7 +15,7 @@ from .resume import checkpoint_directory
 
 
 class StopNote(Callback):
-    """Prints, when Ctrl-C stops training, where the last checkpoint is and how to go on.
+    """Callback that prints, when Ctrl-C stops training, the last checkpoint and the command to resume.
 
     Args:
         output_dir: Folder of the run.

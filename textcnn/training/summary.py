@@ -1,4 +1,4 @@
-"""What a run tells at its end, on one screen: score and interval, a linear baseline, confused classes, what to do next.
+"""Summary of a run on one screen: score and interval, a linear baseline, confused classes, and next steps.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -154,7 +154,7 @@ def most_confused(
         predicted: Class ids [N] of the answers.
         targets: Class ids [N] of the labels.
         labels: Names of the classes.
-        pairs: How many to return.
+        pairs: Number of pairs to return.
     """
     wrong = predicted != targets
     codes, counts = np.unique(targets[wrong] * len(labels) + predicted[wrong], return_counts=True)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a user gave for the classifiers of a comparison.
+    """User settings for the classifiers of a comparison.
 
     Args:
         encoder: Sentence encoder: directory or Hub id of a transformer.
@@ -51,7 +51,7 @@ class Peer(ABC):
     """A classifier with its own recommended settings.
 
     Args:
-        resources: What the user gave.
+        resources: The user's settings.
 
     Attributes:
         title: Name in tables.

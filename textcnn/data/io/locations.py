@@ -108,7 +108,7 @@ def join(folder: str, name: str) -> str:
 
 @contextmanager
 def whole_file(path: str) -> Iterator[Path]:
-    """A local file to write to, which appears at `path` only when nothing went wrong.
+    """Yield a local file to write to, which appears at `path` only if no error occurs.
 
     A remote file is written here first, sent under another name and renamed: not every file system can tell a file that
     was cut off from a whole one.
