@@ -1,4 +1,4 @@
-"""The first two minutes: train on the embedded dataset, compare with a linear baseline, ask three questions.
+"""The first two minutes: train on the embedded dataset, compare with a linear baseline, label three texts.
 
 Run it with `make quickstart`, or `python -m textcnn.quickstart`.
 """

@@ -1,4 +1,4 @@
-"""Explanations measured: do they add up, do they say what deleting an n-gram does, what do they cost."""
+"""Measurements of explanations: their sums, their agreement with deleting an n-gram, and their cost."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def first_label(directory: str, text: str, fasttext_model: str, rounds: int = 7)
 
 
 def resident_memory(directory: str, texts: list[str], sizes: tuple[int, ...] = (100, 1000)) -> list[float]:
-    """Return the largest resident memory, in MB, of scoring text files of so many MB."""
+    """Return the largest resident memory, in MB, of scoring text files of the given sizes in MB."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:

@@ -1,4 +1,4 @@
-"""Paired timing: two ways of doing the same, one after the other, over and over, so that noise meets both."""
+"""Paired timing: two functions are timed alternately, so that noise affects both."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def computed_rows(
     name: str = "teacher",
     values: str = "logits",
 ) -> Array:
-    """Return what a function computes of texts, [N, C], from a cache where it did so before.
+    """Return the values of a function on texts, [N, C]; values computed earlier come from a cache.
 
     A run that is killed loses at most SAVE_EVERY seconds of work. Equal texts are computed once.
 

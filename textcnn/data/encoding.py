@@ -109,7 +109,7 @@ def encode_chunk(
 def encode_texts(
     texts: pa.ChunkedArray, tokenizer: PreTrainedTokenizerFast, max_length: int | None = None
 ) -> EncodedTexts:
-    """Tokenise all texts, or read what an earlier run left in the cache.
+    """Tokenise all texts, or read the result of an earlier run from the cache.
 
     From CACHE_FROM texts on, the arrays live in a folder of the datasets cache whose name is a
     fingerprint of the texts, the tokenizer and max_length; they are then read memory-mapped.

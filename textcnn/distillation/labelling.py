@@ -27,7 +27,7 @@ def label_texts(
     Logits that the teacher gave earlier are read from the cache, also where they were computed among other texts.
 
     Args:
-        teacher: Whose logits.
+        teacher: The teacher that computes the logits.
         texts: The texts.
         classes: Number of classes.
         cache: Folder of all caches; None is that of the tokenised texts. A teacher without a fingerprint has none.

@@ -23,7 +23,7 @@ _SMALLEST = 1e-7
 
 
 class Teacher:
-    """Logits of texts.
+    """Base class of teachers, which give the logits of texts.
 
     Attributes:
         fingerprint: Names it in a cache; None where it cannot be told from another.

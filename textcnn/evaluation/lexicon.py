@@ -142,7 +142,7 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
 
 
 def head_weight(model: FoldedTextCNN) -> NDArray[np.float64]:
-    """Return what a filter adds to each class [C, F]: beyond the mean of all classes, where they exclude each other."""
+    """Return the contribution of each filter to each class [C, F]; for exclusive classes, beyond the mean of all."""
     weight = model.tables.head_weight.astype(np.float64)
     return weight if model.multi_label else weight - weight.mean(axis=0)
 

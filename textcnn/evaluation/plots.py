@@ -53,7 +53,7 @@ def load_matplotlib() -> Any:
 
 
 def _styled(plot: Callable[P, T]) -> Callable[P, T]:
-    """Runs a function under our style, and leaves matplotlib as it was."""
+    """Run a function with our style and restore the settings of matplotlib."""
 
     @functools.wraps(plot)
     def styled(*positional: P.args, **named: P.kwargs) -> T:

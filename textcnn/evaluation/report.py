@@ -180,7 +180,7 @@ def _groups(outcome: Outcome, wanted: list[str] | None) -> dict[str, list[Group]
 
 
 def _worst(groups: dict[str, list[Group]], overall: float) -> list[tuple[str, Group]]:
-    """Groups that are worse than the whole beyond doubt, the worst first."""
+    """Return the groups that are significantly worse than the whole, the worst first."""
     found = [
         (name, group)
         for name, own in groups.items()

@@ -87,7 +87,7 @@ class InlinedModels:
 
 
 def models_of(directories: Sequence[str | Path], texts: Sequence[str] | None = None) -> list[InlinedModel]:
-    """Return trained models as they stand in a page.
+    """Return trained models in the form that a page contains.
 
     Args:
         directories: The artifacts. One that is not folded is folded first.
@@ -117,7 +117,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None) -> InlinedModel:
 
 
 def inline(classifier: FoldedTextCNN, name: str) -> InlinedModel:
-    """Return a folded model as it stands in a page.
+    """Return a folded model in the form that a page contains.
 
     Args:
         classifier: With a tokenizer.

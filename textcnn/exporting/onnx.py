@@ -32,7 +32,7 @@ def export_onnx(
         array(['spam'], dtype='<U4')
 
     Raises:
-        ValueError: onnx is not installed, or int8 is asked for without a text.
+        ValueError: onnx is not installed, or int8 is requested without a text.
     """
     need("onnx")
     from .onnx_graph import onnx_graph

@@ -60,7 +60,7 @@ class FineTuning(lightning.LightningModule):
 
 
 def begin_fine_tuning(seed: int, precision: str) -> str:
-    """Seed whatever is random, and return the precision, auto resolved."""
+    """Seed all random generators and return the precision, with "auto" resolved."""
     quiet_lightning()
     lightning.seed_everything(seed, workers=True, verbose=False)
     return resolve_precision(precision)

@@ -1,4 +1,4 @@
-"""A masked language model: opened from a checkpoint, and asked what stands in the place of hidden tokens.
+"""A masked language model: opened from a checkpoint, it predicts masked tokens.
 
 Shapes: `B` texts, `T` tokens, `H` hidden tokens of them all, `V` vocabulary.
 """
@@ -21,7 +21,7 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
 
     Args:
         checkpoint: Directory or Hub id.
-        option: Whose value it is, for messages.
+        option: Option that gave the checkpoint, for messages.
         to_train: True to prepare it for training: its head may be new then, and its attention is set to train fast.
 
     Raises:

@@ -177,7 +177,7 @@ def _read(settings: ConvertSettings) -> list[str] | None:
 
 
 def facts_of(file: FastTextFile) -> dict[str, Any]:
-    """Return what the model card says of a model's file."""
+    """Return the description of a model's file for the model card."""
     return {
         "file": None if file.path is None else file.path.name,
         "bytes": 0 if file.path is None else file.path.stat().st_size,

@@ -1,4 +1,4 @@
-"""Folds a trained TextCNN into look-up tables: the only bridge from torch to the runtime.
+"""Folding of a trained TextCNN into look-up tables: the only bridge from torch to the runtime.
 
 A convolution over token vectors is a sum of terms that each depend on one token and one window offset, so all
 terms are computed once, for every token, in one matrix product. Embedding channels and their layer norm are
@@ -68,7 +68,7 @@ def fold(
         >>> fold(model, tokenizer, int8=True, texts=validation_texts).save("runs/spam")
 
     Raises:
-        ValueError: `trim` is asked for without texts or tokenizer, `factored` without int8, or the model is no
+        ValueError: `trim` is requested without texts or tokenizer, `factored` without int8, or the model is no
             foldable TextCNN.
     """
     config = plain_config(model)
@@ -121,7 +121,7 @@ def fold(
 
 
 def _error(exact: FoldedTextCNN, other: FoldedTextCNN, texts: list[str]) -> dict[str, float]:
-    """Measure what rounding or trimming costs on real texts: of labels, or of an encoder's vectors."""
+    """Measure the effect of rounding or trimming on real texts: on labels, or on an encoder's vectors."""
     measure = measure_error if exact.config.get("encoding_dim") is None else measure_vector_error
     return measure(exact, other, texts)
 
@@ -246,7 +246,7 @@ def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -
 def _trim(
     tensors: dict[str, NDArray[Any]], config: dict[str, Any], tokenizer_json: str, texts: list[str]
 ) -> tuple[NDArray[np.int64], str]:
-    """Drops the rows of tokens that do not occur in the texts; returns those kept, and what that saves and costs."""
+    """Drop the rows of tokens that do not occur in the texts; return those kept, and the savings and the cost."""
     from ..runtime.tokenizer import compile_tokenizer
 
     tokenizer = compile_tokenizer(tokenizer_json)
@@ -353,7 +353,7 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
 
     Raises:
         FileNotFoundError: There is no such model or file.
-        ValueError: int8 is asked for without texts.
+        ValueError: int8 is requested without texts.
     """
     from ..artifact import read_artifact
     from ..data.prediction import read_texts

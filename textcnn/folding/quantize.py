@@ -1,4 +1,4 @@
-"""Rounds folded tables to 8 bits, or keeps in their place the two factors that they are made of.
+"""Rounding of folded tables to 8 bits, or storage of the two factors that they are made of.
 
 Shapes: `V` table rows, `E` components of a token's vector, of all channels and members, `R` values in a row,
 `F` filters.

@@ -17,8 +17,7 @@ _REDUCTION = 8
 
 
 class SqueezeExcitation(nn.Module):
-    """Product of each channel and a gate between 0 and 1, which two linear layers compute from the means of all
-    channels.
+    """Gate of each channel, between 0 and 1, which two linear layers compute from the means of all channels.
 
     Equation:
         gate = sigmoid(W2 relu(W1 mean_t(x_t) + b1) + b2); y_t = gate * x_t

@@ -19,7 +19,7 @@ from .modeling import TextCNNModel, TextCNNPreTrainedModel
 
 
 class TextCNNForMaskedLM(TextCNNPreTrainedModel):
-    """The network with a head that says which token stands at each position.
+    """The network with a head that predicts the token at each position.
 
     The head projects a token's state to the size of the token vectors and multiplies it with them, so that input and
     output share their vectors. Where the configuration has labels, the vector of a text's label is added to all its

@@ -57,7 +57,7 @@ class TextClassifier:
         return frozenset({"explain", "fired"})
 
     def require(self, capability: str, reason: str) -> None:
-        """Refuse what the model cannot do.
+        """Raise an error if the model lacks a capability.
 
         Raises:
             ValueError: The model lacks the capability.

@@ -82,7 +82,7 @@ def count_fired(features: Array, activation: str) -> NDArray[np.int64]:
 
 
 def check_fired(config: Mapping[str, Any]) -> None:
-    """Raise ValueError where a model cannot say how many of its filters fired."""
+    """Raise ValueError if a model cannot count the filters that fired."""
     instead = "use the score 'probability' or 'energy'"
     if config.get("pooled_norm"):
         raise ValueError(

@@ -170,7 +170,7 @@ class FoldedFastText(TextClassifier):
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
     def scores(self, texts: list[str] | Utf8Texts) -> tuple[Array, NDArray[np.int64]]:
-        """Return what the table gives, [N, C] logits or [N, C - 1] scores of a tree, and the rows of each text [N]."""
+        """Return the logits [N, C], or the scores of a tree [N, C - 1], and the number of rows of each text [N]."""
         return self.words.scores(self.bag, texts, self.threads)
 
     def explain(self, text: str, label: str | None = None) -> Explanation:

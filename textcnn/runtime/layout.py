@@ -27,7 +27,7 @@ def filters_of(config: Mapping[str, Any]) -> list[int]:
 
 
 def margins(width: int, dilation: int, padding: str) -> tuple[int, int]:
-    """Return how many positions windows may hang over the beginning and the end of a text.
+    """Return the number of positions that windows may extend beyond the beginning and the end of a text.
 
     Example:
         >>> margins(3, 1, "wide")

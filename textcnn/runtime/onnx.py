@@ -79,7 +79,7 @@ class OnnxClassifier(TextClassifier):
         return logits * self._factor
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
-        """Return how far a logit falls without each token, by occlusion: approximate.
+        """Explain a logit approximately, by its decrease without each token (occlusion).
 
         Raises:
             TypeError: the text is no string.

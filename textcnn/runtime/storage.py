@@ -1,4 +1,4 @@
-"""Reads and writes folded.safetensors: memory-mapped, never copied on loading, and written atomically.
+"""Reader and writer of folded.safetensors: memory-mapped, never copied on loading, and written atomically.
 
 The layout is safetensors' (https://github.com/huggingface/safetensors#format): the length of a JSON header,
 the header, the tensors. The library's numpy reader copies tensors out of the map, so this one keeps them in it.

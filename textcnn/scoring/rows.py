@@ -97,7 +97,7 @@ def output_format(path: str | None, format: str | None, reader_format: str, to_f
 
     Args:
         path: File to write; None for standard output, or where only the input tells its name.
-        format: The format that was asked for.
+        format: The requested format.
         reader_format: Format of the input.
         to_file: A file is written although `path` is None, so that parquet can be.
 

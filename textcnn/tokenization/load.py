@@ -1,4 +1,4 @@
-"""Load, prepare and save a tokenizer: one state, so that every door sees the same ids."""
+"""Load, prepare and save a tokenizer, in one state, so that every interface gives the same ids."""
 
 from __future__ import annotations
 

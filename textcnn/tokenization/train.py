@@ -1,4 +1,4 @@
-"""Tokenizers learnt from texts: WordPiece, words, byte-level BPE, characters; and plain bytes."""
+"""Tokenizers trained on texts: WordPiece, words, byte-level BPE, characters; and plain bytes."""
 
 from __future__ import annotations
 

@@ -324,7 +324,7 @@ class TrainingModule(LightningModule):
         return optimizer
 
     def _settle(self) -> None:
-        """Takes the steps that rows have skipped, before the embedding is read as a whole."""
+        """Take the steps that rows have skipped, before the embedding is read as a whole."""
         # After a fit there is nothing to take, and its optimizer's state is no longer where the weights are.
         if self._row_embeddings and self.trainer.state.fn == TrainerFn.FITTING:
             self._row_optimizer.settle()

@@ -62,7 +62,7 @@ def usable_checkpoint(folder: str | Path) -> Path | None:
 
 
 def damage_of(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint in words; None where it can be read to its last byte."""
+    """Return the error of a damaged checkpoint as text; None if it can be read to its last byte."""
     try:
         with zipfile.ZipFile(path) as content:
             broken = content.testzip()  # compares the checksum of each part, which torch.load does not

@@ -177,7 +177,7 @@ class TextCNNCLI(LightningCLI):
             config["ckpt_path"] = str(best)
 
     def _take_vocabulary_and_labels(self, config: Any) -> None:
-        """A finished run is asked with its own tokenizer and labels, whatever data it is asked about."""
+        """Use the tokenizer and labels of a finished run, whatever data it is applied to."""
         folder = Path(config["output_dir"])
         if not all((folder / name).is_file() for name in ("config.json", "tokenizer.json")):
             return

@@ -46,7 +46,7 @@ def continue_command(output_dir: str | Path) -> str:
 
 @contextmanager
 def keyboard_stops() -> Iterator[None]:
-    """Turn the SystemExit that Lightning makes of Ctrl-C back into KeyboardInterrupt (exit code 130)."""
+    """Convert the SystemExit that Lightning raises on Ctrl-C back into KeyboardInterrupt (exit code 130)."""
     try:
         handler = signal.getsignal(signal.SIGINT)
         yield

@@ -144,7 +144,7 @@ class RowAdamW(AdamW):
 
 
 def _fits_core(parameter: nn.Parameter) -> bool:
-    """Return whether the core takes a parameter."""
+    """Return True if the core supports a parameter."""
     fits = parameter.device.type == "cpu" and parameter.dtype in (torch.float32, torch.float64)
     return fits and parameter.ndim == 2 and parameter.is_contiguous()
 

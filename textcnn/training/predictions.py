@@ -27,7 +27,7 @@ class PredictionWriter(Callback):
     Then `rows` is how many rows there are, and `notes` what has to be said of them.
 
     Args:
-        path: File to write; its ending says how: .parquet, .csv or .jsonl.
+        path: File to write; its ending gives the format: .parquet, .csv or .jsonl.
 
     Raises:
         ValueError: another ending.

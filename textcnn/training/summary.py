@@ -39,7 +39,7 @@ class RunSummary:
         texts: Number of its texts.
         multi_label: A text may have several labels.
         baseline: Accuracy of the linear baseline on the same texts, or None.
-        baseline_note: Why there is no baseline, or "".
+        baseline_note: Reason for a missing baseline, or "".
         confusions: Label, label that was predicted, and number of texts, the most frequent first.
         curve: Training curve, or None.
         output: Directory of the run.

@@ -214,7 +214,7 @@ def _pytorch_tensors(file: Path) -> dict[str, torch.Tensor]:
 
 
 def _embeddings_of_model(source: str) -> torch.Tensor:
-    """The slow way, for a model whose names are not known: build it and ask it."""
+    """Read the embeddings of a model whose weight names are unknown from the built model, which is slow."""
     from transformers import AutoModel
 
     try:

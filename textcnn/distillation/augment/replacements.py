@@ -1,4 +1,4 @@
-"""New texts from old ones: some words replaced by what a masked language model would put there.
+"""New texts from old ones: some words replaced by the predictions of a masked language model.
 
 Shapes: `B` texts, `T` tokens, `H` hidden words, `V` vocabulary.
 """

@@ -123,7 +123,7 @@ class _Choice:
         )
 
     def _fitting(self, shape: dict[str, Any] | None = None) -> list[StudentSize]:
-        """The students of the size that is allowed, the best last."""
+        """Return the students of the allowed size, the best last."""
         fixed = {**self._architecture, **(shape or {})}
         tokens = {"most_tokens": self._most_tokens, "least_tokens": self._least_tokens}
         found = students(
@@ -160,7 +160,7 @@ class _Choice:
         self._token_bytes = len(self._tokenizer.encode()) / self._data.vocab_size
 
     def _speed(self, size: StudentSize) -> float:
-        """With the tokenizer that there is."""
+        """Measure the speed of a student with the current tokenizer."""
         timed = replace(size, vocab_size=self._data.vocab_size)
         student = random_student(timed, self._tokenizer, self._labels, self._multi_label, self._architecture)
         return texts_per_second(student, self._typical)

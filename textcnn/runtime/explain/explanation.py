@@ -182,7 +182,7 @@ class WinningWindows(NamedTuple):
     spans: Spans
 
     def spans_of_tokens(self) -> Sequence[tuple[int, int]]:
-        """Return where each token lies in the text, without the padding at both ends."""
+        """Return the span of each token in the text, without the padding at both ends."""
         own = self.winners
         begin, length = int(own.skipped[self.n]), int(own.ends[self.n] - own.begins[self.n])
         return self.spans(self.text)[begin : begin + length]
@@ -253,7 +253,7 @@ def explain_ids(
     multi_label: bool = False,
     threads: int = 1,
 ) -> list[Explanation]:
-    """Explain one logit of each text; the windows are found for all at once, n-grams are made when asked for.
+    """Explain one logit of each text; windows are found for all texts at once, n-grams are made on request.
 
     Args:
         tables: Of the model.
@@ -287,7 +287,7 @@ def explain_ids(
 
 
 def _bag_logits(winners: Winners) -> NDArray[np.float64]:
-    """Return what the bag adds to the logits: [N, C]."""
+    """Return the contribution of the bag to the logits: [N, C]."""
     places = zip(winners.begins.tolist(), winners.ends.tolist(), strict=True)
     parts = [winners.tables.bag_features(winners.ids[begin:end])[1].sum(axis=0) for begin, end in places]
     return np.stack(parts) if parts else np.zeros_like(winners.logits)

@@ -78,7 +78,7 @@ def html(explanation: Explanation, top: int = 12) -> str:
 
 
 def page(explanation: Explanation, top: int = 12) -> str:
-    """Return the same as a page of its own."""
+    """Return the same as a complete page."""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>textcnn: an explanation</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -145,7 +145,7 @@ def coloured(explanation: Explanation) -> str:
 
 
 def probability_text(probability: float) -> str:
-    """Return a probability in three digits, or in as many as tell it from 0 and 1.
+    """Return a probability in three digits, or in as many as distinguish it from 0 and 1.
 
     Example:
         >>> probability_text(0.8731), probability_text(0.99996), probability_text(0.00004)
