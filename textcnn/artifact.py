@@ -344,7 +344,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
 
 
 def _network(config: Any) -> str:
-    """Return what a network is made of, in words."""
+    """Return a description of the layers of a network."""
     parts = []
     if config.kernel_sizes:
         widths = ", ".join(map(str, config.kernel_sizes))

@@ -1,4 +1,4 @@
-"""`info`: what a directory holds, from its files alone; neither torch nor the tables are loaded."""
+"""`info`: the content of a directory, from its files alone; neither torch nor the tables are loaded."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Info:
 
 @takes(InfoSettings)
 def info(settings: InfoSettings) -> Info:
-    """Describe what a directory holds: task, labels, sizes, scores, calibration and abilities.
+    """Describe the content of a directory: task, labels, sizes, scores, calibration and abilities.
 
     Example:
         >>> textcnn.info("runs/reviews").labels

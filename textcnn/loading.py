@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class TorchClassifier(TextClassifier):
-    """Answers with the torch model, on the device that the model is on.
+    """Classifier that runs the torch model, on the device that the model is on.
 
     Args:
         model: The network; it is put into eval mode.
@@ -43,18 +43,19 @@ class TorchClassifier(TextClassifier):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do; a pooled norm hides the part of each window."""
+        """Capabilities of the model; a pooled norm hides the contribution of each window."""
         return frozenset() if self.model.config.pooled_norm else super().capabilities
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
-        """The n-grams of a text that made a logit; see `FoldedTextCNN.explain`.
+        """Explain a logit by the n-grams of the text; see `FoldedTextCNN.explain`.
 
-        Of a model that does not fold, how far the logit falls without each token, by occlusion: approximate.
+        For a model that does not fold, the explanation is approximate: how far the logit falls without each token
+        (occlusion).
         """
         return self.explain_batch([text], label)[0]
 
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """The explanations of many texts: of `label`, or of each text's own label for None."""
+        """Explain many texts: the logit of `label` or, for None, of each text's predicted label."""
         if obstacle(self.config, "fold") is None:
             from .folding.fold import fold
 

@@ -1,4 +1,4 @@
-"""Outputs that are there already: refused, or replaced where that was asked for."""
+"""Existing outputs: refused, or replaced on request."""
 
 from __future__ import annotations
 

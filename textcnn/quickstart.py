@@ -1,4 +1,4 @@
-"""The first two minutes: train on the embedded dataset, compare with a linear baseline, ask three questions.
+"""The first two minutes: train on the embedded dataset, compare with a linear baseline, label three texts.
 
 Run it with `make quickstart`, or `python -m textcnn.quickstart`.
 """
@@ -17,7 +17,7 @@ QUESTIONS = [
 
 
 def linear_baseline(data: Any) -> float:
-    """Test accuracy of TF-IDF over words and word pairs with logistic regression, trained on the same split."""
+    """Return the test accuracy of TF-IDF over words and word pairs with logistic regression, on the same split."""
     from .training.baseline import linear_pipeline
 
     baseline = linear_pipeline()
@@ -26,7 +26,7 @@ def linear_baseline(data: Any) -> float:
 
 
 def main(output: str | Path = "runs/quickstart") -> None:
-    """Trains, scores, compares and predicts, printing as it goes."""
+    """Train, score, compare and predict, printing each step."""
     from rich.console import Console
     from rich.table import Table
 

@@ -49,7 +49,7 @@ def run(settings: AccuracyBenchSettings) -> Figures:
 def fit_and_score(
     recipe: list[str], seed: int, num_folds: int | None = None, fold: int | None = None
 ) -> dict[str, float]:
-    """Trains one model and returns its validation and test scores at its best validation epoch."""
+    """Train one model and return its validation and test scores at its best validation epoch."""
     args = [*recipe, "--seed_everything", str(seed), "--trainer.enable_progress_bar", "false"]
     args += ["--trainer.enable_model_summary", "false", "--trainer.logger", "false"]
     if num_folds is not None:

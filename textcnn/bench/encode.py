@@ -71,7 +71,7 @@ def few_labels_accuracy(
     count: int,
     seed: int,
 ) -> float:
-    """Return the accuracy of a logistic regression that has seen so many texts of each class.
+    """Return the accuracy of a logistic regression trained on the given number of texts of each class.
 
     Args:
         encoder: Encoder of the train texts.

@@ -1,4 +1,4 @@
-"""Explanations measured: do they add up, do they say what deleting an n-gram does, what do they cost."""
+"""Measurements of explanations: their sums, their agreement with deleting an n-gram, and their cost."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ def _cost(figures: Figures, key: str, what: str, ours: Any, theirs: Any, texts: 
 
 
 def sum_error(model: FoldedTextCNN, texts: Sequence[str]) -> tuple[int, float]:
-    """Texts, and the largest |bias + sum of weights - logit| of any label, relative to |logit| or 1."""
+    """Return the number of texts and the largest error of any label.
+
+    The error is |bias + sum of weights - logit|, relative to |logit| or 1.
+    """
     largest, begin = 0.0, 0
     for won in model.winners(texts):
         logits = model.logits(list(texts[begin : begin + len(won)])).astype(np.float64)
@@ -79,8 +82,11 @@ def sum_error(model: FoldedTextCNN, texts: Sequence[str]) -> tuple[int, float]:
 
 
 def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[str, float]:
-    """Mean over texts of Spearman's correlation, over the n-grams of a text, between what a method says of an n-gram
-    and what deleting its tokens takes from the logit of the text's label."""
+    """Return the mean over texts of Spearman's correlation between two scores of the n-grams of a text.
+
+    One is a method's score of the n-gram, the other the decrease of the logit of the text's label when its tokens are
+    deleted.
+    """
     from scipy.stats import spearmanr
 
     ranks: dict[str, list[float]] = {"deleted": [], "tokens": [], "without": [], "weight": [], "gradient": []}
@@ -117,7 +123,7 @@ def occlusion(model: FoldedTextCNN, network: Any, texts: Sequence[str]) -> dict[
 
 
 def gradient_times_input(network: Any, ids: NDArray[np.int32], label: int) -> NDArray[np.float64]:
-    """[T] gradient of a logit by each token's vector, times that vector."""
+    """Return the gradient of a logit with respect to each token's vector, times that vector: [T]."""
     import torch
 
     tokens = torch.from_numpy(ids.astype(np.int64))

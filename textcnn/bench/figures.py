@@ -18,7 +18,7 @@ class Figures(dict[str, dict[str, Any]]):
     def ratio(
         self, key: str, what: str, ours: Callable[[], object], theirs: Callable[[], object], texts: int, rounds: int = 5
     ) -> None:
-        """Texts a second of both, and how many times ours are theirs."""
+        """Add the texts per second of both and their ratio, ours over theirs."""
         our_time, their_time = paired(ours, theirs, rounds)
         self.add(key, what, their_time / our_time, "x", texts / our_time, texts / their_time, "texts/s")
 
@@ -26,7 +26,7 @@ class Figures(dict[str, dict[str, Any]]):
         self, key: str, what: str, value: float, unit: str, ours: float | None = None, theirs: float | None = None,
         unit_of_both: str = "",
     ) -> None:  # fmt: skip
-        """Sets one figure: its value, and the two measurements it comes from, where it has them."""
+        """Set one figure: its value and, if there are any, the two measurements that it comes from."""
         self[key] = {"value": value, "unit": unit, "ours": ours, "theirs": theirs, "unit_of_both": unit_of_both,
                      "what": what}  # fmt: skip
         both = "" if ours is None or theirs is None else f"{_short(ours):>9} against {_short(theirs):>9} {unit_of_both}"

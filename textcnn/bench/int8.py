@@ -1,4 +1,4 @@
-"""What 8 bits cost: labels and accuracy of the int8 tables beside those of float32, on test texts."""
+"""Cost of 8 bits: labels and accuracy of the int8 tables beside those of float32, on test texts."""
 
 from __future__ import annotations
 

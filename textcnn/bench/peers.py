@@ -1,4 +1,4 @@
-"""What else labels texts on a CPU: fastText, TF-IDF, model2vec, a transformer; each as a function of a list of texts.
+"""Other text classifiers for CPUs: fastText, TF-IDF, model2vec, a transformer; each as a function of a list of texts.
 
 Their speed does not depend on whether their labels are right, so they learn what our model answers, or nothing.
 """
@@ -52,7 +52,10 @@ FASTTEXT_GRID: tuple[dict[str, Any], ...] = tuple(
 
 
 def fasttext_best(path: str, label_column: str | None, threads: int = 2) -> tuple[float, float]:
-    """Seconds of training and test accuracy of the best of FASTTEXT_GRID, chosen on a tenth of the train texts."""
+    """Return the training seconds and test accuracy of the best of FASTTEXT_GRID.
+
+    The best is chosen on a tenth of the train texts.
+    """
     from ..data import TextDataModule
 
     fasttext = _import("fasttext")
@@ -83,7 +86,7 @@ def fasttext_best(path: str, label_column: str | None, threads: int = 2) -> tupl
 
 
 def tfidf_peer(texts: Sequence[str], labels: Sequence[str]) -> Peer:
-    """TF-IDF of words and word bigrams, then logistic regression, from scikit-learn."""
+    """Return TF-IDF of words and word bigrams with logistic regression, from scikit-learn."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -94,7 +97,7 @@ def tfidf_peer(texts: Sequence[str], labels: Sequence[str]) -> Peer:
 
 
 def model2vec_peer(tokenizer_json: str, classes: Sequence[str]) -> Peer:
-    """model2vec's classifier: the mean of static vectors of 256 dimensions and a hidden layer of 512."""
+    """Return model2vec's classifier: the mean of static vectors of 256 dimensions and a hidden layer of 512."""
     from tokenizers import Tokenizer
 
     model2vec = _import("model2vec")
@@ -112,7 +115,7 @@ def model2vec_peer(tokenizer_json: str, classes: Sequence[str]) -> Peer:
 
 
 def transformer_peer(checkpoint: str, num_labels: int) -> Peer:
-    """A transformer with a classification head, in length-sorted batches of 64, cut at 256 tokens."""
+    """Return a transformer with a classification head, in length-sorted batches of 64, cut at 256 tokens."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
     from transformers.utils import logging

@@ -1,4 +1,4 @@
-"""What can only be measured on whole processes: from start to first label, and the memory of a long run."""
+"""Measurements of whole processes: time from start to first label, and memory of a long run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print(peak_memory())"""
 
 
 def peak_memory() -> float:
-    """Largest resident memory of this process so far, in MB."""
+    """Return the largest resident memory of this process so far, in MB."""
     status = Path("/proc/self/status")
     if status.is_file():
         # getrusage of a new process starts with the peak of the one that started it; this does not.
@@ -36,7 +36,7 @@ def peak_memory() -> float:
 
 
 def cold_start(directory: str, text: str, rounds: int = 7) -> tuple[float, float]:
-    """Median seconds from the start of a process to its first label, and to the end of `import torch`, in turns."""
+    """Return the median seconds from process start to the first label, and to the end of `import torch`, in turns."""
     ours = [sys.executable, "-c", FIRST_LABEL, directory, text]
     theirs = [sys.executable, "-c", "import torch"]
     for command in (ours, theirs):
@@ -57,7 +57,7 @@ def first_label(directory: str, text: str, fasttext_model: str, rounds: int = 7)
 
 
 def resident_memory(directory: str, texts: list[str], sizes: tuple[int, ...] = (100, 1000)) -> list[float]:
-    """Largest resident memory, in MB, of scoring text files of so many MB."""
+    """Return the largest resident memory, in MB, of scoring text files of the given sizes in MB."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
         for size in sizes:

@@ -16,12 +16,12 @@ PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "num
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were made on."""
+    """Return the machine and the versions that the figures were measured with."""
     return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(terse=True)}
 
 
 def write_figures(path: str | Path, figures: Mapping[str, Any], **about: Any) -> None:
-    """Writes figures as JSON, with the machine and the versions they were made with."""
+    """Write figures as JSON, with the machine and the versions that they were measured with."""
     from .. import __version__
 
     versions = {"python": platform.python_version(), "textcnn": __version__}

@@ -1,4 +1,4 @@
-"""How fast a model answers, as ratios to other classifiers on the same texts in the same run."""
+"""Inference speed, as ratios to other classifiers on the same texts in the same run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run(settings: SpeedBenchSettings) -> Figures:
 def measure(
     directory: str, texts: list[str], wanted: list[str], transformer: str | None = None, threads: int = 2
 ) -> Figures:
-    """All figures that need one process; on one core, but for those of `threads`.
+    """Measure all figures that need one process, on one core except for those of `threads`.
 
     Args:
         directory: The artifact.
@@ -125,7 +125,7 @@ def measure(
 
 
 def measure_unicode(figures: Figures, texts: list[str], fasttext: bool) -> None:
-    """Texts in many scripts: a network of the usual size over a tokenizer learnt from them, weights at random."""
+    """Measure texts in many scripts: a network of the usual size with random weights, its tokenizer trained on them."""
     import torch
 
     from ..model import TextCNNConfig, TextCNNForSequenceClassification
@@ -151,7 +151,10 @@ def measure_unicode(figures: Figures, texts: list[str], fasttext: bool) -> None:
 
 
 def conv1d_reference(model: Any, ids: np.ndarray, offsets: np.ndarray) -> Callable[[], np.ndarray]:
-    """Token ids to pooled features with nn.Conv1d and amax, in padded batches of 256 sorted by length."""
+    """Return a function from token ids to pooled features.
+
+    It uses nn.Conv1d and amax, in padded batches of 256 sorted by length.
+    """
     import torch
     from torch.nn import functional
 

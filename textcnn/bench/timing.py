@@ -1,4 +1,4 @@
-"""Paired timing: two ways of doing the same, one after the other, over and over, so that noise meets both."""
+"""Paired timing: two functions are timed alternately, so that noise affects both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SECONDS = 0.2
 
 
 def per_call(function: Callable[[], object], seconds: float = SECONDS) -> float:
-    """Seconds that one call takes, over as many calls as fill the time."""
+    """Return the mean seconds per call, over calls repeated until `seconds` have passed."""
     calls = 0
     started = time.perf_counter()
     while True:
@@ -23,7 +23,7 @@ def per_call(function: Callable[[], object], seconds: float = SECONDS) -> float:
 
 
 def paired(ours: Callable[[], object], theirs: Callable[[], object], rounds: int = 5) -> tuple[float, float]:
-    """Median seconds a call of either, measured in turns after one call each to warm up."""
+    """Return the median seconds per call of both, measured in turns after one call each to warm up."""
     ours()
     theirs()
     times = [(per_call(ours), per_call(theirs)) for _ in range(rounds)]

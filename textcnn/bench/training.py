@@ -1,4 +1,4 @@
-"""How fast training is, as ratios to nn.Conv1d with autograd and to fastText, on the same texts in the same run."""
+"""Training speed, as ratios to nn.Conv1d with autograd and to fastText, on the same texts in the same run."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Step:
     Args:
         texts: Token ids of each text.
         vocab_size: Rows of the embedding.
-        device: Where it runs.
+        device: Device to run on.
         dtype: Of weights and features.
     """
 
@@ -93,7 +93,7 @@ class Step:
         self.gradient = torch.randn(len(texts), FILTERS * len(WIDTHS), device=device, dtype=dtype)
 
     def ours(self) -> Tensor:
-        """Our operator, on the distinct tokens of the batch."""
+        """Run our operator on the distinct tokens of the batch, forward and backward."""
         distinct, index = self.flat.unique(return_inverse=True)
         vectors = nn.functional.embedding(distinct, self.embedding.weight, sparse=self.flat.device.type == "cpu")
         features, _ = self.convolution(vectors, index, self.offsets)
@@ -101,7 +101,7 @@ class Step:
         return self._done(features)
 
     def theirs(self) -> Tensor:
-        """nn.Conv1d over the padded batch, amax, autograd."""
+        """Run nn.Conv1d over the padded batch, amax and autograd, forward and backward."""
         return self._done(self.conv1d_backward(self.padded))
 
     def conv1d_backward(self, padded: Tensor) -> Tensor:
@@ -122,14 +122,14 @@ class Step:
 
 
 def synthetic(count: int, length: int, vocab_size: int = 30_000, seed: int = 0) -> list[np.ndarray]:
-    """Texts of one length, whose tokens are as unequal as words are (Zipf)."""
+    """Return texts of one length whose token frequencies follow Zipf's law."""
     rng = np.random.default_rng(seed)
     chances = 1 / np.arange(1, vocab_size)
     return list(rng.choice(np.arange(1, vocab_size), size=(count, length), p=chances / chances.sum()))
 
 
 def measure_steps(figures: Figures, texts: list[np.ndarray], vocab_size: int) -> None:
-    """The operator alone: sorted and unsorted batches, memory, and cost over length."""
+    """Measure the operator alone: sorted and unsorted batches, memory, and cost by text length."""
     rng = np.random.default_rng(0)
     some = [texts[i] for i in rng.permutation(len(texts))[: 256 * 8]]
     by_length = sorted(some, key=len)
@@ -161,7 +161,7 @@ def measure_steps(figures: Figures, texts: list[np.ndarray], vocab_size: int) ->
 
 
 def measure_gpu(figures: Figures, texts: list[np.ndarray], vocab_size: int) -> None:
-    """The operator on a GPU against cuDNN under torch.compile, and how near it is to the memory's bandwidth."""
+    """Measure the operator on a GPU: against cuDNN under torch.compile, and against the memory bandwidth."""
     some = sorted((texts * (4096 // len(texts) + 1))[:4096], key=len)
     step = Step(some, vocab_size, "cuda", torch.bfloat16)
     compiled = torch.compile(step.conv1d_backward)
@@ -187,7 +187,7 @@ def measure_gpu(figures: Figures, texts: list[np.ndarray], vocab_size: int) -> N
 
 
 def measure_fit(figures: Figures, data: TextDataModule, texts: list[np.ndarray]) -> None:
-    """Texts a second of a whole epoch of a fit over those of the bare operator, on the same batches."""
+    """Measure the texts per second of a whole epoch of a fit over those of the operator alone, on the same batches."""
     steps = [Step(texts[start : start + 256], data.vocab_size) for start in range(0, len(texts), 256)]
     bare = len(texts) / median(per_call(lambda: [step.ours() for step in steps], 0.0) for _ in range(3))
     epochs = EpochTimes()
@@ -198,7 +198,7 @@ def measure_fit(figures: Figures, data: TextDataModule, texts: list[np.ndarray])
 
 
 def measure_fasttext(figures: Figures, path: str, label_column: str | None, epochs: int) -> None:
-    """Seconds from the texts to the trained model, ours over those of fastText's best model; and both accuracies."""
+    """Measure the seconds from texts to trained model over those of fastText's best model, and both accuracies."""
     theirs, their_accuracy = peers.fasttext_best(path, label_column)
     warm = TextDataModule(path, label_column=label_column, batch_size=256, **CASED_WORDS)
     _fit(warm, FOR_NEWS, naive_bayes=0.5, max_epochs=1, limit_train_batches=4)
@@ -231,7 +231,7 @@ class EpochTimes(Callback):
 
 
 def token_ids(data: TextDataModule) -> list[np.ndarray]:
-    """Token ids of the train texts, batch after batch as training sees them."""
+    """Return the token ids of the train texts, in batches as training reads them."""
     rows = []
     for batch in data.train_dataloader():
         for ids, mask in zip(batch["input_ids"], batch["attention_mask"], strict=True):

@@ -112,7 +112,7 @@ def known(verb: str, name: str) -> bool:
 
 
 def suggest(name: str, verb: str = "fit") -> str | None:
-    """Return the option that a name most likely stands for: by synonym, by a setting's flat name, by spelling.
+    """Return the option that a name most likely means: by synonym, by a setting's flat name, by spelling.
 
     Example:
         >>> suggest("epochs")

@@ -28,8 +28,8 @@ class Verb(Generic[S]):
 
     Args:
         name: The words after `textcnn`.
-        settings: What it takes.
-        description: What it does, for --help.
+        settings: Settings that it takes.
+        description: Description of the verb, for --help.
         examples: Command lines, for --help.
         json: The verb can print its result as JSON.
     """

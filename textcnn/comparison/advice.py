@@ -1,4 +1,4 @@
-"""One sentence of advice: the classifier to use, and what the others have that it has not."""
+"""One sentence of advice: the classifier to use, and the advantages of the others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MUCH = 1.5
 
 
 def advise(overall: list[Overall], titles: Mapping[str, str]) -> str:
-    """Return which classifier to use, and why.
+    """Return the classifier to use, and the reason.
 
     Among those whose accuracy is level with the best, by the paired bootstrap, and at most a point lower, it is the
     fastest. The most accurate of those that are faster still is named as well.

@@ -27,7 +27,7 @@ def measure_answers(kind: str, folder: Path, texts: list[str]) -> dict[str, floa
 
     Args:
         kind: Name of its class in `peers`.
-        folder: What `save` wrote.
+        folder: The folder that `save` wrote.
         texts: Texts to label.
 
     Raises:

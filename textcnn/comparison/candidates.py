@@ -22,7 +22,7 @@ class Candidate:
         name: Name in files and on the command line.
         title: Name in tables.
         kind: Name of its class in `peers`.
-        resources: What it is made with.
+        resources: Resources that it is made with.
     """
 
     name: str

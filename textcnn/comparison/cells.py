@@ -1,4 +1,4 @@
-"""Cells of a comparison: one classifier, fitted on one data set with one seed, and what was measured.
+"""Cells of a comparison: one classifier, fitted on one data set with one seed, and its measurements.
 
 A cell is a JSON file; one that is there is not computed again.
 """

@@ -36,7 +36,7 @@ class Comparison:
         advice: One sentence for each number of labels.
         titles: Name in tables by candidate.
         ours: Candidates that are textcnn.
-        data_sets: What was read of each data set.
+        data_sets: Facts read from each data set.
         missing: Reason by title of each classifier that could not take part.
         failed: Reason of each fit that failed.
         unfinished: Fits that the time limit left out.
@@ -116,7 +116,7 @@ def compare(settings: CompareSettings) -> Comparison:
 
 
 class _Run:
-    """Fits of a comparison, those that are done already among them."""
+    """Fits of a comparison, including finished ones."""
 
     def __init__(self, settings: CompareSettings, store: CellStore, candidates: list[Candidate]) -> None:
         self.settings, self.store, self.candidates = settings, store, candidates
@@ -127,7 +127,7 @@ class _Run:
         self._end = None if limit is None else time.monotonic() + read_seconds("time_limit", limit)
 
     def cells(self) -> list[Cell]:
-        """Return all cells, the first seed of each data set first, so that a run that is stopped has a table."""
+        """Return all cells, the first seed of each data set first, so that an interrupted run has a table."""
         found = []
         several = find_data_sets(self.settings.data)
         for name, data in several.items():

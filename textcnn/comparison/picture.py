@@ -52,7 +52,7 @@ class _Box:
         return max(0.0, width) * max(0.0, height)
 
     def outside(self) -> float:
-        """Return how far it leaves the picture."""
+        """Return the distance by which it extends beyond the picture."""
         return max(0.0, LEFT - self.left) + max(0.0, self.right - WIDTH + 4) + max(0.0, TOP - self.top) + max(
             0.0, self.bottom - HEIGHT + BOTTOM
         )  # fmt: skip
@@ -63,7 +63,7 @@ def draw(points: Sequence[Point], title: str) -> str:
 
     Args:
         points: The classifiers.
-        title: What screen readers read.
+        title: Title for screen readers.
 
     Raises:
         ValueError: There is no point.

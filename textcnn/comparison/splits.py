@@ -57,7 +57,7 @@ class Splits:
         validation: Texts to choose settings and epochs on; None where there are too few labels to hold some out.
         test: Texts that the scores are of.
         held_out: The validation texts are a part of the train split.
-        note: How the test and validation texts were made, where the data has no such split.
+        note: Origin of the test and validation texts, where the data has no such split.
     """
 
     name: str

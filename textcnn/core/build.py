@@ -1,4 +1,4 @@
-"""Builds the compiled core with the system's C++ compiler, or with the one that the package `ziglang` brings.
+"""Build of the compiled core with the system's C++ compiler, or with the one that the package `ziglang` brings.
 
 Run by the build hook of the package (`hatch_build.py`) and, in a checkout, by `library.py` when a source is newer than
 the library. Objects are kept in `.build/` by a digest of what they are made from. `python build.py wasm` builds one
@@ -76,7 +76,7 @@ def find_wasm_compiler() -> list[str] | None:
 
 
 def is_stale(target: Path = LIBRARY) -> bool:
-    """Return whether the sources are here and one of them is newer than what is built from them."""
+    """Return True if the sources are present and one of them is newer than the built files."""
     sources = [*FOLDER.glob("*.cpp"), *FOLDER.glob("*.hpp"), FOLDER / "textcnn.h", Path(__file__)]
     if not any(path.suffix == ".cpp" for path in sources):
         return False
@@ -158,7 +158,7 @@ def build_program(source: Path, target: Path, flags: Sequence[str] = (), sets: S
 
     Args:
         source: The program.
-        target: Where to write it.
+        target: Path to write to.
         flags: Further flags of the compiler and the linker.
         sets: Sets of instructions to compile. Default: all of this processor.
 

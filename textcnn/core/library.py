@@ -1,4 +1,4 @@
-"""Opens the compiled core and calls its C interface; the interpreter's lock is released meanwhile."""
+"""Access to the compiled core through its C interface; the interpreter's lock is released meanwhile."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def library() -> ctypes.CDLL:
 
 
 def check(code: int) -> int:
-    """Return what a function of the core returned; raise its error where that is negative."""
+    """Return the result of a function of the core; raise its error if the result is negative."""
     if code < 0:
         raise last_error()
     return code

@@ -1,4 +1,4 @@
-"""Writes unicode_tables.hpp: everything that the compiled tokenizers know of Unicode, read off `tokenizers` itself.
+"""Generator of unicode_tables.hpp: the Unicode data of the compiled tokenizers, read off `tokenizers` itself.
 
     python -m textcnn.core.make_unicode
 
@@ -27,7 +27,7 @@ _FENCE = "\x01"
 
 
 def each(function: Callable[[str], str], points: list[int]) -> list[str]:
-    """Return the function of each code point as a string of its own."""
+    """Return the value of the function for each code point, given as a separate string."""
     results = []
     for begin in range(0, len(points), 4096):
         part = points[begin : begin + 4096]

@@ -86,7 +86,7 @@ class NgramMax:
         for_weights: Sequence[NDArray[Any]] | None = None,
         for_biases: Sequence[NDArray[Any]] | None = None,
     ) -> None:
-        """Write the gradients that are asked for.
+        """Write the requested gradients.
 
         Args:
             winners: [B, sum F] from `pool`.

@@ -17,15 +17,15 @@ from .io.readers import Row
 
 
 class AnswerColumns:
-    """Adds predicted_label, probability and probability_<label> to rows, and counts the rows that get no label.
+    """Writer of predicted_label, probability and probability_<label> into rows; counts the rows that get no label.
 
     A row without a text is kept, with None in each of these columns. A row that the model abstains from has None for
     its label. A column of the input that has one of these names is replaced.
 
     Args:
-        classifier: What answers; gives the columns.
+        classifier: Classifier that answers; gives the columns.
         joined: Several labels of a text as one string, for files without lists.
-        every_class: Whether to give the probability of each class.
+        every_class: True to give the probability of each class.
     """
 
     def __init__(self, classifier: TextClassifier, joined: bool = False, every_class: bool = True) -> None:
@@ -39,7 +39,7 @@ class AnswerColumns:
         return self._classifier.columns(answers, self._joined, self._every_class)
 
     def add(self, rows: Sequence[Row], texts: Sequence[str | None], answers: Answers) -> None:
-        """Puts answers into rows.
+        """Add answers to rows.
 
         Args:
             rows: The rows, which are changed.
@@ -71,7 +71,7 @@ class AnswerColumns:
         return arrow.schema([*others, *types.items()], metadata=None if of_rows is None else of_rows.metadata)
 
     def notes(self) -> list[str]:
-        """A line for each thing that whoever reads the output should know of it."""
+        """Return notes for the reader of the output, one line each."""
         notes = []
         if self._replaced:
             names = ", ".join(self._replaced)

@@ -149,7 +149,7 @@ class BatchDataset(Dataset[dict[str, Tensor]]):
 
 
 class ResumableLoader(DataLoader[dict[str, Tensor]]):
-    """A DataLoader that goes on in the middle of an epoch, where a checkpoint was written (Lightning asks for both)."""
+    """A DataLoader that resumes within an epoch, at the position of a checkpoint (Lightning uses both methods)."""
 
     _done = _skip = 0
 

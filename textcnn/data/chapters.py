@@ -1,4 +1,4 @@
-"""Which chapter of the Library Reference documents a module of the standard library.
+"""Chapter of the Library Reference that documents a module of the standard library.
 
 Chapters that hold few docstrings are merged with their neighbours. Modules of every Python from
 3.11 on stand here, also those that a later one dropped; a private module that implements a public

@@ -16,7 +16,7 @@ from ..runtime.padding import pad_right
 
 
 class TextCollator:
-    """Pads token ids at the right and makes the mask of the real ones.
+    """Collator that pads token ids on the right and makes the attention mask.
 
     >>> collator = TextCollator(pad_token_id=0)
     >>> batch = collator([{"input_ids": [5, 6], "labels": 1}, {"input_ids": [7], "labels": 0}])
@@ -45,7 +45,9 @@ class TextCollator:
         return batch
 
     def pad(self, ids: np.ndarray, lengths: np.ndarray) -> dict[str, Tensor]:
-        """ids [sum of lengths] of the texts one after the other, lengths [B]
-        -> input_ids [B, T] int64 and attention_mask [B, T] int64."""
+        """Pad the ids [sum of lengths] of texts, one after the other, with lengths [B].
+
+        Returns input_ids [B, T] int64 and attention_mask [B, T] int64.
+        """
         input_ids, mask = pad_right(ids, lengths, self.pad_token_id)
         return {"input_ids": torch.from_numpy(input_ids), "attention_mask": torch.from_numpy(mask)}

@@ -125,7 +125,7 @@ def check_text(name: str, values: Iterable[Any], where: str) -> None:
 
 
 def holds(values: Iterable[Any]) -> str:
-    """Return what the values of a column are: text, numbers, lists or records, values, or nothing."""
+    """Return the kind of the values of a column: text, numbers, lists or records, values, or nothing."""
     present = [value for value in values if value is not None]
     if not present:
         return "nothing"

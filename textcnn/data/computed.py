@@ -38,7 +38,7 @@ def computed_rows(
     name: str = "teacher",
     values: str = "logits",
 ) -> Array:
-    """Return what a function computes of texts, [N, C], from a cache where it did so before.
+    """Return the values of a function on texts, [N, C]; values computed earlier come from a cache.
 
     A run that is killed loses at most SAVE_EVERY seconds of work. Equal texts are computed once.
 
@@ -49,8 +49,8 @@ def computed_rows(
         fingerprint: Identity of the function; None where it has none, and then nothing is kept.
         cache: Folder of all caches. Default: that of the tokenised texts.
         progress: Show a bar, with the time left, on standard error.
-        name: What computes, for the bar and for messages.
-        values: What is computed, for messages.
+        name: Name of the model, for the bar and for messages.
+        values: Name of the computed values, for messages.
 
     Raises:
         ValueError: A value is not a finite number.

@@ -133,7 +133,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         return self._data.validation_rows(limit)
 
     def token_counts(self) -> np.ndarray:
-        """Return how often each token occurs in the train texts of each label: [V, C].
+        """Count the occurrences of each token in the train texts of each label: [V, C].
 
         Raises:
             DataError: the data is a stream.

@@ -33,8 +33,9 @@ _PARAGRAPH = re.compile(r"\n[ \t]*\n")
 
 
 def load(directory: str | os.PathLike[str] | None = None) -> DatasetDict:
-    """train, validation and test (80/10/10) with the columns `text`, `label` (ClassLabel) and
-    `name`, the object that the docstring belongs to.
+    """Return train, validation and test (80/10/10) with the columns `text`, `label` (ClassLabel) and `name`.
+
+    `name` is the object that the docstring belongs to.
 
     directory: a standard library; default: that of the running Python.
     Raises DataError where the standard library has no sources.
@@ -86,8 +87,7 @@ def read_docstrings(root: Path) -> list[tuple[str, str, str]]:
 
 
 def distinct_texts(rows: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """Each text once (whatever its case), without the very short ones and without those that
-    stand in several chapters."""
+    """Return each text once, ignoring case, without very short texts and those that occur in several chapters."""
     chapters: dict[str, set[str]] = {}
     for text, chapter, _ in rows:
         chapters.setdefault(text.casefold(), set()).add(chapter)

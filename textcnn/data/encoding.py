@@ -40,7 +40,7 @@ class EncodedTexts:
 
     @classmethod
     def of(cls, ids: np.ndarray, lengths: np.ndarray, cut: np.ndarray) -> EncodedTexts:
-        """From the ids of all texts one after the other and the length of each."""
+        """Build from the ids of all texts, one after the other, and the length of each."""
         return cls(ids, _offsets(lengths), cut)
 
     def __len__(self) -> int:
@@ -52,7 +52,7 @@ class EncodedTexts:
         return np.diff(self.offsets)
 
     def gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """rows [B] -> the ids of those texts one after the other, and their lengths [B]."""
+        """Return the ids of the texts in `rows` [B], one after the other, and their lengths [B]."""
         where, lengths = run_positions(self.offsets, rows)
         return self.ids[where], lengths
 
@@ -109,7 +109,7 @@ def encode_chunk(
 def encode_texts(
     texts: pa.ChunkedArray, tokenizer: PreTrainedTokenizerFast, max_length: int | None = None
 ) -> EncodedTexts:
-    """Tokenise all texts, or read what an earlier run left in the cache.
+    """Tokenise all texts, or read the result of an earlier run from the cache.
 
     From CACHE_FROM texts on, the arrays live in a folder of the datasets cache whose name is a
     fingerprint of the texts, the tokenizer and max_length; they are then read memory-mapped.
@@ -139,7 +139,7 @@ def cache_folder() -> Path:
 
 
 def fingerprint(texts: pa.ChunkedArray, tokenizer: PreTrainedTokenizerFast, max_length: int | None) -> str:
-    """A name for (texts, tokenizer, max_length), the same however the texts are chunked."""
+    """Return a name for (texts, tokenizer, max_length) that does not depend on how the texts are chunked."""
     contents, lengths = hashlib.sha256(), hashlib.sha256()
     for chunk in text_chunks(texts):
         encoded = [text.encode() for text in chunk]

@@ -54,7 +54,7 @@ class Targets:
         return np.ascontiguousarray(out[:, :num_labels])
 
     def counts(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """Return how often each label occurs in `rows`: [C] int64."""
+        """Count the occurrences of each label in `rows`: [C] int64."""
         ids = self.ids[rows] if self.offsets is None else self._occurrences(rows)[1]
         return np.bincount(ids[ids >= 0], minlength=num_labels)[:num_labels]
 

@@ -253,7 +253,7 @@ class InMemoryData:
         return self._encoded[name]
 
     def token_counts(self, tokenizer: PreTrainedTokenizerFast, vocab_size: int) -> np.ndarray:
-        """Return how often each token occurs in the train texts of each label: int64 [V, C]."""
+        """Count the occurrences of each token in the train texts of each label: int64 [V, C]."""
         split, encoded = self.splits["train"], self.encode("train", tokenizer)
         targets = split.targets.batch(split.rows, len(self.labels))
         columns = []
@@ -289,7 +289,7 @@ class InMemoryData:
         )
 
     def _note_long_texts(self, role: str, lengths: np.ndarray) -> None:
-        """Say on standard error what the longest text makes of its batch, where that is more than a GB."""
+        """Print on standard error the size of the batch with the longest text, if it is more than a GB."""
         batch = self.batch_size if role == "train" else self.options.eval_batch_size
         longest = int(lengths.max(initial=0))
         size = min(batch, len(lengths)) * longest * _BYTES_OF_A_CELL / 1e9

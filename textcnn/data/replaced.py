@@ -1,4 +1,4 @@
-"""Data whose train texts are replaced by others, with targets of their own: a teacher's logits, weights.
+"""Data whose train texts are replaced by others with their own targets: a teacher's logits, weights.
 
 Shapes: `N` texts, `C` classes, `H` size of a teacher's representations.
 """

@@ -274,7 +274,7 @@ class StreamedData:
         )
 
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
-        """Lines about columns, rows, dropped rows and cut texts, as far as they are known."""
+        """Return lines about columns, rows, dropped rows and cut texts, as far as they are known."""
         kind = "labels, several a text" if self.multi_label else "labels"
         lines = [
             f"data: {self.description}, streamed, texts from {self.columns.text!r}, labels from "

@@ -18,7 +18,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*(?:\s|<br\s*/?>)+(?=[\"'(\[]*[A-
 
 
 def split_sentences(text: str, shortest: int = 3) -> list[str]:
-    """Sentences of a document, those of less than `shortest` words left out.
+    """Return the sentences of a document, without those of fewer than `shortest` words.
 
     Example:
         >>> split_sentences("A lovely film. Its end, though, is dull! No.")
@@ -28,7 +28,7 @@ def split_sentences(text: str, shortest: int = 3) -> list[str]:
 
 
 def sample_sentences(documents: Iterable[str], limit: int | None, seed: int = 0) -> list[str]:
-    """Distinct sentences of documents, `limit` of them drawn at random."""
+    """Return distinct sentences of documents, `limit` of them drawn at random."""
     sentences = list(dict.fromkeys(s for document in documents for s in split_sentences(document)))
     if limit is None or limit >= len(sentences):
         return sentences
@@ -37,13 +37,15 @@ def sample_sentences(documents: Iterable[str], limit: int | None, seed: int = 0)
 
 
 def nearest_sentences(sentences: Sequence[str], texts: Sequence[str], limit: int, seed: int = 0) -> list[str]:
-    """The sentences most like `texts`, as a linear classifier of the words tells the two apart (Moore & Lewis 2010,
+    """Return the sentences most like `texts`.
+
+    A linear classifier of the words separates `sentences` from `texts` (Moore & Lewis 2010,
     https://aclanthology.org/P10-2041/, with a classifier in place of two language models).
 
     Args:
         sentences: To choose from.
-        texts: What they shall be like.
-        limit: How many to choose.
+        texts: Texts that the sentences should be like.
+        limit: Number of sentences to choose.
         seed: Of the sample that stands for all sentences.
     """
     if limit >= len(sentences):
@@ -74,12 +76,12 @@ def read_unlabelled(
     option: str = "texts",
     text_column: str | None = None,
 ) -> list[str]:
-    """Texts without labels: those of files, Hub data sets and lists, as sentences or as they are, at most `limit`.
+    """Return texts without labels from files, Hub data sets or lists, whole or as sentences, at most `limit`.
 
     Args:
         source: As `texts` of `distill`; None gives none.
-        split_documents: Whether texts are cut into sentences.
-        limit: How many are drawn; None takes all.
+        split_documents: True to cut texts into sentences.
+        limit: Number of texts to draw; None takes all.
         near: Takes those most like these texts in place of random ones.
         option: Name of the setting whose value `source` is, for messages.
         text_column: Column of the texts; None finds it by its name.

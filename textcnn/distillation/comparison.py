@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 
 def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
-    """Prints teacher and student side by side on the test split, or on what was held out, and writes it into the run's
-    folder and model card; without either there is only the student's size to tell.
+    """Print teacher and student side by side and write the comparison into the run's folder and model card.
+
+    Both are scored on the test split or, without one, on held-out examples; without either, only the student's size is
+    given.
     """
     from sklearn.metrics import accuracy_score, f1_score
 

@@ -22,16 +22,17 @@ def label_texts(
     progress: bool = False,
     representations: bool = False,
 ) -> Array:
-    """Logits [N, C] of texts, or [N, C + H] with representations; those that the teacher gave before, for these or
-    other texts with these among them, from the cache.
+    """Return the teacher's logits of texts: [N, C], or [N, C + H] with representations.
+
+    Logits that the teacher gave earlier are read from the cache, also where they were computed among other texts.
 
     Args:
-        teacher: Whose logits.
+        teacher: The teacher that computes the logits.
         texts: The texts.
         classes: Number of classes.
         cache: Folder of all caches; None is that of the tokenised texts. A teacher without a fingerprint has none.
-        progress: Whether to show a bar, with the time left, on standard error.
-        representations: Whether the teacher's representations are wanted too.
+        progress: True to show a bar, with the time left, on standard error.
+        representations: True to return the teacher's representations too.
 
     Raises:
         ValueError: the teacher gives logits that are no numbers, or has no representations.
@@ -45,12 +46,13 @@ def label_texts(
 
 
 def teacher_vectors(teacher: Teacher | None, cache: Path | None = None) -> str:
-    """A directory with a vector for each token of a teacher: a TextCNN's own; of a transformer, its input embeddings
-    beside what it makes of each token alone.
+    """Return a directory with a vector for each token of a teacher.
 
-    It reads no texts for them: what a transformer makes of a rare word in a text that it was fine-tuned on is the
-    label of that text, and a student that starts from this learns nothing else. (On TREC, vectors from the training
-    texts gave 95.8 % on held-out ones of them and 82.8 % on the test.)
+    A TextCNN gives its own vectors; a transformer gives its input embeddings beside its output for each token alone.
+
+    The vectors are computed without texts: a transformer's output for a rare word in a text that it was fine-tuned on
+    is the label of that text, and a student that starts from it learns nothing else. (On TREC, vectors from the
+    training texts gave 95.8 % on held-out ones of them and 82.8 % on the test.)
 
     Raises:
         ValueError: the teacher is no transformer or TextCNN.

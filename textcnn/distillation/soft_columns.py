@@ -18,14 +18,14 @@ from .teachers import check_probabilities, to_logits
 def read_soft_columns(
     data: ReplacedTrainData, columns: Sequence[str] | None, labels: Sequence[str], multi_label: bool
 ) -> np.ndarray:
-    """Logits [N, C] of the train rows.
+    """Return the teacher's logits of the train rows, read from columns: [N, C].
 
     Args:
         data: The labelled set.
         columns: Names of the columns, one a label; None: probability_<label>. Columns of other names may hold logits:
             they do where a value is negative.
         labels: Names of the classes.
-        multi_label: Whether a text can have several.
+        multi_label: True if a text can have several labels.
 
     Raises:
         ValueError: there are not as many columns as labels, or their values are neither probabilities nor logits.

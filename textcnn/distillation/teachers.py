@@ -23,12 +23,12 @@ _SMALLEST = 1e-7
 
 
 class Teacher:
-    """Logits of texts.
+    """Base class of teachers, which give the logits of texts.
 
     Attributes:
         fingerprint: Names it in a cache; None where it cannot be told from another.
         checkpoint: Directory or Hub id of its token vectors, if it has some.
-        is_transformer: Whether it makes vectors of tokens in texts.
+        is_transformer: True if it computes vectors of tokens in texts.
     """
 
     fingerprint: str | None = None
@@ -36,11 +36,11 @@ class Teacher:
     is_transformer = False
 
     def logits(self, texts: list[str]) -> Array:
-        """Logits [N, C], classes in the order of the labels it was opened with."""
+        """Return the logits of texts: [N, C]. The classes have the order of the labels given on opening."""
         raise NotImplementedError
 
     def represent(self, texts: list[str]) -> Array:
-        """Logits and, behind them, the mean of the last layer over a text's tokens: [N, C + H].
+        """Return the logits, followed by the mean of the last layer over a text's tokens: [N, C + H].
 
         Raises:
             ValueError: the teacher has no such representations.
@@ -51,14 +51,14 @@ class Teacher:
 
 
 def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False, precision: str = "auto") -> Teacher:
-    """Opens a teacher whose classes are `labels`.
+    """Open a teacher whose classes are `labels`.
 
     Args:
         teacher: A directory or Hub id of a transformers classifier, the directory of a TextCNN, a classifier with
             `predict_proba`, a function from a list of texts to probabilities [N, C], or a list of these, whose
             probabilities are averaged.
         labels: Names of the classes, in the order wanted.
-        multi_label: Whether labels do not exclude each other.
+        multi_label: True if labels do not exclude each other.
         precision: Of a transformer: 32-true, bf16-mixed, or auto, the latter where the processor is made for it.
 
     Raises:
@@ -100,28 +100,28 @@ def teacher_name(teacher: Any) -> str:
 
 
 def to_logits(probabilities: Any, multi_label: bool = False) -> Array:
-    """Logits whose softmax (multi-label: sigmoid) is `probabilities` [N, C]."""
+    """Return logits whose softmax (multi-label: sigmoid) is `probabilities` [N, C]."""
     clipped = np.clip(np.asarray(probabilities, dtype=np.float64), _SMALLEST, 1 - _SMALLEST)
     logits = np.log(clipped) - np.log1p(-clipped) if multi_label else np.log(clipped)
     return logits.astype(np.float32)
 
 
 def to_probabilities(logits: Array, multi_label: bool = False) -> Array:
-    """Softmax (multi-label: sigmoid) of logits [N, C]."""
+    """Return the softmax (multi-label: sigmoid) of logits [N, C]."""
     return sigmoid(logits) if multi_label else softmax(logits)
 
 
 def check_probabilities(
     values: Any, classes: int, multi_label: bool, where: str, rows: Sequence[int] | None = None
 ) -> Array:
-    """`values` as [N, C] float32.
+    """Check `values` and return them as float32: [N, C].
 
     Args:
-        values: What shall be probabilities.
+        values: The candidate probabilities.
         classes: C.
-        multi_label: Whether labels do not exclude each other.
-        where: What gave the values, for messages.
-        rows: How messages number the rows; None counts from 0.
+        multi_label: True if labels do not exclude each other.
+        where: Source of the values, for messages.
+        rows: Row numbers for messages; None counts from 0.
 
     Raises:
         ValueError: another shape, values that are no numbers, or rows that do not add up to 1.
@@ -163,7 +163,7 @@ class Average(Teacher):
         return self.average([teacher.logits(texts) for teacher in self.members])
 
     def average(self, logits: Sequence[Array]) -> Array:
-        """Logits [N, C] of the mean of the probabilities that each member's logits [N, C] are."""
+        """Return the logits of the mean probability of the members: [N, C] of each member -> [N, C]."""
         return to_logits(
             np.mean([to_probabilities(one, self._multi_label) for one in logits], axis=0), self._multi_label
         )
@@ -278,7 +278,7 @@ def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher
 
 
 def _match(theirs: Sequence[str], ours: Sequence[str], name: str) -> list[int]:
-    """Where each of our classes stands among the teacher's.
+    """Return the position of each of our classes among the teacher's.
 
     Raises:
         ValueError: the names differ.

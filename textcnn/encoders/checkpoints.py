@@ -10,13 +10,13 @@ from ..errors import nearest, one_line
 
 
 def readable_length(wanted: int, tokenizer: Any, config: Any) -> int:
-    """The tokens of a text that a transformer reads: those wanted, as far as it has positions for them."""
+    """Return the number of tokens of a text that a transformer reads: `wanted`, or fewer if it has fewer positions."""
     positions = getattr(config, "max_position_embeddings", None)
     return min(wanted, tokenizer.model_max_length, positions or wanted)
 
 
 def unreadable(option: str, name: str, expected: str, error: Exception) -> Exception:
-    """What to raise where transformers could not open a checkpoint, which was to be what is `expected`."""
+    """Return the exception to raise when transformers cannot open a checkpoint as what is `expected`."""
     if not Path(name).is_dir():
         return FileNotFoundError(
             f"{option}: got {name!r}; expected the directory of {expected}, or a Hub id that can be reached"

@@ -8,7 +8,7 @@ Precision = Literal["auto", "32-true", "bf16-mixed"]
 
 
 def resolve_precision(wanted: str = "auto") -> str:
-    """ "32-true" or "bf16-mixed", as Lightning spells them; "auto" is the latter on GPUs and CPUs made for it.
+    """Return "32-true" or "bf16-mixed", as Lightning spells them; "auto" is the latter on GPUs and CPUs made for it.
 
     With Intel's AMX a step of fine-tuning (MiniLM-L6, 32 texts of 14 to 256 tokens) took half the time in bfloat16, and
     labelling half to a third.

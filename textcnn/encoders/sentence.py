@@ -141,7 +141,7 @@ class _PooledTransformer:
         self.description = f"{self._pooling} {self._max_length}"
 
     def encode(self, texts: list[str]) -> Array:
-        """Vectors of texts: [N, D]."""
+        """Return the vectors of texts: [N, D]."""
         import torch
 
         order = sorted(range(len(texts)), key=lambda i: len(texts[i]))

@@ -120,7 +120,7 @@ def confusions(outcome: Outcome, limit: int = 20) -> list[Confusion]:
 
 
 def by_length(outcome: Outcome, lengths: NDArray[np.integer]) -> list[Group]:
-    """Return groups of about equal size by the number of tokens [N]; empty texts are a group of their own."""
+    """Return groups of about equal size by the number of tokens [N]; empty texts form a separate group."""
     filled = lengths[lengths > 0]
     names = np.full(len(lengths), "no token", dtype=object)
     order = ["no token"]

@@ -24,7 +24,7 @@ class Evaluation:
         texts: Number of texts that were scored.
         classes: Number of classes.
         scores: Score by name, with its confidence interval.
-        out_of_scope: How well each score of confidence tells texts of no class of the model.
+        out_of_scope: Quality of each confidence score at detecting texts of no class of the model.
         without_text: Rows that were left out because they have no text.
         without_label: Rows that were left out because they have no label.
         dropped: The same in words; "" where no row was left out.

@@ -124,7 +124,7 @@ def read_labelled(
         text_column, label_column: Columns; default: those the model was trained on, or found by their usual names.
         out_of_scope: A label that is none of the model's: its rows are outside of what the model knows.
         role: "validation" or "test".
-        others: How to treat rows with a label that the model lacks, where other rows have labels that it knows: leave
+        others: Treatment of rows with a label that the model lacks, where other rows have labels that it knows: leave
             them out, or count them as wrong (of several labels a text, such labels are left out).
 
     Raises:

@@ -59,7 +59,7 @@ class Lexicon:
 
 
 def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexicon:
-    """Reads texts and says which n-grams speak for each class and move each filter.
+    """Read texts and find the n-grams that count for each class and activate each filter.
 
     Args:
         model: A folded model.
@@ -142,13 +142,13 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
 
 
 def head_weight(model: FoldedTextCNN) -> NDArray[np.float64]:
-    """Return what a filter adds to each class [C, F]: beyond the mean of all classes, where they exclude each other."""
+    """Return the contribution of each filter to each class [C, F]; for exclusive classes, beyond the mean of all."""
     weight = model.tables.head_weight.astype(np.float64)
     return weight if model.multi_label else weight - weight.mean(axis=0)
 
 
 def scale_filters(model: FoldedTextCNN, factors: Mapping[int, float]) -> FoldedTextCNN:
-    """The model with the part of some filters multiplied; 0 drops a filter.
+    """Return the model with the contribution of some filters multiplied; 0 drops a filter.
 
     Raises:
         ValueError: there is no filter of that number.
@@ -161,10 +161,10 @@ def scale_filters(model: FoldedTextCNN, factors: Mapping[int, float]) -> FoldedT
 
 
 def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str | Path) -> Path:
-    """Writes an artifact whose every door answers with some filters multiplied; 0 drops a filter.
+    """Write a copy of an artifact with the contribution of some filters multiplied; 0 drops a filter.
 
-    The weights, the tables, in float32 or int8 as they are, and the calibration are those of the artifact, but for the
-    head's.
+    Every interface to the copy gives the new answers. Weights, tables (in float32 or int8, as they are) and calibration
+    are those of the artifact, except for the weights of the head.
 
     Raises:
         ValueError: there is no filter of that number, or the output is the artifact itself.
@@ -188,7 +188,7 @@ def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str
 
 
 def check_filters(model: FoldedTextCNN, numbers: Mapping[int, float] | Sequence[int]) -> None:
-    """Raises ValueError where a number is none of the model's filters."""
+    """Raise ValueError if a number is not that of a filter of the model."""
     features = model.tables.layout.features
     for number in numbers:
         if not 0 <= number < features:

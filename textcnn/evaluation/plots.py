@@ -36,7 +36,7 @@ _STYLE = {
 
 
 def load_matplotlib() -> Any:
-    """matplotlib, without a screen.
+    """Load matplotlib for use without a screen.
 
     Raises:
         ValueError: it is not installed.
@@ -53,7 +53,7 @@ def load_matplotlib() -> Any:
 
 
 def _styled(plot: Callable[P, T]) -> Callable[P, T]:
-    """Runs a function under our style, and leaves matplotlib as it was."""
+    """Run a function with our style and restore the settings of matplotlib."""
 
     @functools.wraps(plot)
     def styled(*positional: P.args, **named: P.kwargs) -> T:
@@ -103,7 +103,7 @@ def risk_coverage_plot(coverage: NDArray[Any], risk: NDArray[Any], at: tuple[flo
 
 @_styled
 def matrix_plot(matrix: NDArray[np.int64], rows: Sequence[str], columns: Sequence[str]) -> str:
-    """A confusion matrix: each row sums to 100 %, what is right in one colour and what is wrong in another."""
+    """Draw a confusion matrix: each row sums to 100 %, with one colour for correct predictions, another for errors."""
     size = len(rows)
     shares = matrix / np.maximum(1, matrix.sum(axis=1, keepdims=True))
     # Two classes fill a card, too; the titles of the axes need an inch.
@@ -129,7 +129,7 @@ def matrix_plot(matrix: NDArray[np.int64], rows: Sequence[str], columns: Sequenc
 
 @_styled
 def learning_curves(directory: str | Path) -> str | None:
-    """Losses and validation score by epoch, from the last run's logs; None where there are none."""
+    """Draw losses and validation score by epoch, from the last run's logs; return None without logs."""
     found = sorted(
         Path(directory).glob("logs/version_*/metrics.csv"), key=lambda path: int(path.parent.name.rpartition("_")[2])
     )

@@ -24,7 +24,7 @@ def batches_with_progress(texts: Sequence[str], unit: str = " texts", batch: int
 
 
 def in_batches(compute: Callable[[list[str]], Any], texts: Sequence[str], batch: int = FEW) -> Any:
-    """Return what `compute` returns for all texts, computed batch by batch, with a progress bar.
+    """Return the result of `compute` for all texts, computed batch by batch, with a progress bar.
 
     Args:
         compute: Returns a dataclass whose arrays have one row a text.

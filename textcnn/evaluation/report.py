@@ -49,7 +49,7 @@ def write_report(
         outcome, scores, scope: As `ask`, `scores` and `out_of_scope` return them.
         directory: The artifact: its name, and its logs where there are some.
         columns: Columns of the data to group texts by; None takes those that have few values.
-        mistakes: How many of the most confident mistakes to show.
+        mistakes: Number of the most confident mistakes to show.
 
     Raises:
         ValueError: matplotlib or jinja2 is not installed, or there is no such column.
@@ -180,7 +180,7 @@ def _groups(outcome: Outcome, wanted: list[str] | None) -> dict[str, list[Group]
 
 
 def _worst(groups: dict[str, list[Group]], overall: float) -> list[tuple[str, Group]]:
-    """Groups that are worse than the whole beyond doubt, the worst first."""
+    """Return the groups that are significantly worse than the whole, the worst first."""
     found = [
         (name, group)
         for name, own in groups.items()

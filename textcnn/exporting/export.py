@@ -1,4 +1,4 @@
-"""`export`: a model as a file for another program, in the format that is asked for."""
+"""`export`: a model as a file for another program, in the requested format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def export(settings: ExportSettings) -> OnnxClassifier | InlinedModels:
     Raises:
         FileNotFoundError: There is no such model or file.
         ValueError: The format cannot give the model's answers, something that it needs is not installed, the output is
-            there already, or int8 is asked for without texts.
+            there already, or int8 is requested without texts.
     """
     path = check_output(settings.output, settings.force)
     if settings.kind == "onnx":

@@ -41,7 +41,7 @@ class InlinedModel:
         labels: Its labels.
         precision: Type of its tables.
         config, tokenizer, tables: Contents of config.json, tokenizer.json and folded.safetensors.
-        metadata: What folding measured.
+        metadata: Measurements of folding.
     """
 
     name: str
@@ -82,12 +82,12 @@ class InlinedModels:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What folding measured of the first model."""
+        """Measurements of folding, of the first model."""
         return self.models[0].metadata
 
 
 def models_of(directories: Sequence[str | Path], texts: Sequence[str] | None = None) -> list[InlinedModel]:
-    """Return trained models as they stand in a page.
+    """Return trained models in the form that a page contains.
 
     Args:
         directories: The artifacts. One that is not folded is folded first.
@@ -117,7 +117,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None) -> InlinedModel:
 
 
 def inline(classifier: FoldedTextCNN, name: str) -> InlinedModel:
-    """Return a folded model as it stands in a page.
+    """Return a folded model in the form that a page contains.
 
     Args:
         classifier: With a tokenizer.

@@ -17,7 +17,7 @@ from ..runtime.unfinished import unfinished
 def export_onnx(
     model: Any, tokenizer: Any, path: str | Path, int8: bool = False, texts: Iterable[str] | None = None
 ) -> OnnxClassifier:
-    """Writes a model as an ONNX file and opens it.
+    """Write a model as an ONNX file and open it.
 
     Args:
         model: A TextCNNForSequenceClassification.
@@ -32,7 +32,7 @@ def export_onnx(
         array(['spam'], dtype='<U4')
 
     Raises:
-        ValueError: onnx is not installed, or int8 is asked for without a text.
+        ValueError: onnx is not installed, or int8 is requested without a text.
     """
     need("onnx")
     from .onnx_graph import onnx_graph

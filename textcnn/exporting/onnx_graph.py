@@ -33,7 +33,9 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def onnx_graph(model: Any, int8: bool = False) -> Any:
-    """An onnx.ModelProto: input_ids [B, T] and attention_mask [B, T] -> logits [B, C], divided by the temperature.
+    """Return an onnx.ModelProto of a model.
+
+    It maps input_ids [B, T] and attention_mask [B, T] to logits [B, C], divided by the temperature.
 
     T may be 0, and pads may stand anywhere, as in the torch model.
 

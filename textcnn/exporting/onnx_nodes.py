@@ -50,7 +50,7 @@ class Graph:
         return self._constants[key]
 
     def filters(self, name: str, values: NDArray[np.float32]) -> str:
-        """A weight whose first axis is that of its outputs, in 8 bits if they are wanted: one scale an output."""
+        """Add a weight whose first axis is that of its outputs; in 8 bits, if requested, with one scale per output."""
         if not self.int8:
             return self.weight(name, values)
         rounded, scale = round_rows(values)
@@ -58,7 +58,7 @@ class Graph:
         return self.add("DequantizeLinear", *operands, name=name, axis=0)
 
     def look_up(self, name: str, table: NDArray[np.float32], ids: str) -> str:
-        """Rows of a table [V, D], kept in 8 bits if they are wanted: one scale a row."""
+        """Add a look-up of rows of a table [V, D]; in 8 bits, if requested, with one scale per row."""
         if not self.int8:
             return self.add("Gather", self.weight(name, table), ids, axis=0)
         rounded, scale = round_rows(table)
@@ -72,13 +72,13 @@ class Graph:
         return self.add("LayerNormalization", values, weight, bias, axis=-1, epsilon=norm.eps)
 
     def halves(self, values: str, size: int) -> tuple[str, str]:
-        """The first `size` values of the last axis, and the next."""
+        """Split the last axis into its first `size` values and the remaining ones."""
         first = self.add("Slice", values, self.constant([0]), self.constant([size]), self.constant([-1]))
         second = self.add("Slice", values, self.constant([size]), self.constant([2 * size]), self.constant([-1]))
         return first, second
 
     def size(self, values: str, axis: int) -> str:
-        """The size of an axis, as a number without axes."""
+        """Return the size of an axis, as a scalar."""
         return self.add("Squeeze", self.add("Shape", values, start=axis, end=axis + 1))
 
     def count_up(self, limit: str) -> str:
@@ -86,7 +86,7 @@ class Graph:
 
 
 def round_rows(values: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """8-bit values and a scale for each index of the first axis: rounded * scale is nearly `values`.
+    """Round to 8 bits, with a scale for each index of the first axis: rounded * scale is nearly `values`.
 
     Example:
         >>> round_rows(np.array([[1.0, -2.54]], dtype=np.float32))

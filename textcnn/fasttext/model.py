@@ -50,7 +50,7 @@ class FastText:
     """A classifier with fastText's methods; its labels carry the prefix `__label__`.
 
     Args:
-        classifier: What answers.
+        classifier: Classifier that answers.
         file: The file that it was folded from; only it has vectors.
     """
 
@@ -106,11 +106,11 @@ class FastText:
         }
 
     def get_labels(self, include_freq: bool = False, on_unicode_error: str = "strict") -> Any:
-        """Return the labels with their prefix and, if asked for, how often each occurred."""
+        """Return the labels with their prefix and, if requested, the number of occurrences of each."""
         return self._with_counts(self.labels, "label_counts", include_freq)
 
     def get_words(self, include_freq: bool = False, on_unicode_error: str = "strict") -> Any:
-        """Return the words of the dictionary and, if asked for, how often each occurred."""
+        """Return the words of the dictionary and, if requested, the number of occurrences of each."""
         words = self._dictionary.words
         decoded = [words[row].decode("utf-8", on_unicode_error) for row in range(len(words))]
         return self._with_counts(decoded, "word_counts", include_freq)
@@ -170,7 +170,7 @@ class FastText:
         return words, labels
 
     def is_quantized(self) -> bool:
-        """Return whether the model's numbers are stored in fewer bits: fastText's codes, or a table in 8 bits."""
+        """Return True if the model's numbers are stored in fewer bits: fastText's codes, or a table in 8 bits."""
         return bool(self._converted and self._converted.settings["quantized"]) or self.classifier.precision == "int8"
 
     def get_dimension(self) -> int:

@@ -19,7 +19,7 @@ _AT_ONCE = 1024
 
 @dataclass
 class Counts:
-    """How often labels were given, were right and should have been given."""
+    """Numbers of labels predicted, predicted correctly, and true."""
 
     predicted: int = 0
     right: int = 0

@@ -1,4 +1,4 @@
-"""What every fine-tuning of a transformer has in common: AdamW, warm-up, bfloat16, batches of texts of like length."""
+"""Common parts of fine-tuning a transformer: AdamW, warm-up, bfloat16, batches of texts of similar length."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ class FineTuning(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def computing(self) -> torch.autocast:
-        """The precision, around the model.
+        """Return the context that sets the precision of the model.
 
-        Here and not as the trainer's, which refuses to clip the gradients of a fused optimizer.
+        It is set here, not in the trainer, which refuses to clip the gradients of a fused optimizer.
         """
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.halved)
 
 
 def begin_fine_tuning(seed: int, precision: str) -> str:
-    """Seed whatever is random, and return the precision, auto resolved."""
+    """Seed all random generators and return the precision, with "auto" resolved."""
     quiet_lightning()
     lightning.seed_everything(seed, workers=True, verbose=False)
     return resolve_precision(precision)
 
 
 def training_settings(model: str) -> dict[str, Any]:
-    """Settings with which a checkpoint trains fastest, and in float32 whatever it was saved in.
+    """Return the settings with which a checkpoint trains fastest, in float32 whatever it was saved in.
 
     On CPUs drawing the numbers of attention's dropout takes longer than attention (256 tokens: half a step), and
     without it the fused kernel, whose backward pass is the slower one, would be chosen.
@@ -84,7 +84,7 @@ def training_settings(model: str) -> dict[str, Any]:
 
 
 def fine_tuning_trainer(output_dir: str | Path, epochs: int, progress: bool, *callbacks: Callback) -> lightning.Trainer:
-    """A Trainer whose run can be taken up again, to the minute; for one process, as the batches are."""
+    """Return a Trainer whose run can be resumed, at most a minute behind; for one process, as the batches are."""
     return lightning.Trainer(
         max_epochs=epochs,
         devices=1,
@@ -101,13 +101,13 @@ def fine_tuning_trainer(output_dir: str | Path, epochs: int, progress: bool, *ca
 def fine_tuning_loader(
     lengths: np.ndarray, collate: Callable[[Any], dict[str, Tensor]], batch_size: int, shuffle: bool, seed: int
 ) -> ResumableLoader:
-    """Batches of texts of like length; `collate` makes one of their positions."""
+    """Return batches of texts of similar length; `collate` makes a batch of their positions."""
     sampler = LengthBatchSampler(lengths, batch_size, shuffle=shuffle, seed=seed)
     return ResumableLoader(_Positions(), batch_size=None, sampler=sampler, collate_fn=collate)
 
 
 def save_fine_tuned(model: Any, tokenizer: Any, scores: dict[str, Any], directory: Path) -> dict[str, float]:
-    """Writes a fine-tuned model as transformers does, with its scores.json, and takes the run's checkpoints away."""
+    """Save a fine-tuned model as transformers does, with its scores.json, and remove the checkpoints of the run."""
     save_weights(model, directory)
     tokenizer.save_pretrained(directory)
     scores = {name: float(value) for name, value in scores.items()}
@@ -118,7 +118,7 @@ def save_fine_tuned(model: Any, tokenizer: Any, scores: dict[str, Any], director
 
 
 class _Positions(torch.utils.data.Dataset[Any]):
-    """Gives back the positions it is asked for: the batch is made of them at once."""
+    """Dataset that returns the positions it is given: a batch is made of them at once."""
 
     def __getitem__(self, positions: Any) -> Any:
         return positions

@@ -30,16 +30,16 @@ def contextual_vectors(
     progress: bool = False,
     words: Mapping[tuple[int, ...], int] | None = None,
 ) -> Tensor:
-    """Input embeddings and mean outputs of every token, side by side, each part centred and of deviation 1: [V, E + D].
+    """Return the input embedding and mean output of every token, each centred and scaled to deviation 1: [V, E + D].
 
     Not for a transformer that was fine-tuned on labels of the same texts: its outputs are those labels.
 
     Args:
         checkpoint: A transformer, directory or Hub id.
-        texts: What it reads.
+        texts: Texts for the transformer to read.
         max_length: Tokens of a text that it reads.
         batch_size: Texts that it reads at a time.
-        progress: Whether to show a bar on standard error.
+        progress: True to show a bar on standard error.
         words: Words that are tokens beside those of the transformer: the ids of their pieces, and their own, which
             follow on the transformer's. A word has the means over its pieces.
 
@@ -135,13 +135,13 @@ def write_contextual_vectors(
     embedding_dim: int | None = None,
     int8: bool = False,
 ) -> Tensor:
-    """Writes `contextual_vectors` and the checkpoint's tokenizer as a directory that `vectors` takes.
+    """Write `contextual_vectors` and the checkpoint's tokenizer as a directory that `vectors` accepts.
 
     Args:
         checkpoint, texts, max_length, progress: As there.
-        directory: Where they go.
+        directory: Directory to write to.
         words: Most words to make tokens of, of those that the checkpoint's tokenizer splits.
-        word_texts: Where the words are counted; None takes `texts`.
+        word_texts: Texts to count the words in; None takes `texts`.
         embedding_dim: Dimensions that principal components leave; None keeps all.
         int8: Store the vectors in 8 bits, with one scale for each dimension.
 

@@ -1,4 +1,4 @@
-"""A masked language model: opened from a checkpoint, and asked what stands in the place of hidden tokens.
+"""A masked language model: opened from a checkpoint, it predicts masked tokens.
 
 Shapes: `B` texts, `T` tokens, `H` hidden tokens of them all, `V` vocabulary.
 """
@@ -17,12 +17,12 @@ _EXPECTED = "a transformer that can guess hidden words, such as sentence-transfo
 
 
 def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tuple[Any, Any]:
-    """The model and the tokenizer of a checkpoint.
+    """Open the model and the tokenizer of a checkpoint.
 
     Args:
         checkpoint: Directory or Hub id.
-        option: Whose value it is, for messages.
-        to_train: Whether it is to be trained: its head may be new then, and its attention is set to train fast.
+        option: Option that gave the checkpoint, for messages.
+        to_train: True to prepare it for training: its head may be new then, and its attention is set to train fast.
 
     Raises:
         FileNotFoundError: there is no such checkpoint.
@@ -52,7 +52,7 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
 
 
 def hidden_logits(model: Any, inputs: dict[str, Tensor], places: Tensor) -> Tensor:
-    """What the model expects in hidden places: [H, V], of places [H] in the flattened [B, T].
+    """Return the model's logits at masked positions: [H, V], of places [H] in the flattened [B, T].
 
     Only they go through the head, which costs a small model as much as all its layers do.
     """

@@ -1,4 +1,4 @@
-"""Folds the bag of a trained model into the table that the runtime adds up, in float32 or 8 bits.
+"""Folding of the bag of a trained model into the table that the runtime adds up, in float32 or 8 bits.
 
 Shapes: `V` vocabulary, `R` table rows, `C` classes, `D` values in a row: C, or those of the second factor.
 """
@@ -28,7 +28,7 @@ def fold_bag(bag: Any) -> Tensors:
 
 
 def keeps_factors(rows: int, classes: int, components: int) -> bool:
-    """Return whether vectors [R, D] and the layer after them [C, D] take less room than rows of logits [R, C].
+    """Return True if vectors [R, D] and the layer after them [C, D] take less space than rows of logits [R, C].
 
     Example:
         >>> keeps_factors(rows=100_000, classes=77, components=16)

@@ -65,7 +65,7 @@ def fold_fasttext(
     Args:
         file: The model.
         label_prefix: Taken off the labels where all of them begin with it; None is `__label__`.
-        skipped_prefix: What makes an unknown word a label. A file does not say it; fastText takes `__label__`.
+        skipped_prefix: Prefix that makes an unknown word a label. A file does not give it; fastText takes `__label__`.
 
     Raises:
         ValueError: A value of a matrix is not finite.
@@ -177,7 +177,7 @@ def _read(settings: ConvertSettings) -> list[str] | None:
 
 
 def facts_of(file: FastTextFile) -> dict[str, Any]:
-    """Return what the model card says of a model's file."""
+    """Return the description of a model's file for the model card."""
     return {
         "file": None if file.path is None else file.path.name,
         "bytes": 0 if file.path is None else file.path.stat().st_size,

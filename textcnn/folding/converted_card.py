@@ -34,7 +34,7 @@ def write_converted(classifier: FoldedFastText, directory: Path, facts: dict[str
 
     Args:
         classifier: The model.
-        directory: Where it goes.
+        directory: Directory to write to.
         facts: file, bytes, words, tokens and args of the model that it was made of, as `facts_of` returns them; None
             leaves the directory without a model card.
     """

@@ -1,4 +1,4 @@
-"""Folds a mixture of experts: each bank into a table of its own, and the router into one.
+"""Folding of a mixture of experts: each bank into its own table, and the router into one.
 
 Shapes: `X` banks, `V` vocabulary, `D` vector size, `F` filters of a bank, `C` classes.
 """
@@ -17,7 +17,7 @@ _STACKED = ("table", "scale", "bias")
 
 
 def bank_of(model: Any, bank: int) -> Any:
-    """Return one bank of a TextCNNForSequenceClassification as a model of its own, with its part of the head."""
+    """Return one bank of a TextCNNForSequenceClassification as a separate model, with its part of the head."""
     network = model.textcnn
     filters = network.convolution.filters
     own = slice(bank * filters, (bank + 1) * filters)
@@ -29,7 +29,7 @@ def bank_of(model: Any, bank: int) -> Any:
 
 
 def router_table(model: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return what each token adds to the router, [V + 1, X], the last row zero, and the router's bias [X]."""
+    """Return the contribution of each token to the router, [V + 1, X], the last row zero, and the router's bias [X]."""
     import torch
 
     network = model.textcnn

@@ -1,4 +1,4 @@
-"""Reads fastText's model files, .bin and quantised .ftz, without fastText.
+"""Reader of fastText's model files, .bin and quantised .ftz, without fastText.
 
 A file holds, in this order: a magic number and a version, the arguments, the dictionary, the input matrix (a row for
 each word, then one for each bucket of n-grams) and the output matrix (a row for each label, or for each inner node of
@@ -39,9 +39,9 @@ class FastTextFile:
         path: The file; None for a model that was not read from one.
         args: fastText's arguments, by its names.
         words: Words as bytes, in the order of their rows.
-        word_counts: How often each word occurred.
+        word_counts: Number of occurrences of each word.
         labels: Labels with their prefix, in the order of the output matrix.
-        label_counts: How often each label occurred.
+        label_counts: Number of occurrences of each label.
         tokens: Number of tokens that the model was trained on.
         pruned: Row after the words of each bucket that is left, by bucket; None where no bucket was pruned.
         input: Input matrix [R, D].
@@ -61,7 +61,7 @@ class FastTextFile:
 
     @property
     def is_quantized(self) -> bool:
-        """Whether the input matrix is stored as codes."""
+        """True if the input matrix is stored as codes."""
         return isinstance(self.input, QuantizedMatrix)
 
     @property
@@ -84,7 +84,7 @@ class Bytes:
         self.at = 0
 
     def skip(self, count: int) -> int:
-        """Move on by so many bytes; return where they begin."""
+        """Skip a number of bytes; return the position where they begin."""
         begin = self.at
         if count < 0 or begin + count > len(self.content):
             raise ValueError(
@@ -112,7 +112,7 @@ class Bytes:
 
 
 def is_fasttext(path: str | Path) -> bool:
-    """Return whether a file begins as fastText's model files do."""
+    """Return True if a file begins as fastText's model files do."""
     path = Path(path)
     if not path.is_file():
         return False

@@ -1,4 +1,4 @@
-"""Writes a supervised model in fastText's own format, which fastText reads as well; see fasttext.py."""
+"""Writer of supervised models in fastText's own format, which fastText reads as well; see fasttext.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds a trained TextCNN into look-up tables: the only bridge from torch to the runtime.
+"""Folding of a trained TextCNN into look-up tables: the only bridge from torch to the runtime.
 
 A convolution over token vectors is a sum of terms that each depend on one token and one window offset, so all
 terms are computed once, for every token, in one matrix product. Embedding channels and their layer norm are
@@ -48,7 +48,7 @@ def fold(
     factored: bool = False,
     alike: Sequence[str] | None = None,
 ) -> FoldedTextCNN:
-    """Makes the torch-free model that gives the same answers.
+    """Build the torch-free model that gives the same answers.
 
     Args:
         model: A TextCNNForSequenceClassification.
@@ -68,7 +68,7 @@ def fold(
         >>> fold(model, tokenizer, int8=True, texts=validation_texts).save("runs/spam")
 
     Raises:
-        ValueError: `trim` is asked for without texts or tokenizer, `factored` without int8, or the model is no
+        ValueError: `trim` is requested without texts or tokenizer, `factored` without int8, or the model is no
             foldable TextCNN.
     """
     config = plain_config(model)
@@ -121,7 +121,7 @@ def fold(
 
 
 def _error(exact: FoldedTextCNN, other: FoldedTextCNN, texts: list[str]) -> dict[str, float]:
-    """Measure what rounding or trimming costs on real texts: of labels, or of an encoder's vectors."""
+    """Measure the effect of rounding or trimming on real texts: on labels, or on an encoder's vectors."""
     measure = measure_error if exact.config.get("encoding_dim") is None else measure_vector_error
     return measure(exact, other, texts)
 
@@ -246,7 +246,7 @@ def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -
 def _trim(
     tensors: dict[str, NDArray[Any]], config: dict[str, Any], tokenizer_json: str, texts: list[str]
 ) -> tuple[NDArray[np.int64], str]:
-    """Drops the rows of tokens that do not occur in the texts; returns those kept, and what that saves and costs."""
+    """Drop the rows of tokens that do not occur in the texts; return those kept, and the savings and the cost."""
     from ..runtime.tokenizer import compile_tokenizer
 
     tokenizer = compile_tokenizer(tokenizer_json)
@@ -287,7 +287,7 @@ def _trim(
 
 
 def plain_config(model: Any) -> dict[str, Any]:
-    """The config.json of a TextCNNForSequenceClassification, as JSON would give it back.
+    """Return the config.json of a TextCNNForSequenceClassification, as JSON would read it back.
 
     Raises:
         ValueError: it is no such model.
@@ -303,7 +303,7 @@ def plain_config(model: Any) -> dict[str, Any]:
 
 
 def tokenizer_json_of(tokenizer: Any) -> str | None:
-    """The tokenizer.json of a transformers fast tokenizer, a `tokenizers.Tokenizer`, or the text of one as it is."""
+    """Return the tokenizer.json of a transformers fast tokenizer or a `tokenizers.Tokenizer`; keep text as it is."""
     if tokenizer is None or isinstance(tokenizer, str):
         return tokenizer
     if hasattr(tokenizer, "backend_tokenizer"):
@@ -353,7 +353,7 @@ def fold_artifact(settings: FoldSettings) -> FoldedTextCNN:
 
     Raises:
         FileNotFoundError: There is no such model or file.
-        ValueError: int8 is asked for without texts.
+        ValueError: int8 is requested without texts.
     """
     from ..artifact import read_artifact
     from ..data.prediction import read_texts

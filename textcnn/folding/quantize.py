@@ -1,4 +1,4 @@
-"""Rounds folded tables to 8 bits, or keeps in their place the two factors that they are made of.
+"""Rounding of folded tables to 8 bits, or storage of the two factors that they are made of.
 
 Shapes: `V` table rows, `E` components of a token's vector, of all channels and members, `R` values in a row,
 `F` filters.
@@ -26,7 +26,7 @@ _COARSEST = 8
 def quantize(
     tensors: dict[str, NDArray[Any]], config: dict[str, Any], largest: NDArray[np.float32] | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Rounds a float32 table to int8, with one scale for each filter, such that sums of windows fit int8 as well.
+    """Round a float32 table to int8, with one scale for each filter, such that sums of windows fit int8 as well.
 
     Args:
         tensors: As FoldedTextCNN takes them, the table in float32.
@@ -53,7 +53,7 @@ def factor(
     weights: NDArray[np.float32],
     largest: NDArray[np.float32] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Keeps token vectors in 8 bits and filters in 16, of which the runtime makes the int8 table.
+    """Store token vectors in 8 bits and filters in 16, of which the runtime makes the int8 table.
 
     A row of the table takes as many bytes as there are filters times their widths, a vector as it has components: a
     file is smaller, and may hold more tokens, where vectors are narrow.
@@ -109,7 +109,7 @@ def _scales(
 
 
 def largest_sums(tensors: dict[str, NDArray[Any]], config: dict[str, Any], ids: Any, offsets: Any) -> NDArray[Any]:
-    """[F] the largest sum of a window, before bias and activation, in texts given as token ids."""
+    """Return the largest sum of a window, before bias and activation, in texts given as token ids: [F]."""
     plain = {**config, "activation": "identity", "pooled_norm": False, "pooling": "max"}
     features = len(tensors["bias"])
     maxima = {"bias": np.zeros_like(tensors["bias"]), "head_weight": tensors["head_weight"][:, :features]}
@@ -135,7 +135,7 @@ def saturated_share(
 
 
 def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: list[str]) -> dict[str, float]:
-    """Cosine between the int8 and the float32 vectors that an encoder makes of real texts."""
+    """Measure the cosine between the int8 and the float32 vectors of an encoder on real texts."""
     if not texts:
         return {"texts": 0}
     cosines = (unit_vectors(exact.logits(texts)) * unit_vectors(rounded.logits(texts))).sum(axis=1)
@@ -143,7 +143,7 @@ def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: li
 
 
 def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
-    """How far int8 answers lie from float32 ones on real texts."""
+    """Measure the difference between int8 and float32 answers on real texts."""
     if not texts:
         return {"texts": 0}
     wanted, got = exact.predict_proba(texts), rounded.predict_proba(texts)

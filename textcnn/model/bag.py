@@ -56,7 +56,7 @@ class HashedBag(nn.Module):
             self.output = BagOutput(config.bag_dim, config.num_labels, bias=False)
 
     def forward(self, ids: Tensor, holes: Tensor | None, offsets: Tensor) -> Tensor:
-        """Logits of a flat batch: ids [N], holes [N] or None, offsets [B + 1] -> [B, C].
+        """Return the logits of a flat batch: ids [N], holes [N] or None, offsets [B + 1] -> [B, C].
 
         Args:
             ids: Token ids of all texts, one text after the other.
@@ -81,7 +81,7 @@ class HashedBag(nn.Module):
         return features[kept], functional.pad(kept.cumsum(0), (1, 0))[ends].diff()
 
     def features(self, ids: Tensor, holes: Tensor | None, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows [G] of the features of all texts, text by text, and how many each text has: [B]."""
+        """Return the rows [G] of the features of all texts, text by text, and the number of rows of each text: [B]."""
         count = len(ids)
         ids = ids.long()
         # [N, L]: the row of the n-gram of each length that begins at each token.

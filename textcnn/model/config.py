@@ -107,7 +107,7 @@ class Architecture:
     bag_dim: int | None = None
 
     def check(self) -> None:
-        """Raises ValueError, in one line, at the first field that no network can be built from."""
+        """Raise ValueError, in one line, at the first field that no network can be built from."""
         _one_of("variant", self.variant, VARIANTS)
         _one_of("backbone", self.backbone, BACKBONES)
         _one_of("pooling", self.pooling, POOLINGS)

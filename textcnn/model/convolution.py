@@ -47,7 +47,9 @@ class ParallelConv(nn.Module):
         self.activation = _ACTIVATIONS[config.activation]
 
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, F].
+        """Return the features of a flat batch.
+
+        Shapes: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, F].
 
         `winners` holds the number of the window that each feature comes from, -1 where there is none.
         """
@@ -76,7 +78,7 @@ class ParallelConv(nn.Module):
 
 
 def by_width(members: tuple[Tensor, ...], counts: list[int]) -> Tensor:
-    """[B, F / M] of each member, by width -> [B, F]: by width, in it by member."""
+    """Order features by width, then by member: [B, F / M] of each member, by width -> [B, F]."""
     if len(members) == 1:
         return members[0]
     widths = zip(*(member.split(counts, dim=1) for member in members), strict=True)

@@ -39,7 +39,9 @@ class DilatedConv(nn.Module):
         self.norm = nn.LayerNorm(channels, eps=config.layer_norm_eps)
 
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, F].
+        """Return the features of a flat batch.
+
+        Shapes: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, F].
 
         `winners` holds the position that each feature comes from, -1 in a text without a token.
         """
@@ -47,12 +49,15 @@ class DilatedConv(nn.Module):
         return masked_max(states, mask)
 
     def sequence(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> Tensor:
-        """Features of each position of a flat batch, before the maximum: [N, F], as `index` has them; 0 at holes."""
+        """Return the features of each position of a flat batch, before the maximum.
+
+        They are [N, F], in the order of `index`; 0 at holes.
+        """
         states, _, extent = self._states(vectors, index, offsets)
         return states[extent]
 
     def pool(self, states: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """The maximum of `sequence`'s features [N, F] over each text, as `forward` returns it."""
+        """Return the maximum of `sequence`'s features [N, F] over each text, in the form that `forward` returns."""
         places = torch.where(index >= 0, torch.arange(len(index), device=index.device), -1)
         padded, mask, _ = padded_vectors(states, places, offsets)
         return masked_max(padded, mask)
@@ -81,7 +86,7 @@ class DilatedBlock(nn.Module):
         self.excitation = SqueezeExcitation(channels) if squeeze_excitation else None
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """The next states: [B, T, F], mask [B, T, 1] -> [B, T, F], zero where no token is."""
+        """Return the next states: [B, T, F], mask [B, T, 1] -> [B, T, F], zero where there is no token."""
         inputs = self.norm(states) * mask
         values, gates = self.conv(inputs.mT).mT.chunk(2, dim=2)
         update = self.output(values * gates.sigmoid())

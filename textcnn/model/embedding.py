@@ -14,7 +14,7 @@ from .config import TextCNNConfig
 
 
 class TokenEmbedding(nn.Module):
-    """Looks up the vectors of token ids, channels side by side, and of each member all channels.
+    """Embedding of token ids: member by member, all channels side by side.
 
     Example:
         >>> embedding = TokenEmbedding(TextCNNConfig(vocab_size=100, embedding_dim=8, variant="multichannel"))
@@ -38,24 +38,24 @@ class TokenEmbedding(nn.Module):
         self.dropout = nn.Dropout(config.embedding_dropout)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """Vectors of token ids: [...] int64 -> [..., M * K * D]."""
+        """Return the vectors of token ids: [...] int64 -> [..., M * K * D]."""
         members = [channel(input_ids).unflatten(-1, (self.num_members, -1)) for channel in self.channels]
         return self.transform(torch.cat(members, dim=-1).flatten(-2))
 
     def transform(self, vectors: Tensor) -> Tensor:
-        """What happens to a looked-up vector: layer norm and dropout, [..., M * K * D] -> the same."""
+        """Apply layer norm and dropout to looked-up vectors: [..., M * K * D] -> the same shape."""
         if self.norm is not None:
             vectors = self.norm(vectors)
         return self.dropout(vectors)
 
     def freeze_static(self) -> None:
-        """Takes the static channel out of training (again, after weights were loaded as new parameters)."""
+        """Exclude the static channel from training (again, after weights were loaded as new parameters)."""
         for static, channel in zip(self.static, self.channels, strict=True):
             channel.weight.requires_grad_(not static)
 
     @torch.no_grad()
     def set_vectors(self, matrix: Tensor) -> None:
-        """Starts every channel of every member from the rows of a [V, D] matrix, or of one [V, D] for each, [V, M, D].
+        """Initialise every channel of every member from the rows of a matrix [V, D], or of one each, [V, M, D].
 
         Raises:
             ValueError: the matrix has another shape.

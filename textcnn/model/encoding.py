@@ -19,7 +19,7 @@ from .modeling import TextCNNModel, TextCNNPreTrainedModel
 
 @dataclass
 class TextEncoderOutput(ModelOutput):
-    """What `TextCNNForTextEncoding` returns.
+    """Output of `TextCNNForTextEncoding`.
 
     Args:
         embeddings: [B, D] vectors of the texts, not normalised.
@@ -58,7 +58,7 @@ class TextCNNForTextEncoding(TextCNNPreTrainedModel):
         self.post_init()
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **options: Any) -> None:
-        """As in transformers; the saved code opens as this class."""
+        """Save as transformers does; the saved code opens as this class."""
         super().save_pretrained(save_directory, **options)
         # A classifier names its bare encoder there; the vectors of this model come after the head.
         self.config.auto_map["AutoModel"] = f"encoding.{type(self).__name__}"
@@ -73,7 +73,7 @@ class TextCNNForTextEncoding(TextCNNPreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> TextEncoderOutput | tuple[Tensor, ...]:
-        """Vectors [B, D] of a batch of padded texts.
+        """Return the vectors of a batch of padded texts: [B, D].
 
         Args:
             input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
@@ -84,5 +84,5 @@ class TextCNNForTextEncoding(TextCNNPreTrainedModel):
         return output.to_tuple() if return_dict is False else output
 
     def project(self, features: Tensor) -> Tensor:
-        """Vectors [B, D] of the encoder's features [B, F], after dropout while training."""
+        """Return the vectors [B, D] of the encoder's features [B, F], after dropout while training."""
         return self.head(self.dropout(features))

@@ -17,7 +17,7 @@ _REDUCTION = 8
 
 
 class SqueezeExcitation(nn.Module):
-    """Multiplies each channel by a gate between 0 and 1 that two linear layers make of the means of all channels.
+    """Gate of each channel, between 0 and 1, which two linear layers compute from the means of all channels.
 
     Equation:
         gate = sigmoid(W2 relu(W1 mean_t(x_t) + b1) + b2); y_t = gate * x_t
@@ -29,6 +29,6 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(self.squeeze.out_features, channels)
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """Weighted values: [B, T, F], mask [B, T, 1] -> [B, T, F]; the mean leaves padding out."""
+        """Return the weighted values: [B, T, F], mask [B, T, 1] -> [B, T, F]; the mean leaves padding out."""
         gate = self.excite(functional.relu(self.squeeze(masked_mean(values, mask)))).sigmoid()
         return values * gate[:, None]

@@ -30,7 +30,7 @@ class ExpertsConv(nn.Module):
         self.filters = sum(config.filters)
 
     def route(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Gates [B, X] and the balancing loss of a flat batch: vectors [U, D], index [N], offsets [B + 1].
+        """Return the gates [B, X] and the balancing loss of a flat batch: vectors [U, D], index [N], offsets [B + 1].
 
         A gate is the bank's probability, or 0 where the bank is not among the `experts_per_text` most probable ones.
         The loss is X times the sum over banks of the share of texts that go to it times its mean probability: 1 where
@@ -48,7 +48,7 @@ class ExpertsConv(nn.Module):
         return probabilities * chosen, len(self.banks) * (shares * probabilities.mean(dim=0)).sum()
 
     def features(self, vectors: Tensor, index: Tensor, offsets: Tensor, gates: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and winners [B, X F] of a flat batch, bank after bank; 0 and -1 in those that are not chosen."""
+        """Return the features and winners [B, X F] of a flat batch, bank after bank; 0 and -1 for banks not chosen."""
         shape = (len(offsets) - 1, len(self.banks) * self.filters)
         features, winners = vectors.new_zeros(shape), index.new_full(shape, -1)
         text, lengths = _text_of(offsets), offsets.diff()
@@ -66,7 +66,10 @@ class ExpertsConv(nn.Module):
         return features, winners
 
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, X F]."""
+        """Return the features of a flat batch.
+
+        Shapes: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, X F].
+        """
         return self.features(vectors, index, offsets, self.route(vectors, index, offsets)[0])
 
 

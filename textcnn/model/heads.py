@@ -30,7 +30,7 @@ class LinearHead(nn.Linear):
         self.filters, self.max_norm, self.num_members = filters, max_norm, num_members
 
     def reset_parameters(self) -> None:
-        """As in nn.Linear; a head without features has no weight to draw."""
+        """Initialise the weights as nn.Linear does; a head without features has no weight to draw."""
         if self.in_features:
             super().reset_parameters()
         else:
@@ -42,11 +42,11 @@ class LinearHead(nn.Linear):
         return self.weight / self.num_members
 
     def forward(self, features: Tensor) -> Tensor:
-        """Mean logits of features: [B, F] -> [B, C]."""
+        """Return the mean logits of features: [B, F] -> [B, C]."""
         return self.of_members(features).mean(dim=0)
 
     def of_members(self, features: Tensor) -> Tensor:
-        """Logits of each member: [B, F] -> [M, B, C]."""
+        """Return the logits of each member: [B, F] -> [M, B, C]."""
         if not self.in_features:
             return self.bias.expand(self.num_members, len(features), -1)
         if self.training and self.max_norm is not None:

@@ -19,7 +19,7 @@ from .modeling import TextCNNModel, TextCNNPreTrainedModel
 
 
 class TextCNNForMaskedLM(TextCNNPreTrainedModel):
-    """The network with a head that says which token stands at each position.
+    """The network with a head that predicts the token at each position.
 
     The head projects a token's state to the size of the token vectors and multiplies it with them, so that input and
     output share their vectors. Where the configuration has labels, the vector of a text's label is added to all its
@@ -73,7 +73,7 @@ class TextCNNForMaskedLM(TextCNNPreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> MaskedLMOutput | tuple[Tensor, ...]:
-        """Logits [B, T, V] of the token at each position, and the loss where labels are given.
+        """Return the logits [B, T, V] of the token at each position and, if labels are given, the loss.
 
         Args:
             input_ids: [B, T] token ids, mask_token_id at hidden tokens.
@@ -93,7 +93,7 @@ class TextCNNForMaskedLM(TextCNNPreTrainedModel):
     def states(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, text_labels: Tensor | None = None
     ) -> Tensor:
-        """States [B, T, F] of the tokens, 0 at pads."""
+        """Return the states of the tokens, 0 at pads: [B, T, F]."""
         if attention_mask is None:
             attention_mask = input_ids != self.config.pad_token_id
         if self.labels is None:
@@ -106,7 +106,7 @@ class TextCNNForMaskedLM(TextCNNPreTrainedModel):
         return self.textcnn(inputs_embeds=vectors, attention_mask=attention_mask).last_hidden_state
 
     def token_logits(self, states: Tensor) -> Tensor:
-        """Logits of states, [..., F] -> [..., V]; the pad and the mask token are never the answer."""
+        """Return the logits of states: [..., F] -> [..., V]; the pad and the mask token are never predicted."""
         vectors = self.head(self.dropout(states))
         logits = functional.linear(vectors, self.textcnn.get_input_embeddings().weight, self.bias)
         never = torch.tensor([self.config.pad_token_id, self.config.mask_token_id], device=logits.device)

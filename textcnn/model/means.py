@@ -24,7 +24,9 @@ class MeanConv(ParallelConv):
     """
 
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, 2 F].
+        """Return the features of a flat batch.
+
+        Shapes: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, 2 F].
 
         First come the maxima, then the means. `winners` of the means are those of the maxima.
         """
@@ -61,7 +63,7 @@ def ngram_mean(
     dilation: int = 1,
     padding: str = "wide",
 ) -> Tensor:
-    """Mean of the activated convolution over the windows of each text and width: [B, sum F], 0 without a window.
+    """Return the mean of the activated convolution over the windows of each text and width: [B, sum F], 0 without one.
 
     Arguments are those of `ngram_max`. One matrix product makes a table with a row per distinct token; a window is the
     sum of W slices of it.

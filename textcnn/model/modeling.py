@@ -29,14 +29,14 @@ from .heads import LinearHead
 
 @dataclass
 class TextCNNOutput(ModelOutput):
-    """What `TextCNNModel` returns.
+    """Output of `TextCNNModel`.
 
     Args:
         pooler_output: [B, F] features, one per filter.
         winners: [B, F] number of the window that each feature comes from, -1 where a text has none.
         last_hidden_state: [B, T, F] features of each token before pooling, 0 at pads; of the backbone dilated only.
         gates: [B, X] weight of each expert in each text, 0 where it is not chosen; with num_experts only.
-        balance_loss: How unevenly the experts are used, at least about 1; with num_experts only.
+        balance_loss: Imbalance in the use of the experts, at least about 1; with num_experts only.
     """
 
     pooler_output: Tensor | None = None
@@ -55,7 +55,7 @@ class TextCNNPreTrainedModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *arguments: Any, **options: Any) -> Any:
-        """As in transformers; what is static stays out of training."""
+        """Load as transformers does; static embeddings stay out of training."""
         loaded = super().from_pretrained(*arguments, **options)
         model = loaded[0] if isinstance(loaded, tuple) else loaded
         # Weights are loaded as new parameters, all of them trainable.
@@ -64,7 +64,7 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         return loaded
 
     def save_pretrained(self, save_directory: str | os.PathLike[str], **options: Any) -> None:
-        """As in transformers; the saved code opens a classifier as a bare encoder as well."""
+        """Save as transformers does; the saved code opens a classifier as a bare encoder as well."""
         # transformers notes only the class that is saved.
         auto_map = getattr(self.config, "auto_map", None) or {}
         self.config.auto_map = {**auto_map, "AutoModel": f"modeling.{TextCNNModel.__name__}"}
@@ -124,9 +124,9 @@ class TextCNNModel(TextCNNPreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module | None:
-        """The embedding that training changes; the only one unless the variant is multichannel.
+        """Return the trainable embedding, the only one unless the variant is multichannel.
 
-        None for a model without convolutions, which has no token vectors.
+        A model without convolutions has no token vectors and returns None.
         """
         return None if self.embeddings is None else self.embeddings.channels[-1]
 
@@ -144,7 +144,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> TextCNNOutput | tuple[Tensor, ...]:
-        """Features of a batch of padded texts.
+        """Return the features of a batch of padded texts.
 
         Args:
             input_ids: [B, T] token ids; T may be 0.
@@ -218,7 +218,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
-        """Logits [B, C], already divided by the temperature, and the loss where labels are given: the members' mean.
+        """Return the logits [B, C], divided by the temperature, and, if labels are given, the mean loss of the members.
 
         Args:
             input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
@@ -235,7 +235,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return output.to_tuple() if return_dict is False else output
 
     def member_logits(self, features: Tensor, bag: Tensor | None = None) -> Tensor:
-        """Logits of each member, [M, B, C], divided by the temperature.
+        """Return the logits of each member, divided by the temperature: [M, B, C].
 
         Args:
             features: [B, F] of the encoder.
@@ -245,7 +245,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return (logits if bag is None else logits + bag) / self.config.temperature
 
     def bag_logits(self, input_ids: Tensor | None, attention_mask: Tensor | None = None) -> Tensor | None:
-        """Logits [B, C] of the bag, before the temperature; None for a model without one.
+        """Return the logits of the bag, before the temperature: [B, C]; None for a model without one.
 
         Raises:
             ValueError: there are no token ids, of which the bag is made.
@@ -255,7 +255,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return self.bag(*self._bag_tokens(input_ids, attention_mask))
 
     def bag_rows(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
-        """Rows of the bag that a batch reads, one for each of its features.
+        """Return the rows of the bag that a batch reads, one for each of its features.
 
         Raises:
             ValueError: the model has no bag.
@@ -275,7 +275,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return input_ids[inside].long(), holes, offsets
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Mean loss of logits [B, C]: cross-entropy, or binary cross-entropy when the problem is multi-label."""
+        """Return the mean loss of logits [B, C]: cross-entropy, or binary cross-entropy for multi-label problems."""
         config = self.config
         # Made here, not kept as a buffer: from_pretrained leaves garbage in buffers that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
@@ -305,7 +305,9 @@ def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
 
 
 def _text_extents(mask: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Where the texts of a padded batch lie: mask [B, T] -> inside [B, T], holes [N] or None, offsets [B + 1].
+    """Return the extents of the texts of a padded batch.
+
+    Shapes: mask [B, T] -> inside [B, T], holes [N] or None, offsets [B + 1].
 
     A text runs from its first to its last real token, so padding on either side changes nothing. Masked
     positions in between are holes: they keep their place, as zero vectors.

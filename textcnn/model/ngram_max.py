@@ -17,7 +17,7 @@ PADDINGS = ("wide", "same", "valid")
 
 
 def window_padding(width: int, dilation: int, padding: str) -> tuple[int, int]:
-    """Zero vectors before and after a text.
+    """Return the number of zero vectors before and after a text.
 
     Example:
         >>> window_padding(3, 1, "wide")
@@ -43,7 +43,7 @@ def ngram_max(
     padding: str = "wide",
     implementation: str | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Maximum over the windows of each text and width, as nn.Conv1d followed by a max would give it.
+    """Return the maximum over the windows of each text and width, as nn.Conv1d followed by a max would.
 
     Args:
         vectors: [U, D] vectors of the distinct tokens.

@@ -78,7 +78,7 @@ class NgramMax(torch.autograd.Function):
 
 
 class _Texts:
-    """Where the tokens of a flat batch are: what every width asks for."""
+    """Positions of the tokens of a flat batch, shared by all widths."""
 
     def __init__(self, index: Tensor, offsets: Tensor, tokens: int, stride: int, dilation: int) -> None:
         self.index, self.starts, self.lengths = index, offsets[:-1], offsets.diff()
@@ -88,7 +88,7 @@ class _Texts:
         self.sorted_lengths = lengths.tolist()
 
     def tokens_at(self, which: Tensor, positions: Tensor) -> Tensor:
-        """Tokens of the texts which [b] at positions [b or 1, ...]; -1 in holes and outside of the text."""
+        """Return the tokens of texts `which` [b] at positions [b or 1, ...]; -1 in holes and outside the text."""
         shape = (-1, *[1] * (positions.dim() - 1))
         inside = (positions >= 0) & (positions < self.lengths[which].view(shape))
         flat = (self.starts[which].view(shape) + positions).clamp(0, len(self.index) - 1)

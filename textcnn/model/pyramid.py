@@ -36,7 +36,9 @@ class PyramidConv(nn.Module):
         self.blocks = nn.ModuleList(PyramidBlock(channels, config.squeeze_excitation) for _ in range(config.num_blocks))
 
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, F].
+        """Return the features of a flat batch.
+
+        Shapes: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, F].
 
         `winners` holds the position of the last level that each feature comes from, -1 in a text without a token.
         """
@@ -62,7 +64,7 @@ class PyramidBlock(nn.Module):
         self.excitation = SqueezeExcitation(channels) if squeeze_excitation else None
 
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
-        """The next values: [B, T, F], mask [B, T, 1] -> [B, T, F], zero where no token is."""
+        """Return the next values: [B, T, F], mask [B, T, 1] -> [B, T, F], zero where there is no token."""
         update = values
         for conv in self.convs:
             update = conv(functional.relu(update).mT).mT * mask
@@ -72,7 +74,7 @@ class PyramidBlock(nn.Module):
 
 
 def halve(values: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Maxima of three positions, two apart, and where there is any: [B, T, F], [B, T, 1] -> half of T, rounded up."""
+    """Max-pool over three positions with stride 2, real tokens only: [B, T, F], [B, T, 1] -> half of T, rounded up."""
     hidden = functional.pad(values.masked_fill(~mask, -torch.inf), (0, 0, 0, 2), value=-torch.inf)
     halved = functional.max_pool1d(hidden.mT, 3, stride=2).mT
     alive = functional.max_pool1d(functional.pad(mask, (0, 0, 0, 2)).mT.to(values.dtype), 3, stride=2).mT > 0

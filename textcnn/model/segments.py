@@ -31,7 +31,9 @@ class SegmentConv(ParallelConv):
         self.segments = config.pooling_segments
 
     def forward(self, vectors: Tensor, index: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of a flat batch: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, (1 + S) F].
+        """Return the features of a flat batch.
+
+        Shapes: vectors [U, D], index [N], offsets [B + 1] -> features, winners [B, (1 + S) F].
 
         First come the features of the whole text, then those of each part. `winners` counts windows from the beginning
         of the text or part.

@@ -178,7 +178,7 @@ class Bag:
         return BagFeatures(found.rows[:count], found.firsts[:count], found.lengths[:count])
 
     def values(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Return what rows [G] add to the logits of a sum, before the mean's division: [G, C]."""
+        """Return the contributions of rows [G] to the logits of a sum, before the mean's division: [G, C]."""
         values = self.table[rows].astype(np.float64)
         if self.scale is not None:
             values *= self.scale

@@ -50,7 +50,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_utf8(path: Path) -> str:
-    """Return the text of a file, with its ends of lines as they are.
+    """Return the text of a file, with its line endings unchanged.
 
     Raises:
         ValueError: it is no UTF-8; the message names the file.

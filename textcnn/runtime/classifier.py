@@ -1,4 +1,4 @@
-"""What every classifier of this package answers, whichever engine computes its logits.
+"""Common interface of all classifiers of this package, whichever engine computes the logits.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -50,14 +50,14 @@ class TextClassifier:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do beyond labels and probabilities: of "explain", "fired", "inspect" and "certify".
+        """Capabilities of the model beyond labels and probabilities: of "explain", "fired", "inspect" and "certify".
 
         "fired" is the score of that name; see `runtime.decisions.SCORES`.
         """
         return frozenset({"explain", "fired"})
 
     def require(self, capability: str, reason: str) -> None:
-        """Refuse what the model cannot do.
+        """Raise an error if the model lacks a capability.
 
         Raises:
             ValueError: The model lacks the capability.
@@ -80,7 +80,7 @@ class TextClassifier:
         raise NotImplementedError
 
     def explain(self, text: str, label: str | None = None) -> Any:
-        """The n-grams of a text that made a logit: an `Explanation`."""
+        """Explain a logit by the n-grams of the text: an `Explanation`."""
         raise NotImplementedError
 
     @property
@@ -89,15 +89,15 @@ class TextClassifier:
         return None
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of texts and the offsets between them, where `tokens_of` is not None."""
+        """Return the token ids of texts and the offsets between them, where `tokens_of` is not None."""
         raise NotImplementedError
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
-        """Logits [N, C] of token ids, divided by the temperature, where `tokens_of` is not None."""
+        """Return the logits of token ids, divided by the temperature, where `tokens_of` is not None: [N, C]."""
         raise NotImplementedError
 
     def logits(self, texts: Iterable[str]) -> Array:
-        """Logits of any iterable of strings, divided by the temperature: [N, C] float32.
+        """Return the logits of any iterable of strings, divided by the temperature: [N, C] float32.
 
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
@@ -106,7 +106,7 @@ class TextClassifier:
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
     def predict_proba(self, texts: Iterable[str]) -> Array:
-        """Probabilities of any iterable of strings, classes in the order of `labels`: [N, C] float32.
+        """Return the probabilities of any iterable of strings, classes in the order of `labels`: [N, C] float32.
 
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
@@ -114,7 +114,7 @@ class TextClassifier:
         return self._probabilities(self.logits(texts))
 
     def confidence(self, texts: Iterable[str], score: str = "probability") -> NDArray[np.float64]:
-        """How sure the model is of each text, for choosing those to leave without a label: [N], larger is surer.
+        """Return the confidence in each text's label, for choosing texts to leave without one: [N], larger is surer.
 
         Args:
             texts: Any iterable of strings.
@@ -127,7 +127,7 @@ class TextClassifier:
         return confidence(score, logits, fired)
 
     def logits_and_fired(self, texts: Iterable[str]) -> tuple[Array, NDArray[np.int64]]:
-        """Logits [N, C], divided by the temperature, and how many filters fired in each text [N].
+        """Return the logits [N, C], divided by the temperature, and the number of filters that fired in each text [N].
 
         Raises:
             ValueError: the model normalises its pooled features.
@@ -139,18 +139,18 @@ class TextClassifier:
         return np.concatenate(logits), np.concatenate(fired)
 
     def answer(self, texts: Iterable[str]) -> Answers:
-        """Probabilities and, where the artifact says when to abstain, its score of each text."""
+        """Return the probabilities and, if the artifact says when to abstain, its score of each text."""
         if self.abstention is not None and self.abstention.score == "fired":
             return self.answer_of(*self.logits_and_fired(texts))
         return self.answer_of(self.logits(texts))
 
     def answer_of(self, logits: Array, fired: NDArray[np.int64] | None = None) -> Answers:
-        """The same from logits [N, C] and, for that score, the number of filters that fired [N]."""
+        """Return the same from logits [N, C] and, for that score, the number of filters that fired [N]."""
         score = None if self.abstention is None else confidence(self.abstention.score, logits, fired)
         return Answers(self._probabilities(logits), score)
 
     def predict(self, texts: Iterable[str], abstain: bool = True) -> Any:
-        """The label of each text: an array of N strings, or N lists of strings when multi-label.
+        """Return the label of each text: an array of N strings, or N lists of strings when multi-label.
 
         A multi-label text has the labels whose probability reaches their threshold, the most probable first. Where
         the artifact says when to abstain (`textcnn calibrate --abstain`), None stands for a text that is left without
@@ -178,7 +178,7 @@ class TextClassifier:
         return self.logits(texts).argmax(axis=1)
 
     def decide(self, answers: Answers) -> Any:
-        """The labels that answers stand for, as `predict` returns them."""
+        """Return the labels of answers, as `predict` does."""
         thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
         ids = decide(answers.probabilities, thresholds, self.multi_label)
         if self.multi_label:
@@ -192,12 +192,12 @@ class TextClassifier:
         return sigmoid(logits) if self.multi_label else softmax(logits)
 
     def columns(self, answers: Answers, joined: bool = False, every_class: bool = True) -> dict[str, list[Any]]:
-        """What stands beside a row that was scored: predicted_label, probability, and one column a class.
+        """Return the output columns of scored rows: predicted_label, probability, and one column per class.
 
         Args:
             answers: As `answer` returns them. A text left without a label has None for predicted_label.
             joined: Several labels of a text as one string, with ";" between them, for files without lists.
-            every_class: Whether to give the probability of each class, as probability_<label>.
+            every_class: True to give the probability of each class, as probability_<label>.
         """
         probabilities, labels = answers.probabilities, self.decide(answers)
         columns: dict[str, list[Any]] = {
@@ -220,7 +220,7 @@ class TextClassifier:
         return np.asarray(probabilities[np.arange(len(ids)), ids])
 
     def predict_top_k(self, texts: Iterable[str], k: int = 3) -> list[list[tuple[str, float]]]:
-        """The k most probable labels of each text with their probabilities, the most probable first.
+        """Return the k most probable labels of each text with their probabilities, the most probable first.
 
         Raises:
             ValueError: k is less than 1.

@@ -31,7 +31,7 @@ class Abstention:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Abstention | None:
-        """What a config.json says of it.
+        """Return the abstention that a config.json stores.
 
         Raises:
             ValueError: its score has no such name.
@@ -51,7 +51,7 @@ class Answers:
 
 
 def check_score(name: str) -> str:
-    """The name, if it is one of SCORES."""
+    """Return the name if it is one of SCORES."""
     if name not in SCORES:
         nearest = difflib.get_close_matches(name, SCORES, n=1)
         hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
@@ -60,7 +60,7 @@ def check_score(name: str) -> str:
 
 
 def confidence(score: str, logits: Array, fired: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-    """How sure a model is of each text, by one of SCORES: logits [N, C], fired [N] -> [N], larger is surer."""
+    """Return the confidence in each text's label by one of SCORES: logits [N, C], fired [N] -> [N], larger is surer."""
     if check_score(score) == "probability":
         return softmax(logits).max(axis=1, initial=0).astype(np.float64)
     if score == "energy":
@@ -73,7 +73,7 @@ def confidence(score: str, logits: Array, fired: NDArray[np.int64] | None = None
 
 
 def count_fired(features: Array, activation: str) -> NDArray[np.int64]:
-    """How many filters fired in each text: features [N, F] before any norm -> [N].
+    """Count the filters that fired in each text: features [N, F] before any norm -> [N].
 
     A filter fires where its best window has a sum, with the bias, above 0.
     """
@@ -82,7 +82,7 @@ def count_fired(features: Array, activation: str) -> NDArray[np.int64]:
 
 
 def check_fired(config: Mapping[str, Any]) -> None:
-    """Raise ValueError where a model cannot say how many of its filters fired."""
+    """Raise ValueError if a model cannot count the filters that fired."""
     instead = "use the score 'probability' or 'energy'"
     if config.get("pooled_norm"):
         raise ValueError(
@@ -99,14 +99,14 @@ def check_fired(config: Mapping[str, Any]) -> None:
 
 
 def decide(probabilities: Array, thresholds: Mapping[int, float], multi_label: bool) -> Any:
-    """Class ids [N] of probabilities [N, C], or N arrays of them, the most probable first, when multi-label.
+    """Return the class ids [N] of probabilities [N, C]; when multi-label, N arrays of ids, the most probable first.
 
     Args:
         probabilities: [N, C].
         thresholds: Class id to threshold. Multi-label: a class is given from its threshold on, 0.5 where it has none.
             Single-label: a class with a threshold is given when it is reached, and not when it is missed; among the
             classes that are left the most probable is given.
-        multi_label: Whether a text may have several labels, or none.
+        multi_label: True if a text may have several labels, or none.
     """
     if multi_label:
         wanted = np.full(probabilities.shape[1], 0.5, dtype=np.float32)
@@ -122,13 +122,13 @@ def decide(probabilities: Array, thresholds: Mapping[int, float], multi_label: b
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
-    """Probabilities [N, C] of logits whose labels exclude each other."""
+    """Return the probabilities [N, C] of logits for labels that exclude each other."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exponentials / exponentials.sum(axis=1, keepdims=True)
 
 
 def sigmoid(logits: NDArray[Any]) -> NDArray[Any]:
-    """Probabilities [N, C] of logits whose labels do not exclude each other."""
+    """Return the probabilities [N, C] of logits for labels that do not exclude each other."""
     # The two forms of one function, each where its exponential cannot overflow.
     exponentials = np.exp(-np.abs(logits))
     return np.where(logits >= 0, 1, exponentials) / (1 + exponentials)

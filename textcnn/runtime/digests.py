@@ -125,7 +125,7 @@ def verify(path: Path, expected: str, found: Callable[[], str], remedy: str = "c
         path: The file.
         expected: Its digest when it was written.
         found: Function that returns its digest now.
-        remedy: What to do, for the message.
+        remedy: The action to suggest, for the message.
 
     Raises:
         ValueError: it has another.

@@ -18,7 +18,7 @@ class TextEncoder:
     """One vector for each text; made by `textcnn.load` of what `textcnn pretrain` wrote.
 
     Args:
-        engine: What computes the outputs of the model, which are the dimensions of the vectors: a FoldedTextCNN, or
+        engine: Engine that computes the outputs of the model, the dimensions of the vectors: a FoldedTextCNN, or
             another where the model does not fold.
 
     Example:

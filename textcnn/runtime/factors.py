@@ -16,7 +16,9 @@ from .layout import Layout
 
 
 def table_of_factors(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> NDArray[np.int8]:
-    """[V, R] int8: the rounded product of vectors [V, E], int8, and filters [E, R], float16, which hold all scales.
+    """Return the rounded product of vectors and filters: [V, R] int8.
+
+    The vectors are [V, E], int8; the filters [E, R], float16, hold all scales.
 
     Raises:
         ValueError: one of the two is missing or has another shape.

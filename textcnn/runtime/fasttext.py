@@ -42,10 +42,10 @@ class FoldedFastText(TextClassifier):
 
     Args:
         config: The artifact's config.json, with the settings of the words under `fasttext`.
-        tensors: What folded.safetensors holds: table [R, C] or [R, D] with output [C, D], float32 or, with scale, int8;
+        tensors: Content of folded.safetensors: table [R, C] or [R, D] with output [C, D], float32 or, with scale, int8;
             word_bytes, word_ends and word_counts; label_counts; buckets, the sorted buckets that have a row, where some
             have none; tree [C - 1, 2] of hierarchical softmax.
-        metadata: What converting measured.
+        metadata: Measurements of the conversion.
         threads: Threads that work on the texts of one call.
 
     Example:
@@ -85,7 +85,7 @@ class FoldedFastText(TextClassifier):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do: it has no windows to certify and no filters to inspect."""
+        """Capabilities of the model: it has no windows to certify and no filters to inspect."""
         return frozenset({"explain"})
 
     @property
@@ -100,7 +100,7 @@ class FoldedFastText(TextClassifier):
 
     @property
     def is_int8(self) -> bool:
-        """Whether the table is int8: answers then differ from the model's by the error in `metadata`."""
+        """True if the table is int8: answers then differ from the model's by the error in `metadata`."""
         return self._tensors["table"].dtype == np.int8
 
     @property
@@ -170,7 +170,7 @@ class FoldedFastText(TextClassifier):
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
     def scores(self, texts: list[str] | Utf8Texts) -> tuple[Array, NDArray[np.int64]]:
-        """Return what the table gives, [N, C] logits or [N, C - 1] scores of a tree, and the rows of each text [N]."""
+        """Return the logits [N, C], or the scores of a tree [N, C - 1], and the number of rows of each text [N]."""
         return self.words.scores(self.bag, texts, self.threads)
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
@@ -229,5 +229,5 @@ def _rows_of_buckets(tensors: Mapping[str, NDArray[Any]], words: int, buckets: i
 
 
 def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of config.json a table depends on."""
+    """Return the part of config.json that a table depends on."""
     return {**{name: config["fasttext"].get(name) for name in _SETTINGS}, "classes": len(config["id2label"])}

@@ -21,7 +21,7 @@ END_OF_TEXT = "</s>"
 
 
 class Features(NamedTuple):
-    """What one text is made of.
+    """Features of one text.
 
     words: [W, 3] first byte of each word, the byte after its last, and its row, -1 for an unknown word.
     features: [G, 5] row of the table, first word, number of words (0 for a subword of it), first byte, byte after the

@@ -39,7 +39,7 @@ _BAG_KEYS = ("bag", "bag_ngrams", "bag_buckets")
 
 
 def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of config.json a folded table depends on."""
+    """Return the part of config.json that a folded table depends on."""
     bag = {} if config.get("bag", "none") == "none" else {key: config.get(key) for key in _BAG_KEYS}
     # Files of before there were members have one.
     kept = {key: config.get(key) for key in _FOLDED_KEYS}
@@ -68,11 +68,11 @@ class FoldedTextCNN(TextClassifier):
 
     Args:
         config: The artifact's config.json.
-        tensors: What folded.safetensors holds: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, F],
+        tensors: Content of folded.safetensors: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, F],
             head_bias [C] and, with a pooled norm, norm_weight [F] and norm_bias [F]; in place of the table may be the
             vectors and filters that `factors` makes it of; with a bag, those of `bag.bag_of_ids`.
         tokenizer: Text of a tokenizer.json; None for a model that is only given token ids.
-        metadata: What folding measured.
+        metadata: Measurements of folding.
         threads: Threads that work on the texts of one call.
 
     Example:
@@ -109,7 +109,7 @@ class FoldedTextCNN(TextClassifier):
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What the model can do; a pooled norm hides the part of each window."""
+        """Capabilities of the model; a pooled norm hides the contribution of each window."""
         able = {name for name in ("explain", "inspect", "certify") if obstacle(self.config, name) is None}
         fires = not self.config.get("pooled_norm") and self.config.get("kernel_sizes") != []
         return frozenset(able - ({"certify"} if self.is_int8 else set()) | ({"fired"} if fires else set()))
@@ -121,7 +121,7 @@ class FoldedTextCNN(TextClassifier):
 
     @classmethod
     def load(cls, directory: str | Path, threads: int = 1) -> FoldedTextCNN:
-        """Opens an artifact that has been folded; its tables are mapped into memory, or made of factors.
+        """Open a folded artifact; its tables are mapped into memory, or made of factors.
 
         Raises:
             FileNotFoundError: a file of the artifact is missing.
@@ -154,7 +154,7 @@ class FoldedTextCNN(TextClassifier):
         return folded_class(config)(config, tensors, tokenizer, metadata, threads)
 
     def save(self, directory: str | Path) -> Path:
-        """Writes folded.safetensors into a directory, with config.json and tokenizer.json where it has none.
+        """Write folded.safetensors into a directory, with config.json and tokenizer.json where it has none.
 
         Raises:
             ValueError: the model has no tokenizer, so that what is written could not be loaded.
@@ -177,7 +177,7 @@ class FoldedTextCNN(TextClassifier):
 
     @property
     def is_int8(self) -> bool:
-        """Whether the tables are int8: answers then differ from the model's by the error in `metadata`."""
+        """True if the tables are int8: answers then differ from the model's by the error in `metadata`."""
         return self.tables.is_int8
 
     @property
@@ -236,7 +236,7 @@ class FoldedTextCNN(TextClassifier):
         return np.concatenate(logits), np.concatenate(fired)
 
     def features(self, texts: Iterable[str]) -> Array:
-        """Pooled features, what the head reads: [N, F] float32."""
+        """Return the pooled features, the input of the head: [N, F] float32."""
         parts = []
         for batch in text_batches(texts, self.threads):
             parts.append(np.empty((len(batch), self.tables.layout.features), dtype=np.float32))
@@ -244,7 +244,7 @@ class FoldedTextCNN(TextClassifier):
         return np.concatenate(parts) if parts else np.zeros((0, self.tables.layout.features), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of texts, and where each begins and ends: text n is ids[offsets[n]:offsets[n + 1]].
+        """Return the token ids of texts and their offsets: text n is ids[offsets[n]:offsets[n + 1]].
 
         Raises:
             ValueError: the model was folded without a tokenizer.
@@ -269,11 +269,11 @@ class FoldedTextCNN(TextClassifier):
         return None if self.abstention is not None and self.abstention.score == "fired" else self.tokenizer_json
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
-        """Pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
+        """Return the pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
         return self.tables.features(ids, offsets, self.threads)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
-        """Logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
+        """Return the logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
         return self.tables.logits(ids, offsets, self.threads)
 
     def spans(self, text: str) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Where everything lies in a folded table, worked out from config.json alone.
+"""Layout of a folded table, computed from config.json alone.
 
 Shapes: `W` width, `F` filters, `V` table rows.
 """
@@ -27,7 +27,7 @@ def filters_of(config: Mapping[str, Any]) -> list[int]:
 
 
 def margins(width: int, dilation: int, padding: str) -> tuple[int, int]:
-    """Return how many positions windows may hang over the beginning and the end of a text.
+    """Return the number of positions that windows may extend beyond the beginning and the end of a text.
 
     Example:
         >>> margins(3, 1, "wide")

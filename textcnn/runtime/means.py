@@ -77,7 +77,7 @@ def window_maps(tables: Tables, own: WidthLayout, ids: NDArray[np.int32], offset
 
 
 def _extents(rows: NDArray[np.int32], offsets: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where the first token of each text is, and the number of positions up to its last: [N] each."""
+    """Return the position of the first token of each text, and the number of positions up to its last: [N] each."""
     tokens = np.flatnonzero(rows >= 0)
     low, high = np.searchsorted(tokens, offsets[:-1]), np.searchsorted(tokens, offsets[1:])
     some = high > low

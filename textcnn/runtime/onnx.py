@@ -27,7 +27,7 @@ _CELLS = 1 << 14
 
 
 class OnnxClassifier(TextClassifier):
-    """Answers with ONNX Runtime from a file that `textcnn export` wrote.
+    """Classifier that runs a file written by `textcnn export` with ONNX Runtime.
 
     Args:
         model: The file, or its content.
@@ -70,7 +70,7 @@ class OnnxClassifier(TextClassifier):
         self._tokenizer = compile_tokenizer(self.metadata["tokenizer.json"])
 
     def logits_of_ids(self, input_ids: Any, attention_mask: Any) -> Array:
-        """Logits [B, C] of token ids [B, T] and their mask, as another program would ask for them."""
+        """Return the logits [B, C] of token ids [B, T] and their mask, as another program would compute them."""
         inputs = {
             "input_ids": np.asarray(input_ids, dtype=np.int64),
             "attention_mask": np.asarray(attention_mask, dtype=np.int64),
@@ -79,7 +79,7 @@ class OnnxClassifier(TextClassifier):
         return logits * self._factor
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
-        """Return how far a logit falls without each token, by occlusion: approximate.
+        """Explain a logit approximately, by its decrease without each token (occlusion).
 
         Raises:
             TypeError: the text is no string.

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 def pad_right(
     ids: NDArray[np.integer], lengths: NDArray[np.int64], pad_token_id: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """ids [sum of lengths] of the texts one after the other, lengths [B]
-    -> input_ids [B, T] int64 and attention_mask [B, T] int64.
+    """Pad the ids [sum of lengths] of texts, one after the other, with lengths [B].
+
+    Returns input_ids [B, T] int64 and attention_mask [B, T] int64.
 
     Example:
         >>> [array.tolist() for array in pad_right(np.array([5, 6, 7]), np.array([2, 1]), 0)]

@@ -57,7 +57,7 @@ class ComposedTextCNN(FoldedTextCNN):
         return np.concatenate(parts) if parts else np.zeros((0, self.head[0].shape[1]), dtype=np.float32)
 
     def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
-        """Refuse: the windows of the core are those of one feature a filter.
+        """Refuse: the core finds windows for one feature per filter only.
 
         Raises:
             ValueError: always.
@@ -66,7 +66,7 @@ class ComposedTextCNN(FoldedTextCNN):
         raise NotImplementedError
 
     def certify(self, texts: Iterable[str], replaced: int = 1) -> Guarantees:
-        """Refuse: the bounds are those of one feature a filter.
+        """Refuse: the bounds hold for one feature per filter only.
 
         Raises:
             ValueError: always.

@@ -1,4 +1,4 @@
-"""Reads and writes folded.safetensors: memory-mapped, never copied on loading, and written atomically.
+"""Reader and writer of folded.safetensors: memory-mapped, never copied on loading, and written atomically.
 
 The layout is safetensors' (https://github.com/huggingface/safetensors#format): the length of a JSON header,
 the header, the tensors. The library's numpy reader copies tensors out of the map, so this one keeps them in it.
@@ -34,7 +34,7 @@ _ALIGNMENT = 64
 
 
 def read_tensors(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Tensors (views of a memory map) and metadata of a safetensors file.
+    """Read a safetensors file: its tensors (views of a memory map) and its metadata.
 
     Raises:
         ValueError: the file is broken or holds a type that the runtime does not use.
@@ -89,7 +89,7 @@ def _broken(path: Path, why: str) -> ValueError:
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Writes a safetensors file, with its digest, beside `path` and moves it into place: a half file never shows."""
+    """Write a safetensors file with its digest, atomically: it is written beside `path` and moved into place."""
     metadata = {**metadata, "digest": digest_of_tensors(tensors, metadata)}
     header: dict[str, Any] = {"__metadata__": metadata}
     # The safetensors library wants tensors back to back: the largest first, so that few are unaligned.
@@ -118,6 +118,6 @@ def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]], metadata: Map
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a UTF-8 text file, atomically."""
+    """Write a UTF-8 text file, atomically."""
     with unfinished(path) as temporary:
         temporary.write_bytes(text.encode())

@@ -38,7 +38,7 @@ class Tables:
         table, row_of_id, scale, bias: As given.
         head_weight, head_bias: As given, divided by the temperature.
         hole: Row of the zero vector, the last.
-        bag: Whose logits are added to those of the convolutions, or None.
+        bag: Bag whose logits are added to those of the convolutions, or None.
 
     Raises:
         ValueError: a tensor is missing, has another shape, or holds a number that the tables cannot have.

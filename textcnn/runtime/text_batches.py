@@ -13,13 +13,15 @@ BATCHES_OF_THREADS = 8
 
 
 def check_column(texts: Any, name: str = "texts", error: type[Exception] = TypeError) -> None:
-    """Refuses what has no text in each place: one text, whose parts are characters, and a table, whose parts are the
-    names of its columns. Looks at no text, so that it takes the same time for any number of them.
+    """Refuse a single text or a table in place of a sequence of texts.
+
+    Iterating over a single text gives characters, and over a table the names of its columns. No text is read, so the
+    check takes the same time for any number of them.
 
     Args:
-        texts: What should be an iterable of strings.
-        name: How the caller calls it.
-        error: What to raise.
+        texts: The value to check, expected to be an iterable of strings.
+        name: Name of the argument, for the message.
+        error: Type of the exception to raise.
     """
     kind = type(texts).__name__
     if isinstance(texts, str | bytes):

@@ -24,7 +24,7 @@ _MARK = ".unfinished."
 
 @contextmanager
 def unfinished(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to; what lies there takes the place of `path` when nothing went wrong.
+    """Yield a name beside `path` to write to; what is written there replaces `path` if no error occurs.
 
     So a run that is killed leaves no half file that looks whole, and readers see the old file or the new one. A
     symbolic link stays: the file that it points to is replaced.
@@ -48,11 +48,11 @@ def unfinished(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def unfinished_folder(parent: Path, name: str) -> Iterator[Path]:
-    """An empty folder in `parent` to write files to and to move them from; it is removed at the end.
+    """Yield an empty folder in `parent` to write files to and to move them from; it is removed at the end.
 
     Args:
         parent: Folder in which it is made.
-        name: What it is for.
+        name: Purpose of the folder, part of its name.
     """
     remove_abandoned(parent)
     folder = parent / f".{os.getpid()}-{secrets.token_hex(4)}{_MARK}{name}"

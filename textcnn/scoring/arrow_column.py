@@ -30,7 +30,7 @@ def answers_of(scorer: Scorer, texts: Any, column: str | None) -> pa.Array:
     """Return the answers to texts, of the type that `answer_type` gives; null for a null.
 
     Args:
-        scorer: What answers.
+        scorer: Scorer that answers.
         texts: An arrow array, in one piece or in several.
         column: Name of one column; None for a struct of all.
     """

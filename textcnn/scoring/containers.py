@@ -65,7 +65,7 @@ def with_columns(data: Any, columns: Columns, arrow_type: Callable[[str], Any]) 
     """Return a table of the kind of `data` that has further columns; one of the same name is replaced.
 
     Args:
-        data: What was given.
+        data: The data given.
         columns: Values by name, one for each row; None is a missing value.
         arrow_type: Gives the arrow type of a column.
     """

@@ -27,7 +27,7 @@ _AT_ONCE = 512
 
 
 class LabelFilter:
-    """Keeps texts whose probability of a label is at least a threshold.
+    """Filter for texts whose probability of a label is at least a threshold.
 
     It is pickled as the name of its model, so that every process opens the tables itself, and maps the same memory.
 
@@ -40,7 +40,7 @@ class LabelFilter:
         threshold: Least probability of it.
         keep_labels: Pairs (label, threshold), or one: a text is kept that reaches at least one of them.
         remove_labels: Pairs (label, threshold), or one: a text is kept that reaches none of them.
-        filter_mode: What is kept or dropped by itself: DOCUMENT, PARAGRAPH or SENTENCE. Of a document whose parts are
+        filter_mode: The unit that is kept or dropped: DOCUMENT, PARAGRAPH or SENTENCE. Of a document whose parts are
             filtered the kept ones are left; without any it is dropped.
         save_labels_in_metadata: Write probabilities into the metadata of documents: that of `label`, or those of all
             labels; the mean over the parts.
@@ -114,7 +114,10 @@ class LabelFilter:
         return [None if row is None else row[self.label] for row in self._scores(texts)]
 
     def probabilities(self, batch: Mapping[str, Any]) -> dict[str, Any]:
-        """For `dataset.map(only.probabilities, batched=True)`: a column probability_<label>, or one for each label."""
+        """Add the column probability_<label>, or one for each label.
+
+        For `dataset.map(only.probabilities, batched=True)`.
+        """
         texts = self._texts(batch)
         is_row = texts is None or isinstance(texts, str)
         scores = self._scores([texts] if is_row else texts)
@@ -125,7 +128,9 @@ class LabelFilter:
         return {name: values[0] for name, values in columns.items()} if is_row else columns
 
     def keep(self, batch: Mapping[str, Any]) -> Any:
-        """For `dataset.filter(only.keep, batched=True)`: whether to keep each row. A row without a text is dropped.
+        """Return True for each row to keep; a row without a text is dropped.
+
+        For `dataset.filter(only.keep, batched=True)`.
 
         A row is kept or dropped as a whole, whatever `filter_mode` is.
         """
@@ -135,11 +140,11 @@ class LabelFilter:
         return [self._is_kept(scores) for scores in self._scores(texts)]
 
     def run(self, data: Iterable[Any] | None, rank: int = 0, world_size: int = 1) -> Iterator[Any]:
-        """Documents with a `text` and a dict `metadata` in; those that are kept out, with probabilities in it.
+        """Filter documents with a `text` and a dict `metadata`: yield those to keep, with probabilities in `metadata`.
 
         Args:
             data: The documents of this rank, in any number.
-            rank, world_size: Which worker of how many this is; given on to the exclusion writer.
+            rank, world_size: Number of this worker and number of workers; passed on to the exclusion writer.
         """
         documents = iter(data or ())
         with self.exclusion_writer or contextlib.nullcontext() as writer:

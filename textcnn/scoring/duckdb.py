@@ -30,7 +30,7 @@ def register(
     """Make a function of SQL that gives the answer to a text; NULL for a NULL.
 
     Args:
-        connection: Where the function is made.
+        connection: Connection to create the function in.
         name: Name of the function.
         models: As in `Scorer`.
         column: The column of the answers that the function gives, such as probability_<label>; None gives a STRUCT of

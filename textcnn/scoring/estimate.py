@@ -91,7 +91,7 @@ def estimate(settings: ScoreSettings, files: Sequence[InputFile]) -> Estimate:
 
     Args:
         settings: Settings of `score`.
-        files: What it would read.
+        files: Files to read.
 
     Raises:
         ValueError: The files hold no row, or standard input is among them.

@@ -42,7 +42,7 @@ def score_shards(
     """Label shards with several processes; one that dies is started again and its shard repeated.
 
     Args:
-        shards: What to label.
+        shards: Shards to label.
         processes: Number of processes. Default: one for each core.
         progress: Called with the input of a shard, its rows and its bytes so far.
 

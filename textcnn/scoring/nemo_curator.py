@@ -25,7 +25,7 @@ def _base() -> type[Any]:
 
 
 class LabelDocumentFilter(_base()):  # type: ignore[misc]
-    """Keeps documents whose probability of a label is at least a threshold.
+    """Filter for documents whose probability of a label is at least a threshold.
 
     Args:
         model: The artifact.

@@ -72,7 +72,7 @@ def score_shards_on_ray(shards: Sequence[Shard], processes: int | None = None) -
     writers of `textcnn score`, so that the output is the same as that of one process.
 
     Args:
-        shards: What to label.
+        shards: Shards to label.
         processes: Number of actors. Default: one for each core of the cluster.
 
     Returns:
@@ -93,7 +93,7 @@ def score_shards_on_ray(shards: Sequence[Shard], processes: int | None = None) -
 
 
 def actor_pool(processes: int | None) -> Any:
-    """Return the strategy of Ray Data for so many actors; for None, one for each core of the cluster."""
+    """Return the strategy of Ray Data for a number of actors; for None, one for each core of the cluster."""
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
     return ray.data.ActorPoolStrategy(size=processes or max(1, int(ray.cluster_resources().get("CPU", 1))))

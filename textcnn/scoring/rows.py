@@ -26,8 +26,8 @@ def write_labelled(
     """Write the rows of readers with their answers into one file, which appears when it is complete.
 
     Args:
-        classifier: What labels them.
-        readers: Where the rows come from, one after the other.
+        classifier: Classifier that labels the rows.
+        readers: Sources of the rows, one after the other.
         output: File to write; None for standard output.
         format: Format to write.
         text_column: Column of the texts; None finds it by its name.
@@ -60,12 +60,12 @@ def write_labelled(
 def labelled_rows(
     classifier: TextClassifier, reader: Reader, answers: AnswerColumns, text_column: str | None = None
 ) -> Iterator[list[Row]]:
-    """The rows of a reader with their labels and probabilities, some thousands at a time.
+    """Yield the rows of a reader with their labels and probabilities, some thousands at a time.
 
     Args:
-        classifier: What labels them.
-        reader: Where the rows come from.
-        answers: What puts labels and probabilities into rows, and counts the rows that have none.
+        classifier: Classifier that labels the rows.
+        reader: Source of the rows.
+        answers: Object that adds labels and probabilities to rows, and counts the rows that have none.
         text_column: The column of the texts; None finds it by its name.
 
     Raises:
@@ -93,11 +93,11 @@ def find_texts_of(rows: Sequence[Row], reader: Reader, text_column: str | None, 
 
 
 def output_format(path: str | None, format: str | None, reader_format: str, to_file: bool = False) -> str:
-    """The format to write: as asked for, as the file's name tells, else the input's (of plain texts, jsonl).
+    """Return the output format: the one given, else that of the file's name, else the input's (jsonl for plain texts).
 
     Args:
         path: File to write; None for standard output, or where only the input tells its name.
-        format: The format that was asked for.
+        format: The requested format.
         reader_format: Format of the input.
         to_file: A file is written although `path` is None, so that parquet can be.
 

@@ -28,7 +28,7 @@ class ScoreReport:
         seconds: Time that it took.
         output: File or folder that was written; None for standard output.
         notes: Lines about rows that are special: without a text, without a label, with bytes that are not UTF-8.
-        estimate: What the whole would take, where only that was asked for; then nothing was written.
+        estimate: Estimated cost of the whole, if only that was requested; then nothing was written.
     """
 
     rows: int

@@ -261,7 +261,7 @@ def model_digest(directory: PathLike) -> str:
 
 
 def open_once(path: str, threads: int = 1) -> TextClassifier:
-    """Open a model once in a process, however many scorers or shards ask for it; again when its files have changed."""
+    """Open a model once per process, however many scorers or shards use it; again when its files have changed."""
     files = [Path(path) / name for name in ("config.json", FOLDED_FILE, "model.safetensors")]
     return _open(path, threads, tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
 

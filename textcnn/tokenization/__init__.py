@@ -1,6 +1,6 @@
 """Tokenizers: any fast one of Hugging Face, or one trained from the texts at hand.
 
-Every tokenizer leaves here in the same state, so that every door sees the same ids: no [CLS] or
+Every tokenizer is returned in the same state, so every interface gives the same ids: no [CLS] or
 [SEP] (a convolution has no use for them), no truncation, no padding, a pad token of its own, and
 special tokens written in a text read as plain text ("[PAD]" in a review is five characters, not
 id 0). What is saved keeps that promise for every reader: tokenizer.json has its special tokens in

@@ -1,4 +1,4 @@
-"""Load, prepare and save a tokenizer: one state, so that every door sees the same ids."""
+"""Load, prepare and save a tokenizer, in one state, so that every interface gives the same ids."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_LIMIT = int(1e30)  # what transformers takes for "no maximum length"
 
 
 def load_tokenizer(name_or_directory: str | os.PathLike[str], revision: str | None = None) -> PreTrainedTokenizerFast:
-    """The tokenizer of a checkpoint (local directory or Hub id) or of a textcnn artifact.
+    """Load the tokenizer of a checkpoint (local directory or Hub id) or of a textcnn artifact.
 
     Raises FileNotFoundError where there is no such directory or Hub repository, ValueError where
     its tokenizer is not a fast one or its files cannot be read.
@@ -75,7 +75,7 @@ _TOKENIZER_FILES = (
 
 
 def _is_plain(directory: Path) -> bool:
-    """Whether tokenizer.json says all, no model's own tokenizer class adding to it."""
+    """Return True if tokenizer.json is complete, so that no tokenizer class of the model adds to it."""
     config = directory / "tokenizer_config.json"
     if not (directory / "tokenizer.json").is_file():
         return False
@@ -87,7 +87,7 @@ def _is_plain(directory: Path) -> bool:
 
 
 def prepare_tokenizer(tokenizer: object, name: str | None = None) -> PreTrainedTokenizerFast:
-    """A copy of a transformers tokenizer in the state that this module promises.
+    """Return a copy of a transformers tokenizer in the state that this module promises.
 
     Raises ValueError for a slow (pure Python) tokenizer.
     """
@@ -149,7 +149,7 @@ def _as_plain_text(backend: Tokenizer, pad_token: str | None = None) -> Tokenize
 
 
 def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
-    """How many rows an embedding needs: the highest id + 1 (ids may have gaps).
+    """Return the number of rows that an embedding needs: the highest id + 1 (ids may have gaps).
 
     >>> vocabulary_size(train_tokenizer([], kind="byte"))
     258
@@ -158,7 +158,7 @@ def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:
 
 
 def tokenizer_json(tokenizer: PreTrainedTokenizerFast) -> str:
-    """The text of a tokenizer.json that gives the same ids without transformers.
+    """Return the text of a tokenizer.json that gives the same ids without transformers.
 
     On one line: with a line for each token, and several for each merge, it would take about twice the bytes.
     """
@@ -208,7 +208,7 @@ def _check_hub_id(name: str, local: Path) -> None:
 
 
 def hub_is_reachable() -> bool:
-    """Whether the Hub's name resolves: without this, each missing file costs five retries."""
+    """Return True if the Hub's name resolves: without this, each missing file costs five retries."""
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:
@@ -223,5 +223,5 @@ def hub_is_reachable() -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """An error's first line, for a message that has to stay on one."""
+    """Return the first line of an error, for a message that has to stay on one."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

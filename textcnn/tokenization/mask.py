@@ -1,4 +1,4 @@
-"""A tokenizer with a token that stands for hidden ones."""
+"""A tokenizer with a mask token."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MASK_TOKEN = "[MASK]"
 
 
 def add_mask_token(tokenizer: PreTrainedTokenizerFast) -> tuple[PreTrainedTokenizerFast, int]:
-    """Return a tokenizer with a mask token, and its id; a tokenizer that has one is returned as it is.
+    """Return a tokenizer with a mask token, and its id; a tokenizer that has one is returned unchanged.
 
     No text is read as the token: it stands in the vocabulary, not among the tokens that are looked for in texts.
 

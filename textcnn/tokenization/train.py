@@ -1,4 +1,4 @@
-"""Tokenizers learnt from texts: WordPiece, words, byte-level BPE, characters; and plain bytes."""
+"""Tokenizers trained on texts: WordPiece, words, byte-level BPE, characters; and plain bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def train_tokenizer(
     lowercase: bool = True,
     min_frequency: int = 2,
 ) -> PreTrainedTokenizerFast:
-    """A tokenizer learnt from texts, read once; id 0 is [PAD], id 1 is [UNK].
+    """Train a tokenizer on texts, which are read once; id 0 is [PAD], id 1 is [UNK].
 
     - "wordpiece": BERT's normaliser and words, split in pieces where a word is rare.
     - "word": BERT's normaliser and words, as Kim 2014 had them; a rare word is [UNK].
@@ -108,11 +108,11 @@ def count_words(
     pre_tokenizer: pre_tokenizers.PreTokenizer,
     lowercase: bool | None = None,
 ) -> dict[str, int]:
-    """Words and their counts, the distinct chunks between spaces being split once only.
+    """Count words; each distinct chunk between spaces is split only once.
 
     Args:
-        texts: Where they are counted.
-        normalizer, pre_tokenizer: What makes words of them.
+        texts: Texts to count the words in.
+        normalizer, pre_tokenizer: Steps that split texts into words.
         lowercase: Of BERT's normaliser and pre-tokenizer, whose words of ASCII text a regular expression finds; None
             for any others.
     """
@@ -216,7 +216,7 @@ def _train_char(texts: Iterable[str], vocab_size: int, lowercase: bool, min_freq
 
 
 def byte_characters() -> dict[int, str]:
-    """Byte -> the character that stands for it in byte-level vocabularies (GPT-2's alphabet)."""
+    """Map each byte to the character that stands for it in byte-level vocabularies (GPT-2's alphabet)."""
     # a printable byte stands for itself, the others for the characters from 256 on
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     others = [byte for byte in range(256) if byte not in printable]
@@ -236,7 +236,7 @@ def _byte_tokenizer(lowercase: bool) -> Tokenizer:
 
 
 def replace_surrogates(text: str) -> str:
-    """The text with "?" for each lone surrogate (a half escape in JSON), which has no UTF-8.
+    """Replace each lone surrogate (a half escape in JSON), which has no UTF-8, by "?".
 
     >>> replace_surrogates("ok " + chr(0xD83D))
     'ok ?'

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 def add_words(
     tokenizer: PreTrainedTokenizerFast, texts: Iterable[str], most: int, min_frequency: int = 3
 ) -> tuple[PreTrainedTokenizerFast, dict[tuple[int, ...], int]]:
-    """The tokenizer with the most frequent words of texts that it splits as whole tokens, and which pieces each was.
+    """Return the tokenizer with the most frequent words that it splits added as tokens, and the former pieces of each.
 
     The other ids stay as they are. A longer word that begins with an added one may be split in another way.
 
     Args:
         tokenizer: A WordPiece tokenizer.
-        texts: Where the words are counted.
-        most: How many words to add.
-        min_frequency: How often a word has to occur.
+        texts: Texts to count the words in.
+        most: Largest number of words to add.
+        min_frequency: Smallest number of occurrences of a word.
 
     Returns:
         The larger tokenizer, and the id of each added word by the ids of its pieces.

@@ -52,7 +52,7 @@ def start_of_bag(
 
 
 def _feature_counts(bag: HashedBag, ids: np.ndarray, lengths: np.ndarray) -> tuple[Any, np.ndarray]:
-    """How often each text has each row that occurs, a sparse matrix [N, K], and those rows [K]."""
+    """Count the rows of each text: a sparse matrix [N, K] and the rows [K] that occur."""
     from scipy.sparse import csr_matrix
 
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
@@ -93,7 +93,7 @@ def _linear(
         counts: [N, K] how often each text has each feature.
         per_text: [N] features of each text, for the mean of their rows; None for the sum.
         indicator: [N, C] classes of each text.
-        multi_label: Whether they do not exclude each other.
+        multi_label: True if they do not exclude each other.
     """
     from scipy.sparse import diags
     from sklearn.exceptions import ConvergenceWarning

@@ -181,7 +181,7 @@ class TrainingModule(LightningModule):
         self.model.head.bias.data.copy_(torch.from_numpy(bias))
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits [B, C] of a batch."""
+        """Return the logits of a batch: [B, C]."""
         return self.model(batch["input_ids"], batch["attention_mask"]).logits
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -229,7 +229,7 @@ class TrainingModule(LightningModule):
         return None if self.model.bag is None else self.model.bag.rows
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Brings the rows that the batch reads up to date."""
+        """Bring the rows that the batch reads up to date."""
         if self._row_embeddings:
             rows = batch["input_ids"].flatten()
             for channel in self._row_embeddings:
@@ -263,7 +263,7 @@ class TrainingModule(LightningModule):
         self._score(batch, "test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> tuple[Tensor, Tensor | None]:
-        """Logits [B, C], float32, and, where the model abstains by it, the number of filters that fired [B]."""
+        """Return the logits [B, C], float32, and, if the model abstains by it, the number of filters that fired [B]."""
         logits, config = self(batch).float(), self.model.config
         if (config.abstention or {}).get("score") != "fired":
             return logits, None
@@ -324,7 +324,7 @@ class TrainingModule(LightningModule):
         return optimizer
 
     def _settle(self) -> None:
-        """Takes the steps that rows have skipped, before the embedding is read as a whole."""
+        """Take the steps that rows have skipped, before the embedding is read as a whole."""
         # After a fit there is nothing to take, and its optimizer's state is no longer where the weights are.
         if self._row_embeddings and self.trainer.state.fn == TrainerFn.FITTING:
             self._row_optimizer.settle()

@@ -19,7 +19,7 @@ LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint beside its name and moves it there once it is on the disk.
+    """Checkpoint plugin that writes beside the final name and renames the file once it is on the disk.
 
     Lightning writes it to the system's temporary folder; on another file system the move is a copy, which a kill cuts
     short. Before last.ckpt is replaced it becomes previous.ckpt.
@@ -62,7 +62,7 @@ def usable_checkpoint(folder: str | Path) -> Path | None:
 
 
 def damage_of(path: Path) -> str | None:
-    """Return what is wrong with a checkpoint in words; None where it can be read to its last byte."""
+    """Return the error of a damaged checkpoint as text; None if it can be read to its last byte."""
     try:
         with zipfile.ZipFile(path) as content:
             broken = content.testzip()  # compares the checksum of each part, which torch.load does not

@@ -56,7 +56,7 @@ LINKS = {
 
 
 class SaveConfigInRun(SaveConfigCallback):
-    """Writes what `fit` was told into the run's folder, where the other verbs read it."""
+    """Callback that writes the configuration of `fit` into the run's folder, where the other verbs read it."""
 
     def save_config(self, trainer: Any, pl_module: Any, stage: str) -> None:
         if stage == "fit":
@@ -177,7 +177,7 @@ class TextCNNCLI(LightningCLI):
             config["ckpt_path"] = str(best)
 
     def _take_vocabulary_and_labels(self, config: Any) -> None:
-        """A finished run is asked with its own tokenizer and labels, whatever data it is asked about."""
+        """Use the tokenizer and labels of a finished run, whatever data it is applied to."""
         folder = Path(config["output_dir"])
         if not all((folder / name).is_file() for name in ("config.json", "tokenizer.json")):
             return
@@ -219,7 +219,7 @@ class TextCNNCLI(LightningCLI):
         return kwargs
 
     def after_fit(self) -> None:
-        """Scores the best weights and saves them as an artifact."""
+        """Score the best weights and save them as an artifact."""
         config = self.config_init[self.subcommand]
         scores = save_run(
             self.trainer,
@@ -236,7 +236,7 @@ class TextCNNCLI(LightningCLI):
         print(f"\nThe classifier is in {config.output_dir}: textcnn.load({str(config.output_dir)!r})")
 
     def before_predict(self) -> None:
-        """Take the run's calibration; an output that is there is not lost."""
+        """Apply the run's calibration, and refuse to overwrite an output unless forced."""
         self._take_calibration()
         config = self.config_init[self.subcommand]
         if config.get("output") is not None:
@@ -246,12 +246,12 @@ class TextCNNCLI(LightningCLI):
             self.datamodule.trained_on = json.loads(saved.read_text(encoding="utf-8")).get("text_column")
 
     def before_validate(self) -> None:
-        """A run that was calibrated is asked with its calibration."""
+        """Apply the run's calibration, if it has one."""
         self._refuse_nothing_to_score("validation", self.datamodule.val_dataloader())
         self._take_calibration()
 
     def before_test(self) -> None:
-        """As `before_validate`."""
+        """Apply the run's calibration, if it has one, as `before_validate` does."""
         self._refuse_nothing_to_score("test", self.datamodule.test_dataloader())
         self._take_calibration()
 
@@ -274,7 +274,7 @@ class TextCNNCLI(LightningCLI):
                 setattr(self.model.model.config, name, saved[name])
 
     def after_predict(self) -> None:
-        """Says where the predictions are."""
+        """Print the path of the predictions."""
         for callback in self.trainer.callbacks:
             if isinstance(callback, PredictionWriter):
                 print(f"predictions of {callback.rows:,} rows: {callback.path}")
@@ -283,7 +283,7 @@ class TextCNNCLI(LightningCLI):
 
 
 def _settings(config: Any) -> dict[str, Any]:
-    """What a model card tells of a run's settings: data, network, task and seed."""
+    """Return the settings of a run for its model card: data, network, task and seed."""
     values = config.clone().as_dict()
     return {name: values[name] for name in ("seed_everything", "data", "model") if name in values} | {
         "max_epochs": values["trainer"]["max_epochs"]
@@ -291,7 +291,7 @@ def _settings(config: Any) -> dict[str, Any]:
 
 
 def main(verb: str, args: list[str]) -> None:
-    """Runs one verb of the command line."""
+    """Run one verb of the command line."""
     quiet_lightning()
     try:
         with keyboard_stops():

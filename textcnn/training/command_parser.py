@@ -13,7 +13,7 @@ from ..settings import SYNONYMS
 
 
 class OneLineParser(LightningArgumentParser):
-    """Answers a mistake with one line that names the nearest option, and exit code 2."""
+    """Parser that answers an error with one line, which names the nearest option, and exit code 2."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         print(f"textcnn: error: {self._explain(message)}", file=sys.stderr)

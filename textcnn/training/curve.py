@@ -58,7 +58,7 @@ def read_curve(directory: str | Path) -> Curve | None:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Return one block for each value, as high as it is.
+    """Return one block character for each value, of the height of the value.
 
     Example:
         >>> sparkline([0.0, 0.5, 1.0])

@@ -13,7 +13,7 @@ import numpy as np
 
 
 def log_count_ratios(counts: np.ndarray, smoothing: float = 1.0) -> np.ndarray:
-    """log p(token | class) less its mean over the classes; counts [V, C] -> float32 [V, C].
+    """Return log p(token | class) less its mean over the classes: counts [V, C] -> float32 [V, C].
 
     Counts are smoothed towards a token that is spread as all tokens are, whose row is 0, as that of a token without a
     count is.

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class FiniteLoss(Callback):
-    """Stops training at the first loss that is NaN or infinite, before the step that would follow from it.
+    """Callback that stops training at the first loss that is NaN or infinite, before the step that would use it.
 
     On a GPU, where a look at the loss waits for the device, it is looked at with the log, and any loss since counts.
 

@@ -15,7 +15,7 @@ from .resume import checkpoint_directory
 
 
 class StopNote(Callback):
-    """Prints, when Ctrl-C stops training, where the last checkpoint is and how to go on.
+    """Callback that prints, when Ctrl-C stops training, the last checkpoint and the command to resume.
 
     Args:
         output_dir: Folder of the run.
@@ -46,7 +46,7 @@ def continue_command(output_dir: str | Path) -> str:
 
 @contextmanager
 def keyboard_stops() -> Iterator[None]:
-    """Turn the SystemExit that Lightning makes of Ctrl-C back into KeyboardInterrupt (exit code 130)."""
+    """Convert the SystemExit that Lightning raises on Ctrl-C back into KeyboardInterrupt (exit code 130)."""
     try:
         handler = signal.getsignal(signal.SIGINT)
         yield

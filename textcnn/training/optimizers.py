@@ -49,7 +49,7 @@ class RowAdamW(AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """One step; where a closure is given, it computes the gradients first."""
+        """Take one step; if a closure is given, it computes the gradients first."""
         loss = None
         if closure is not None:
             with torch.enable_grad():
@@ -68,7 +68,7 @@ class RowAdamW(AdamW):
 
     @torch.no_grad()
     def touch(self, parameter: nn.Parameter, rows: Tensor) -> None:
-        """Takes the steps that the given rows [R] have skipped; a row may be named twice."""
+        """Take the steps that the given rows [R] have skipped; a row may be named twice."""
         state = self.state.get(parameter, {})
         if "last" not in state:
             return
@@ -96,7 +96,7 @@ class RowAdamW(AdamW):
         state["last"][rows] = step
 
     def settle(self) -> None:
-        """Takes every skipped step of every row."""
+        """Take every skipped step of every row."""
         for group in self.param_groups:
             for parameter in group["params"]:
                 self.touch(parameter, torch.arange(len(parameter), device=parameter.device))
@@ -144,7 +144,7 @@ class RowAdamW(AdamW):
 
 
 def _fits_core(parameter: nn.Parameter) -> bool:
-    """Return whether the core takes a parameter."""
+    """Return True if the core supports a parameter."""
     fits = parameter.device.type == "cpu" and parameter.dtype in (torch.float32, torch.float64)
     return fits and parameter.ndim == 2 and parameter.is_contiguous()
 
@@ -173,7 +173,7 @@ def _coalesced(gradient: Tensor) -> Tensor:
 
 
 def clip_gradient_norm(parameters: list[nn.Parameter], max_norm: float) -> Tensor:
-    """torch.nn.utils.clip_grad_norm_, for sparse gradients too; returns the norm before clipping."""
+    """Clip gradients as torch.nn.utils.clip_grad_norm_ does, sparse ones too; return the norm before clipping."""
     values = []
     for parameter in parameters:
         if parameter.grad is not None and parameter.grad.is_sparse:

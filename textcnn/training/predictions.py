@@ -22,12 +22,12 @@ CHUNK = 8192  # rows that are Python objects at a time
 
 
 class PredictionWriter(Callback):
-    """Writes label, probability and all class probabilities when `trainer.predict` ends.
+    """Callback that writes label, probability and all class probabilities when `trainer.predict` ends.
 
     Then `rows` is how many rows there are, and `notes` what has to be said of them.
 
     Args:
-        path: File to write; its ending says how: .parquet, .csv or .jsonl.
+        path: File to write; its ending gives the format: .parquet, .csv or .jsonl.
 
     Raises:
         ValueError: another ending.

@@ -1,4 +1,4 @@
-"""`pretrain`: texts without labels in, the artifact of a network that has learnt from them out."""
+"""`pretrain`: trains a network on texts without labels and saves it as an artifact."""
 
 from __future__ import annotations
 

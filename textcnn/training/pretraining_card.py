@@ -33,7 +33,7 @@ def pretraining_card(model: Any, record: TrainingRecord, objective: str) -> str:
     Args:
         model: The network.
         record: Facts about the run.
-        objective: What was learnt.
+        objective: The objective of the training.
     """
     from huggingface_hub import ModelCardData
 

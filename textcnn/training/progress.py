@@ -25,7 +25,7 @@ def is_interactive() -> bool:
 
 
 class DataReport(Callback):
-    """Prints the report of the data module, on standard error, before training starts."""
+    """Callback that prints the report of the data module, on standard error, before training starts."""
 
     def on_fit_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         report = getattr(getattr(trainer, "datamodule", None), "data_report", None)
@@ -34,7 +34,7 @@ class DataReport(Callback):
 
 
 class EpochLines(Callback):
-    """Prints a line an epoch on standard error: losses, score, seconds left."""
+    """Callback that prints a line per epoch on standard error: losses, score, seconds left."""
 
     def __init__(self) -> None:
         self._started = 0.0

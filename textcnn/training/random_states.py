@@ -14,7 +14,9 @@ _KEY = "random_states"
 
 
 class RandomStates(Callback):
-    """Saves the random states of torch, numpy and Python, and sets them before the first batch after a resume.
+    """Callback that saves the random states of torch, numpy and Python and, on resuming, restores them.
+
+    They are restored before the first batch.
 
     The order of the data needs none: it depends on seed and epoch. Between a checkpoint and the next batch nothing else
     draws from these states: loaders have generators of their own. With several processes only the first goes on with

@@ -28,7 +28,7 @@ SAVE_EVERY = timedelta(minutes=1)
 
 
 class ResumeData(Callback):
-    """Continues the train batches where the checkpoint left them; their loader is a ResumableLoader."""
+    """Callback that continues the train batches at the checkpoint's position; their loader is a ResumableLoader."""
 
     def __init__(self) -> None:
         self._states: list[dict[str, Any]] = []

@@ -63,7 +63,7 @@ def loggers(output_dir: str | Path) -> list[Logger]:
 
 
 def quiet_lightning() -> None:
-    """Silence Lightning's notes on devices, tips and restored states; our own lines say what matters."""
+    """Silence Lightning's notes on devices, tips and restored states; our own lines report what matters."""
     # A folder of a run that goes on, or that is done again, is not empty.
     warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     # The loss of an epoch's last step is logged in any case.
@@ -263,7 +263,7 @@ def save_run(
 
 
 def _notes_on(scores: dict[str, float], output_dir: str | Path) -> list[str]:
-    """Return what a user should know of the scores."""
+    """Return notes on the scores for the user."""
     precision = scores.get("val_average_precision")
     if precision is None or scores.get("val_micro_f1"):
         return []

@@ -1,4 +1,4 @@
-"""What a run tells at its end, on one screen: score and interval, a linear baseline, confused classes, what to do next.
+"""Summary of a run on one screen: score and interval, a linear baseline, confused classes, and next steps.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -39,7 +39,7 @@ class RunSummary:
         texts: Number of its texts.
         multi_label: A text may have several labels.
         baseline: Accuracy of the linear baseline on the same texts, or None.
-        baseline_note: Why there is no baseline, or "".
+        baseline_note: Reason for a missing baseline, or "".
         confusions: Label, label that was predicted, and number of texts, the most frequent first.
         curve: Training curve, or None.
         output: Directory of the run.
@@ -154,7 +154,7 @@ def most_confused(
         predicted: Class ids [N] of the answers.
         targets: Class ids [N] of the labels.
         labels: Names of the classes.
-        pairs: How many to return.
+        pairs: Number of pairs to return.
     """
     wrong = predicted != targets
     codes, counts = np.unique(targets[wrong] * len(labels) + predicted[wrong], return_counts=True)

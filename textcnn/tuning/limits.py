@@ -1,4 +1,4 @@
-"""What a model may cost: bytes on a server's disk, and texts per second."""
+"""Limits on the cost of a model: bytes on a server's disk, and texts per second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What mattered in a search: the importance of each setting, for the terminal and as an SVG file.
+"""Importance of each setting in a search, for the terminal and as an SVG file.
 
 The importance is the share of the variance of the scores that a setting explains (fANOVA, Hutter et al. 2014,
 https://proceedings.mlr.press/v32/hutter14.html), as Optuna computes it.

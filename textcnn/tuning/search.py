@@ -32,7 +32,7 @@ _TRIAL_FOLDER = "trial"
 
 
 class Report(Callback):
-    """Tells the search the validation score of each epoch, and stops the trial where the search says so."""
+    """Callback that reports the validation score of each epoch to the search and stops the trial on its request."""
 
     def __init__(self, trial: optuna.Trial, metric: str) -> None:
         self.trial, self.metric = trial, metric
@@ -49,9 +49,9 @@ class Search:
     """A search that goes on where it stopped.
 
     Args:
-        settings: What the user gave.
+        settings: The user's settings.
         data: The labelled data.
-        limits: What the model may cost.
+        limits: Limits on the cost of the model.
         output: Directory of the search.
     """
 

@@ -22,7 +22,7 @@ BATCH = 4096  # words that are split into pieces at once
 def read_word_file(
     source: str, tokenizer: PreTrainedTokenizerFast, rows: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], str]:
-    """Vectors [rows, D] for our tokenizer, which rows have one, and a note on how.
+    """Return the vectors [rows, D] for our tokenizer, a mask of the rows that have one, and a note on the method.
 
     A token that begins a word takes the vector of the word that it spells; where the file lacks
     that, of its lower-cased, capitalised or upper-cased spelling. Any other token takes the
@@ -89,7 +89,7 @@ class PieceMeans:
             self._flush()
 
     def means(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Means [rows, D] and which rows have one."""
+        """Return the means [rows, D] and a mask of the rows that have one."""
         self._flush()
         seen = self.counts > 0
         seen[self.tokenizer.all_special_ids] = False  # an unknown word has no vector to share

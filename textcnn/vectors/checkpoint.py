@@ -46,7 +46,7 @@ CHUNK = 4096  # tokens whose pieces are averaged at once
 
 
 def checkpoint_dim(source: str) -> int:
-    """The length of a checkpoint's token vectors, from the header of its weights."""
+    """Return the dimension of a checkpoint's token vectors, from the header of its weights."""
     file, name = _find_embeddings(source)
     if file is None:
         return int(_embeddings_of_model(source).shape[1])
@@ -56,7 +56,7 @@ def checkpoint_dim(source: str) -> int:
 def read_checkpoint(
     source: str, tokenizer: PreTrainedTokenizerFast, rows: int
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], str]:
-    """Vectors [rows, D] for our tokenizer, which rows have one, and a note on how.
+    """Return the vectors [rows, D] for our tokenizer, a mask of the rows that have one, and a note on the method.
 
     With the same vocabulary the rows are copied. Otherwise a token takes the row of the token that
     spells the same text at the same place in a word ("##ing" here is "ing" there), or else the mean
@@ -93,7 +93,7 @@ def read_checkpoint(
 
 
 def match_tokens(ours: PreTrainedTokenizerFast, theirs: PreTrainedTokenizerFast) -> dict[int, list[int]]:
-    """Our id -> the ids of theirs that stand for the same text."""
+    """Map each of our ids to the ids of theirs that stand for the same text."""
     own, vocabulary = ours.get_vocab(), theirs.get_vocab()
     notation = notation_of(theirs)
     matches: dict[int, list[int]] = {}
@@ -214,7 +214,7 @@ def _pytorch_tensors(file: Path) -> dict[str, torch.Tensor]:
 
 
 def _embeddings_of_model(source: str) -> torch.Tensor:
-    """The slow way, for a model whose names are not known: build it and ask it."""
+    """Read the embeddings of a model whose weight names are unknown from the built model, which is slow."""
     from transformers import AutoModel
 
     try:

@@ -45,7 +45,7 @@ class InitialVectors:
 
 
 def source_names(sources: VectorSources | None) -> list[str]:
-    """The sources as a list of names: none for None, one for a single source.
+    """Return the sources as a list of names: none for None, one for a single source.
 
     Raises ValueError for an empty list, and FileNotFoundError for a file or directory that is not there.
 
@@ -69,7 +69,7 @@ _LARGEST = 1e6
 
 
 def vectors_dim(sources: VectorSources) -> int:
-    """The dimension of the vectors of a checkpoint or word-vector file, or of several, from their first bytes.
+    """Return the dimension of the vectors of a checkpoint or word-vector file, or of several, from their first bytes.
 
     Raises FileNotFoundError, or ValueError if a source is neither.
     """
@@ -77,7 +77,7 @@ def vectors_dim(sources: VectorSources) -> int:
 
 
 def base_model(sources: VectorSources | None) -> str | None:
-    """The Hub id of the checkpoint that vectors come from, of several the first; None where it is not known.
+    """Return the Hub id of the checkpoint that vectors come from, of several the first; None if it is not known.
 
     It is the source itself, or what the model card of a directory names, as `textcnn vectors` writes it.
 
@@ -95,7 +95,7 @@ def load_vectors(
     std: float = INITIAL_STD,
     widen: bool = False,
 ) -> InitialVectors:
-    """Initial embeddings from a checkpoint (directory or Hub id) or a word-vector file, or several side by side.
+    """Load initial embeddings from a checkpoint (directory or Hub id) or a word-vector file, or several side by side.
 
     Each source's rows are centred and scaled by one factor to the standard deviation `std`, which keeps their
     geometry; where one of several has no vector for a token, its part is zero, which is its mean. Together they are
@@ -184,7 +184,7 @@ def _scaled(vectors: NDArray[np.float32], std: float) -> NDArray[np.float32]:
 
 
 def principal_components(vectors: NDArray[np.float32], dim: int) -> tuple[NDArray[np.float32], float]:
-    """Centred vectors [N, S] on their `dim` widest axes [N, D], and the share of variance kept.
+    """Project centred vectors [N, S] on their `dim` widest axes: [N, D], and the share of variance kept.
 
     Each axis points to where its largest weight is positive: a sign is otherwise arbitrary.
     """

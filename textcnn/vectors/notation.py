@@ -1,4 +1,4 @@
-"""How tokenizers write their tokens: "##ing", "Ġfilm", "▁film" and plain words, made comparable."""
+"""Notations of tokens: "##ing", "Ġfilm", "▁film" and plain words, made comparable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TokenText:
 
 
 def notation_of(tokenizer: PreTrainedTokenizerFast) -> str:
-    """Which of the four notations the tokenizer's vocabulary is written in."""
+    """Return the notation, one of four, that the tokenizer's vocabulary is written in."""
     parts = json.loads(tokenizer.backend_tokenizer.to_str())
     if parts["model"]["type"] == "WordPiece":
         return WORDPIECE
@@ -39,7 +39,7 @@ def notation_of(tokenizer: PreTrainedTokenizerFast) -> str:
 
 
 def read_token(token: str, notation: str) -> TokenText | None:
-    """The text that a token stands for; None where it has none of its own (half a character).
+    """Return the text that a token stands for; None if it has none of its own (half a character).
 
     >>> read_token("##ing", "wordpiece")
     TokenText(text='ing', starts_word=False)
@@ -64,7 +64,7 @@ def read_token(token: str, notation: str) -> TokenText | None:
 
 
 def write_token(token: TokenText, notation: str) -> str:
-    """The token's spelling in a notation.
+    """Return the token's spelling in a notation.
 
     >>> write_token(TokenText("film", True), "byte-level")
     'Ġfilm'
@@ -80,7 +80,7 @@ def write_token(token: TokenText, notation: str) -> str:
 
 
 def token_texts(tokenizer: PreTrainedTokenizerFast) -> dict[int, TokenText]:
-    """Id -> text for the tokens that stand for text: not the special ones."""
+    """Return the text of each token that stands for text, by id; special tokens are left out."""
     notation = notation_of(tokenizer)
     special = set(tokenizer.all_special_ids)
     texts: dict[int, TokenText] = {}

@@ -29,7 +29,7 @@ _FOREIGN = {
 
 @dataclass(frozen=True, slots=True)
 class WordFile:
-    """What the first lines say: vectors of `dim` numbers, `count` of them (None if not said)."""
+    """Format read from the first lines: vectors of `dim` numbers, `count` of them (None if not given)."""
 
     path: Path
     dim: int
@@ -64,7 +64,7 @@ def open_word_file(path: str | Path) -> WordFile:
 def read_vectors(
     file: WordFile, wanted: Container[bytes], always: int = 0
 ) -> Iterator[tuple[bytes, NDArray[np.float32]]]:
-    """The words (as UTF-8) that are wanted, and the first `always` ones, each with its vector [D].
+    """Yield the words (as UTF-8) that are wanted, and the first `always` ones, each with its vector [D].
 
     Only one row is held at a time. Raises ValueError, with the line (of a binary file: the vector)
     at which the file is broken or ends too early.

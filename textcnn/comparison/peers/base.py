@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a user gave for the classifiers of a comparison.
+    """User settings for the classifiers of a comparison.
 
     Args:
         encoder: Sentence encoder: directory or Hub id of a transformer.
@@ -51,7 +51,7 @@ class Peer(ABC):
     """A classifier with its own recommended settings.
 
     Args:
-        resources: What the user gave.
+        resources: The user's settings.
 
     Attributes:
         title: Name in tables.
@@ -73,7 +73,7 @@ class Peer(ABC):
         self.resources = resources
 
     def prepare(self) -> None:
-        """Import what `fit` needs, so that importing is no part of the time of training."""
+        """Import the packages that `fit` needs, to exclude their import from the training time."""
         for module in self.packages.values():
             importlib.import_module(module)
 
@@ -87,7 +87,7 @@ class Peer(ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what a server needs into a folder."""
+        """Write the files that a server needs into a folder."""
 
     @classmethod
     @abstractmethod
@@ -99,7 +99,7 @@ class Peer(ABC):
         return folder_bytes(folder)
 
     def settings(self) -> dict[str, Any]:
-        """Return what the result depends on beside data and seed: versions, checkpoints, settings."""
+        """Return the factors of the result besides data and seed: versions, checkpoints, settings."""
         given = {name: getattr(self.resources, name) for name in self.needs}
         return {"versions": {name: version(name) for name in self.packages}, **given}
 
@@ -127,7 +127,7 @@ def threads() -> int:
 
 @contextmanager
 def silence() -> Iterator[None]:
-    """Hide what is printed on standard error, also past Python: progress bars and notes of other libraries."""
+    """Hide standard error, also that written outside Python: progress bars and notes of other libraries."""
     sys.stderr.flush()
     before = os.dup(2)
     with Path(os.devnull).open("w") as nowhere:

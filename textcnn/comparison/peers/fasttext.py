@@ -94,7 +94,7 @@ class FastText(Peer):
 
 
 def train_apart(options: dict[str, Any], path: Path) -> bool:
-    """Train a model in a process of its own and save it; return False where that failed."""
+    """Train a model in a separate process and save it; return False on failure."""
     command = [sys.executable, "-c", TRAIN, json.dumps(options), str(path), str(MOST_MEMORY)]
     # Its search may go on for long after its time, with a model that is slow to train.
     seconds = SLOWEST + 5 * options.get("autotuneDuration", 0)

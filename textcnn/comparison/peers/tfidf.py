@@ -23,7 +23,7 @@ MOST_CHARACTERS = 4_000_000
 
 
 class Tfidf(Peer):
-    """TF-IDF of n-grams and a linear classifier: a subclass says which."""
+    """TF-IDF of n-grams and a linear classifier, which a subclass defines."""
 
     packages: ClassVar[dict[str, str]] = {"scikit-learn": "sklearn"}
     seeded: ClassVar[bool] = False

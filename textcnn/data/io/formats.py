@@ -19,7 +19,7 @@ _BAD_BYTE = re.compile("[\udc80-\udcff]")
 
 
 def format_of(path: str | Path) -> str | None:
-    """Return the format that a file name tells, or None.
+    """Return the format of a file name, or None.
 
     Example:
         >>> format_of("reviews.csv.gz")
@@ -83,7 +83,7 @@ def has_literal_quotes(lines: Iterable[str]) -> bool:
 
 
 def pyarrow() -> Any:
-    """Import pyarrow, with a message that says what to install."""
+    """Import pyarrow, with an error that names the package to install."""
     try:
         import pyarrow as arrow
         import pyarrow.parquet
@@ -93,7 +93,7 @@ def pyarrow() -> Any:
 
 
 def zstandard() -> Any:
-    """Import zstandard, with a message that says what to install."""
+    """Import zstandard, with an error that names the package to install."""
     try:
         import zstandard as library
     except ImportError:

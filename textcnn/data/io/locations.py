@@ -108,7 +108,7 @@ def join(folder: str, name: str) -> str:
 
 @contextmanager
 def whole_file(path: str) -> Iterator[Path]:
-    """A local file to write to, which appears at `path` only when nothing went wrong.
+    """Yield a local file to write to, which appears at `path` only if no error occurs.
 
     A remote file is written here first, sent under another name and renamed: not every file system can tell a file that
     was cut off from a whole one.
@@ -130,12 +130,12 @@ def whole_file(path: str) -> Iterator[Path]:
 
 
 def expand(paths: Sequence[str | Path]) -> list[InputFile]:
-    """Return the files that paths stand for: files, patterns with `*`, and folders with all data files in them.
+    """Return the files that paths name: files, patterns with `*`, and folders with all data files in them.
 
     Files of a pattern or folder come in the order of their names; `-` is standard input.
 
     Raises:
-        FileNotFoundError: a path or pattern stands for no file.
+        FileNotFoundError: a path or pattern matches no file.
     """
     files: list[InputFile] = []
     for path in map(str, paths):

@@ -1,4 +1,4 @@
-"""Splits behind what a user names: Hub names, files, folders, data in memory."""
+"""Splits of a data source: Hub names, files, folders, data in memory."""
 
 from __future__ import annotations
 

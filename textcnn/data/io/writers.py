@@ -101,7 +101,7 @@ class JsonLinesWriter:
             self._file.write(_writable(line) + "\n")
 
     def begin(self, names: Sequence[str]) -> None:
-        """Do nothing: each row has its own names."""
+        """Do nothing, because each row has its own names."""
 
     def notes(self) -> list[str]:
         """Return a line about numbers that JSON does not have."""
@@ -168,7 +168,7 @@ class ParquetWriter:
             raise ValueError(f"output: a row cannot be written as parquet ({error}); write .jsonl instead") from None
 
     def begin(self, names: Sequence[str]) -> None:
-        """Take the names of columns of texts, where no row says their types."""
+        """Set the names of columns of texts for output without rows, which would give their types."""
         if self._writer is None:
             arrow = pyarrow()
             known = {} if self._schema is None else {field.name: field for field in self._schema}

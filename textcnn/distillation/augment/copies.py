@@ -10,10 +10,10 @@ from .words import choose, text_generator
 
 
 def augment(texts: Sequence[str], how: AugmentationSettings, mask_token: str = "[UNK]", seed: int = 0) -> list[str]:
-    """New texts made from `texts`; none where `how` asks for none.
+    """Return new texts made from `texts`; none if `how` requests none.
 
-    All but mixes of a text do not depend on the other texts: what a teacher said of them can be used again when the
-    texts are others in part.
+    All new texts but mixes depend on one text only: the teacher's logits of them can be reused when some of the texts
+    change.
     """
     words = [text.split() for text in texts]
     made = []

@@ -23,7 +23,7 @@ _CHUNK = 2048
 def replace_by_neighbours(
     texts: Sequence[str], checkpoint: str, copies: int = 1, share: float = 0.15, seed: int = 0
 ) -> list[str]:
-    """Copies of texts in which a share of the words is replaced by one of the ten whose vectors are nearest.
+    """Return copies of texts with a share of the words replaced by one of the ten with the nearest vectors.
 
     A new word has the capitals of the one that it replaces.
 

@@ -1,4 +1,4 @@
-"""New texts from old ones: some words replaced by what a masked language model would put there.
+"""New texts from old ones: some words replaced by the predictions of a masked language model.
 
 Shapes: `B` texts, `T` tokens, `H` hidden words, `V` vocabulary.
 """
@@ -20,9 +20,10 @@ _CANDIDATES = 10  # the most probable words, among which one is drawn
 def replace_words(
     texts: Sequence[str], checkpoint: str, copies: int = 1, share: float = 0.15, seed: int = 0, max_length: int = 128
 ) -> list[str]:
-    """Copies of texts in which a share of the words is hidden, and others drawn in their place by a masked language
-    model, as it thinks them probable there (TinyBERT's augmentation, Jiao 2020,
-    https://aclanthology.org/2020.findings-emnlp.372/).
+    """Return copies of texts with a share of the words replaced by samples from a masked language model.
+
+    The words are masked, and the new ones drawn with the probabilities that the model gives them there (TinyBERT's
+    augmentation, Jiao 2020, https://aclanthology.org/2020.findings-emnlp.372/).
 
     A new word has the capitals of the one that it replaces; all else of a text stays as it is written.
 
@@ -112,12 +113,12 @@ class _Copy(NamedTuple):
         return replace_spans(self.text, self.spans, [mask_token] * len(self.spans))
 
     def filled(self, words: Sequence[str]) -> str:
-        """The first hidden words replaced by these; those behind the length that was read stay."""
+        """Return the text with its first hidden words replaced by `words`; those beyond the length read stay."""
         return with_words(self.text, self.spans[: len(words)], words)
 
 
 def _plan(text: str, number: int, share: float, seed: int) -> _Copy:
-    """What is hidden in one of the copies of a text."""
+    """Choose the words to hide in one of the copies of a text."""
     places = word_spans(text)
     rng = text_generator(text, seed, number)
     spans = [places[place] for place in choose(len(places), share, rng).tolist()]

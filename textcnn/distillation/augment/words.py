@@ -23,12 +23,12 @@ _WITHOUT_SPACES = re.compile(
 
 
 def text_generator(text: str, *seeds: int) -> np.random.Generator:
-    """Random numbers of a text, the same whatever texts it stands among."""
+    """Return the random generator of a text, which does not depend on the other texts."""
     return np.random.default_rng([*seeds, zlib.crc32(text.encode("utf-8", "surrogatepass"))])
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
-    """Where the words of two letters and more begin and end.
+    """Return the begin and end of each word of two letters or more.
 
     Example:
         >>> word_spans("An mp3 of Édith.")
@@ -44,14 +44,14 @@ def word_spans(text: str) -> list[tuple[int, int]]:
 
 
 def with_words(text: str, spans: Sequence[tuple[int, int]], words: Sequence[str]) -> str:
-    """The text with others, in lower case, for the words in the spans; they get the capitals of those."""
+    """Return the text with lower-case `words` in place of those in the spans, capitalised like those they replace."""
     return replace_spans(
         text, spans, [_written_like(text[a:b], word) for (a, b), word in zip(spans, words, strict=True)]
     )
 
 
 def replace_spans(text: str, spans: Sequence[tuple[int, int]], new: Sequence[str]) -> str:
-    """The text with something else in the spans."""
+    """Return the text with the spans replaced by `new`."""
     parts, done = [], 0
     for (start, end), word in zip(spans, new, strict=True):
         parts += [text[done:start], word]
@@ -71,14 +71,14 @@ def _written_like(replaced: str, word: str) -> str:
 
 
 def choose(count: int, share: float, rng: np.random.Generator) -> NDArray[np.intp]:
-    """A share of `count` places, one at least."""
+    """Return a random share of `count` positions, at least one."""
     chosen = rng.random(count) < share
     chosen[rng.integers(count)] = True
     return np.flatnonzero(chosen)
 
 
 def word_tokens(tokenizer: PreTrainedTokenizerFast) -> list[tuple[int, str]]:
-    """Tokens that are words of their own: their ids, which rise, and the words in lower case."""
+    """Return the tokens that are whole words: their ids, in ascending order, and the words in lower case."""
     from ...vectors.notation import token_texts
 
     return [

@@ -23,12 +23,12 @@ def choose_student(
     typical: Sequence[str],
     architecture: Mapping[str, Any] | None = None,
 ) -> StudentSize:
-    """The best student that keeps to a budget. Its tokenizer is trained on the way and is that of `data` afterwards.
+    """Return the best student within a budget. Its tokenizer is trained on the way and becomes that of `data`.
 
     Args:
-        budget: What the student may cost.
+        budget: Limits on the cost of the student.
         data: The labelled set. Its vocab_size_limit is the largest vocabulary.
-        texts: What a tokenizer is trained on, unless `data` was given one.
+        texts: Texts to train a tokenizer on, unless `data` was given one.
         typical: Texts like those to be answered: the speed is measured on some of them.
         architecture: Arguments of Architecture that are not to be chosen.
 
@@ -65,7 +65,7 @@ class _Choice:
             self._most_tokens = self._least_tokens = data.vocab_size
 
     def largest(self, shape: dict[str, Any] | None = None) -> StudentSize:
-        """The best student of the size that is allowed, or the one of a shape with the most tokens."""
+        """Return the best student of the allowed size, or the student of `shape` with the most tokens."""
         growths = 0
         while True:
             wanted = self._fitting(shape)[-1]
@@ -85,9 +85,9 @@ class _Choice:
                 growths += 1
 
     def fast_enough(self, wanted: float) -> StudentSize:
-        """The best student of the size that is allowed that answers so many texts a second.
+        """Return the best student of the allowed size that labels at least `wanted` texts per second.
 
-        Better students are slower, so that the best one is found by halves; each that is asked about is timed.
+        Better students are slower, so the best one is found by bisection; each candidate is timed.
         """
         self._train(max(size.vocab_size for size in self._fitting()))
         better: list[StudentSize] = []
@@ -123,7 +123,7 @@ class _Choice:
         )
 
     def _fitting(self, shape: dict[str, Any] | None = None) -> list[StudentSize]:
-        """The students of the size that is allowed, the best last."""
+        """Return the students of the allowed size, the best last."""
         fixed = {**self._architecture, **(shape or {})}
         tokens = {"most_tokens": self._most_tokens, "least_tokens": self._least_tokens}
         found = students(
@@ -160,7 +160,7 @@ class _Choice:
         self._token_bytes = len(self._tokenizer.encode()) / self._data.vocab_size
 
     def _speed(self, size: StudentSize) -> float:
-        """With the tokenizer that there is."""
+        """Measure the speed of a student with the current tokenizer."""
         timed = replace(size, vocab_size=self._data.vocab_size)
         student = random_student(timed, self._tokenizer, self._labels, self._multi_label, self._architecture)
         return texts_per_second(student, self._typical)

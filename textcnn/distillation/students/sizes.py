@@ -1,4 +1,4 @@
-"""How large a student is: presets, budgets as they are written, and what a server needs of a student on its disk.
+"""Size of a student: presets, budgets as they are written, and the bytes of a student on a server's disk.
 
 Shapes: `V` tokens, `F` filters of all widths, `C` classes.
 """
@@ -37,7 +37,7 @@ class StudentSize:
 
     Args:
         embedding_dim: None: as large as the initial vectors.
-        factored: Whether a server keeps vectors and filters in place of the table, as `fold` says.
+        factored: True if a server keeps vectors and filters in place of the table, see `fold`.
         bag, bag_ngrams, bag_buckets, bag_dim: As in Architecture.
     """
 
@@ -53,7 +53,7 @@ class StudentSize:
     bag_dim: int | None = None
 
     def architecture(self) -> dict[str, Any]:
-        """As arguments of Architecture."""
+        """Return the arguments of Architecture."""
         filters = self.num_filters if isinstance(self.num_filters, int) else list(self.num_filters)
         shape = {"kernel_sizes": list(self.kernel_sizes), "num_filters": filters, "num_members": self.num_members}
         if self.embedding_dim is not None:
@@ -62,11 +62,11 @@ class StudentSize:
 
     @property
     def layout(self) -> Layout:
-        """Of its int8 tables."""
+        """Layout of its int8 tables."""
         return Layout.of(self.architecture(), np.dtype(np.int8))
 
     def bytes(self, labels: Sequence[str], vocabulary_bytes: int) -> int:
-        """What a server needs: folded.safetensors in int8, tokenizer.json of so many bytes, config.json.
+        """Return the bytes that a server needs: folded.safetensors in int8, tokenizer.json of that size, config.json.
 
         Example:
             >>> StudentSize((2, 3), 32, 5_000).bytes(["ham", "spam"], vocabulary_bytes=65_589)
@@ -76,11 +76,11 @@ class StudentSize:
         return tokens + self.fixed_bytes(labels) + vocabulary_bytes
 
     def bytes_of_a_token(self, classes: int = 0) -> int:
-        """The row, its number, and the row of the bag."""
+        """Return the bytes of one token: its row, the number of the row, and its row of the bag."""
         return self.row + 4 + self.bag_row(classes)
 
     def bag_row(self, classes: int) -> int:
-        """Bytes of a row of the bag's table; 0 without a bag."""
+        """Return the bytes of a row of the bag's table; 0 without a bag."""
         if self.bag == "none":
             return 0
         kept = self.bag_dim is not None and keeps_factors(self.vocab_size + self._buckets, classes, self.bag_dim)
@@ -96,7 +96,10 @@ class StudentSize:
         return self.num_members * (self.embedding_dim or 0) if self.factored else self.layout.columns
 
     def fixed_bytes(self, labels: Sequence[str]) -> int:
-        """What does not depend on the vocabulary: zeros; filters; scale, bias, norm and head; labels; headers."""
+        """Return the bytes that do not depend on the vocabulary.
+
+        They are those of zeros; filters; scale, bias, norm and head; labels; headers.
+        """
         layout, classes = self.layout, len(labels)
         # A label is there twice, as a name and as a key, and may have a weight.
         names = sum(2 * len(json.dumps(label)) for label in labels) + 80 * classes
@@ -109,7 +112,7 @@ class StudentSize:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a student may cost.
+    """Limits on the cost of a student.
 
     Args:
         written: As it was given.
@@ -143,8 +146,10 @@ _FILTERS: Sequence[int] = (16, 32, 40, 48, 64, 80, 100, 128, 160, 200)
 
 
 def read_budget(budget: str | None) -> StudentSize | Budget:
-    """What is meant by tiny, small or base (None is base); by a size such as 1MB or 500kB; by a speed such as 400000
-    texts/s or 400k texts/s; by a size and a speed, with a comma between.
+    """Return the student or budget that a string describes.
+
+    The string is tiny, small or base (None is base); a size such as 1MB or 500kB; a speed such as 400000 texts/s or
+    400k texts/s; or a size and a speed, separated by a comma.
 
     Example:
         >>> read_budget("3MB, 400k texts/s")
@@ -185,10 +190,10 @@ def students(
     most_tokens: int = LARGEST_VOCABULARY,
     least_tokens: int = 0,
 ) -> list[StudentSize]:
-    """The students of each shape with the most tokens that fit.
+    """Return, for each shape, the student with the most tokens that fits.
 
     Args:
-        most_bytes: That a server may need on its disk; None: any number.
+        most_bytes: Limit of the bytes on a server's disk; None: any number.
         labels: Names of the classes.
         token_bytes: Of a token in tokenizer.json.
         fixed: kernel_sizes, num_filters, num_members and embedding_dim that are not to be chosen, among others.
@@ -216,14 +221,14 @@ def smallest_bytes(
     most_tokens: int = LARGEST_VOCABULARY,
     least_tokens: int = 0,
 ) -> float:
-    """What the smallest of all students needs, with the arguments of `students`."""
+    """Return the bytes of the smallest student; the arguments are those of `students`."""
     least = max(least_tokens, min(most_tokens, SMALLEST_VOCABULARY))
     vocabulary = math.ceil(least * token_bytes)
     return min(shape.bytes(labels, vocabulary) for shape in _shapes(fixed or {}, least, widest))
 
 
 def worth(size: StudentSize) -> float:
-    """How good a student is beside others: minus what its validation loss is above that of one without limits.
+    """Return the quality of a student: minus its validation loss in excess of a student without limits.
 
     The loss falls with one over the filters, whatever their widths, and with one over the tokens, as on AG News and MR,
     where sixty tokens did as much as a filter in these terms. No widths were better than 2 and 3, byte for byte, on
@@ -239,7 +244,7 @@ def worth(size: StudentSize) -> float:
 
 
 def served_bytes(directory: Path) -> int:
-    """What a server needs of an artifact: its tables, its tokenizer and its settings."""
+    """Return the bytes of the files of an artifact that a server needs: its tables, its tokenizer and its settings."""
     return sum((directory / name).stat().st_size for name in (FOLDED_FILE, "tokenizer.json", "config.json"))
 
 

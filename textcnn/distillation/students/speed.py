@@ -1,4 +1,4 @@
-"""How many texts a second a student of some size would answer here: measured on tables of random numbers."""
+"""Texts per second of a student of a given size on this machine, measured on tables of random numbers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TEXTS, STRETCHES, SECONDS = 4_000, 7, 0.02
 def random_student(
     size: StudentSize, tokenizer_json: str, labels: Sequence[str], multi_label: bool, architecture: Mapping[str, Any]
 ) -> FoldedTextCNN:
-    """A student's int8 tables with random numbers in them, which take as long to add as any others.
+    """Return a student whose int8 tables hold random numbers, which take as long to add as any others.
 
     Args:
         size: Its widths, filters and vocabulary.
         tokenizer_json: Its tokenizer.
         labels: Names of its classes.
-        multi_label: Whether they do not exclude each other.
+        multi_label: True if they do not exclude each other.
         architecture: Further arguments of Architecture.
     """
     layout, rng = size.layout, np.random.default_rng(0)
@@ -63,10 +63,10 @@ def random_student(
 
 
 def texts_per_second(student: FoldedTextCNN, texts: Sequence[str]) -> float:
-    """From text to label on one core, the median of several stretches.
+    """Return the texts per second from text to label on one core, the median of several measurements.
 
-    Time of this thread is counted, not of the clock: other work on the machine takes the core away now and then, and
-    is no part of what a student costs.
+    The CPU time of this thread is measured, not the clock: other work on the machine takes the core away now and then,
+    which is no part of the cost of a student.
     """
     asked = list(texts)
     student.predict(asked)
@@ -82,7 +82,7 @@ def texts_per_second(student: FoldedTextCNN, texts: Sequence[str]) -> float:
 
 
 def sample(texts: Sequence[str], seed: int = 0) -> list[str]:
-    """Some of the texts, the same each time, and few enough that a measurement is short."""
+    """Return a sample of the texts, always the same one and small enough for a short measurement."""
     if len(texts) <= TEXTS:
         return list(texts)
     chosen = np.random.default_rng(seed).choice(len(texts), TEXTS, replace=False)

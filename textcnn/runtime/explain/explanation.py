@@ -64,7 +64,7 @@ class Contribution(NamedTuple):
 
 
 class Parts(Protocol):
-    """What the n-grams of an explanation are made of, when they are asked for."""
+    """Parts from which the n-grams of an explanation are made on request."""
 
     def contributions(self, logit: float) -> tuple[Contribution, ...]:
         """Return the n-grams, the largest weight first."""
@@ -83,7 +83,7 @@ class Explanation:
         logit: Its logit, divided by the temperature.
         probability: Its probability.
         bias: The part of the logit that no text changes.
-        approximate: Whether the tables are int8 (exact for what they answer, near what the model would), or the weights
+        approximate: True if the tables are int8 (exact for what they answer, near what the model would), or the weights
             were found by occlusion.
         pooling: "max" where n-grams win filters, "mean" where each has a part in a mean.
         method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
@@ -182,7 +182,7 @@ class WinningWindows(NamedTuple):
     spans: Spans
 
     def spans_of_tokens(self) -> Sequence[tuple[int, int]]:
-        """Return where each token lies in the text, without the padding at both ends."""
+        """Return the span of each token in the text, without the padding at both ends."""
         own = self.winners
         begin, length = int(own.skipped[self.n]), int(own.ends[self.n] - own.begins[self.n])
         return self.spans(self.text)[begin : begin + length]
@@ -253,7 +253,7 @@ def explain_ids(
     multi_label: bool = False,
     threads: int = 1,
 ) -> list[Explanation]:
-    """Explain one logit of each text; the windows are found for all at once, n-grams are made when asked for.
+    """Explain one logit of each text; windows are found for all texts at once, n-grams are made on request.
 
     Args:
         tables: Of the model.
@@ -262,7 +262,7 @@ def explain_ids(
         spans: Returns start and end of each token of a text, in characters.
         labels: Name of each class.
         label: Label to explain; None is, of each text, the one with the largest logit.
-        multi_label: Whether labels do not exclude each other.
+        multi_label: True if labels do not exclude each other.
         threads: Threads that share the texts.
 
     Raises:
@@ -287,7 +287,7 @@ def explain_ids(
 
 
 def _bag_logits(winners: Winners) -> NDArray[np.float64]:
-    """Return what the bag adds to the logits: [N, C]."""
+    """Return the contribution of the bag to the logits: [N, C]."""
     places = zip(winners.begins.tolist(), winners.ends.tolist(), strict=True)
     parts = [winners.tables.bag_features(winners.ids[begin:end])[1].sum(axis=0) for begin, end in places]
     return np.stack(parts) if parts else np.zeros_like(winners.logits)

@@ -84,7 +84,7 @@ def explain_by_occlusion(
         logits_of: Returns the logits of several lists of ids and masks.
         labels: Name of each class.
         label: Label to explain; None is the one with the largest logit.
-        multi_label: Whether labels do not exclude each other.
+        multi_label: True if labels do not exclude each other.
 
     Raises:
         ValueError: there is no such label.

@@ -63,7 +63,7 @@ class SumOfParts:
 def explain_pooled(
     model: PooledTextCNN, ids: NDArray[np.int32], offsets: NDArray[np.int64], texts: Sequence[str], label: str | None
 ) -> list[Explanation]:
-    """Explain one logit of each text: `label`'s, or that of the text's own label for None.
+    """Explain one logit of each text: that of `label` or, for None, of the text's predicted label.
 
     Raises:
         ValueError: there is no such label.

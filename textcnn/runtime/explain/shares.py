@@ -29,7 +29,7 @@ Doubles = NDArray[np.float64]
 
 
 def explain_shares(model: FoldedFastText, text: str, label: str | None = None) -> Explanation:
-    """Explain one logit of a text; None is the label with the largest.
+    """Explain one logit of a text, by default that of the predicted label (the largest).
 
     Raises:
         ValueError: There is no such label, or the text holds half of a surrogate pair.

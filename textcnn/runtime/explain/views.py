@@ -46,7 +46,7 @@ def text(explanation: Explanation, top: int = 12, color: bool = False) -> str:
     Args:
         explanation: To show.
         top: N-grams to show.
-        color: Whether to colour the bars, with the escape codes of terminals.
+        color: True to colour the bars, with the escape codes of terminals.
     """
     shown = _first(explanation, top)
     largest = _largest(shown)
@@ -78,7 +78,7 @@ def html(explanation: Explanation, top: int = 12) -> str:
 
 
 def page(explanation: Explanation, top: int = 12) -> str:
-    """Return the same as a page of its own."""
+    """Return the same as a complete page."""
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>textcnn: an explanation</title>'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -145,7 +145,7 @@ def coloured(explanation: Explanation) -> str:
 
 
 def probability_text(probability: float) -> str:
-    """Return a probability in three digits, or in as many as tell it from 0 and 1.
+    """Return a probability in three digits, or in as many as distinguish it from 0 and 1.
 
     Example:
         >>> probability_text(0.8731), probability_text(0.99996), probability_text(0.00004)
@@ -161,7 +161,7 @@ def probability_text(probability: float) -> str:
 
 
 def _meanings(explanation: Explanation) -> tuple[str, ...]:
-    """What each column means."""
+    """Return the meaning of each column."""
     return _OF_A_MEAN if explanation.pooling == "mean" else _MEANINGS
 
 

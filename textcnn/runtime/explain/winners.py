@@ -25,7 +25,7 @@ class Winners:
     Tokens are counted from a text's first that is no padding.
 
     Args:
-        tables: The tables that were asked.
+        tables: The tables that were read.
         ids: [T] token ids.
         begins, ends: [N] text n is ids[begins[n]:ends[n]], without the padding at both ends.
         skipped: [N] padding that each text begins with.

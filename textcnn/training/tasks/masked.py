@@ -1,4 +1,4 @@
-"""Masked tokens: the network says which tokens were hidden, at one rate or at rates drawn from (0, 1].
+"""Masked tokens: the network predicts masked tokens, at one rate or at rates drawn from (0, 1].
 
 Shapes: `B` texts, `T` tokens with padding, `H` hidden tokens.
 """
@@ -86,7 +86,7 @@ class MaskedModule(PretrainingModule):
         return losses.mean()
 
     def _least(self, chance: Tensor) -> Tensor:
-        """The token of each text that is hidden in any case: [B, T]."""
+        """Return a mask of the token of each text that is hidden in any case: [B, T]."""
         return chance == chance.min(dim=1, keepdim=True).values
 
 
