@@ -256,7 +256,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
         from .training.run_files import write_config
-        from .vectors.shipped import AUTO
+        from .vectors.shipped import AUTO, are_unused
 
         quiet_lightning()
         lightning.seed_everything(self.random_state, workers=True, verbose=False)
@@ -272,8 +272,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         network = {name: getattr(self, name) for name in _NETWORK}
         network["kernel_sizes"] = list(self.kernel_sizes)
         for_module = {name: getattr(self, name) for name in _MODULE}
-        if self.vectors == AUTO and (self.naive_bayes or self.variant == "random"):
-            data.vectors = None  # these start from other vectors
+        if self.vectors == AUTO and are_unused(self.naive_bayes, self.variant, self.kernel_sizes):
+            data.vectors = None
         if previous is not None:
             model_before = read_artifact(previous)[0]
             network["embedding_dim"] = model_before.config.embedding_dim

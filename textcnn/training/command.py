@@ -160,9 +160,10 @@ class TextCNNCLI(LightningCLI):
             return
         config = self.config[self.config["subcommand"]]
         if self.config["subcommand"] == "fit":
-            started = config["model"].get("naive_bayes") or config["model"]["architecture"].get("variant") == "random"
-            if config["data"].get("vectors") == shipped.AUTO and started:
-                config["data"]["vectors"] = None  # these start from other vectors
+            model, network = config["model"], config["model"]["architecture"]
+            unused = shipped.are_unused(model.get("naive_bayes"), network.get("variant"), network.get("kernel_sizes"))
+            if config["data"].get("vectors") == shipped.AUTO and unused:
+                config["data"]["vectors"] = None
             if config.get("ckpt_path") is not None:
                 config["ckpt_path"] = checkpoint_to_resume(config["ckpt_path"], config["output_dir"])
             return

@@ -108,8 +108,9 @@ def train(settings: TrainSettings) -> TextClassifier:
     if settings.init is not None and settings.tokenizer is None:
         settings.tokenizer = str(settings.init)
     data = TextDataModule(settings.data, **settings.part(DataSettings))
-    if settings.vectors == shipped.AUTO and (settings.naive_bayes or settings.variant == "random"):
-        data.vectors = None  # these start from other vectors
+    unused = shipped.are_unused(settings.naive_bayes, settings.variant, settings.kernel_sizes)
+    if settings.vectors == shipped.AUTO and unused:
+        data.vectors = None
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
     trainer = make_trainer(output, settings, max_epochs=settings.max_epochs or data.epochs)
     if trainer.is_global_zero:

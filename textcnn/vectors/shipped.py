@@ -7,7 +7,7 @@ The card beside them (english/README.md) has the sources, the licences and the c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -41,6 +41,16 @@ def known_words(texts: Iterable[str]) -> float:
             total += 1
             found += word in vocabulary
     return found / total if total else 0.0
+
+
+def are_unused(naive_bayes: float, variant: str, kernel_sizes: Sequence[int]) -> bool:
+    """Return True where a network starts from other vectors than those of `vectors="auto"`, or has none.
+
+    Example:
+        >>> are_unused(naive_bayes=0.5, variant="non-static", kernel_sizes=[3, 4, 5])
+        True
+    """
+    return bool(naive_bayes) or variant == "random" or not list(kernel_sizes)
 
 
 @cache
