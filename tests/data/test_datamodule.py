@@ -118,7 +118,9 @@ def test_folds_cover_the_train_split_once() -> None:
     rows = _rows(100)
     tests = []
     for fold in range(5):
-        data = TextDataModule(DatasetDict(train=rows, test=_rows(9, seed=1)), num_folds=5, fold=fold)
+        data = TextDataModule(
+            DatasetDict(train=rows, test=_rows(9, seed=1)), num_folds=5, fold=fold, validation_fraction=0.1
+        )
         parts = {role: set(_texts(data, role)) for role in ("train", "validation", "test")}
         assert {role: len(part) for role, part in parts.items()} == {"train": 72, "validation": 8, "test": 20}
         assert len(set.union(*parts.values())) == 100
@@ -196,7 +198,7 @@ def test_texts_of_train_in_test_are_counted() -> None:
 
 
 def test_report_says_what_was_read() -> None:
-    report = TextDataModule(_rows(100), num_folds=5, fold=1, tokenizer="char").data_report
+    report = TextDataModule(_rows(100), num_folds=5, fold=1, tokenizer="char", validation_fraction=0.1).data_report
     for part in ("texts from 'text', labels from 'label' (2 labels)", "train 72, test 20, validation 8", "fold 1 of 5"):
         assert part in report
 
@@ -254,7 +256,7 @@ def test_rows_that_were_selected_or_shuffled() -> None:
         ({"train": _rows(9)}, {"train_split": "tarin"}, "did you mean 'train'"),
         ({"train": _rows(9)}, {"validation_split": "dev"}, "no split 'dev'"),
         ({"train": _rows(9)}, {"labels": ["c0", "C1"]}, r"'c1'.*did you mean 'C1'"),
-        ({"train": _rows(2)}, {}, "no validation split can be made"),
+        ({"train": _rows(2)}, {"validation_fraction": 0.1}, "no validation split can be made"),
         ({"train": _rows(9)}, {"num_folds": 10, "fold": 0}, "cannot make 10 folds"),
     ],
 )
@@ -307,8 +309,8 @@ def test_labels_that_train_lacks_are_counted_and_named() -> None:
 )
 def test_frames_lists_and_records_are_data(wrap: Any) -> None:
     rows = _rows(60)
-    wanted = TextDataModule(rows, tokenizer="byte")
-    data = TextDataModule(wrap(rows), tokenizer="byte")
+    wanted = TextDataModule(rows, tokenizer="byte", validation_fraction=0.1)
+    data = TextDataModule(wrap(rows), tokenizer="byte", validation_fraction=0.1)
     assert data.labels == wanted.labels
     for role in ("train", "validation"):
         assert data.texts_and_targets(role)[0] == wanted.texts_and_targets(role)[0]
@@ -378,7 +380,7 @@ def test_bad_settings_are_refused_at_once(settings: dict[str, Any], message: str
 @pytest.mark.parametrize("streaming", [False, True])
 def test_under_lightning_a_resumed_run_goes_on_as_if_never_interrupted(fit, streaming: bool) -> None:
     def data() -> TextDataModule:
-        return TextDataModule(_rows(60), tokenizer="byte", batch_size=8, streaming=streaming)
+        return TextDataModule(_rows(60), tokenizer="byte", batch_size=8, streaming=streaming, validation_fraction=0.1)
 
     whole, _ = fit(data(), 4)
     assert len({str(batches) for batches in whole.values()}) == 4

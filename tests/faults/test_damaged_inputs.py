@@ -206,7 +206,7 @@ def test_a_label_that_is_half_a_surrogate_pair(tmp_path: Path) -> None:
 def test_a_very_long_text_comes_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"text": f"word {'good' if i % 2 else 'bad'} {i}", "label": "yes" if i % 2 else "no"} for i in range(60)]
     rows[7]["text"] = "long " * 2_000_000
-    TextDataModule(rows, tokenizer="word").train_dataloader()
+    TextDataModule(rows, tokenizer="word", batch_size=64).train_dataloader()
     said = capsys.readouterr().err
     assert "the longest train text has 2,000,000 tokens" in said
     assert "about 2 GB of memory; set max_length" in said

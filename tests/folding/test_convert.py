@@ -132,9 +132,12 @@ def test_an_explanation_names_words_and_ngrams():
 def test_what_it_cannot_do_is_one_line(converted, capsys):
     model, data = str(converted / "model"), str(converted / "data.csv")
     for words, message in (
-        (["certify", model, "--data", data], "certify: got FoldedFastText; expected a model with convolutions"),
-        (["inspect", model, data], "inspect: got FoldedFastText"),
-        (["inspect", model, "--data", data], "inspect: got FoldedFastText"),
+        (
+            ["certify", model, "--data", data],
+            "certify: got a model with words in place of convolutions, as it was converted from fastText",
+        ),
+        (["inspect", model, data], "inspect: got a model with words"),
+        (["inspect", model, "--data", data], "inspect: got a model with words"),
         (["fold", model], "was converted from fastText and has no weights"),
         (["export", model, "--output", str(converted / "a.onnx")], "was converted from fastText"),
         (["calibrate", model, "--data", data, "--abstain", "fired:coverage=0.9"], "which has no filters"),

@@ -93,7 +93,7 @@ def test_held_out_rows_are_those_that_were_not_trained_on(reviews: Path, tmp_pat
 def test_several_labels_and_nothing_held_out(tmp_path: Path) -> None:
     texts = [f"text {i} {'a' * (i % 3)}" for i in range(40)]
     labels = [["x"] * (i % 2) + ["y"] * (i % 3 > 0) for i in range(40)]
-    classifier = textcnn.train((texts, labels), tmp_path / "run", **QUICK)
+    classifier = textcnn.train((texts, labels), tmp_path / "run", **QUICK, validation_fraction=0.1)
     rows = held_out_rows(tmp_path / "run", classifier)
     by_text = dict(zip(texts, labels, strict=True))
     assert [[classifier.labels[c] for c in np.flatnonzero(row)] for row in rows.targets] == [

@@ -25,7 +25,7 @@ FIXED = {"max_epochs": 1, "embedding_dim": 8, "num_filters": 4, "progress": Fals
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Replace training: a larger dropout and a smaller batch score better; each fit is noted."""
+    """Replace training: a larger dropout and a larger batch score better; each fit is noted."""
     fits = []
 
     def train(data, output, **settings):
@@ -34,7 +34,7 @@ def fake(monkeypatch):
 
     def scores(folder):
         settings = fits[-1]
-        score = settings["dropout"] / 2 + 4 / settings["batch_size"] + settings.get("seed", 0) / 1000
+        score = settings["dropout"] / 2 + settings["batch_size"] / 256 + settings.get("seed", 0) / 1000
         return SimpleNamespace(scores={"val_micro_f1": score, "val_macro_f1": score / 2})
 
     monkeypatch.setattr(module, "train", train)
@@ -84,9 +84,9 @@ def test_it_finds_what_is_better(reviews, tmp_path, fake):
     found.run(600)
     best = found.finished[0]
     default = next(trial for trial in found.study.trials if trial.number == 0)
-    assert default.params["batch_size"] == 64
+    assert default.params["batch_size"] == 8  # that of train with so few rows
     assert best.value > default.value + 0.1
-    assert found.chosen(best.params)["batch_size"] == 16
+    assert found.chosen(best.params)["batch_size"] == 128
     assert isinstance(found.chosen(best.params)["kernel_sizes"], list)
 
 
@@ -168,16 +168,36 @@ def test_mistakes(reviews, tmp_path):
 
 
 def test_defaults_are_those_of_train():
-    space = search_space()
-    values = {name: _value(space[name], drawn) for name, drawn in _defaults(space).items()}
+    space, resolved = search_space(batch_size=8), {"batch_size": 8, "tokenizer": "wordpiece"}
+    values = {name: _value(space[name], drawn) for name, drawn in _defaults(space, resolved).items()}
     settings = textcnn.TrainSettings(data="d")
     for name, value in values.items():
-        if name != "tokenizer":
-            assert value == getattr(settings, name), name
+        assert value == resolved.get(name, getattr(settings, name)), name
     assert set(values) == set(space)
     assert "embedding_learning_rate" in search_space(vectors=True)
     assert "vocab_size" in search_space(budget=True)
     assert Axis(choices=(1, 2)) == Axis(choices=(1, 2))
+
+
+@pytest.mark.parametrize(("copies", "batch_size"), [(1, 8), (5, 16)])
+def test_the_first_trial_has_the_batch_size_of_a_plain_run(reviews, tmp_path, fake, copies, batch_size):
+    from textcnn.data import TextDataModule
+
+    head, *rows = reviews.read_text(encoding="utf-8").splitlines()
+    rows = [row.replace("number", f"number {copy}") for copy in range(copies) for row in rows]
+    reviews.write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
+    found = searched(reviews, tmp_path / "out", time_limit="10m", max_trials=1)
+    found.run(600)
+    data = TextDataModule(found._data(), labels=found.labels)
+    assert fake[0]["batch_size"] == data._data.batch_size == batch_size
+    assert batch_size in found.space["batch_size"].choices
+
+
+def test_the_rate_of_vectors_follows_the_given_rate(reviews, tmp_path, fake):
+    found = searched(reviews, tmp_path / "out", time_limit="10m", max_trials=1, learning_rate=2e-3)
+    found.run(600)
+    if "embedding_learning_rate" in found.space:
+        assert fake[0]["embedding_learning_rate"] == 2e-3
 
 
 def test_importance_is_drawn_to_scale():

@@ -61,6 +61,10 @@ FURTHER = {
     "layer_norm_eps", "head_max_norm", "class_weights", "max_steps", "gradient_clip_val", "log_every_n_steps",
     "accelerator", "devices", "precision", "weight_decay", "warmup", "schedule", "optimizer", "min_frequency",
     "num_blocks", "squeeze_excitation", "pooling_segments", "experts_per_text", "balance_weight",
+    "bag_ngrams", "bag_buckets", "bag_dim", "bag_start", "naive_bayes", "contrastive_weight", "patience",
+    "label_smoothing",
+    "pooling", "num_experts", "train_split", "test_split", "problem_type", "max_length", "labels", "no_summary",
+    "gram_weight", "encoding_dim", "embedding_learning_rate", "vocab_size", "variant", "lowercase",
 }  # fmt: skip
 # Verbs that take what another one takes: their short help refers to it.
 SHARED = {"distill": "train", "tune": "train"}

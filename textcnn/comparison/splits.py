@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import TextDataModule
+from ..data.defaults import HELD_OUT
 from ..data.errors import DataError
 from ..data.io.formats import format_of, stem_of
 from ..data.io.sources import open_source
@@ -135,13 +136,15 @@ def read_splits(name: str, data: Any, settings: SourceSettings, limit: int | Non
     Args:
         name: Name of the data set.
         data: Anything that `textcnn train` reads.
-        settings: Columns and splits.
+        settings: Columns and splits. Without a validation_fraction, 0.1 is held out, however few rows there are.
         limit: Most rows of each split, drawn at random. Default: all.
 
     Raises:
         DataError: The data cannot be read or learnt from.
     """
     options = settings.part(SourceSettings)
+    if options["validation_fraction"] is None:
+        options["validation_fraction"] = HELD_OUT
     module, notes = TextDataModule(data, **options), []
     try:
         test = _part(module, "test")

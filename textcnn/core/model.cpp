@@ -77,10 +77,10 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
       fail(std::string(name) + ": got a byte that is not UTF-8 at " + text_of(at) + "; it is damaged: copy it again");
   const Json config = Json::parse(config_json, "config.json");
   // Models whose filters have several features are put together by the Python runtime.
-  if (const std::string pooling = config["pooling"].text_or("max"); pooling != "max")
-    fail("config.json: got pooling " + pooling + "; expected max; answer with Python or an ONNX file");
-  if (config["num_experts"].integer_or(1) != 1)
-    fail("config.json: got " + text_of(config["num_experts"].integer()) + " experts; expected 1; answer with Python or an ONNX file");
+  if (config["pooling"].text_or("max") != "max" || config["num_experts"].number_or(1) != 1)
+    fail("config.json: got the pooling " + config["pooling"].text_or("max") + " and " +
+         text_of(static_cast<int64_t>(config["num_experts"].number_or(1))) +
+         " experts; the C interface has the pooling max and one bank; answer with Python");
   const SafeTensors tensors(tables_bytes, "folded.safetensors");
   const auto format = tensors.metadata().find("format");
   if (format == tensors.metadata().end() || format->second != kFormat)
@@ -164,10 +164,6 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     spec.table = table.data;
   }
 
-  if (config["pooling"].text_or("max") != "max" || config["num_experts"].number_or(1) != 1)
-    fail("config.json: got the pooling " + config["pooling"].text_or("max") + " and " +
-         text_of(static_cast<int64_t>(config["num_experts"].number_or(1))) +
-         " experts; the C interface has the pooling max and one bank; answer with Python");
   const Tensor &weight = tensors.get("head_weight", "F32", 2), &bias = tensors.get("head_bias", "F32", 1);
   if (weight.shape[0] != spec.classes || weight.shape[1] != spec.features || bias.count() != spec.classes)
     fail("folded.safetensors: the head has another shape than config.json says; fold the model again");

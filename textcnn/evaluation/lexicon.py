@@ -173,6 +173,7 @@ def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str
 
     from ..artifact import read_artifact, save_artifact
     from ..loading import load_folded
+    from ..runtime.storage import digest_of_weights
 
     if Path(output).resolve() == Path(directory).resolve():
         raise ValueError(f"output: got {output}, the artifact itself; expected another directory")
@@ -183,6 +184,8 @@ def save_scaled(directory: str | Path, factors: Mapping[int, float], output: str
         for number, factor in factors.items():
             model.head.weight[:, number] *= factor
     path = save_artifact(model, tokenizer, output)
+    # The tables belong to the weights beside them.
+    edited.metadata = {**edited.metadata, "weights": digest_of_weights(path / "model.safetensors")}
     edited.save(path)
     return path
 

@@ -25,7 +25,7 @@ def bank_of(model: Any, bank: int) -> Any:
         embeddings=network.embeddings, convolution=network.convolution.banks[bank], pooled_norm=None
     )
     head = SimpleNamespace(mean_weight=model.head.mean_weight[:, own], bias=model.head.bias)
-    return SimpleNamespace(textcnn=encoder, head=head, training=False, eval=model.eval, train=model.train)
+    return SimpleNamespace(textcnn=encoder, head=head, bag=None, training=False, eval=model.eval, train=model.train)
 
 
 def router_table(model: Any) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -129,7 +129,11 @@ def saturated_share(
         config: The model's config.json.
         ids, offsets: Of the texts.
     """
-    plain = {**config, "activation": "identity", "pooled_norm": False}
+    plain = {
+        **config, "activation": "identity", "pooled_norm": False, "bag": "none", "pooling": "max", "num_experts": 1,
+    }  # fmt: skip
+    # Pooling that gives a filter several features takes each from the same sums.
+    exact = {**exact, "head_weight": exact["head_weight"][:, : len(exact["bias"])]}
     sums = FoldedTextCNN(plain, {**exact, "bias": np.zeros_like(exact["bias"])}, None).features_of_ids(ids, offsets)
     return float((sums > 127.5 * rounded["scale"]).mean()) if sums.size else 0.0
 

@@ -73,7 +73,9 @@ class TextCNNPreTrainedModel(PreTrainedModel):
     def _mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
         """[B, T] True at tokens."""
         if attention_mask is not None:
-            return attention_mask.bool()
+            mask = attention_mask.bool()
+            # A text may spell the padding token out; tables know it as padding only.
+            return mask if input_ids is None else mask & (input_ids != self.config.pad_token_id)
         if input_ids is not None:
             return input_ids != self.config.pad_token_id
         assert inputs_embeds is not None

@@ -23,6 +23,7 @@ class CompareSettings(SourceSettings):
     Args:
         data: Labelled data, as in `textcnn train`, or a folder of data sets.
         output: Directory of the results. A comparison that was stopped goes on in it.
+        validation_fraction: Fraction of the training rows to hold out, to choose settings, without a validation split.
         vectors: Initial token vectors, for a second textcnn beside the default. Default: none.
         variants: Further recipes of textcnn, each "NAME: SETTING=VALUE, SETTING=VALUE"; int8=true is a setting too.
             Default: none.
@@ -43,6 +44,8 @@ class CompareSettings(SourceSettings):
 
     data: Any = field(kw_only=False, metadata={"positional": "1"})
     output: str | Path = field(default="runs/comparison", kw_only=False)
+    # However few rows there are: every classifier is to choose on the same texts.
+    validation_fraction: float | None = 0.1
     vectors: str | Path | list[str] | None = None
     variants: dict | Sequence[str] | None = None
     peers: Sequence[PeerName] | None = None

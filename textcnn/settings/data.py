@@ -93,8 +93,8 @@ class TokenizerSettings(Settings):
         vocab_size: Largest vocabulary of a tokenizer that is trained.
         lowercase: Lower-case texts in a tokenizer that is trained.
         min_frequency: Occurrences that a trained tokenizer needs to know a word or piece.
-        vectors: Checkpoints or word-vector files whose vectors tokens start with, side by side; auto (the English ones
-            that ship with the package, where most words of the texts are among them) or none (random ones).
+        vectors: Checkpoints or word-vector files that tokens start with, side by side; auto (English vectors that ship
+            with the package, where they fit) or none (random ones).
     """
 
     tokenizer: Any = None

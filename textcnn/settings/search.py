@@ -48,11 +48,19 @@ WITHIN_BUDGET: Mapping[str, Axis] = {
 }
 
 
-def search_space(vectors: bool = False, budget: bool = False) -> dict[str, Axis]:
+def search_space(vectors: bool = False, budget: bool = False, batch_size: int | None = None) -> dict[str, Axis]:
     """Return the axes of a search.
 
     Args:
         vectors: Tokens start with initial vectors.
         budget: The model may take a limited size or time.
+        batch_size: Default of the data, which the search is to have as well. Default: not known.
+
+    Example:
+        >>> search_space(batch_size=8)["batch_size"].choices
+        (8, 16, 32, 64, 128)
     """
-    return {**AXES, **(WITH_VECTORS if vectors else WITHOUT_VECTORS), **(WITHIN_BUDGET if budget else {})}
+    space = {**AXES, **(WITH_VECTORS if vectors else WITHOUT_VECTORS), **(WITHIN_BUDGET if budget else {})}
+    if batch_size is not None:
+        space["batch_size"] = Axis(choices=tuple(sorted({*AXES["batch_size"].choices, batch_size})))
+    return space

@@ -205,7 +205,7 @@ class TrainingModule(LightningModule):
 
     def _over_processes(self, loss: Tensor, texts: int) -> Tensor:
         """Return the loss so that its mean over the processes is the mean over the texts of all of them."""
-        processes = self.trainer.world_size
+        processes = 1 if self._trainer is None else self.trainer.world_size
         if processes == 1:
             return loss
         total = self.trainer.strategy.reduce(torch.tensor(float(texts), device=self.device), reduce_op="sum")

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from optuna.trial import TrialState
 
 from ..data import TextDataModule
+from ..data.defaults import batch_size_for
 from ..info import info
 from ..settings import ArchitectureSettings, DataSettings, OptimizationSettings, RunSettings, TuneSettings
 from ..settings.search import Axis, search_space
@@ -62,7 +63,13 @@ class Search:
         self.parts = {role: data.texts_and_targets(role) for role in ("train", "validation")}
         self.metric = "val_macro_f1" if settings.metric == "macro_f1" else "val_micro_f1"
         fixed = settings.given
-        space = search_space(data.vectors is not None, bool(limits))
+        # What the number of rows and the other settings decide, where nothing is given.
+        self.resolved = {
+            "batch_size": batch_size_for(len(self.parts["train"][0])),
+            "tokenizer": "wordpiece",
+            "embedding_learning_rate": settings.learning_rate,
+        }
+        space = search_space(data.vectors is not None, bool(limits), self.resolved["batch_size"])
         if len(self.labels) > (settings.embedding_dim or 300):
             space.pop("naive_bayes", None)
         self.space = {name: axis for name, axis in space.items() if name not in fixed}
@@ -80,9 +87,10 @@ class Search:
         """Try settings until the share of the time that the search has is over."""
         if not self.study.trials:
             # The default is a trial like any other, so that what is found is at least as good on the held-out texts.
-            self.study.enqueue_trial(_defaults(self.space))
+            defaults = _defaults(self.space, self.resolved)
+            self.study.enqueue_trial(defaults)
             if self.limits:
-                self.study.enqueue_trial({**_defaults(self.space), **_smallest(self.space)})
+                self.study.enqueue_trial({**defaults, **_smallest(self.space)})
         while not self._over(SEARCH * seconds) and not self._enough():
             self.study.optimize(self._trial, n_trials=1, catch=(ValueError, RuntimeError))
             self._print(self.study.trials[-1])
@@ -219,7 +227,7 @@ def _facts(settings: TuneSettings, space: dict[str, Axis]) -> dict[str, str]:
     for name in ("progress", "callbacks"):
         values.pop(name)
     data = settings.data if isinstance(settings.data, (str, Path)) else "data in memory"
-    values |= {"data": str(data), "metric": settings.metric, "budget": settings.budget, "space": sorted(space)}
+    values |= {"data": str(data), "metric": settings.metric, "budget": settings.budget, "space": space}
     values["min_speed"] = settings.min_speed
     return {name: json.dumps(value, default=str, sort_keys=True) for name, value in values.items()}
 
@@ -246,8 +254,13 @@ def _shown(value: Any) -> str:
     return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
-def _defaults(space: dict[str, Axis]) -> dict[str, Any]:
-    """Return the default of each axis, or its nearest value."""
+def _defaults(space: dict[str, Axis], resolved: dict[str, Any]) -> dict[str, Any]:
+    """Return the default of each axis, or its nearest value.
+
+    Args:
+        space: Axes of the search.
+        resolved: Defaults that depend on the data and on other settings.
+    """
     from dataclasses import MISSING
 
     from ..settings import TrainSettings, described
@@ -257,11 +270,7 @@ def _defaults(space: dict[str, Axis]) -> dict[str, Any]:
         axis = space.get(setting.name)
         if axis is None or setting.default is MISSING:
             continue
-        default = setting.default
-        if setting.name == "tokenizer":
-            default = "wordpiece"
-        elif setting.name == "embedding_learning_rate":
-            default = 1e-3
+        default = resolved.get(setting.name, setting.default)
         if axis.choices:
             default = tuple(default) if isinstance(default, list) else default
             found[setting.name] = _name(default if default in axis.choices else axis.choices[-1])

@@ -93,8 +93,8 @@ def tune(settings: TuneSettings) -> Tuning:
         data.texts_and_targets("validation")
     except DataError as error:
         raise ValueError(
-            "tune: got no validation texts; expected some to choose settings on; raise validation_fraction, or name a "
-            "validation_split"
+            "tune: got no validation texts; expected some to choose settings on; give a validation_fraction such "
+            "as 0.1, or name a validation_split"
         ) from error
     search = Search(settings, data, limits, output)
     search.run(seconds)

@@ -35,7 +35,7 @@ STYLE = """
 .textcnn td,.textcnn th{padding:.15em .6em .15em 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}
 .textcnn td.number,.textcnn th.number{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:normal}
 .textcnn td.bars{width:22%;padding-left:.4em}
-.textcnn td:first-child{min-width:7.5em;overflow-wrap:break-word}
+.textcnn td:first-child{min-width:32%;overflow-wrap:break-word}
 @media(max-width:30em){.textcnn td.bars{width:12%}.textcnn td,.textcnn th{padding-right:.35em}}
 .textcnn .bar{display:block;height:.7em;margin-top:.35em;border-radius:2px}"""
 

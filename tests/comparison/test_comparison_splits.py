@@ -7,7 +7,7 @@ import pytest
 
 from textcnn.comparison.splits import LabelledTexts, few_labels, find_data_sets, read_splits
 from textcnn.data.errors import DataError
-from textcnn.settings import SourceSettings
+from textcnn.settings import CompareSettings, SourceSettings
 
 
 def test_a_file_without_test_split_is_divided_without_overlap(reviews):
@@ -36,6 +36,14 @@ def test_a_limit_counts_held_out_rows_too(reviews):
     assert len(splits.train) == 36
     assert len(splits.validation) == 4
     assert "at most 40 rows" in splits.note
+
+
+def test_some_rows_are_held_out_however_few():
+    rows = ([f"{word} film {i}" for i in range(15) for word in ("good", "bad")], ["pos", "neg"] * 15)
+    for settings in (SourceSettings(), CompareSettings(data="d")):
+        splits = read_splits("d", {"train": rows, "test": rows}, settings)
+        assert (len(splits.train), len(splits.validation)) == (27, 3)
+    assert read_splits("d", {"train": rows, "test": rows}, SourceSettings(validation_fraction=0.0)).validation is None
 
 
 def test_few_labels_are_drawn_by_class_and_by_seed(reviews):
