@@ -281,8 +281,8 @@ class DistillSettings(
         budget: tiny, small, base, or limits such as "3MB" (what a server needs on disk) and "400k texts/s" (on one
             core here), separated by a comma. Default: base.
         split_documents: Cut the texts without labels into sentences.
-        limit: Texts without labels (sentences, where they are cut) of a sample. Default: all.
-        choose: Draw the sample at random, or take the texts nearest to the labelled ones.
+        limit: Texts without labels (or sentences) of a sample. Default: all.
+        choose: Sample of the texts: random, or near (to the labelled ones).
         soft_columns: Columns of the probabilities, in the order of the labels. Default: probability_<label>.
         teacher_precision: Precision of a transformer; auto takes bfloat16 on processors made for it.
         vectors: Initial token vectors, as in `textcnn train`; "teacher" for the teacher's own. Default: random vectors.
