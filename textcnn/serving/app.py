@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +15,6 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from .. import __version__
 from ..errors import one_line
 from ..exporting.html import page
 from ..runtime.classifier import TextClassifier
@@ -73,6 +73,7 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
     """
     limits = limits or Limits()
     metrics = Metrics()
+    version = sys.modules["textcnn"].__version__
     predictions: WorkQueue[PredictJob, tuple[TextClassifier, Answers]] = WorkQueue(
         answer_together, limits.max_waiting, TOGETHER, "textcnn-predict"
     )
@@ -88,8 +89,8 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
         predictions.close()
         explanations.close()
 
-    app = FastAPI(title="textcnn", version=__version__, lifespan=lifespan, redoc_url=None)
-    app.add_middleware(Gate, metrics=metrics, paths=PATHS, token=token)  # type: ignore[arg-type]
+    app = FastAPI(title="textcnn", version=version, lifespan=lifespan, redoc_url=None)
+    app.add_middleware(Gate, metrics=metrics, paths=PATHS, token=token)
     shown = page(", ".join(models))
 
     @app.exception_handler(HTTPException)
@@ -114,7 +115,7 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
     @app.get("/health", summary="Whether the server answers")
     async def tell_health() -> JSONReply:
         problems = {model.name: model.problem for model in models.values() if model.problem}
-        return JSONReply({"status": "ok", "version": __version__, "models": list(models), "problems": problems})
+        return JSONReply({"status": "ok", "version": version, "models": list(models), "problems": problems})
 
     @app.get("/metrics", summary="Counters in the text format of Prometheus", response_class=PlainTextResponse)
     async def show_metrics() -> Response:
