@@ -32,8 +32,8 @@ LIGHTNING = {
     "test": QUIET,
     "predict": QUIET,
 }
-# Minutes, a download, or data, checkpoints and teachers of the reader.
-LONG = {"adapt", "bench", "compare", "distill", "generate", "pretrain", "teach", "tune", "vectors"}
+# Minutes, no end, a download, or data, checkpoints and teachers of the reader.
+LONG = {"adapt", "bench", "compare", "distill", "generate", "pretrain", "serve", "teach", "tune", "vectors"}
 
 
 def run_command(line: str, further: Mapping[str, Sequence[str]] | None = None) -> None:

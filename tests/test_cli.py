@@ -206,7 +206,8 @@ def test_a_synonym_comes_before_any_likeness(given, meant):
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
-        (["serve"], "'score' labels files"),
+        (["serve"], "textcnn serve needs MODEL"),
+        (["serve", "run", "--prot", "80"], "did you mean '--port'?"),
         (["lexicon"], "did you mean 'inspect'?"),
         (["mlm"], "did you mean 'adapt'?"),
         (["eval"], "did you mean 'evaluate'?"),

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
     from .scoring.scorer import Scorer
+    from .serving.serve import serve
     from .settings import (
         AdaptSettings,
         CalibrateSettings,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
         InspectSettings,
         PretrainSettings,
         ScoreSettings,
+        ServeSettings,
         TeachSettings,
         TrainSettings,
         TuneSettings,
@@ -95,6 +97,7 @@ _HOMES = {
     "PretrainSettings": "settings",
     "ScoreSettings": "settings",
     "Scorer": "scoring.scorer",
+    "ServeSettings": "settings",
     "TeachSettings": "settings",
     "TextCNNClassifier": "estimator",
     "TextCNNConfig": "model",
@@ -128,6 +131,7 @@ _HOMES = {
     "pretrain": "training.pretrain",
     "save_artifact": "artifact",
     "score": "scoring.score",
+    "serve": "serving.serve",
     "teach": "finetuning.teach",
     "train": "training",
     "tune": "tuning.tune",
@@ -156,6 +160,7 @@ __all__ = [
     "PretrainSettings",
     "ScoreSettings",
     "Scorer",
+    "ServeSettings",
     "TeachSettings",
     "TextCNNClassifier",
     "TextCNNConfig",
@@ -190,6 +195,7 @@ __all__ = [
     "pretrain",
     "save_artifact",
     "score",
+    "serve",
     "teach",
     "train",
     "tune",

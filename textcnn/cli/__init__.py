@@ -25,6 +25,7 @@ VERBS = {
     "info": "show what a directory holds: task, labels, sizes, scores, abilities",
     "fold": "make the look-up tables, in 8 bits or for fewer tokens",
     "export": "write a model as an ONNX file, a web page or a JavaScript module",
+    "serve": "answer over HTTP, with a page for people",
     "convert": "make a model of a fastText file, with the same answers",
     "vectors": "make initial token vectors from a transformer and unlabelled text",
     "pretrain": "train the network on text without labels: an encoder, a masked language model",
@@ -49,7 +50,7 @@ SYNONYMS = {
     "embed": "vectors", "eval": "evaluate", "fasttext": "convert",
     "fine_tune": "teach", "finetune": "teach", "infer": "score",
     "interpret": "explain", "label": "score", "learn": "train", "lexicon": "inspect", "mlm": "adapt",
-    "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "serve": "score", "show": "info",
+    "onnx": "export", "page": "export", "quantize": "fold", "report": "evaluate", "server": "serve", "show": "info",
     "why": "explain",
 }  # fmt: skip
 
@@ -151,8 +152,6 @@ def _unknown(verb: str) -> str:
     verbs = [*VERBS, *JOBS]
     meant = SYNONYMS.get(verb.lower().replace("-", "_")) or closest(verb, verbs)
     hint = f"; did you mean {meant!r}?" if meant else ""
-    if verb == "serve":
-        hint = "; textcnn has no server of its own yet: 'score' labels files, and textcnn.load serves from Python"
     return f"got the verb {verb!r}; expected one of {', '.join(verbs)}{hint}"
 
 

@@ -19,6 +19,7 @@ from .models import (
     InspectSettings,
     ModelSettings,
     ScoreSettings,
+    ServeSettings,
 )
 from .names import OWNERS, SYNONYMS, suggestion, unknown_name
 from .training import (
@@ -73,6 +74,7 @@ __all__ = [
     "RunSettings",
     "ScoreSettings",
     "SeedSettings",
+    "ServeSettings",
     "Setting",
     "Settings",
     "SourceSettings",

@@ -275,5 +275,38 @@ class ExportSettings(ModelSettings):
 
 
 @dataclass(kw_only=True)
+class ServeSettings(Settings):
+    """Settings of `textcnn.serve`.
+
+    Args:
+        model: Directories of trained models; requests name them by their last part, and the first is the default.
+        host: Address to listen at; 0.0.0.0 for all of this machine.
+        port: Port to listen at; 0 for a free one.
+        workers: Processes that answer. They map the same tables into memory.
+        max_body: Bytes of a request's body.
+        max_texts: Texts of a request.
+        max_characters: Characters of a text.
+        max_waiting: Requests that wait for an answer in a process; further ones are answered by 503.
+    """
+
+    model: str | Path | Sequence[str | Path] = field(kw_only=False, metadata={"positional": "+"})
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    max_body: int = 10_000_000
+    max_texts: int = 10_000
+    max_characters: int = 100_000
+    max_waiting: int = 1000
+
+    def check(self) -> None:
+        at_least(
+            1, workers=self.workers, max_body=self.max_body, max_texts=self.max_texts,
+            max_characters=self.max_characters, max_waiting=self.max_waiting,
+        )  # fmt: skip
+        if not 0 <= self.port <= 65535:
+            raise ValueError(f"port: got {self.port}; expected a number from 0 to 65535")
+
+
+@dataclass(kw_only=True)
 class InfoSettings(ModelSettings):
     """Settings of `textcnn.info`."""

@@ -27,6 +27,7 @@ from .models import (
     InspectSettings,
     ModelSettings,
     ScoreSettings,
+    ServeSettings,
 )
 from .names import OWNERS
 from .training import (
@@ -319,6 +320,7 @@ VERBS: dict[str, type[Settings]] = {
     "inspect": InspectSettings,
     "fold": FoldSettings,
     "export": ExportSettings,
+    "serve": ServeSettings,
     "convert": ConvertSettings,
     "vectors": VectorsSettings,
     "pretrain": PretrainSettings,
