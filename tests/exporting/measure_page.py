@@ -39,7 +39,7 @@ KEYSTROKE = """async (text) => {
   return [times[0], times[12]];
 }"""
 SPEED = """async (texts) => {
-  const [classifier] = textcnn.loadings;
+  const [classifier] = textcnn.classifiers;
   let best = 0;
   for (let n = 0; n < 7; ++n) {
     const started = performance.now();
@@ -76,7 +76,7 @@ def main(directory: str, file: str, data: str) -> None:
             tab = browser.new_page()
             tab.goto(Path(file).resolve().as_uri())
             tab.wait_for_selector("html[data-ready=true]")
-            tab.evaluate("textcnn.loadings[0].predict(['the first text'])")
+            tab.evaluate("textcnn.classifiers[0].predict(['the first text'])")
             first.append(tab.evaluate("performance.now()"))
             tab.close()
         tab = browser.new_page()

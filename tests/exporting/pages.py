@@ -61,7 +61,7 @@ def classifier_of(kind: str = "wordpiece", int8: bool = True, **changes: Any) ->
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.normal_()
-        for channel in model.textcnn.embeddings.channels:
+        for channel in model.textcnn.embeddings.channels if model.textcnn.embeddings else []:
             channel.weight[config.pad_token_id] = 0
     return fold(model, tokenizer, int8=int8, texts=TEXTS)
 

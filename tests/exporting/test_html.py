@@ -32,7 +32,7 @@ FLAGS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 ALL = """async (texts) => {
-  const [classifier] = textcnn.loadings;
+  const [classifier] = textcnn.classifiers;
   const probabilities = classifier.predictProba(texts).map((row) => Array.from(row));
   return { labels: classifier.predict(texts), probabilities };
 }"""

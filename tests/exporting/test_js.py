@@ -7,6 +7,7 @@ import io
 import json
 import random
 import subprocess
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -19,7 +20,7 @@ import textcnn
 from textcnn.cli import main
 from textcnn.core import build
 from textcnn.data.answers import AnswerColumns
-from textcnn.exporting.inlined import InlinedModel, check_answers, inline, pack
+from textcnn.exporting.inlined import check_answers, inline, pack
 from textcnn.folding.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 
@@ -276,12 +277,14 @@ def test_what_cannot_be_exact_is_refused(tmp_path):
 def test_a_setting_that_the_core_does_not_know_is_refused():
     classifier = classifier_of(num_filters=4)
     model = inline(classifier, "padded")
-    other = json.loads(model.config)
-    other["stride"] = 3
-    changed = InlinedModel(**{**model.__dict__, "config": json.dumps(other).encode()})
     check_answers(classifier, model)
-    with pytest.raises(ValueError, match="model: got padded, whose probabilities in a page would differ by"):
-        check_answers(classifier, changed)
+    for setting, value, error in [
+        ("temperature", 3.0, "model: got padded, whose probabilities in a page would differ by"),
+        ("stride", 3, r"folded\.safetensors was folded with another stride"),
+    ]:
+        config = json.dumps({**json.loads(model.config), setting: value}).encode()
+        with pytest.raises(ValueError, match=error):
+            check_answers(classifier, replace(model, config=config))
 
 
 def test_a_missing_module_says_how_to_get_it(tmp_path, monkeypatch, capsys):

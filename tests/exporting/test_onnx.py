@@ -63,7 +63,7 @@ def test_many_batches_in_their_order(built, tmp_path, monkeypatch):
     classifier = export_onnx(*built, tmp_path / "model.onnx")
     wanted = TorchClassifier(*built).predict_proba(TEXTS)
     for cells in (1, 400, 1 << 14):
-        monkeypatch.setattr(sys.modules["textcnn.exporting.onnx"], "_CELLS", cells)
+        monkeypatch.setattr(sys.modules["textcnn.runtime.onnx"], "_CELLS", cells)
         np.testing.assert_allclose(classifier.predict_proba(TEXTS), wanted, atol=1e-5)
     assert classifier.predict([]).shape == (0,)
 
@@ -89,7 +89,7 @@ def test_int8_error_is_printed_and_stored(built, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--format", "onx"], "got 'onx'; expected one of onnx (did you mean 'onnx'?)"),
+        (["--format", "onx"], "got 'onx'; expected one of onnx, html, js or none (did you mean 'onnx'?)"),
         (["--format", "onnx", "--int8"], "give --texts FILE"),
     ],
 )

@@ -21,8 +21,8 @@ from textcnn.folding.fold import fold
 from textcnn.model import TextCNNConfig
 from textcnn.settings import TrainSettings
 from textcnn.training.checkpoints import WholeCheckpoints
-from textcnn.training.classification import ClassificationModule
 from textcnn.training.finite import FiniteLoss
+from textcnn.training.tasks.classification import ClassificationModule
 
 NAN, INF = float("nan"), float("inf")
 

@@ -285,7 +285,7 @@ class DistillSettings(
         limit: Texts without labels (or sentences) of a sample. Default: all.
         choose: Sample of the texts: random, or near (to the labelled ones).
         soft_columns: Columns of the probabilities, in the order of the labels. Default: probability_<label>.
-        teacher_precision: Precision of a transformer; auto takes bfloat16 on processors made for it.
+        teacher_precision: Precision of a transformer; auto: bfloat16 where it is fast.
         vectors: Initial token vectors, as in `textcnn train`; "teacher" for the teacher's own. Default: random vectors.
         validation_fraction: Fraction of the training rows to hold out without a validation split.
         batch_size: Texts in a training batch.

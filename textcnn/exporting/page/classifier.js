@@ -20,10 +20,13 @@ export class Classifier {
     for (const [label, value] of Object.entries(config.thresholds ?? {}))
       if (this.labels.includes(label)) this.thresholds.set(this.labels.indexOf(label), value);
     this.abstention = this.multiLabel ? null : config.abstention || null;
-    this.explains = !config.pooled_norm;
+    // Why the n-grams here would not add up to a logit; null where they do.
+    const bag = (config.bag ?? "none") !== "none";
+    this.obstacle = config.pooled_norm ? "normalises its pooled features" : bag ? "has a bag of n-grams" : null;
+    this.explains = this.obstacle === null;
     this.config = config;
     const { header, tensor } = tensorsOf(files.tables);
-    this.approximate = "vectors" in header || header.table.dtype === "I8";
+    this.approximate = "vectors" in header || (header.table ?? header.bag_table).dtype === "I8";
     const [C, F] = header.head_weight.shape;
     this.shape = { C, F, widest: Math.max(...config.kernel_sizes), dilation: config.dilation ?? 1 };
     const divided = (values) => values.map((value) => Math.fround(value / Math.fround(this.temperature)));
@@ -88,7 +91,7 @@ export class Classifier {
   explain(text, label) {
     checkText(text, 0);
     if (!this.explains)
-      throw new Error("got a model that normalises its pooled features, so that no n-gram has a part of its own");
+      throw new Error(`got a model that ${this.obstacle}; expected one whose logits are explained in JavaScript`);
     const logits = this.logits([text])[0];
     const index = label === undefined || label === null ? largestOf(logits) : this.labels.indexOf(label);
     if (index < 0) throw new Error(`label: got ${JSON.stringify(label)}; expected one of ${this.labels.join(", ")}`);
