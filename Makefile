@@ -27,8 +27,8 @@ server: .venv-server/installed ## a second environment, with only what a server 
 quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)
 	$(BIN)/python -m textcnn.quickstart
 
-test: lint server wasm ## lint, then every test
-	TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest
+test: lint server wasm ## lint, then every test, on two cores
+	OMP_NUM_THREADS=1 TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
 	TEXTCNN_EVERY_TEXT=1 $(BIN)/python -m pytest tests/runtime/test_tokenizer.py -k real_texts

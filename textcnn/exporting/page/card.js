@@ -90,7 +90,7 @@ export class Card {
     this.sum.textContent = "";
     if (!explanation) {
       if (!this.classifier.explains)
-        this.sum.textContent = "This model normalises its pooled features, so that no n-gram has a weight of its own.";
+        this.sum.textContent = `This model ${this.classifier.obstacle ?? "gives no explanations"}: no weights are shown.`;
       return;
     }
     const shown = explanation.contributions.slice(0, REASONS);

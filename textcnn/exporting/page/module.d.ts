@@ -55,8 +55,10 @@ export interface Classifier {
   readonly labels: string[];
   readonly multiLabel: boolean;
   readonly temperature: number;
-  /** Whether `explain` works: not for models that normalise their pooled features. */
+  /** Whether `explain` works: not for models that normalise their pooled features or have a bag. */
   readonly explains: boolean;
+  /** Why it does not, as the end of "The model ...". */
+  readonly obstacle: string | null;
   /** The label of each text (null where the model abstains), or its labels where it may have several. */
   predict(texts: string[]): Array<string | null> | string[][];
   /** Probabilities of each text, classes in the order of `labels`. */
