@@ -279,7 +279,7 @@ class DistillSettings(
         data: Labelled data, as in `textcnn train`.
         texts: Files or Hub datasets of further texts, without labels. Default: none.
         output: Directory of the run.
-        budget: tiny, small, base, or limits such as "3MB" (on disk) and "400k texts/s" (on one core here), separated by a
+        budget: tiny, small, base, or limits such as "3MB" (on disk) and "400k texts/s" (on one core), separated by a
             comma. Default: base.
         split_documents: Cut the texts without labels into sentences.
         limit: Texts without labels (or sentences) of a sample. Default: all.

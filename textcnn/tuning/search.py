@@ -64,12 +64,13 @@ class Search:
         self.metric = "val_macro_f1" if settings.metric == "macro_f1" else "val_micro_f1"
         fixed = settings.given
         # What the number of rows and the other settings decide, where nothing is given.
-        self.resolved = {
-            "batch_size": batch_size_for(len(self.parts["train"][0])),
+        batch_size = batch_size_for(len(self.parts["train"][0]))
+        self.resolved: dict[str, Any] = {
+            "batch_size": batch_size,
             "tokenizer": "wordpiece",
             "embedding_learning_rate": settings.learning_rate,
         }
-        space = search_space(data.vectors is not None, bool(limits), self.resolved["batch_size"])
+        space = search_space(data.vectors is not None, bool(limits), batch_size)
         if len(self.labels) > (settings.embedding_dim or 300):
             space.pop("naive_bayes", None)
         self.space = {name: axis for name, axis in space.items() if name not in fixed}
