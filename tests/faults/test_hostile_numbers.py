@@ -14,7 +14,7 @@ from folded_models import make_model, word_tokenizer
 
 import textcnn
 from textcnn.cli import main
-from textcnn.distillation import labelling
+from textcnn.data import computed
 from textcnn.distillation.labelling import label_texts
 from textcnn.distillation.teachers import Teacher
 from textcnn.folding.fold import fold
@@ -147,7 +147,7 @@ def test_damaged_answers_of_a_teacher_are_set_aside(tmp_path: Path, capsys: pyte
         assert ("set aside" in said) == bool(teacher.asked)
         aside += bool(teacher.asked)
     assert aside > 50
-    assert labelling._KEY_BYTES == 16
+    assert computed._KEY_BYTES == 16
 
 
 def test_int8_reaches_as_far_as_the_texts_of_training() -> None:

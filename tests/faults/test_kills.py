@@ -91,7 +91,7 @@ def test_score(
     killed, times = 0, count(2, 10)
     for moment in range(1, times + 1):
         target.unlink(missing_ok=True)
-        killed += kill(command, took * (0.4 + 0.6 * moment / (times + 1)), how)
+        killed += kill(command, took * (0.1 + 0.7 * moment / (times + 1)), how)
         assert not target.exists() or target.read_bytes() == whole
         assert how == signal.SIGKILL or left_behind(tmp_path) == []
     target.unlink(missing_ok=True)

@@ -298,7 +298,7 @@ def test_mistakes_are_named(reviews: Path, transformer: str, headless: str, mask
     with pytest.raises(ValueError, match=r"mask_share: got 1.5; expected a share between 0 and 1"):
         adapt(masked, ["a lovely film"] * 5, tmp_path / "run", mask_share=1.5)
     textcnn.train(str(reviews), tmp_path / "student", max_epochs=1, progress=False)
-    with pytest.raises(ValueError, match=r"model: got .*student, which cannot be read \(Unrecognized"):
+    with pytest.raises(ValueError, match=r"model: got .*student, which cannot be read"):
         adapt(str(tmp_path / "student"), ["a lovely film"] * 5, tmp_path / "run")
     for name, value, said in (
         ("max_epochs", 0, "expected at least 1"),

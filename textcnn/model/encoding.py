@@ -47,6 +47,8 @@ class TextCNNForTextEncoding(TextCNNPreTrainedModel):
         ValueError: The configuration has no encoding_dim.
     """
 
+    bag = None
+
     def __init__(self, config: TextCNNConfig) -> None:
         super().__init__(config)
         if config.encoding_dim is None:

@@ -34,6 +34,8 @@ class TextCNNForMaskedLM(TextCNNPreTrainedModel):
         ValueError: The configuration has no mask token, or its backbone no state for each token.
     """
 
+    bag = None
+
     def __init__(self, config: TextCNNConfig) -> None:
         super().__init__(config)
         if config.mask_token_id is None:

@@ -160,7 +160,7 @@ class PretrainSettings(
         objective: What is learnt: representation (the vectors of `encoder`), contrastive (to tell texts apart), masked
             (hidden tokens) or diffusion (hidden tokens at every rate, to write texts).
         encoder: Directory or Hub id of a sentence encoder, for representation; from Python also an object with `encode`
-            or a function of texts.
+            or a function of texts. Default: none.
         encoding_dim: Size of a text's vector. Default: that of the encoder; 256 for contrastive.
         gram_weight: Weight of the Gram matrices' divergence beside the cosine, for representation.
         temperature: Divisor of the cosines between the texts of a batch.
