@@ -21,6 +21,7 @@ from textcnn.training.contrastive_losses import gram_loss, paired_contrastive_lo
 WORDS = [f"word{number}" for number in range(30)]
 VECTORS = np.random.default_rng(0).normal(size=(30, 8))
 SMALL: dict[str, Any] = {
+    "vectors": None,
     "kernel_sizes": [1, 2], "num_filters": 32, "embedding_dim": 16, "batch_size": 16, "learning_rate": 1e-2,
     "max_epochs": 6, "progress": False,
 }  # fmt: skip
@@ -114,7 +115,7 @@ def test_an_encoder_learns_another_and_answers_without_torch(tmp_path: Path) -> 
     scores = textcnn.pretrain(
         texts, tmp_path / "run", encoder=encode, pooling="max_mean", **{**SMALL, "max_epochs": 12}
     )
-    assert scores["val_cosine"] > 0.55  # untrained: 0
+    assert scores["val_cosine"] > 0.4  # untrained: 0
     encoder = textcnn.load(tmp_path / "run")
     unseen = [" ".join(np.random.default_rng(9).permutation(WORDS)[:5]), "", "word3"]
     model, tokenizer = read_artifact(tmp_path / "run")

@@ -65,9 +65,11 @@ def read_utf8(path: Path) -> str:
 
 def check_config(config: Mapping[str, Any]) -> None:
     """Raise ValueError at the first entry of a config.json that no classifier can be made of."""
-    check_labels(config)
+    # A masked language model may know no labels.
+    if config.get("id2label") or config.get("mask_token_id") is None:
+        check_labels(config)
     check_network(config)
-    check_calibration(config, [str(name) for name in config["id2label"].values()])
+    check_calibration(config, [str(name) for name in (config.get("id2label") or {}).values()])
 
 
 def check_labels(config: Mapping[str, Any]) -> None:
