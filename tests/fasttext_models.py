@@ -95,7 +95,7 @@ def row_of_codes(matrix: QuantizedMatrix, row: int) -> np.ndarray:
 
 
 class Reference:
-    """How fastText answers: rows of a line, their mean, the output matrix."""
+    """Reference predictions of fastText: the rows of a line, their mean, the output matrix."""
 
     def __init__(self, file: FastTextFile) -> None:
         self.file = file

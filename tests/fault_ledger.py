@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Ledger:
-    """What happened, a row for each promise."""
+    """Table of outcomes, with a row for each promise."""
 
     rows: dict[str, tuple[int, str]] = field(default_factory=dict)
 

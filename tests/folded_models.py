@@ -201,7 +201,7 @@ def reference_features(config: TextCNNConfig, ids: list[int]) -> list[tuple[int,
 
 
 def reference_shares(model: TextCNNForSequenceClassification, ids: list[int]) -> dict[tuple[int, int], torch.Tensor]:
-    """What the row of each feature of a bag adds to the logits [C], in float64, by its first and last token."""
+    """Return the logits [C] that each feature of a bag adds, in float64, by its first and last token."""
     if model.bag is None:
         return {}
     features = reference_features(model.config, ids)

@@ -82,7 +82,7 @@ def need_node() -> str:
 
 
 def run_node(program: str, folder: Path, given: Any = None) -> Any:
-    """What a program prints as JSON. It sees every function of the page's scripts, and `given`."""
+    """Return what a JavaScript program prints as JSON. It sees every function of the page's scripts, and `given`."""
     (folder / "given.json").write_text(json.dumps(given))
     head = "import { readFileSync } from 'node:fs';\nconst given = JSON.parse(readFileSync('given.json', 'utf8'));\n"
     scripts = joined_scripts((*CLASSIFIER_SCRIPTS, "csv.js"))

@@ -12,7 +12,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from folded_models import CONFIGS, CONVOLUTIONS, make_model, word_tokenizer, write_artifact
+from folded_models import CONFIGS, make_model, word_tokenizer, write_artifact
 from pages import KINDS, TEXTS, check_probabilities, classifier_of, need_node, payload_of, run_node
 from tokenizers import Tokenizer, models, pre_tokenizers
 
@@ -51,7 +51,7 @@ def answers_of(classifiers: list[FoldedTextCNN], folder, texts=TEXTS):
 def test_the_bytes_of_the_native_core(int8, tmp_path):
     """Every axis of the configuration: windows, features and head give the same bits as the machine's own kernels."""
     texts = TEXTS[:12]
-    changes = [CONFIGS[name] for name in CONVOLUTIONS]
+    changes = list(CONFIGS.values())
     classifiers = [classifier_of(int8=int8, **{"num_filters": 20, **change}) for change in changes]
     for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path, texts), strict=True):
         expected = classifier.logits(texts)
@@ -274,12 +274,6 @@ def test_what_cannot_be_exact_is_refused(tmp_path):
         classifier = fold(make_model(), tokenizer)
     with pytest.raises(ValueError, match=r"tokenizer: got one that .* \(its pre-tokenizer is missing\); .*ONNX"):
         inline(classifier, "whole")
-
-
-def test_a_bag_alone_is_refused():
-    classifier = classifier_of(**CONFIGS["bag-alone"])
-    with pytest.raises(ValueError, match=r"model: got alone, a bag without convolutions, .*; export it to ONNX"):
-        inline(classifier, "alone")
 
 
 def test_a_setting_that_the_core_does_not_know_is_refused():

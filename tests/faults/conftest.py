@@ -1,4 +1,4 @@
-"""What the tests of faults share: a trained artifact, how many inputs there are, and the table of what happened."""
+"""Fixtures of the tests of faults: a trained artifact, the number of inputs, the table of outcomes."""
 
 from __future__ import annotations
 

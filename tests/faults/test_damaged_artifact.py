@@ -74,7 +74,7 @@ def folded(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def outcome(directory: Path, door: Callable[[Path], Answer], before: Answer) -> str:
-    """What a door makes of a damaged artifact; anything but these four is a failure."""
+    """Outcomes of opening a damaged artifact through one interface; any other is a failure."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:

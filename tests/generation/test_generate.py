@@ -91,7 +91,7 @@ def test_gaps_are_filled_and_the_rest_is_kept(diffusion: Path) -> None:
 
 
 def test_the_command_writes_transfer_text(diffusion: Path, tmp_path: Path, capsys: Any) -> None:
-    """What is written can be read by `distill` as texts, and by `evaluate` as labelled data."""
+    """`distill` reads the output as texts, and `evaluate` as labelled data."""
     from textcnn.data.unlabelled import read_unlabelled
 
     output = tmp_path / "written.jsonl"

@@ -1,4 +1,4 @@
-"""What a run tells at its end: interval, baseline, confusions, curve."""
+"""The summary at the end of a run: interval, baseline, confusions, curve."""
 
 from __future__ import annotations
 

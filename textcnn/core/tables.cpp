@@ -57,11 +57,13 @@ Tables::Tables(const textcnn_tables_spec& spec) {
   check(spec.norm_epsilon >= 0 && std::isfinite(spec.norm_epsilon), "layer_norm_eps", 0, "a finite positive number");
   check_pointer(spec.table, "table");
   check_pointer(spec.row_of_id, "row_of_id");
-  check_pointer(spec.kernel_sizes, "kernel_sizes");
-  check_pointer(spec.num_filters, "num_filters");
-  check_pointer(spec.scale, "scale");
-  check_pointer(spec.bias, "bias");
-  check_pointer(spec.head_weight, "head_weight");
+  if (spec.widths > 0) {  // a bag alone has no filters, and an empty array no address
+    check_pointer(spec.kernel_sizes, "kernel_sizes");
+    check_pointer(spec.num_filters, "num_filters");
+    check_pointer(spec.scale, "scale");
+    check_pointer(spec.bias, "bias");
+    check_pointer(spec.head_weight, "head_weight");
+  }
   check_pointer(spec.head_bias, "head_bias");
   check_aligned(spec.table, spec.is_int8 ? 1 : 4, "table");
   check_aligned(spec.row_of_id, 4, "row_of_id");

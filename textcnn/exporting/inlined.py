@@ -134,11 +134,6 @@ def inline(classifier: FoldedTextCNN, name: str) -> InlinedModel:
             f"tokenizer: got one that the compiled core cannot reproduce ({reason}); expected word pieces, words, "
             "byte-level BPE, Unigram or characters; export the model to ONNX"
         ) from None
-    if not classifier.config["kernel_sizes"]:
-        raise ValueError(
-            f"model: got {name}, a bag without convolutions, which the compiled core opens from Python only; expected "
-            "convolutions; export it to ONNX"
-        )
     config = {key: value for key, value in classifier.config.items() if key not in _NOT_NEEDED}
     with tempfile.TemporaryDirectory() as folder:
         classifier.save(folder)

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ..folding.fold import plain_config, tokenizer_json_of
 from ..folding.quantize import measure_error
+from ..folding.source import plain_config, tokenizer_json_of
 from ..runtime.onnx import OnnxClassifier, need
 from ..runtime.text_batches import check_column
 from ..runtime.unfinished import unfinished

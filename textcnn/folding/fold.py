@@ -10,30 +10,25 @@ Shapes: `V` vocabulary, `D` vector size, `R` values in a table row, `F` filters 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ..runtime.capabilities import demand
-from ..runtime.digests import digest_of_tensors
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.layout import Layout
 from ..runtime.pooled import folded_class
 from ..runtime.text_batches import check_column
 from ..settings import FoldSettings, takes
-from .bag import fold_bag, prune_bag, quantize_bag, trim_bag
+from .bag import prune_bag, quantize_bag, trim_bag
 from .experts import bank_of, router_table, stack_banks
 from .quantize import factor, largest_sums, measure_error, measure_vector_error, quantize, saturated_share
+from .source import digest_of_model, plain_config, tokenizer_json_of
+from .tables import evaluating, fold_float32, table_factors
+from .trim import trim_tokens
 
 if TYPE_CHECKING:
     from torch import nn
 
-# Tokens folded at a time: bounds the memory beside the table itself.
-_ROWS_AT_A_TIME = 8192
 # From so many texts on, the largest sums in them say how large sums become.
 _ENOUGH_TEXTS = 500
 
@@ -81,15 +76,15 @@ def fold(
         texts = list(texts)
     if factored and not config["kernel_sizes"]:
         raise ValueError("factored: got a model without convolutions; expected some, whose tables have factors")
-    metadata = {"weights": _digest_of_weights(model)}
+    metadata = {"weights": digest_of_model(model)}
     if config.get("num_experts", 1) > 1:
         return _fold_experts(model, config, tokenizer_json, int8, texts, trim, threads, factored, metadata)
-    tensors = _fold_float32(model, config)
-    vectors, weights = _factors(model, config) if factored else (None, None)
+    tensors = fold_float32(model, config)
+    vectors, weights = table_factors(model, config) if factored else (None, None)
     if trim:
         if texts is None or tokenizer_json is None:
             raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
-        rows, metadata["trim"] = _trim(tensors, config, tokenizer_json, texts)
+        rows, metadata["trim"] = trim_tokens(tensors, config, tokenizer_json, texts)
         vectors = None if vectors is None else vectors[rows]
         if "bag_table" in tensors:
             tensors = trim_bag(tensors, rows[:-1], int(config["vocab_size"]))
@@ -144,14 +139,14 @@ def _fold_experts(
         )
     if trim and (texts is None or tokenizer_json is None):
         raise ValueError("trim: got no texts or no tokenizer; expected both: they say which tokens to keep")
-    with _evaluating(model):
+    with evaluating(model):
         router, router_bias = router_table(model)
-        banks = [_fold_float32(bank_of(model, bank), config) for bank in range(int(config["num_experts"]))]
+        banks = [fold_float32(bank_of(model, bank), config) for bank in range(int(config["num_experts"]))]
     if trim:
         assert texts is not None
         assert tokenizer_json is not None
         for bank in banks:
-            rows, metadata["trim"] = _trim(bank, config, tokenizer_json, texts)
+            rows, metadata["trim"] = trim_tokens(bank, config, tokenizer_json, texts)
         router = router[rows]
     routing = {"router_weight": router, "router_bias": router_bias}
     exact = folded_class(config)(config, {**stack_banks(banks), **routing}, tokenizer_json, metadata, threads)
@@ -162,176 +157,6 @@ def _fold_experts(
     if texts is not None and tokenizer_json is not None:
         rounded.metadata["int8_error"] = json.dumps(_error(exact, rounded, texts))
     return rounded
-
-
-def _fold_float32(model: Any, config: dict[str, Any]) -> dict[str, NDArray[Any]]:
-    import torch
-
-    network = model.textcnn
-    layout = Layout.of(config, np.dtype(np.float32))
-    vocab_size = int(config["vocab_size"])
-    convolutions = list(network.convolution.convs)
-    members = int(config.get("num_members", 1))
-    # The last row is the zero vector: what lies around a text, and padding inside it.
-    table = np.zeros((vocab_size + 1, layout.columns), dtype=np.float32)
-    with _evaluating(model):
-        device = model.head.bias.device
-        # A member's filters read its own vectors: one matrix product for each member.
-        terms = [list(_terms(convolutions, layout, member, members)) for member in range(members)]
-        weights = [torch.cat([weight for _, weight in own], dim=1) for own in terms if own]
-        for begin in range(0, vocab_size if weights else 0, _ROWS_AT_A_TIME):
-            end = min(begin + _ROWS_AT_A_TIME, vocab_size)
-            vectors = network.embeddings(torch.arange(begin, end, device=device)).float()
-            for own, weight, read in zip(terms, weights, vectors.chunk(members, dim=1), strict=True):
-                made, at = (read @ weight).cpu().numpy(), 0
-                for columns, filters in own:
-                    table[begin:end, columns] = made[:, at : at + filters.shape[1]]
-                    at += filters.shape[1]
-    row_of_id = np.arange(vocab_size, dtype=np.int32)
-    row_of_id[config["pad_token_id"]] = -1
-    tensors = {
-        "table": table,
-        "row_of_id": row_of_id,
-        "scale": np.ones(layout.features, dtype=np.float32),
-        "bias": np.concatenate([np.zeros(0, np.float32), *(_array(convolution.bias) for convolution in convolutions)]),
-        "head_weight": _array(model.head.mean_weight),
-        "head_bias": _array(model.head.bias),
-    }
-    if network.pooled_norm is not None:
-        tensors["norm_weight"] = _array(network.pooled_norm.weight)
-        tensors["norm_bias"] = _array(network.pooled_norm.bias)
-    if model.bag is not None:
-        tensors |= fold_bag(model.bag)
-    return tensors
-
-
-def _factors(model: Any, config: dict[str, Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Token vectors [V + 1, E], the last of them zero, and weights [E, R] whose product is the table."""
-    import torch
-
-    network, layout, members = model.textcnn, Layout.of(config, np.dtype(np.float32)), int(config.get("num_members", 1))
-    with _evaluating(model):
-        device = network.convolution.convs[0].weight.device
-        vectors = network.embeddings(torch.arange(int(config["vocab_size"]), device=device))
-        weights = torch.zeros(vectors.shape[1], layout.columns, device=device)
-        for member, own in enumerate(weights.chunk(members)):
-            for columns, weight in _terms(list(network.convolution.convs), layout, member, members):
-                own[:, columns] = weight
-    return np.concatenate([_array(vectors), np.zeros((1, len(weights)), np.float32)]), _array(weights)
-
-
-@contextmanager
-def _evaluating(model: Any) -> Iterator[None]:
-    """Without dropout and gradients; the model is left as it was."""
-    import torch
-
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)
-
-
-def _terms(convolutions: list[Any], layout: Layout, member: int, members: int) -> Iterator[tuple[slice, Any]]:
-    """Columns of the table that a member fills, and [D, columns] the weights that make them of its vectors."""
-    for i, convolution in enumerate(convolutions):
-        own = convolution.weight.chunk(members)[member].float()
-        for offset in range(own.shape[2]):
-            start = layout.widths[i].columns(offset).start + member * len(own)
-            yield slice(start, start + len(own)), own[:, :, offset].T
-
-
-def _trim(
-    tensors: dict[str, NDArray[Any]], config: dict[str, Any], tokenizer_json: str, texts: list[str]
-) -> tuple[NDArray[np.int64], str]:
-    """Drop the rows of tokens that do not occur in the texts; return those kept, and the savings and the cost."""
-    from ..runtime.tokenizer import compile_tokenizer
-
-    tokenizer = compile_tokenizer(tokenizer_json)
-    vocab_size = int(config["vocab_size"])
-    counts = np.zeros(vocab_size, dtype=np.int64)
-    for begin in range(0, len(texts), 1024):
-        ids, _ = tokenizer.encode_batch(texts[begin : begin + 1024])
-        counts += np.bincount(ids, minlength=vocab_size)
-    unknown = json.loads(tokenizer_json)["model"].get("unk_token")
-    unknown_id = None if unknown is None else tokenizer.reference.token_to_id(unknown)
-    pad_id = int(config["pad_token_id"])
-    keep = counts > 0
-    if unknown_id is not None:
-        keep[unknown_id] = True
-    keep[pad_id] = False
-    kept = np.flatnonzero(keep)
-    table = tensors["table"]
-    # Without an unknown token, a token that was trimmed adds nothing but is still a token: a zero row of its own.
-    blank = [] if unknown_id is not None else [vocab_size]
-    # Frequent rows side by side share pages of memory.
-    kept = kept[np.argsort(-counts[kept], kind="stable")]
-    row_of_id = np.full(vocab_size, len(kept), dtype=np.int32)
-    row_of_id[kept] = np.arange(len(kept), dtype=np.int32)
-    if unknown_id is not None and unknown_id != pad_id:
-        row_of_id[~keep] = row_of_id[unknown_id]
-    row_of_id[pad_id] = -1
-    rows = np.concatenate([kept, blank, [vocab_size]]).astype(np.int64)
-    tensors["table"] = table[rows]
-    tensors["row_of_id"] = row_of_id
-    cost = {
-        "texts": len(texts),
-        "tokens_kept": len(kept),
-        "tokens_before": vocab_size,
-        # Good 1953: tokens seen once, over all tokens, estimates the share of tokens not seen so far.
-        "expected_unseen_share": float((counts == 1).sum() / max(1, counts.sum())),
-    }
-    return rows, json.dumps(cost)
-
-
-def plain_config(model: Any) -> dict[str, Any]:
-    """Return the config.json of a TextCNNForSequenceClassification, as JSON would read it back.
-
-    Raises:
-        ValueError: it is no such model.
-    """
-    for name in ("config", "textcnn", "head"):
-        if not hasattr(model, name):
-            raise ValueError(
-                f"model: got a {type(model).__name__} without .{name}; expected a TextCNNForSequenceClassification"
-            )
-    plain = model.config.to_dict()
-    # What JSON would make of it: the ids of id2label are strings there.
-    return dict(json.loads(json.dumps(plain, default=str)))
-
-
-def tokenizer_json_of(tokenizer: Any) -> str | None:
-    """Return the tokenizer.json of a transformers fast tokenizer or a `tokenizers.Tokenizer`; keep text as it is."""
-    if tokenizer is None or isinstance(tokenizer, str):
-        return tokenizer
-    if hasattr(tokenizer, "backend_tokenizer"):
-        from ..tokenization import tokenizer_json
-
-        return tokenizer_json(tokenizer)
-    if not hasattr(tokenizer, "to_str"):
-        raise TypeError(
-            f"tokenizer: got a {type(tokenizer).__name__}; expected a fast tokenizer of transformers, a "
-            "tokenizers.Tokenizer or the text of a tokenizer.json"
-        )
-    return str(tokenizer.to_str())
-
-
-def _digest_of_weights(model: Any) -> str:
-    """Return the digest that model.safetensors has, by which tables are known to belong to it."""
-    import torch
-
-    def numbers(tensor: Any) -> NDArray[Any]:
-        array: NDArray[Any] = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
-        return array
-
-    return digest_of_tensors({name: numbers(tensor) for name, tensor in model.state_dict().items()})
-
-
-def _array(tensor: Any) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = tensor.detach().float().cpu().numpy().copy()
-    return array
 
 
 def _held_out_texts(directory: Path) -> list[str] | None:

@@ -18,9 +18,10 @@ from .capabilities import obstacle
 from .checks import check_config, read_config, read_utf8
 from .classifier import TextClassifier
 from .decisions import Array, check_fired, count_fired
-from .digests import DIGESTS, digest_of_tensors, verify, verify_files, verify_settings, with_digests
+from .digests import DIGESTS, verify_files, verify_settings, with_digests
 from .factors import table_of_factors
-from .storage import FOLDED_FILE, digest_of_weights, read_tensors, write_tensors, write_text
+from .folded_file import FORMAT, settings_of_tables, verify_tables
+from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .tables import Tables
 from .text_batches import BATCH_CHARACTERS, check_column, check_threads, text_batches
 from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
@@ -28,37 +29,6 @@ from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 if TYPE_CHECKING:
     from .certify import Guarantees
     from .explain import Explanation, Winners
-
-FORMAT = "textcnn-folded-2"
-# What a folded model does not depend on may change in config.json without folding again.
-_FOLDED_KEYS = (
-    "vocab_size", "pad_token_id", "kernel_sizes", "num_filters", "stride", "dilation", "padding", "activation",
-    "pooled_norm", "layer_norm_eps",
-)  # fmt: skip
-_BAG_KEYS = ("bag", "bag_ngrams", "bag_buckets")
-
-
-def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of config.json that a folded table depends on."""
-    bag = {} if config.get("bag", "none") == "none" else {key: config.get(key) for key in _BAG_KEYS}
-    # Files of before there were members have one.
-    kept = {key: config.get(key) for key in _FOLDED_KEYS}
-    pooling = config.get("pooling", "max")
-    if pooling == "segments":
-        pooling += f" {config['pooling_segments']}"
-    experts = {name: config.get(name, 1) for name in ("num_experts", "experts_per_text")}
-    return {**kept, **experts, "num_members": config.get("num_members", 1), "pooling": pooling, **bag}
-
-
-def _verify_tables(directory: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
-    """Check the digest of the tables, and that of the weights that they were made from where these are there."""
-    path, weights = directory / FOLDED_FILE, directory / "model.safetensors"
-    remedy = f"copy it again, or run `textcnn fold {directory}` where the weights are"
-    if "digest" in metadata:
-        verify(path, metadata["digest"], lambda: digest_of_tensors(tensors, metadata), remedy)
-    if "weights" in metadata and weights.is_file():
-        remedy = f"{path.name} beside it was made from other weights: run `textcnn fold {directory}`"
-        verify(weights, metadata["weights"], lambda: digest_of_weights(weights), remedy)
 
 
 class FoldedTextCNN(TextClassifier):
@@ -142,12 +112,12 @@ class FoldedTextCNN(TextClassifier):
                 f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; "
                 "delete it, and textcnn.load folds the model again"
             )
-        if _folded_from(json.loads(metadata["config"])) != _folded_from(config):
+        if settings_of_tables(json.loads(metadata["config"])) != settings_of_tables(config):
             raise ValueError(
                 f"{directory / FOLDED_FILE} was folded from another model than config.json describes; "
                 "delete it, and textcnn.load folds the model again"
             )
-        _verify_tables(directory, tensors, metadata)
+        verify_tables(directory, tensors, metadata)
         tokenizer = read_utf8(directory / "tokenizer.json")
         from .pooled import folded_class
 
@@ -163,7 +133,7 @@ class FoldedTextCNN(TextClassifier):
         directory.mkdir(parents=True, exist_ok=True)
         if self.tokenizer_json is None:
             raise ValueError("save: got a model without a tokenizer; expected one; give it to fold(model, tokenizer)")
-        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(_folded_from(self.config))}
+        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(settings_of_tables(self.config))}
         made = {"table"} if "vectors" in self._tensors or not self.config["kernel_sizes"] else set()
         stored = {name: tensor for name, tensor in self._tensors.items() if name not in made}
         write_tensors(directory / FOLDED_FILE, stored, metadata)

@@ -1,0 +1,124 @@
+"""The model card of an artifact: its README.md, with the metadata that the Hub reads."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .model import TextCNNForSequenceClassification
+
+CURVE_FILE = "training_curve.svg"
+_METRIC_TYPES = ("accuracy", "average_precision")  # all others are F1
+
+
+@dataclass(kw_only=True)
+class TrainingRecord:
+    """Facts about a training run for the model card.
+
+    Args:
+        data: Name of the data set, as given.
+        scores: Metric name to value, such as {"test_accuracy": 0.91}.
+        data_report: Lines about rows, splits and truncation.
+        parameters: Every setting that is needed to train the model again.
+        base_model: Hub id of the checkpoint of the initial vectors.
+        curve: Training curve as an SVG file.
+    """
+
+    data: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+    data_report: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    base_model: str | None = None
+    curve: str | None = None
+
+
+def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) -> str:
+    """Return the README.md of an artifact, with the metadata the Hub reads."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    config = model.config
+    name = Path(record.data).name or "textcnn"
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split=metric.split("_")[0].replace("val", "validation"),
+            metric_type=next((kind for kind in _METRIC_TYPES if metric.endswith(kind)), "f1"),
+            metric_name=metric,
+            metric_value=round(value, 4),
+        )
+        for metric, value in record.scores.items()
+        if not metric.endswith("loss")
+    ]
+    metadata = ModelCardData(
+        library_name="transformers",
+        pipeline_tag="text-classification",
+        tags=["textcnn"],
+        model_name=f"textcnn-{name}",
+        eval_results=results or None,
+        metrics=["accuracy", "f1"] if results else None,
+        base_model=record.base_model,
+        datasets=[record.data] if record.data.count("/") == 1 and not Path(record.data).exists() else None,
+    ).to_yaml()
+    labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
+    shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
+    kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
+    parts = [
+        f"---\n{metadata}\n---",
+        f"# A TextCNN for {name}" if record.data else "# A TextCNN",
+        f"A {kind} text classifier: {_network(config)}, {model.num_parameters():,} parameters.",
+        f"Labels ({len(labels)}): {shown}.",
+    ]
+    if record.scores:
+        rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
+        parts.append(f"## Scores\n\n| metric | value |\n|---|---|\n{rows}")
+    if record.curve is not None:
+        parts.append(f"## Training\n\n![Validation score and loss by epoch]({CURVE_FILE})")
+    if record.data_report:
+        parts.append(f"## Data\n\n```\n{record.data_report}\n```")
+    parts.append(_USE)
+    if record.parameters:
+        parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
+        parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _network(config: Any) -> str:
+    """Return a description of the layers of a network."""
+    parts = []
+    if config.kernel_sizes:
+        widths = ", ".join(map(str, config.kernel_sizes))
+        parts.append(
+            f"convolutions of widths {widths} over token embeddings, max-pooled over time "
+            "([Kim 2014](https://arxiv.org/abs/1408.5882))"
+        )
+    if config.bag != "none":
+        features = f"tokens and hashed n-grams of up to {config.bag_ngrams}" if config.bag_ngrams > 1 else "tokens"
+        parts.append(
+            f"the {config.bag} of a bag of {features} ([Joulin et al. 2017](https://arxiv.org/abs/1607.01759))"
+        )
+    return " and ".join(parts)
+
+
+_USE = """## Use
+
+```python
+import textcnn
+
+classifier = textcnn.load("path/to/this/directory")
+classifier.predict(["a text", "another"])
+classifier.predict_proba(["a text", "another"])
+```
+
+or, without textcnn installed:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", "path/to/this/directory", trust_remote_code=True)
+```"""
