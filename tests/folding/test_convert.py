@@ -12,6 +12,7 @@ import pytest
 from fasttext_models import LABELS, TEXTS, make_file
 
 import textcnn
+from textcnn.artifact import write_calibration
 from textcnn.cli import main
 from textcnn.folding.convert import fold_fasttext, round_fasttext
 from textcnn.folding.fasttext_writer import write_fasttext
@@ -67,6 +68,21 @@ def test_verbs_take_it(converted, capsys):
     assert pickle.loads(pickle.dumps(kept)).probability(["good film"]) == [pytest.approx(probabilities[0])]
 
 
+def test_damage_is_refused(tmp_path):
+    write_fasttext(make_file(ngrams=2), tmp_path / "model.bin")
+    textcnn.convert(tmp_path / "model.bin", tmp_path / "model")
+    tables = tmp_path / "model" / "folded.safetensors"
+    whole = tables.read_bytes()
+    tables.write_bytes(whole[:-5] + bytes([whole[-5] ^ 8]) + whole[-4:])
+    with pytest.raises(ValueError, match=r"folded\.safetensors: got the digest .*convert the model again"):
+        textcnn.load(tmp_path / "model")
+    tables.write_bytes(whole)
+    config = tmp_path / "model" / "config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"word_ngrams": 2', '"word_ngrams": 3'), "utf-8")
+    with pytest.raises(ValueError, match="got other settings of the network"):
+        textcnn.load(tmp_path / "model")
+
+
 def test_calibration_divides_the_logits(converted, tmp_path):
     import shutil
 
@@ -75,9 +91,8 @@ def test_calibration_divides_the_logits(converted, tmp_path):
         write_fasttext(make_file(loss=loss, ngrams=2), tmp_path / "model.bin")
         before = textcnn.convert(tmp_path / "model.bin", directory)
         if loss == "ova":
-            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-            (directory / "config.json").write_text(json.dumps({**config, "temperature": 2.0}), encoding="utf-8")
             temperature = 2.0
+            write_calibration(directory, temperature=temperature)
         else:
             shutil.copy(converted / "data.csv", tmp_path / "data.csv")
             temperature = textcnn.calibrate(directory, tmp_path / "data.csv").temperature

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from ..encoders.checkpoints import fingerprint, readable_length, unreadable
+from ..encoders.transformer import transformer_outputs
 from ..errors import listed, one_line
 from ..runtime.decisions import Array, sigmoid, softmax
 
-# Texts that a transformer reads at once: a GPU waits for the host when they are few.
-_BATCH = {"cpu": 64, "cuda": 512}
 # Probabilities of 0 and 1 have no logit; those of a float32 softmax are no closer to them.
 _SMALLEST = 1e-7
 
@@ -230,28 +229,19 @@ class _Transformer(Teacher):
         return self._read(texts, with_representations=True)
 
     def _read(self, texts: list[str], with_representations: bool) -> Array:
-        import torch
-
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         size = self._model.config.hidden_size if with_representations else 0
-        found = np.empty((len(texts), len(self._order) + size), np.float32)
-        with torch.inference_mode(), torch.autocast(self._device, torch.bfloat16, enabled=self._halved):
-            for start in range(0, len(order), _BATCH[self._device]):
-                rows = order[start : start + _BATCH[self._device]]
-                batch = self._tokenizer(
-                    [texts[row] for row in rows],
-                    padding=True,
-                    truncation=True,
-                    max_length=self._max_length,
-                    return_tensors="pt",
-                ).to(self._device)
-                output = self._model(**batch, output_hidden_states=with_representations)
-                found[rows, : len(self._order)] = output.logits.float().cpu().numpy()[:, self._order]
-                if with_representations:
-                    kept = batch["attention_mask"][:, :, None].float()
-                    means = (output.hidden_states[-1].float() * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
-                    found[rows, len(self._order) :] = means.cpu().numpy()
-        return found
+        answers = np.empty((len(texts), len(self._order) + size), np.float32)
+        outputs = transformer_outputs(
+            self._model, self._tokenizer, texts, self._max_length, self._halved,
+            output_hidden_states=with_representations,
+        )  # fmt: skip
+        for rows, batch, output in outputs:
+            answers[rows, : len(self._order)] = output.logits.float().cpu().numpy()[:, self._order]
+            if with_representations:
+                kept = batch["attention_mask"][:, :, None].float()
+                means = (output.hidden_states[-1].float() * kept).sum(dim=1) / kept.sum(dim=1).clamp(min=1)
+                answers[rows, len(self._order) :] = means.cpu().numpy()
+        return answers
 
 
 def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher:

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from ..data.computed import computed_rows
 from .checkpoints import fingerprint, readable_length, unreadable
 from .precision import resolve_precision
+from .transformer import transformer_outputs
 
 Array = NDArray[np.float32]
 
-MAX_LENGTH = 256  # tokens that are read of a text, where the checkpoint does not say
-_BATCH = {"cpu": 64, "cuda": 512}
+MAX_LENGTH = 256  # tokens of a text that are read, where the checkpoint does not say
 _EXPECTED = "a sentence encoder, such as sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -142,22 +142,11 @@ class _PooledTransformer:
 
     def encode(self, texts: list[str]) -> Array:
         """Return the vectors of texts: [N, D]."""
-        import torch
-
-        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         vectors = np.empty((len(texts), self._model.config.hidden_size), np.float32)
-        with torch.inference_mode(), torch.autocast(self._device, torch.bfloat16, enabled=self._halved):
-            for start in range(0, len(order), _BATCH[self._device]):
-                rows = order[start : start + _BATCH[self._device]]
-                batch = self._tokenizer(
-                    [texts[row] for row in rows],
-                    padding=True,
-                    truncation=True,
-                    max_length=self._max_length,
-                    return_tensors="pt",
-                ).to(self._device)
-                hidden = self._model(**batch).last_hidden_state.float()
-                vectors[rows] = self._pool(hidden, batch["attention_mask"][:, :, None]).cpu().numpy()
+        outputs = transformer_outputs(self._model, self._tokenizer, texts, self._max_length, self._halved)
+        for rows, batch, output in outputs:
+            hidden = output.last_hidden_state.float()
+            vectors[rows] = self._pool(hidden, batch["attention_mask"][:, :, None]).cpu().numpy()
         return vectors
 
     def _pool(self, hidden: Any, mask: Any) -> Any:

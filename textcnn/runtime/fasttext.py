@@ -9,7 +9,6 @@ Shapes: `N` texts, `C` classes, `R` rows, `D` vector size.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -22,17 +21,26 @@ from .bag import Bag
 from .classifier import TextClassifier
 from .decisions import Array
 from .fasttext_words import FastTextWords
+from .folded_file import FoldedFile
 from .hierarchy import LabelTree
-from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
 from .text_batches import check_threads, text_batches
 from .tokenizer import Utf8Texts
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
-FORMAT = "textcnn-fasttext-1"
 # What a table depends on; the rest of config.json may change.
 _SETTINGS = ("loss", "word_ngrams", "buckets", "min_n", "max_n", "skipped_prefix", "label_prefix")
+
+
+def _settings_of_tables(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of config.json that a table depends on, and that part as it is."""
+    if "fasttext" not in config:
+        return dict(config)
+    return {**{name: config["fasttext"].get(name) for name in _SETTINGS}, "classes": len(config["id2label"])}
+
+
+TABLES = FoldedFile("textcnn-fasttext-1", _settings_of_tables, (), "convert the model again")
 
 
 class FoldedFastText(TextClassifier):
@@ -125,34 +133,13 @@ class FoldedFastText(TextClassifier):
             FileNotFoundError: A file of the artifact is missing.
             ValueError: A file is broken, or they do not belong together.
         """
-        directory = Path(directory)
-        for name in ("config.json", FOLDED_FILE):
-            if not (directory / name).is_file():
-                raise FileNotFoundError(f"{directory} has no {name}; expected a model that `textcnn convert` wrote")
-        try:
-            config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{directory / 'config.json'} is no JSON ({error}); copy it again") from error
-        tensors, metadata = read_tensors(directory / FOLDED_FILE)
-        if metadata.get("format") != FORMAT:
-            raise ValueError(
-                f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; convert the "
-                "model again"
-            )
-        if json.loads(metadata["config"]) != _folded_from(config):
-            raise ValueError(
-                f"{directory / FOLDED_FILE} was made of another model than config.json describes; convert it again"
-            )
+        config, tensors, metadata = TABLES.read(Path(directory))
         return cls(config, tensors, metadata, threads)
 
     def save(self, directory: str | Path) -> Path:
         """Write folded.safetensors into a directory, with config.json where it has none."""
         directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(_folded_from(self.config))}
-        write_tensors(directory / FOLDED_FILE, self._tensors, metadata)
-        if not (directory / "config.json").exists():
-            write_text(directory / "config.json", json.dumps(self.config, indent=2, sort_keys=True) + "\n")
+        TABLES.write(directory, self.config, self._tensors, self.metadata, {})
         return directory
 
     def logits(self, texts: Iterable[str]) -> Array:
@@ -226,8 +213,3 @@ def _rows_of_buckets(tensors: Mapping[str, NDArray[Any]], words: int, buckets: i
     rows = np.full(buckets, -1, dtype=np.int32)
     rows[kept] = words + np.arange(len(kept), dtype=np.int32)
     return rows
-
-
-def _folded_from(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of config.json that a table depends on."""
-    return {**{name: config["fasttext"].get(name) for name in _SETTINGS}, "classes": len(config["id2label"])}

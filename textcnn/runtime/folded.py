@@ -5,7 +5,6 @@ Shapes: `N` texts, `F` filters of all widths, `C` classes, `V` table rows, `R` v
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,13 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .capabilities import obstacle
-from .checks import check_config, read_config, read_utf8
+from .checks import read_utf8
 from .classifier import TextClassifier
 from .decisions import Array, check_fired, count_fired
-from .digests import DIGESTS, verify_files, verify_settings, with_digests
 from .factors import table_of_factors
-from .folded_file import FORMAT, settings_of_tables, verify_tables
-from .storage import FOLDED_FILE, read_tensors, write_tensors, write_text
+from .folded_file import FoldedFile, settings_of_tables
 from .tables import Tables
 from .text_batches import BATCH_CHARACTERS, check_column, check_threads, text_batches
 from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
@@ -29,6 +26,11 @@ from .tokenizer import CompiledTokenizer, ReferenceTokenizer, compile_tokenizer
 if TYPE_CHECKING:
     from .certify import Guarantees
     from .explain import Explanation, Winners
+
+
+TABLES = FoldedFile(
+    "textcnn-folded-2", settings_of_tables, ("tokenizer.json",), "delete it, and textcnn.load folds the model again"
+)
 
 
 class FoldedTextCNN(TextClassifier):
@@ -97,28 +99,8 @@ class FoldedTextCNN(TextClassifier):
             FileNotFoundError: a file of the artifact is missing.
             ValueError: a file is broken, or they do not belong together.
         """
-        directory = Path(directory)
-        for name in ("config.json", "tokenizer.json", FOLDED_FILE):
-            if not (directory / name).is_file():
-                hint = f"; textcnn.load({str(directory)!r}) makes it" if name == FOLDED_FILE else ""
-                raise FileNotFoundError(f"{directory} has no {name}; expected a folded textcnn artifact{hint}")
-        config = read_config(directory / "config.json")
-        check_config(config)
-        verify_settings(directory / "config.json", config)
-        verify_files(directory, config, ["tokenizer.json"])
-        tensors, metadata = read_tensors(directory / FOLDED_FILE)
-        if metadata.get("format") != FORMAT:
-            raise ValueError(
-                f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {FORMAT!r}; "
-                "delete it, and textcnn.load folds the model again"
-            )
-        if settings_of_tables(json.loads(metadata["config"])) != settings_of_tables(config):
-            raise ValueError(
-                f"{directory / FOLDED_FILE} was folded from another model than config.json describes; "
-                "delete it, and textcnn.load folds the model again"
-            )
-        verify_tables(directory, tensors, metadata)
-        tokenizer = read_utf8(directory / "tokenizer.json")
+        config, tensors, metadata = TABLES.read(Path(directory))
+        tokenizer = read_utf8(Path(directory) / "tokenizer.json")
         from .pooled import folded_class
 
         return folded_class(config)(config, tensors, tokenizer, metadata, threads)
@@ -129,20 +111,12 @@ class FoldedTextCNN(TextClassifier):
         Raises:
             ValueError: the model has no tokenizer, so that what is written could not be loaded.
         """
-        directory = Path(directory)
-        directory.mkdir(parents=True, exist_ok=True)
         if self.tokenizer_json is None:
             raise ValueError("save: got a model without a tokenizer; expected one; give it to fold(model, tokenizer)")
-        metadata = {**self.metadata, "format": FORMAT, "config": json.dumps(settings_of_tables(self.config))}
         made = {"table"} if "vectors" in self._tensors or not self.config["kernel_sizes"] else set()
         stored = {name: tensor for name, tensor in self._tensors.items() if name not in made}
-        write_tensors(directory / FOLDED_FILE, stored, metadata)
-        if not (directory / "tokenizer.json").exists():
-            write_text(directory / "tokenizer.json", self.tokenizer_json)
-        if not (directory / "config.json").exists():
-            config = {name: value for name, value in self.config.items() if name != DIGESTS}
-            config = with_digests(config, directory, ["tokenizer.json"])
-            write_text(directory / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
+        directory = Path(directory)
+        TABLES.write(directory, self.config, stored, self.metadata, {"tokenizer.json": self.tokenizer_json})
         return directory
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from lightning import LightningModule
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
 from .optimizers import RowAdamW, clip_gradient_norm
 
