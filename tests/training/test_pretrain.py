@@ -113,9 +113,14 @@ def test_an_encoder_learns_another_and_answers_without_torch(tmp_path: Path) -> 
     """Vectors of unseen texts come close to the teacher's; tables give what torch gives; int8 says its error."""
     texts = some_texts(400)
     scores = textcnn.pretrain(
-        texts, tmp_path / "run", encoder=encode, pooling="max_mean", **{**SMALL, "max_epochs": 12}
+        texts,
+        tmp_path / "run",
+        encoder=encode,
+        pooling="max_mean",
+        validation_fraction=0.2,
+        **{**SMALL, "max_epochs": 16},
     )
-    assert scores["val_cosine"] > 0.4  # untrained: 0
+    assert scores["val_cosine"] > 0.6  # untrained: 0; 0.72 to 0.79 with four seeds
     encoder = textcnn.load(tmp_path / "run")
     unseen = [" ".join(np.random.default_rng(9).permutation(WORDS)[:5]), "", "word3"]
     model, tokenizer = read_artifact(tmp_path / "run")
