@@ -1,4 +1,4 @@
-"""Every door, one answer: torch alone, torch padded, the transformers pipeline, folded, ONNX, the command line."""
+"""Every interface, one answer: torch alone, torch padded, the transformers pipeline, folded, ONNX, the command line."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def tokenizers():
     [(axes, "wordpiece") for axes in AXES] + [({}, kind) for kind in KINDS[1:]],
     ids=lambda value: str(value),
 )
-def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
+def test_every_interface_one_answer(axes, kind, tokenizers, tmp_path):
     torch.manual_seed(0)
     tokenizer = tokenizers[kind]
     settings = {"problem_type": "single_label_classification", **axes}
@@ -118,7 +118,7 @@ def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
             rows.append(logits.sigmoid() if multi_label else logits.softmax(-1))
     expected = torch.cat(rows).numpy()
 
-    doors = {
+    interfaces = {
         "torch, padded": TorchClassifier(model, tokenizer, batch_size=len(TEXTS)).predict_proba(TEXTS),
         "torch, batches of 3": TorchClassifier(model, tokenizer, batch_size=3).predict_proba(TEXTS),
         "load, folding": textcnn.load(folder).predict_proba(TEXTS),
@@ -129,9 +129,9 @@ def test_every_door_one_answer(axes, kind, tokenizers, tmp_path):
     for batch_size in (1, 4):
         classify = pipeline("text-classification", str(folder), top_k=None, batch_size=batch_size)
         answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(TEXTS)]
-        doors[f"pipeline, batches of {batch_size}"] = [[answer[label] for label in "abc"] for answer in answers]
-    for door, probabilities in doors.items():
-        np.testing.assert_allclose(probabilities, expected, atol=1e-5, err_msg=door)
+        interfaces[f"pipeline, batches of {batch_size}"] = [[answer[label] for label in "abc"] for answer in answers]
+    for interface, probabilities in interfaces.items():
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5, err_msg=interface)
 
     labels = textcnn.load(folder).predict(TEXTS)
     if multi_label:

@@ -118,9 +118,9 @@ def test_refuses_a_table_whose_columns_are_no_texts(texts, message):
     torch_door = build(multi_label=False)
     folded = fold(torch_door.model, torch_door.tokenizer)
     for name in ("predict", "predict_proba", "logits", "predict_top_k", "logits_and_fired", "confidence", "answer"):
-        for door in (torch_door, folded):
+        for interface in (torch_door, folded):
             with pytest.raises(TypeError, match=message):
-                getattr(door, name)(texts)
+                getattr(interface, name)(texts)
     for name in ("features", "explain_batch"):
         with pytest.raises(TypeError, match=message):
             getattr(folded, name)(texts)

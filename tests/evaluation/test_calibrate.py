@@ -1,4 +1,4 @@
-"""Calibration in an artifact: every door takes it, and mistakes are named."""
+"""Calibration in an artifact: every interface takes it, and mistakes are named."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def data_for(folder: Path, path: Path) -> Path:
     return labelled(path, [str(rng.choice(list("abc"), p=row)) for row in probabilities])
 
 
-def doors(folder: Path) -> dict[str, Any]:
+def interfaces(folder: Path) -> dict[str, Any]:
     model, tokenizer = read_artifact(folder)
     return {
         "folded": textcnn.load(folder),
@@ -54,7 +54,7 @@ def doors(folder: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "abstain", ["probability:coverage=0.6", "energy:coverage=0.5", "probability:accuracy=0.99", "fired:coverage=0.7"]
 )
-def test_every_door_takes_the_calibration(abstain: str, tmp_path: Path) -> None:
+def test_every_interface_takes_the_calibration(abstain: str, tmp_path: Path) -> None:
     folder = artifact(tmp_path / "model", num_filters=40, **SINGLE)
     data = data_for(folder, tmp_path / "data.jsonl")
     before = textcnn.load(folder)
@@ -65,13 +65,13 @@ def test_every_door_takes_the_calibration(abstain: str, tmp_path: Path) -> None:
     assert found.temperature > 1.2
     score = abstain.partition(":")[0]
     given = {}
-    for name, door in doors(folder).items():
+    for name, interface in interfaces(folder).items():
         exact = 0.2 if name == "int8" else 1e-5
         expected = torch.tensor(logits / found.temperature).softmax(-1)
-        np.testing.assert_allclose(door.predict_proba(TEXTS), expected, atol=exact, err_msg=name)
-        assert door.temperature == found.temperature
-        given[name] = door.predict(TEXTS)
-        kept = door.confidence(TEXTS, score) >= found.abstention.threshold
+        np.testing.assert_allclose(interface.predict_proba(TEXTS), expected, atol=exact, err_msg=name)
+        assert interface.temperature == found.temperature
+        given[name] = interface.predict(TEXTS)
+        kept = interface.confidence(TEXTS, score) >= found.abstention.threshold
         assert [label is not None for label in given[name]] == kept.tolist()
         assert 0.2 < kept.mean() < 1
     assert given["folded"].tolist() == given["torch"].tolist()
@@ -121,11 +121,11 @@ def test_thresholds_of_several_labels(tmp_path: Path) -> None:
     chosen = [[n for n, p, t in zip("abc", row, middle, strict=True) if p > t] for row in probabilities]
     data = labelled(tmp_path / "data.jsonl", chosen)
     found = textcnn.calibrate(folder, str(data), threshold_for="f1", temperature=False)
-    # The labels are what thresholds give, so that the best thresholds give them back, in every door. No text has "c".
+    # The labels are what thresholds give: the best thresholds give them back in every interface. No text has "c".
     assert sorted(found.thresholds) == ["a", "b"]
-    for name, door in doors(folder).items():
+    for name, interface in interfaces(folder).items():
         if name != "int8":
-            assert [sorted({*labels} - {"c"}) for labels in door.predict(TEXTS)] == [
+            assert [sorted({*labels} - {"c"}) for labels in interface.predict(TEXTS)] == [
                 sorted(labels) for labels in chosen
             ]
 

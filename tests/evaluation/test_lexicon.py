@@ -1,4 +1,4 @@
-"""The lexicon against explanations text by text; an edited model answers alike at every door."""
+"""The lexicon against explanations text by text; an edited model answers alike at every interface."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_dead_filter_is_named() -> None:
 
 
 @pytest.mark.parametrize("int8", [False, True])
-def test_an_edited_model_answers_alike_at_every_door(int8: bool, tmp_path: Path, capsys: Any) -> None:
+def test_an_edited_model_answers_alike_at_every_interface(int8: bool, tmp_path: Path, capsys: Any) -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
     folder = save_artifact(make_model(num_filters=6, temperature=3.0, **SINGLE), tokenizer, tmp_path / "model")
     model, tokenizer = read_artifact(folder)

@@ -62,7 +62,7 @@ def from_c(directory: Path) -> Answer:
         core.textcnn_close(model)
 
 
-DOORS: dict[str, Callable[[Path], Answer]] = {"tables": from_tables, "torch": from_torch, "C": from_c}
+INTERFACES: dict[str, Callable[[Path], Answer]] = {"tables": from_tables, "torch": from_torch, "C": from_c}
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +73,12 @@ def folded(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-def outcome(directory: Path, door: Callable[[Path], Answer], before: Answer) -> str:
+def outcome(directory: Path, interface: Callable[[Path], Answer], before: Answer) -> str:
     """Outcomes of opening a damaged artifact through one interface; any other is a failure."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
-            labels, probabilities = door(directory)
+            labels, probabilities = interface(directory)
         except (ValueError, OSError) as error:
             return "a bare word" if not str(error) or isinstance(error, UnicodeDecodeError) else "refused"
     if labels == before[0] and np.array_equal(probabilities, before[1]):
@@ -94,7 +94,7 @@ def test_damage_is_found(
 ) -> None:
     directory = tmp_path / "model"
     shutil.copytree(folded, directory)
-    before = {name: door(folded) for name, door in DOORS.items()}
+    before = {name: interface(folded) for name, interface in INTERFACES.items()}
     for name in FILES:
         path, content = directory / name, (folded / name).read_bytes()
         found: dict[str, int] = {}
@@ -106,21 +106,21 @@ def test_damage_is_found(
             else:
                 damaged = bytearray(content[: rng.integers(len(content))])
             path.write_bytes(damaged)
-            for door_name, door in DOORS.items():
-                result = outcome(directory, door, before[door_name])
+            for interface_name, interface in INTERFACES.items():
+                result = outcome(directory, interface, before[interface_name])
                 # C has no warnings: it takes the names of labels and the temperature as they are.
-                if result == "wrong" and door_name == "C" and name == "config.json" and kind == "flipped":
+                if result == "wrong" and interface_name == "C" and name == "config.json" and kind == "flipped":
                     result = "C: an edited label or temperature"
                     with warnings.catch_warnings(record=True) as said:
                         warnings.simplefilter("always")
                         FoldedTextCNN.load(directory)
                     assert said, "what C takes in silence, Python warns of"
-                assert result not in ("wrong", "a bare word"), f"{door_name}, {name}"
+                assert result not in ("wrong", "a bare word"), f"{interface_name}, {name}"
                 found[result] = found.get(result, 0) + 1
         path.write_bytes(content)
         told = ", ".join(f"{number:,} {result}" for result, number in sorted(found.items()))
         how = "with one bit flipped" if kind == "flipped" else "cut short"
-        ledger.note(f"{name} {how}, opened from tables, torch and C", times * len(DOORS), told)
+        ledger.note(f"{name} {how}, opened from tables, torch and C", times * len(INTERFACES), told)
 
 
 def test_weights_beside_tables_of_other_weights(folded: Path, tmp_path: Path) -> None:
@@ -167,13 +167,13 @@ def test_an_artifact_without_digests_opens(folded: Path, tmp_path: Path) -> None
     shutil.copytree(folded, directory)
     tensors, metadata = read_tensors(directory / "folded.safetensors")
     config = json.loads((directory / "config.json").read_text())
-    before = {name: door(directory) for name, door in DOORS.items()}
+    before = {name: interface(directory) for name, interface in INTERFACES.items()}
     del config["digests"]
     (directory / "config.json").write_text(json.dumps(config))
     old = {name: value for name, value in metadata.items() if name not in ("digest", "weights")}
     safetensors_of(directory / "folded.safetensors", tensors, old)
-    for name, door in DOORS.items():
-        assert outcome(directory, door, before[name]) == "same answers", name
+    for name, interface in INTERFACES.items():
+        assert outcome(directory, interface, before[name]) == "same answers", name
     assert "weights" not in read_tensors(directory / "folded.safetensors")[1]
 
 
@@ -188,8 +188,8 @@ def test_calibration_keeps_the_digests_true(folded: Path, tmp_path: Path) -> Non
     directory = tmp_path / "model"
     shutil.copytree(folded, directory)
     write_calibration(directory, temperature=2.0, thresholds={"a": 0.7})
-    for door in DOORS.values():  # a warning is an error here
-        door(directory)
+    for interface in INTERFACES.values():  # a warning is an error here
+        interface(directory)
     path = directory / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps(config | {"id2label": {"0": "x", "1": "b", "2": "c"}, "thresholds": None}))
@@ -225,16 +225,16 @@ BAD_SETTINGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BAD_SETTINGS)
-def test_settings_that_cannot_be_are_refused_by_every_door(name: str, folded: Path, tmp_path: Path) -> None:
+def test_settings_that_cannot_be_are_refused_by_every_interface(name: str, folded: Path, tmp_path: Path) -> None:
     directory = tmp_path / "model"
     shutil.copytree(folded, directory)
     path = directory / "config.json"
     config = json.loads(path.read_text())
     del config["digests"]  # somebody who means it
     path.write_text(json.dumps(config | BAD_SETTINGS[name]))
-    for door in (from_tables, from_torch):
+    for interface in (from_tables, from_torch):
         with pytest.raises(ValueError, match=r"got .*"):
-            door(directory)
+            interface(directory)
     with pytest.raises(ValueError, match="; expected"):
         check_config(config | BAD_SETTINGS[name])
 
@@ -245,13 +245,13 @@ def test_missing_keys_are_named(folded: Path, tmp_path: Path, ledger: Ledger) ->
     path = directory / "config.json"
     config = json.loads(path.read_text())
     del config["digests"]
-    before = {name: door(directory) for name, door in DOORS.items()}
+    before = {name: interface(directory) for name, interface in INTERFACES.items()}
     results: dict[str, int] = {}
     for key in config:
         path.write_text(json.dumps({name: value for name, value in config.items() if name != key}))
-        for door_name, door in DOORS.items():
-            result = outcome(directory, door, before[door_name])
-            assert result != "wrong", (key, door_name)
+        for interface_name, interface in INTERFACES.items():
+            result = outcome(directory, interface, before[interface_name])
+            assert result != "wrong", (key, interface_name)
             results[result] = results.get(result, 0) + 1
     assert results["refused"] >= 3
     told = ", ".join(f"{number:,} {result}" for result, number in sorted(results.items()))
@@ -288,9 +288,9 @@ def test_crafted_tables_are_refused(name: str, folded: Path, tmp_path: Path) -> 
     shutil.copytree(folded, directory)
     tensors, metadata = read_tensors(folded / "folded.safetensors")
     write_tensors(directory / "folded.safetensors", crafted(name, dict(tensors)), metadata)
-    for door in (from_tables, from_c):
+    for interface in (from_tables, from_c):
         with pytest.raises(ValueError, match=r"fold the model again|refused"):
-            door(directory)
+            interface(directory)
 
 
 @pytest.mark.parametrize("ids", [[50], [2**31 - 1], [-1], [3, 4, -(2**31)]])

@@ -41,11 +41,11 @@ def test_filters_that_fire_are_those_with_a_sum_above_zero(name: str) -> None:
     # The same network without an activation shows the sums.
     sums = fold(make_model(**{**changes, "activation": "identity"}), word_tokenizer()).features(TEXTS)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    for door in (folded, TorchClassifier(model, tokenizer)):
-        logits, fired = door.logits_and_fired(TEXTS)
+    for interface in (folded, TorchClassifier(model, tokenizer)):
+        logits, fired = interface.logits_and_fired(TEXTS)
         assert fired.tolist() == (sums > 0).sum(axis=1).tolist()
-        np.testing.assert_allclose(logits, door.logits(TEXTS), rtol=1e-5, atol=1e-5)
-        assert door.confidence(TEXTS, "fired").tolist() == fired.tolist()
+        np.testing.assert_allclose(logits, interface.logits(TEXTS), rtol=1e-5, atol=1e-5)
+        assert interface.confidence(TEXTS, "fired").tolist() == fired.tolist()
 
 
 def test_where_norms_hide_what_fired() -> None:

@@ -175,7 +175,7 @@ def threshold_for(
         best = int(reached[0])
     else:
         best = int(np.flatnonzero(recall >= wanted)[-1])
-    # Halfway to the next lower probability, so that rounding in another door does not decide.
+    # Halfway to the next lower probability, so that rounding in another interface does not decide.
     return max(0.0, _between(values, best))
 
 
