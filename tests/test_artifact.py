@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub import ModelCard
+from small_models import reviews_model
 from transformers import AutoTokenizer, pipeline
 
 import textcnn
 from textcnn.artifact import TrainingRecord, check_artifact, read_artifact, save_artifact
-from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.tokenization import train_tokenizer
 
 TEXTS = ["a lovely film", "", "boring", "great acting, awful plot"]
@@ -22,17 +22,7 @@ TEXTS = ["a lovely film", "", "boring", "great acting, awful plot"]
 
 @pytest.fixture(scope="module")
 def built():
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["a lovely film with great acting", "a boring film, awful plot"] * 5, vocab_size=120)
-    config = TextCNNConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        embedding_dim=8,
-        num_filters=5,
-        id2label={0: "negative", 1: "positive"},
-        problem_type="single_label_classification",
-    )
-    return TextCNNForSequenceClassification(config).eval(), tokenizer
+    return reviews_model()
 
 
 @pytest.fixture

@@ -13,30 +13,17 @@ import pytest
 import torch
 from hub_stand_in import Hub, serve_hub
 from huggingface_hub import ModelCard
+from small_models import reviews_model
 
 import textcnn
 from textcnn.artifact import TrainingRecord, save_artifact
-from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
-from textcnn.tokenization import train_tokenizer
 
 TEXTS = ["a lovely film", "", "boring", "great acting, awful plot"]
 
 
 @pytest.fixture(scope="module")
 def artifact(tmp_path_factory):
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["a lovely film with great acting", "a boring film, awful plot"] * 5, vocab_size=120)
-    config = TextCNNConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        embedding_dim=8,
-        num_filters=5,
-        id2label={0: "negative", 1: "positive"},
-        problem_type="single_label_classification",
-        bag="sum",
-        bag_buckets=50,
-    )
-    model = TextCNNForSequenceClassification(config)
+    model, tokenizer = reviews_model(bag="sum", bag_buckets=50)
     torch.nn.init.normal_(model.bag.rows.weight)
     folder = tmp_path_factory.mktemp("hub") / "artifact"
     record = TrainingRecord(data="me/reviews", scores={"test_accuracy": 0.875}, base_model="me/vectors")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
+from small_models import reviews_model
 
 import textcnn
 from textcnn.artifact import save_artifact, write_calibration
@@ -15,11 +16,9 @@ from textcnn.cli import main
 from textcnn.distillation.teachers import open_teacher
 from textcnn.folding.fold import fold
 from textcnn.loading import TorchClassifier
-from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.runtime.explain.occlusion import LARGEST
 from textcnn.runtime.onnx import OnnxClassifier
 from textcnn.runtime.storage import ONNX_FILE
-from textcnn.tokenization import train_tokenizer
 
 TEXTS = ["a lovely film", "", "a dull plot with great acting", "awful awful 😀", "film " * 300]
 BACKBONES = ["pyramid", "dilated"]
@@ -33,20 +32,11 @@ ROWS = [
 
 @pytest.fixture(scope="module", params=BACKBONES)
 def artifact(request, tmp_path_factory):
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["a lovely film with great acting", "a dull film, awful plot"] * 5, vocab_size=120)
-    config = TextCNNConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        embedding_dim=8,
-        num_filters=16,
-        num_blocks=2,
-        backbone=request.param,
-        id2label={0: "bad", 1: "good"},
-        problem_type="single_label_classification",
-    )
+    reviews = ["a lovely film with great acting", "a dull film, awful plot"]
+    axes = {"num_filters": 16, "num_blocks": 2, "backbone": request.param, "id2label": {0: "bad", 1: "good"}}
+    model, tokenizer = reviews_model(reviews, **axes)
     folder = tmp_path_factory.mktemp(request.param) / "artifact"
-    return save_artifact(TextCNNForSequenceClassification(config), tokenizer, folder)
+    return save_artifact(model, tokenizer, folder)
 
 
 @pytest.fixture

@@ -15,13 +15,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from sklearn.base import clone
+from small_models import reviews_model
 
 import textcnn
 from textcnn.artifact import save_artifact
 from textcnn.cli import main
 from textcnn.core.library import library
-from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
-from textcnn.tokenization import train_tokenizer
 from textcnn.training import ClassificationModule, resume
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -36,19 +35,9 @@ TEXTS = ["a lovely film with great acting", "", "boring", "a dull film, awful pl
 
 @pytest.fixture(scope="module", params=VARIANTS, ids=str)
 def artifact(request, tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["a lovely film with great acting", "a boring film, awful plot"] * 5, vocab_size=120)
-    config = TextCNNConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        embedding_dim=8,
-        num_filters=6,
-        id2label={0: "negative", 1: "positive"},
-        problem_type="single_label_classification",
-        **VARIANTS[request.param],
-    )
+    model, tokenizer = reviews_model(num_filters=6, **VARIANTS[request.param])
     folder = tmp_path_factory.mktemp(request.param) / "artifact"
-    return save_artifact(TextCNNForSequenceClassification(config), tokenizer, folder)
+    return save_artifact(model, tokenizer, folder)
 
 
 def test_it_opens_where_textcnn_cannot_be_imported(artifact, tmp_path):

@@ -10,32 +10,20 @@ import onnx
 import onnxruntime
 import pytest
 import tokenizers
-import torch
+from small_models import reviews_model
 
 from textcnn.artifact import save_artifact
 from textcnn.cli import main
 from textcnn.exporting.onnx import OnnxClassifier, export_onnx
 from textcnn.loading import TorchClassifier
-from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
-from textcnn.tokenization import train_tokenizer
 
 TEXTS = ["a lovely film", "", "a dull plot with great acting", "awful awful 😀", "film " * 300] * 9
 
 
 @pytest.fixture(scope="module")
 def built():
-    torch.manual_seed(0)
-    tokenizer = train_tokenizer(["a lovely film with great acting", "a dull film, awful plot"] * 5, vocab_size=120)
-    config = TextCNNConfig(
-        vocab_size=len(tokenizer),
-        pad_token_id=tokenizer.pad_token_id,
-        embedding_dim=8,
-        num_filters=5,
-        id2label={0: "négatif", 1: "positif"},
-        problem_type="single_label_classification",
-        temperature=1.5,
-    )
-    return TextCNNForSequenceClassification(config).eval(), tokenizer
+    reviews = ["a lovely film with great acting", "a dull film, awful plot"]
+    return reviews_model(reviews, id2label={0: "négatif", 1: "positif"}, temperature=1.5)
 
 
 def test_metadata_are_enough_for_another_program(built, tmp_path):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_models import ids_model
 from torch.nn import functional
 
-from textcnn.model import Architecture, TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
+from textcnn.model import Architecture, TextCNNForSequenceClassification, TextCNNModel
 from textcnn.runtime.capabilities import RECEPTIVE_FIELDS as FIELDS
 
 TEXTS = [[5, 6, 7, 8, 9, 5, 5], [3], [], [4, 4], [11, 12, 13, 14, 15, 16, 17, 18, 19, 3, 4, 5, 6]]
@@ -22,14 +23,7 @@ AXES = [
 
 
 def build(**axes) -> TextCNNForSequenceClassification:
-    torch.manual_seed(0)
-    settings = {"vocab_size": 30, "embedding_dim": 6, "num_filters": 8, "id2label": {0: "a", 1: "b", 2: "c"}, **axes}
-    model = TextCNNForSequenceClassification(TextCNNConfig(**settings)).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 1:  # biases and norms start at 0 and 1, where a mistake would not show
-                parameter.add_(torch.randn_like(parameter) * 0.3)
-    return model
+    return ids_model(**{"num_filters": 8, **axes})
 
 
 def pad(texts, left=0, right=0):

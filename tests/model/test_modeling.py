@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from small_models import ids_model
 from torch import nn
 from torch.nn import functional
 from transformers import AutoModel, AutoModelForSequenceClassification
@@ -44,17 +45,6 @@ AXES = [
     *({"activation": name} for name in ACTIVATIONS),
 ]
 TEXTS = [[5, 6, 7, 8, 9, 5, 5], [3], [], [4, 4], [11, 12, 13, 14, 15, 16, 17, 18, 19, 3, 4, 5, 6]]
-
-
-def build(**axes) -> TextCNNForSequenceClassification:
-    torch.manual_seed(0)
-    settings = {"vocab_size": 30, "embedding_dim": 6, "num_filters": 4, "id2label": {0: "a", 1: "b", 2: "c"}, **axes}
-    model = TextCNNForSequenceClassification(TextCNNConfig(**settings)).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 1:  # biases and norms start at 0 and 1, where a mistake would not show
-                parameter.add_(torch.randn_like(parameter) * 0.3)
-    return model
 
 
 def pad(texts, left=0, right=0, pad_id=0):
@@ -98,7 +88,7 @@ def reference_logits(model: TextCNNForSequenceClassification, text: list[int]) -
 
 @pytest.mark.parametrize("axes", AXES, ids=str)
 def test_logits_equal_a_plain_convolution(axes):
-    model = build(**axes)
+    model = ids_model(**axes)
     expected = torch.stack([reference_logits(model, text) for text in TEXTS])
     with torch.no_grad():
         logits = model(*pad(TEXTS)).logits
@@ -107,7 +97,7 @@ def test_logits_equal_a_plain_convolution(axes):
 
 @pytest.mark.parametrize("axes", AXES, ids=str)
 def test_padding_and_company_change_nothing(axes):
-    model = build(**axes)
+    model = ids_model(**axes)
     with torch.no_grad():
         alone = torch.cat([model(*pad([text])).logits for text in TEXTS])
         for left, right in itertools.product((0, 3), (0, 5)):
@@ -116,14 +106,14 @@ def test_padding_and_company_change_nothing(axes):
 
 
 def test_without_a_mask_pads_are_the_pad_token():
-    model = build()
+    model = ids_model()
     ids, mask = pad(TEXTS)
     with torch.no_grad():
         torch.testing.assert_close(model(ids).logits, model(ids, mask).logits)
 
 
 def test_inputs_embeds_equal_input_ids():
-    model = build(variant="multichannel", embedding_norm=True)
+    model = ids_model(variant="multichannel", embedding_norm=True)
     ids, mask = pad(TEXTS)
     vectors = torch.cat([channel(ids) for channel in model.textcnn.embeddings.channels], dim=-1)
     with torch.no_grad():
@@ -135,7 +125,7 @@ def test_inputs_embeds_equal_input_ids():
 
 
 def test_hole_in_the_mask_is_a_zero_vector():
-    model = build()
+    model = ids_model()
     ids, mask = pad([[5, 6, 7]])
     mask[0, 1] = 0
     vectors = model.textcnn.embeddings(ids) * mask[..., None]
@@ -145,7 +135,7 @@ def test_hole_in_the_mask_is_a_zero_vector():
 
 
 def test_empty_batches_and_empty_texts():
-    model = build(pooled_norm=True)
+    model = ids_model(pooled_norm=True)
     with torch.no_grad():
         # The pipeline sends an empty float tensor for an empty text.
         logits = model(torch.zeros(1, 0), torch.zeros(1, 0)).logits
@@ -156,7 +146,7 @@ def test_empty_batches_and_empty_texts():
 @pytest.mark.parametrize("problem_type", ["single_label_classification", "multi_label_classification"])
 def test_loss_is_torchs(problem_type):
     weights = [1.0, 2.0, 0.5]
-    model = build(problem_type=problem_type, class_weights=weights, label_smoothing=0.1)
+    model = ids_model(problem_type=problem_type, class_weights=weights, label_smoothing=0.1)
     ids, mask = pad(TEXTS)
     if problem_type == "single_label_classification":
         labels = torch.tensor([0, 1, 2, 0, 1])
@@ -174,16 +164,16 @@ def test_loss_is_torchs(problem_type):
 
 
 def test_problem_type_follows_the_labels_where_none_is_set():
-    model = build()
+    model = ids_model()
     model(torch.tensor([[5, 6]]), labels=torch.tensor([1]))
     assert model.config.problem_type == "single_label_classification"
-    model = build()
+    model = ids_model()
     model(torch.tensor([[5, 6]]), labels=torch.tensor([[1.0, 0.0, 1.0]]))
     assert model.config.problem_type == "multi_label_classification"
 
 
 def test_token_type_ids_are_tolerated():
-    model = build()
+    model = ids_model()
     ids, mask = pad(TEXTS)
     with torch.no_grad():
         torch.testing.assert_close(
@@ -194,7 +184,7 @@ def test_token_type_ids_are_tolerated():
 
 @pytest.mark.parametrize("axes", AXES, ids=str)
 def test_save_and_load(axes, tmp_path):
-    model = build(**axes)
+    model = ids_model(**axes)
     model.save_pretrained(tmp_path)
     assert not list(tmp_path.glob("*.bin"))
     ids, mask = pad(TEXTS)
@@ -212,7 +202,7 @@ def test_save_and_load(axes, tmp_path):
 def test_variants_train_what_they_say():
     changed = {}
     for variant in ("random", "static", "non-static", "multichannel"):
-        model = build(variant=variant).train()
+        model = ids_model(variant=variant).train()
         before = [channel.weight.clone() for channel in model.textcnn.embeddings.channels]
         optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=1.0)
         model(*pad(TEXTS), labels=torch.tensor([0, 1, 2, 0, 1])).loss.backward()
@@ -224,7 +214,7 @@ def test_variants_train_what_they_say():
 
 
 def test_initial_vectors_survive_building():
-    model = build(variant="multichannel")
+    model = ids_model(variant="multichannel")
     matrix = torch.randn(30, 6)
     model.textcnn.embeddings.set_vectors(matrix)
     for channel in model.textcnn.embeddings.channels:
@@ -235,7 +225,7 @@ def test_initial_vectors_survive_building():
 
 
 def test_head_max_norm_holds_while_training():
-    model = build(head_max_norm=0.5).train()
+    model = ids_model(head_max_norm=0.5).train()
     with torch.no_grad():
         model.head.weight.mul_(100)
     model(*pad(TEXTS))
@@ -247,9 +237,9 @@ def test_head_max_norm_holds_while_training():
 @pytest.mark.parametrize("axes", [{}, {"variant": "multichannel", "head_max_norm": 0.5, "num_filters": [3, 5, 1]}])
 def test_members_are_networks_apart(axes):
     labels = torch.tensor([0, 2, 1, 1, 0])
-    together = build(num_members=3, dropout=0.0, **axes).train()
+    together = ids_model(num_members=3, dropout=0.0, **axes).train()
     parts = dict(together.named_parameters())
-    apart = [build(dropout=0.0, **axes).train() for _ in range(3)]
+    apart = [ids_model(dropout=0.0, **axes).train() for _ in range(3)]
     counts = apart[0].config.filters
 
     def of_member(name, values, number):
@@ -286,7 +276,7 @@ def test_members_start_as_wide_as_one_network():
 
 
 def test_embedding_dropout_hits_a_token_wherever_it_stands():
-    model = build(embedding_dropout=0.5).train()
+    model = ids_model(embedding_dropout=0.5).train()
     seen = []
     model.textcnn.convolution.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
     model(torch.tensor([[5, 6, 5], [5, 7, 7]]))
