@@ -8,6 +8,8 @@ from safetensors.numpy import load_file
 
 from textcnn import TextDataModule
 from textcnn.data.defaults import batch_size_for, epochs_for, validation_fraction_for
+from textcnn.settings import TrainSettings, hints
+from textcnn.settings.values import read_words
 from textcnn.vectors.shipped import ENGLISH, known_words, shipped_tokenizer
 
 ENGLISH_TEXTS = [
@@ -100,3 +102,9 @@ def test_few_rows_make_many_small_steps_and_keep_all_their_texts():
     assert validation_fraction_for(6000) == 0.1
     assert many.epochs == 12
     assert many.train_dataloader().sampler.batch_size == 64
+
+
+@pytest.mark.parametrize("word", ["none", "null", "None"])
+def test_none_is_a_word_of_the_command_line(word):
+    assert read_words("vectors", [word], hints(TrainSettings)["vectors"]) is None
+    assert read_words("vectors", ["none", "glove.txt"], hints(TrainSettings)["vectors"]) == ["none", "glove.txt"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
+import ast
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -176,14 +178,14 @@ def test_pickled_as_a_path_and_opened_on_use(models: dict[str, Path]) -> None:
     assert again.classifiers["first"] is copy.classifiers["first"]  # once a process
 
 
-def _answer(scorer: Scorer) -> list[dict[str, Any]]:
-    return scorer(TEXTS)
-
-
-def test_in_another_process(artifact: Path) -> None:
+def test_in_another_process(artifact: Path, tmp_path: Path) -> None:
     scorer = Scorer(artifact)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(_answer, (scorer,)) == scorer(TEXTS)
+    (tmp_path / "scorer").write_bytes(pickle.dumps(scorer))
+    program = (
+        f"import pathlib, pickle; scorer = pickle.loads(pathlib.Path('scorer').read_bytes()); print(scorer({TEXTS!r}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ast.literal_eval(done.stdout) == scorer(TEXTS)
 
 
 def test_the_text_column_is_found_and_kept(artifact: Path) -> None:

@@ -121,6 +121,8 @@ def read_words(name: str, words: Sequence[str], hint: Any) -> Any:
     item = list_of(hint)
     if item is None:
         return _read_word(name, words[-1], hint, hint)
+    if len(words) == 1 and words[0].lower() in NONE and types.NoneType in alternatives(hint):
+        return None
     scalars = [kind for kind in alternatives(hint) if get_origin(kind) not in (list, Sequence)]
     bracketed = len(words) == 1 and words[0].startswith("[") and words[0].endswith("]")
     if bracketed:

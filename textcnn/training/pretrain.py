@@ -159,8 +159,12 @@ def _write_settings(output: Path, settings: PretrainSettings) -> None:
     changed["init"], texts = changed.pop("path", None), settings.texts
     files = [str(one) for one in ([texts] if isinstance(texts, str | Path) else texts)]
     # Texts in memory are no part of a file of settings.
-    changed["texts"] = [str(Path(name).absolute()) for name in files] if all(map(is_file, files)) else None
-    changed = {name: value for name, value in changed.items() if value is not None}
+    if all(map(is_file, files)):
+        changed["texts"] = [str(Path(name).absolute()) for name in files]
+    else:
+        changed.pop("texts", None)
+    if changed["init"] is None:
+        del changed["init"]
     output.mkdir(parents=True, exist_ok=True)
     content = plain({name: value for name, value in changed.items() if name not in ("callbacks", "progress", "force")})
     write_text(output / CONFIG_FILE, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))
