@@ -55,6 +55,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "bag-of-tokens-members": {"bag": "sum", "bag_ngrams": 1, "num_members": 2, "dilation": 2},
     "bag-vectors": {"bag": "mean", "bag_dim": 5, "bag_buckets": 31},
     "bag-two-factors": {"bag": "mean", "bag_dim": 2, "bag_ngrams": 5, "bag_buckets": 300},
+    "bag-sqrtn": {"bag": "sqrtn", "bag_ngrams": 3, "bag_buckets": 200},
     "bag-alone": {"bag": "mean", "bag_ngrams": 3, "bag_buckets": 200, "kernel_sizes": []},
     "bag-alone-tokens": {"bag": "sum", "bag_ngrams": 1, "kernel_sizes": []},
     **{name: {"activation": name} for name in ("tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")},
@@ -205,7 +206,7 @@ def reference_shares(model: TextCNNForSequenceClassification, ids: list[int]) ->
     if model.bag is None:
         return {}
     features = reference_features(model.config, ids)
-    divisor = len(features) if model.config.bag == "mean" else 1
+    divisor = {"sum": 1, "mean": len(features), "sqrtn": len(features) ** 0.5}[model.config.bag]
     values = model.bag.rows.weight.detach().double() / divisor
     if model.bag.output is not None:
         values = values @ model.bag.output.weight.detach().double().T

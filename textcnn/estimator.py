@@ -30,7 +30,7 @@ _NETWORK = (
 )  # fmt: skip
 _MODULE = (
     "learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes",
-    "bag_start",
+    "bag_start", "bag_training", "bag_weight",
 )  # fmt: skip
 _DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "max_length", "batch_size")
 
@@ -44,7 +44,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         pooling, pooling_segments: Pooling of the network; see Architecture.
         num_experts, experts_per_text, balance_weight: Mixture of experts; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
-        bag, bag_ngrams, bag_buckets, bag_dim, bag_start: Bag of n-grams; see Architecture and OptimizationSettings.
+        bag, bag_ngrams, bag_buckets, bag_dim: Bag of n-grams; see Architecture. "auto": "sqrtn" beside the backbone
+            "parallel", else "none".
+        bag_start, bag_training, bag_weight: Training of the bag; see OptimizationSettings.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
         tokenizer, vocab_size, lowercase, min_frequency, max_length: The data; see TextDataModule.
         batch_size: Texts in a training batch. None: 8 to 64, by the number of texts.
@@ -104,11 +106,13 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         warmup: float = 0.05,
         schedule: str = "cosine",
         optimizer: str = "adamw",
-        bag: str = "none",
+        bag: str = "auto",
         bag_ngrams: int = 2,
-        bag_buckets: int = 131_072,
+        bag_buckets: int = 65_536,
         bag_dim: int | None = None,
         bag_start: str = "linear",
+        bag_training: str = "separate",
+        bag_weight: float | None = None,
         backbone: str = "parallel",
         num_blocks: int = 4,
         squeeze_excitation: bool = False,
@@ -156,6 +160,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.bag_buckets = bag_buckets
         self.bag_dim = bag_dim
         self.bag_start = bag_start
+        self.bag_training = bag_training
+        self.bag_weight = bag_weight
         self.backbone = backbone
         self.num_blocks = num_blocks
         self.squeeze_excitation = squeeze_excitation
@@ -249,9 +255,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
         from .artifact import TrainingRecord, read_artifact, save_artifact
         from .data.replaced import ReplacedTrainData
-        from .model import Architecture
         from .settings import RunSettings
         from .training import ClassificationModule
+        from .training.bag_start import network_with_bag
         from .training.finite import FiniteLoss
         from .training.interrupt import keyboard_stops
         from .training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
@@ -278,7 +284,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             model_before = read_artifact(previous)[0]
             network["embedding_dim"] = model_before.config.embedding_dim
             for_module |= {"naive_bayes": 0.0, "bag_start": "zero"}
-        module = ClassificationModule(**sizes(data), architecture=Architecture(**network), **for_module)
+        module = ClassificationModule(**sizes(data), architecture=network_with_bag(network), **for_module)
         if previous is not None:
             module.model.load_state_dict(model_before.state_dict())
         write_config(output_dir, self.random_state, for_data, network, for_module, {"max_epochs": epochs})

@@ -63,7 +63,9 @@ def test_padding_and_batches_change_nothing(kind) -> None:
         torch.testing.assert_close(model(*masked).logits, model(padded([[3, 0, 4, 4]])).logits)
 
 
-@pytest.mark.parametrize("kind", [*KINDS[:2], {"bag": "mean", "bag_buckets": 9}, {"bag": "mean", "bag_dim": 4}])
+@pytest.mark.parametrize(
+    "kind", [*KINDS[:2], {"bag": "mean", "bag_buckets": 9}, {"bag": "mean", "bag_dim": 4}, {"bag": "sqrtn"}]
+)
 def test_gradients_are_those_of_plain_sums(kind) -> None:
     model = make_model(**{"bag_buckets": 64, "kernel_sizes": [], **kind}).double()
     texts = [[5, 7, 9, 5], [], [3, 0, 4], [8]]
@@ -72,7 +74,8 @@ def test_gradients_are_those_of_plain_sums(kind) -> None:
     bag = model.bag_logits(padded(texts))
     found = torch.autograd.grad((bag * weights).sum(), parameters)
     rows = [torch.tensor([row for row, _, _ in reference_features(model.config, text)]).long() for text in texts]
-    sums = [model.bag.rows.weight[own].sum(0) / (max(1, len(own)) if kind["bag"] == "mean" else 1) for own in rows]
+    power = {"sum": 0, "mean": 1, "sqrtn": 0.5}[kind["bag"]]
+    sums = [model.bag.rows.weight[own].sum(0) / max(1, len(own)) ** power for own in rows]
     plain = torch.stack(sums)
     plain = plain if model.bag.output is None else plain @ model.bag.output.weight.T
     torch.testing.assert_close(bag, plain)
@@ -149,8 +152,8 @@ def test_vectors_are_no_tokens_of_a_bag() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"kernel_sizes": []}, "set bag to sum or mean"),
-        ({"bag": "max"}, "expected one of none, sum, mean"),
+        ({"kernel_sizes": []}, "set bag to sum, mean or sqrtn"),
+        ({"bag": "max"}, "expected one of none, sum, mean, sqrtn"),
         ({"bag": "sum", "bag_ngrams": 0}, "bag_ngrams: got 0"),
         ({"bag": "sum", "bag_ngrams": 65}, "at most 64"),
         ({"bag": "sum", "bag_buckets": 0}, "bag_buckets: got 0"),

@@ -37,8 +37,8 @@ def reference_logits(bag: Bag, rows, hashes) -> np.ndarray:
     total = np.zeros(table.shape[1])
     for row, _, _ in features:
         total += table[row]
-    if bag.pooling == "mean" and features:
-        total /= len(features)
+    if features:
+        total /= {"sum": 1, "mean": len(features), "sqrtn": len(features) ** 0.5}[bag.pooling]
     if bag.output is not None:
         total = bag.output.astype(np.float64) @ total
     return total / bag.temperature
@@ -68,6 +68,7 @@ def make_bag(
 KINDS = {
     "sum": {},
     "mean": {"pooling": "mean"},
+    "sqrtn": {"pooling": "sqrtn", "int8": True},
     "one column": {"columns": 1},
     "eight columns": {"columns": 8, "ngrams": 5},
     "many columns": {"columns": 77, "pooling": "mean"},
@@ -160,7 +161,7 @@ def test_a_copy_gives_the_same_logits() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"pooling": "max"}, "expected one of sum, mean"),
+        ({"pooling": "max"}, "expected one of sum, mean, sqrtn"),
         ({"first_bucket_row": 60}, "a row for each bucket"),
         ({"first_bucket_row": 1000}, "first_bucket_row"),
         ({"ngrams": 0}, "ngrams: got 0"),

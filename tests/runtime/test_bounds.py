@@ -87,7 +87,7 @@ def test_one_filter_and_one_token_reach_the_bound(name: str) -> None:
         assert found.least[0] == pytest.approx(min(worst, found.margins[0]), abs=1e-3, rel=1e-3)
 
 
-@pytest.mark.parametrize("changes", [{"bag": "sum", "bag_ngrams": 3}, {"bag": "mean", "bag_dim": 2}])
+@pytest.mark.parametrize("changes", [{"bag": "sum", "bag_ngrams": 3}, {"bag": "mean", "bag_dim": 2}, {"bag": "sqrtn"}])
 def test_no_replacement_takes_more_from_a_bag_than_its_bound(changes: dict) -> None:
     # Few buckets, so that n-grams reach the worst row there is.
     original = make_model(**{"kernel_sizes": [], "bag_buckets": 3, **changes})

@@ -28,7 +28,7 @@ def start(model, kind, texts, targets):
     return start_of_bag(model.bag, kind, ids, np.array(list(map(len, texts))), targets, 3)
 
 
-@pytest.mark.parametrize("pooling", ["sum", "mean"])
+@pytest.mark.parametrize("pooling", ["sum", "mean", "sqrtn"])
 def test_naive_bayes_is_that_of_counts(pooling) -> None:
     model, (texts, labels) = make_model(bag=pooling, bag_buckets=30), texts_and_labels()
     weights, bias = start(model, "naive_bayes", texts, labels)
@@ -36,13 +36,14 @@ def test_naive_bayes_is_that_of_counts(pooling) -> None:
     for text, label in zip(texts, labels, strict=True):
         for row, _, _ in reference_features(model.config, text):
             counts[row, label] += 1
-    scale = 1 if pooling == "sum" else np.mean([len(reference_features(model.config, text)) for text in texts])
+    power = {"sum": 0, "mean": 1, "sqrtn": 0.5}[pooling]
+    scale = np.mean([len(reference_features(model.config, text)) ** power for text in texts])
     expected = np.where(counts.sum(axis=1, keepdims=True) > 0, scale * log_count_ratios(counts), 0)
     np.testing.assert_allclose(weights, expected, atol=1e-4)
     assert (bias == 0).all()
 
 
-@pytest.mark.parametrize("pooling", ["sum", "mean"])
+@pytest.mark.parametrize("pooling", ["sum", "mean", "sqrtn"])
 @pytest.mark.parametrize("kind", ["two classes", "three classes", "multi-label"])
 def test_a_linear_start_separates_the_classes(pooling, kind) -> None:
     model, (texts, labels) = make_model(bag=pooling, bag_buckets=500), texts_and_labels()

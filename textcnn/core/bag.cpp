@@ -54,11 +54,11 @@ Bag::Bag(const textcnn_bag_spec& spec) {
   check(spec.buckets > 0 || spec.ngrams == 1, "buckets", spec.buckets, "1 or more for n-grams");
   check(spec.first_bucket_row >= 0 && spec.first_bucket_row <= spec.rows, "first_bucket_row", spec.first_bucket_row,
         "a row of the table");
-  check(spec.pooling == 0 || spec.pooling == 1, "pooling", spec.pooling, "0 (sum) or 1 (mean)");
+  check(spec.pooling >= 0 && spec.pooling <= 2, "pooling", spec.pooling, "0 (sum), 1 (mean) or 2 (sqrtn)");
   if (spec.table == nullptr) fail("bag: table: got none; expected a tensor; fold the model again");
   if (!std::isfinite(spec.multiplier)) fail("bag: multiplier: got a number that is not finite; calibrate the model again");
   int8 = spec.is_int8 != 0;
-  mean = spec.pooling == 1;
+  pooling = spec.pooling;
   rows = spec.rows;
   columns = spec.columns;
   row_bytes = columns * (int8 ? 1 : 4);
@@ -127,7 +127,8 @@ void BagSum::flush() {
 void BagSum::finish(float* logits) {
   if (filled_ > 0) flush();
   if (count_ == 0) return;
-  const double factor = bag_.multiplier / (bag_.mean ? static_cast<double>(count_) : 1.0);
+  const auto count = static_cast<double>(count_);
+  const double factor = bag_.multiplier / (bag_.pooling == 0 ? 1.0 : bag_.pooling == 1 ? count : std::sqrt(count));
   const auto value = [&](int64_t c) {
     return totals_[static_cast<size_t>(c)] * factor * (bag_.int8 ? static_cast<double>(bag_.scale[c]) : 1.0);
   };

@@ -43,7 +43,8 @@ struct Bag {
   ~Bag();
   explicit Bag(const textcnn_bag_spec& spec);  // throws Error where a size or an index does not fit
 
-  bool int8, mean;
+  bool int8;
+  int32_t pooling;
   int64_t rows, columns, row_bytes;
   int64_t first_bucket_row;  // rows before it are those of tokens
   int64_t buckets, ngrams;

@@ -190,7 +190,7 @@ void Model::read_bag(const Json& config, const SafeTensors& tensors, const std::
   const std::string pooling = config["bag"].text_or("none");
   if (pooling == "none") return;
   textcnn_bag_spec spec{};
-  spec.pooling = number_of(pooling, {"sum", "mean"}, "bag");
+  spec.pooling = number_of(pooling, {"sum", "mean", "sqrtn"}, "bag");
   spec.ngrams = config["bag_ngrams"].integer_or(1);
   spec.buckets = spec.ngrams > 1 ? config["bag_buckets"].integer_or(0) : 0;
   spec.classes = static_cast<int64_t>(labels_.size());

@@ -84,7 +84,7 @@ typedef struct {
   const int32_t *row_of_bucket; /* [buckets] row of each bucket, -1 for none; NULL: first_bucket_row + bucket */
   double multiplier;            /* 1 / temperature */
   int32_t is_int8;
-  int32_t pooling;              /* 0 sum, 1 mean over the rows that are added */
+  int32_t pooling;              /* 0 sum, 1 mean, 2 sqrtn: the sum over the square root of the number of rows */
 } textcnn_bag_spec;
 
 TEXTCNN_API textcnn_bag *textcnn_bag_open(const textcnn_bag_spec *spec);

@@ -14,7 +14,6 @@ from ..data.errors import DataError
 from ..data.replaced import ReplacedTrainData
 from ..data.unlabelled import named, read_unlabelled
 from ..folding.fold import fold
-from ..model import Architecture
 from ..outputs import begin_output
 from ..runtime.capabilities import demand
 from ..settings import (
@@ -27,6 +26,7 @@ from ..settings import (
     hints,
     takes,
 )
+from ..training.bag_start import network_with_bag
 from ..training.interrupt import keyboard_stops
 from ..training.resume import finish_run, unfinished_run
 from ..training.run import (
@@ -113,7 +113,9 @@ def distill(settings: DistillSettings) -> TextClassifier:
         datamodule.vectors = [teacher_vectors(opened) if source == "teacher" else source for source in sources]
     if isinstance(wanted, Budget):
         wanted = choose_student(wanted, datamodule, texts, labelled, network_given)
-    network = Architecture(**{**settings.part(ArchitectureSettings), **wanted.architecture(), **network_given})
+    network = network_with_bag(
+        {**settings.part(ArchitectureSettings), **wanted.architecture(), **network_given}, wanted=False
+    )
 
     if opened is not None:
         represented = bool(settings.representation_weight)
@@ -167,7 +169,7 @@ def _check_network(network: dict[str, Any]) -> None:
     # Under a budget the widths are still to be chosen: any that as many numbers of filters would fit.
     filters = network.get("num_filters")
     widths = {"kernel_sizes": [1] * len(filters)} if isinstance(filters, list) else {}
-    Architecture(**{**widths, **network}).check()
+    network_with_bag({**widths, **network}, wanted=False).check()
     # A student is served from tables; a deep network is for teaching it.
     demand(network, "fold")
 

@@ -70,10 +70,11 @@ def bag_logits(graph: Any, config: TextCNNConfig, bag: Any, ids: str, real: str)
             exist.append(whole)
     every = graph.add("Concat", *rows, axis=1) if len(rows) > 1 else rows[0]
     pooled = graph.add("ReduceSum", graph.look_up("bag", table, every), graph.constant([1]), keepdims=0)
-    if bag.pooling == "mean":
+    if bag.pooling != "sum":
         flags = graph.add("Concat", *exist, axis=1) if len(exist) > 1 else exist[0]
         count = graph.add("ReduceSum", graph.add("Cast", flags, to=_FLOAT), graph.constant([1]), keepdims=1)
-        pooled = graph.add("Div", pooled, graph.add("Max", count, graph.constant(1, np.float32)))
+        count = graph.add("Max", count, graph.constant(1, np.float32))
+        pooled = graph.add("Div", pooled, graph.add("Sqrt", count) if bag.pooling == "sqrtn" else count)
     if "bag_output" not in tensors:
         return str(pooled)
     output = graph.filters("bag.output", tensors["bag_output"] / temperature)

@@ -1,4 +1,4 @@
-"""A bag of tokens and hashed n-grams: rows of weights, added up or averaged over a text.
+"""A bag of tokens and hashed n-grams: rows of weights, pooled over a text.
 
 Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", https://arxiv.org/abs/1607.01759. The hash of an
 n-gram is fastText's, over fixed hashes of the token ids; `textcnn/core/bag.hpp` computes the same.
@@ -30,7 +30,10 @@ class BagOutput(nn.Linear):
 
 
 class HashedBag(nn.Module):
-    """The logits of a bag: the sum or the mean of one row for each token and each n-gram of 2 to `bag_ngrams` tokens.
+    """The logits of a bag: one row for each token and each n-gram of 2 to `bag_ngrams` tokens, pooled.
+
+    The rows are added up (sum), and divided by their number (mean) or by its square root (sqrtn), so that long texts do
+    not have the largest logits. sqrtn is the combiner of that name in TensorFlow.
 
     A token has the row of its id. An n-gram has row V + hash mod bag_buckets, so that different n-grams may share one.
     Rows hold logits, or with `bag_dim` vectors that a linear layer makes logits of, as in fastText. A text without a
@@ -69,9 +72,13 @@ class HashedBag(nn.Module):
         # Sparse gradients are those of distinct rows: each is read once.
         distinct, index = features.unique(return_inverse=True)
         ends = functional.pad(counts.cumsum(0), (1, 0))
-        pooled = functional.embedding_bag(index, self.rows(distinct), ends, mode=self.pooling, include_last_offset=True)
-        if self.training and self.dropout and self.pooling == "sum":
-            pooled = pooled / (1 - self.dropout)
+        mode = "mean" if self.pooling == "mean" else "sum"
+        pooled = functional.embedding_bag(index, self.rows(distinct), ends, mode=mode, include_last_offset=True)
+        if self.pooling == "sqrtn":
+            pooled = pooled / counts.clamp(min=1).to(pooled).sqrt()[:, None]
+        if self.training and self.dropout and self.pooling != "mean":
+            kept = 1 - self.dropout
+            pooled = pooled / (kept if self.pooling == "sum" else kept**0.5)
         return pooled if self.output is None else self.output(pooled)
 
     def _dropped(self, features: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:

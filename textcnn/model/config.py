@@ -16,7 +16,7 @@ PADDINGS = ("wide", "same", "valid")
 # Monotone functions only: they commute with the max over time, which is what lets a trained model fold into tables.
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
 LONGEST_NGRAM = 64
-BAGS = ("none", "sum", "mean")
+BAGS = ("none", "sum", "mean", "sqrtn")
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
 
 Variant = Literal["random", "static", "non-static", "multichannel"]
@@ -24,7 +24,7 @@ Padding = Literal["wide", "same", "valid"]
 Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"]
 Backbone = Literal["parallel", "pyramid", "dilated"]
 Pooling = Literal["max", "segments", "max_mean"]
-Bag = Literal["none", "sum", "mean"]
+Bag = Literal["none", "sum", "mean", "sqrtn"]
 
 
 @dataclass(kw_only=True)
@@ -70,7 +70,8 @@ class Architecture:
             positives); None weighs all alike.
         label_smoothing: Share of the target spread evenly over the classes.
         bag: A bag of tokens and hashed n-grams whose logits are added to those of the convolutions (Joulin et al. 2017,
-            https://arxiv.org/abs/1607.01759): sum or mean of their rows, or none. All members share it.
+            https://arxiv.org/abs/1607.01759): their rows are pooled by sum, mean or sqrtn
+            (the sum over the square root of their number), or there is none. All members share it.
         bag_ngrams: Longest n-gram of the bag, in tokens; 1 for tokens alone.
         bag_buckets: Rows that n-grams of two and more tokens share by their hash.
         bag_dim: Size of the vectors of which the bag makes logits, as fastText does; None for logits in each row.
@@ -103,7 +104,7 @@ class Architecture:
     label_smoothing: float = 0.0
     bag: Bag = "none"
     bag_ngrams: int = 2
-    bag_buckets: int = 1 << 17
+    bag_buckets: int = 1 << 16
     bag_dim: int | None = None
 
     def check(self) -> None:
@@ -119,7 +120,7 @@ class Architecture:
         if not self.kernel_sizes and self.bag == "none":
             raise ValueError(
                 "kernel_sizes: got an empty list; expected at least one width, such as [3, 4, 5]; "
-                "set bag to sum or mean for a model without convolutions"
+                "set bag to sum, mean or sqrtn for a model without convolutions"
             )
         for width in self.kernel_sizes:
             _at_least_one("kernel_sizes", width)

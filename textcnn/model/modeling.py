@@ -263,7 +263,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             ValueError: the model has no bag.
         """
         if self.bag is None:
-            raise ValueError("bag_rows: got a model without a bag; expected bag 'sum' or 'mean'")
+            raise ValueError("bag_rows: got a model without a bag; expected bag 'sum', 'mean' or 'sqrtn'")
         rows: Tensor = self.bag.features(*self._bag_tokens(input_ids, attention_mask))[0]
         return rows
 

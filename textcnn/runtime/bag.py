@@ -1,7 +1,7 @@
 """A bag of tokens and hashed n-grams as a table, and the calls of the compiled core on it.
 
 The features of a text are rows of a table: those of its tokens, and one for each n-gram of successive tokens, found by
-a hash. Their sum or mean is added to the logits.
+a hash. They are pooled and added to the logits.
 
 Shapes: `N` texts, `T` rows of all texts, `H` hashes of all texts, `G` features of one text, `C` classes, `R` table
 rows, `D` values in a row: C, or those of the second factor.
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..core.library import BagSpec, address, check, contiguous, last_error, library
 
 Floats = NDArray[np.float32]
-POOLINGS = ("sum", "mean")
+POOLINGS = ("sum", "mean", "sqrtn")
 LONGEST_NGRAM = 64
 
 
@@ -49,7 +49,7 @@ class Bag:
         first_bucket_row: Rows before it belong to words or tokens.
         buckets: Number of buckets; 0 without n-grams.
         ngrams: Longest n-gram; 1 for none.
-        pooling: "sum", or "mean" over the rows that a text adds.
+        pooling: "sum" of the rows that a text adds, "mean", or "sqrtn", the sum over the square root of their number.
         scale: [D] value of one step of an int8 table; None for float32.
         output: [C, D] the second factor, None where a row holds one value for each class.
         row_of_bucket: [buckets] row of each bucket, -1 for none; None where bucket b has row first_bucket_row + b.
@@ -177,8 +177,13 @@ class Bag:
         check(count)
         return BagFeatures(found.rows[:count], found.firsts[:count], found.lengths[:count])
 
+    def divisor(self, count: int) -> float:
+        """Return what the sum of `count` rows is divided by."""
+        count = max(1, count)
+        return {"sum": 1.0, "mean": float(count), "sqrtn": count**0.5}[self.pooling]
+
     def values(self, rows: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the contributions of rows [G] to the logits of a sum, before the mean's division: [G, C]."""
+        """Return the contributions of rows [G] to the logits before the division of the pooling: [G, C]."""
         values = self.table[rows].astype(np.float64)
         if self.scale is not None:
             values *= self.scale

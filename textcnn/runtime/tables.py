@@ -194,7 +194,7 @@ class Tables:
             ValueError: the model has no bag.
         """
         if self.bag is None:
-            raise ValueError("bag_features: got a model without a bag; expected bag 'sum' or 'mean'")
+            raise ValueError("bag_features: got a model without a bag; expected bag 'sum', 'mean' or 'sqrtn'")
         rows = self.row_of_id[ids]
         # Padding inside a text stands between two parts of it that make no n-gram together.
         cuts = np.flatnonzero(rows < 0)
@@ -203,8 +203,7 @@ class Tables:
             found = self.bag.features(rows[begin + 1 : end], hashes_of_ids(ids[begin + 1 : end]))
             parts.append((found.rows, found.firsts + begin + 1, found.lengths))
         features = BagFeatures(*(np.concatenate(part) for part in zip(*parts, strict=True)))
-        divisor = max(1, len(features.rows)) if self.bag.pooling == "mean" else 1
-        return features, self.bag.values(features.rows) / divisor
+        return features, self.bag.values(features.rows) / self.bag.divisor(len(features.rows))
 
     def features(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], threads: int = 1) -> Floats:
         """Return the pooled features [N, F] of token ids."""

@@ -40,7 +40,8 @@ class ArchitectureSettings(Settings):
         head_max_norm: Largest L2 norm of a class's weights while training (Kim: 3). Default: no limit.
         class_weights: Weight of each class in the loss, in the order of the labels. Default: all alike.
         label_smoothing: Fraction of the target spread evenly over the classes.
-        bag: Bag of tokens and hashed n-grams: sum, mean or none.
+        bag: Bag of tokens and hashed n-grams: sum, mean, sqrtn or none; auto is sqrtn in `train` beside the backbone
+            parallel, none elsewhere.
         bag_ngrams: Longest n-gram of the bag, in tokens.
         bag_buckets: Rows that n-grams share by their hash.
         bag_dim: Size of the bag's vectors (fastText). Default: each row holds logits.
@@ -71,9 +72,9 @@ class ArchitectureSettings(Settings):
     head_max_norm: float | None = None
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
-    bag: Literal["none", "sum", "mean"] = "none"
+    bag: Literal["auto", "none", "sum", "mean", "sqrtn"] = "auto"
     bag_ngrams: int = 2
-    bag_buckets: int = 131_072
+    bag_buckets: int = 65_536
     bag_dim: int | None = None
 
 
@@ -123,17 +124,26 @@ class OptimizationSettings(RateSettings):
     Args:
         naive_bayes: Scale of naive Bayes log-count ratios that random token vectors start with; 0 for none.
         bag_start: Weights that the bag starts with: linear (a fitted model), naive_bayes or zero.
+        bag_training: separate (the bag keeps its start, and the network is trained without it) or joint (both are
+            trained on the sum of their logits). A bag that starts at zero or stands alone is always trained.
+        bag_weight: Weight of a bag that is trained separately. Default: 0.5 beside initial vectors, else 1.
         contrastive_weight: Weight of a contrastive loss that pulls the features of texts of one label together, beside
             the loss of the labels; 0 for none.
     """
 
     naive_bayes: float = 0.0
     bag_start: Literal["linear", "naive_bayes", "zero"] = "linear"
+    bag_training: Literal["separate", "joint"] = "separate"
+    bag_weight: float | None = None
     contrastive_weight: float = 0.0
 
     def check(self) -> None:
         if self.contrastive_weight < 0:
             raise ValueError(f"contrastive_weight: got {self.contrastive_weight}; expected 0 or more")
+        if self.bag_weight is not None and not 0 < self.bag_weight < float("inf"):
+            raise ValueError(
+                f"bag_weight: got {self.bag_weight}; expected a number above 0, such as 0.5; for no bag: bag none"
+            )
 
 
 @dataclass(kw_only=True)

@@ -1,16 +1,23 @@
-"""Weights that a bag starts with: those of a linear model of the same features, or naive Bayes' log-count ratios.
+"""The bag of a run: whether there is one, and the weights that it starts with.
+
+These are the weights of a linear model of the same features, or naive Bayes' log-count ratios. The sum of a network and
+of a linear model that were trained apart is better than either, and better than both trained together, where the
+linear model leaves the network nothing to learn: see docs/lab-log.md.
 
 Shapes: `N` texts, `G` features of all texts, `R` rows of the bag, `K` rows that occur, `C` classes.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..model import Architecture
 from ..model.bag import HashedBag
 from .evidence import log_count_ratios
 
@@ -21,8 +28,31 @@ _MOST_TEXTS = 50_000
 _INVERSE_REGULARIZATION, _ITERATIONS = 0.3, 40
 
 
+def network_with_bag(fields: Mapping[str, Any], wanted: bool = True) -> Architecture:
+    """Return the network of settings, with the bag that "auto" stands for.
+
+    Args:
+        fields: Fields of an Architecture; the bag may be "auto".
+        wanted: False where "auto" is no bag.
+
+    Example:
+        >>> network_with_bag({"bag": "auto"}).bag, network_with_bag({"bag": "auto", "pooling": "segments"}).bag
+        ('sqrtn', 'none')
+    """
+    network = Architecture(**{**fields, "bag": "none"})
+    fits = network.kernel_sizes and (network.backbone, network.pooling, network.num_experts) == ("parallel", "max", 1)
+    bag = fields.get("bag", "auto")
+    return dataclasses.replace(network, bag=("sqrtn" if wanted and fits else "none") if bag == "auto" else bag)
+
+
 def start_of_bag(
-    bag: HashedBag, start: str, ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray, classes: int
+    bag: HashedBag,
+    start: str,
+    ids: np.ndarray,
+    lengths: np.ndarray,
+    targets: np.ndarray,
+    classes: int,
+    intercept: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the logits that each row of a bag adds at the start, float32 [R, C], and those of a text without any, [C].
 
@@ -31,23 +61,27 @@ def start_of_bag(
         start: "linear" or "naive_bayes".
         ids: Token ids of the train texts, one text after the other.
         lengths: [N] tokens of each text.
-        targets: [N] class ids, or zeros and ones [N, C].
+        targets: [N] class ids, -1 for a text without a label, or zeros and ones [N, C].
         classes: C.
+        intercept: Fit logits of a text without any; else they are 0.
     """
-    if len(lengths) > _MOST_TEXTS and start == "linear":
-        ids, lengths, targets = _spread(ids, lengths, targets)
+    labelled = np.flatnonzero(targets >= 0) if targets.ndim == 1 else np.arange(len(lengths))
+    if len(labelled) > _MOST_TEXTS and start == "linear":
+        labelled = labelled[np.linspace(0, len(labelled) - 1, _MOST_TEXTS).astype(np.int64)]
+    if len(labelled) < len(lengths):
+        ids, lengths, targets = _rows(labelled, ids, lengths, targets)
     weights, bias = np.zeros((bag.rows.num_embeddings, classes), dtype=np.float32), np.zeros(classes, np.float32)
     counts, rows = _feature_counts(bag, ids, lengths)
     if not len(rows):
         return weights, bias
     indicator = targets > 0 if targets.ndim == 2 else np.eye(classes)[targets]
     per_text = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
+    divisor = {"sum": None, "mean": per_text, "sqrtn": np.sqrt(per_text)}[bag.pooling]
     if start == "naive_bayes":
-        scale = per_text.mean() if bag.pooling == "mean" else 1.0
+        scale = 1.0 if divisor is None else divisor.mean()
         weights[rows] = scale * log_count_ratios(np.asarray(counts.T @ indicator.astype(np.float64)))
         return weights, bias
-    mean_of = per_text if bag.pooling == "mean" else None
-    weights[rows], bias = _linear(counts, mean_of, indicator, targets.ndim == 2)
+    weights[rows], bias = _linear(counts, divisor, indicator, targets.ndim == 2, intercept)
     return weights, bias
 
 
@@ -71,16 +105,17 @@ def _feature_counts(bag: HashedBag, ids: np.ndarray, lengths: np.ndarray) -> tup
     return matrix, rows
 
 
-def _spread(ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Some of the texts, spread evenly."""
-    chosen = np.linspace(0, len(lengths) - 1, _MOST_TEXTS).astype(np.int64)
+def _rows(
+    chosen: np.ndarray, ids: np.ndarray, lengths: np.ndarray, targets: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Some of the texts, by their numbers."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    kept = np.concatenate([ids[offsets[n] : offsets[n + 1]] for n in chosen.tolist()])
+    kept = np.concatenate([ids[:0], *(ids[offsets[n] : offsets[n + 1]] for n in chosen.tolist())])
     return kept, lengths[chosen], targets[chosen]
 
 
 def _linear(
-    counts: Any, per_text: np.ndarray | None, indicator: np.ndarray, multi_label: bool
+    counts: Any, divisor: np.ndarray | None, indicator: np.ndarray, multi_label: bool, intercept: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Logits of logistic regression: float32 [K, C] of each feature, and [C] of none.
 
@@ -91,19 +126,20 @@ def _linear(
 
     Args:
         counts: [N, K] how often each text has each feature.
-        per_text: [N] features of each text, for the mean of their rows; None for the sum.
+        divisor: [N] what the sum of the rows of each text is divided by; None for a sum.
         indicator: [N, C] classes of each text.
         multi_label: True if they do not exclude each other.
+        intercept: Fit the logits of none.
     """
     from scipy.sparse import diags
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     rarity = np.log(counts.shape[0] / counts.getnnz(axis=0))
-    if per_text is not None:
-        # A mean of features is some 1/n of their sum: its weights are as many times as large.
-        rarity = rarity * per_text.mean()
-        counts = diags(1 / per_text) @ counts
+    if divisor is not None:
+        # The pooled features are some 1/divisor of their sum: the weights are as many times as large.
+        rarity = rarity * divisor.mean()
+        counts = diags(1 / divisor) @ counts
     scaled = (counts @ diags(rarity)).tocsr()
     weights, bias = np.zeros((counts.shape[1], indicator.shape[1])), np.zeros(indicator.shape[1])
     problems = list(indicator.T) if multi_label else [indicator.argmax(axis=1)]
@@ -111,7 +147,7 @@ def _linear(
         classes = np.unique(target)
         if len(classes) < 2:
             continue
-        model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_ITERATIONS, tol=1e-3)
+        model = LogisticRegression(C=_INVERSE_REGULARIZATION, max_iter=_ITERATIONS, tol=1e-3, fit_intercept=intercept)
         with warnings.catch_warnings():
             # It is a start: where a few steps more would go does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)

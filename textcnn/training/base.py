@@ -106,6 +106,8 @@ class TrainingModule(OptimizationModule):
             problem_type=problem_type,
         )
         config = self.model.config
+        if self._separate_bag:
+            self.model.bag.requires_grad_(False)
         if rates.contrastive_weight and config.problem_type == "multi_label_classification":
             raise ValueError(
                 "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
@@ -173,9 +175,33 @@ class TrainingModule(OptimizationModule):
         if bag is None or start == "zero":
             return
         ids, lengths, targets = data.encoded_train()
-        weights, bias = start_of_bag(bag, start, ids, lengths, targets, self.model.config.num_labels)
+        separate = self._separate_bag
+        weights, bias = start_of_bag(
+            bag, start, ids, lengths, targets, self.model.config.num_labels, intercept=not separate
+        )
+        if separate:  # the bias of the head is the network's to learn
+            weights *= self._bag_weight
+        else:
+            self.model.head.bias.data.copy_(torch.from_numpy(bias))
         bag.set_logits(torch.from_numpy(weights))
-        self.model.head.bias.data.copy_(torch.from_numpy(bias))
+
+    @property
+    def _separate_bag(self) -> bool:
+        """True where the bag keeps its start, and the network is trained without it."""
+        return (
+            getattr(self.model, "bag", None) is not None
+            and bool(self.model.config.kernel_sizes)
+            and self.hparams["bag_training"] == "separate"
+            and self.hparams["bag_start"] != "zero"
+        )
+
+    @property
+    def _bag_weight(self) -> float:
+        weight: float | None = self.hparams["bag_weight"]
+        if weight is not None:
+            return weight
+        # The better the network beside it, the smaller: measured in docs/lab-log.md.
+        return 1.0 if self.hparams["vectors_dim"] is None and self.hparams["init"] is None else 0.5
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of a batch: [B, C]."""
@@ -191,7 +217,10 @@ class TrainingModule(OptimizationModule):
             return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
         encoded = self.model.textcnn(batch["input_ids"], batch["attention_mask"])
         features = encoded.pooler_output
-        members = self.model.member_logits(features, self.model.bag_logits(batch["input_ids"], batch["attention_mask"]))
+        bag = None
+        if not self._separate_bag:
+            bag = self.model.bag_logits(batch["input_ids"], batch["attention_mask"])
+        members = self.model.member_logits(features, bag)
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
         if self.hparams["contrastive_weight"]:
             pairs = supervised_contrastive_loss(features, batch["labels"], CONTRASTIVE_TEMPERATURE)

@@ -26,7 +26,9 @@ class OptimizationModule(LightningModule):
 
     @property
     def _bag_rows(self) -> Any:
-        return None if self.model.bag is None else self.model.bag.rows
+        """The rows of a bag that is trained, else None."""
+        bag = self.model.bag
+        return None if bag is None or not bag.rows.weight.requires_grad else bag.rows
 
     def on_train_batch_start(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Bring the rows that the batch reads up to date."""

@@ -17,12 +17,12 @@ from ..data.labelled_texts import read_labelled_texts
 from ..data.texts import TextsDataModule
 from ..data.unlabelled import is_file, named, read_unlabelled
 from ..encoders.sentence import open_encoder
-from ..model import Architecture
 from ..outputs import begin_output
 from ..runtime.storage import write_text
 from ..settings import ArchitectureSettings, BatchSettings, PretrainSettings, RateSettings, TokenizerSettings, takes
 from ..tokenization.mask import add_mask_token
 from ..vectors import base_model
+from .bag_start import network_with_bag
 from .interrupt import keyboard_stops
 from .pretraining_card import pretraining_card
 from .resume import finish_run, unfinished_run
@@ -67,7 +67,7 @@ def pretrain(settings: PretrainSettings) -> dict[str, float]:
     deep = {"backbone": "dilated"} if settings.objective in ("masked", "diffusion") else {}
     given = {name: value for name, value in settings.part(ArchitectureSettings).items()
              if settings.init is None or name in settings.given}  # fmt: skip
-    network = Architecture(**{**given, **deep})
+    network = network_with_bag({**given, **deep}, wanted=False)
     network.check()
     data = _data(settings, texts, fields, names)
     make = OBJECTIVES[settings.objective]

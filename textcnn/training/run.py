@@ -17,7 +17,6 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ..artifact import TrainingRecord, save_artifact
 from ..data import TextDataModule
-from ..model import Architecture
 from ..outputs import begin_output
 from ..settings import (
     ArchitectureSettings,
@@ -30,6 +29,7 @@ from ..settings import (
     takes,
 )
 from ..vectors import base_model, shipped
+from .bag_start import network_with_bag
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import PREVIOUS, WholeCheckpoints
@@ -101,7 +101,7 @@ def train(settings: TrainSettings) -> TextClassifier:
     from ..loading import load_classifier
 
     quiet_lightning()
-    network = Architecture(**settings.part(ArchitectureSettings))
+    network = network_with_bag(settings.part(ArchitectureSettings), wanted=not settings.streaming)
     network.check()
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
@@ -114,7 +114,7 @@ def train(settings: TrainSettings) -> TextClassifier:
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
     trainer = make_trainer(output, settings, max_epochs=settings.max_epochs or data.epochs)
     if trainer.is_global_zero:
-        write_settings(output, settings.data, settings)
+        write_settings(output, settings.data, settings, bag=network.bag)
     with keyboard_stops():
         trainer.fit(module, datamodule=data)
     save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))

@@ -49,7 +49,7 @@ class StudentSize:
     factored: bool = False
     bag: str = "none"
     bag_ngrams: int = 2
-    bag_buckets: int = 1 << 17
+    bag_buckets: int = 1 << 16
     bag_dim: int | None = None
 
     def architecture(self) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def bag_losses(
     features, values = tables.bag_features(ids)
     if not len(values):
         return np.zeros(len(directions)), np.zeros(len(directions))
-    divisor = len(values) if bag.pooling == "mean" else 1
+    divisor = bag.divisor(len(values))
     least = [_least(own, directions) / divisor for own in (extremes.of_tokens, extremes.of_ngrams)]
     reached = values @ directions.T
     loss = reached - np.where(features.lengths[:, None] == 1, least[0], least[1])
