@@ -8,7 +8,7 @@ rate has fallen to 0, are kept.
 from __future__ import annotations
 
 BATCH_SIZES = ((4096, 64), (2048, 32), (512, 16), (0, 8))
-HELD_OUT, FEWEST_HELD_OUT = 0.1, 50
+HELD_OUT, FEWEST_HELD_OUT = 0.1, 10
 EPOCHS, MOST_EPOCHS, STEPS = 10, 80, 1000
 
 
@@ -23,10 +23,10 @@ def batch_size_for(rows: int) -> int:
 
 
 def validation_fraction_for(rows: int) -> float:
-    """Return the fraction of the training rows to hold out: none where it would be fewer than 50.
+    """Return the fraction of the training rows to hold out: none where it would be fewer than 10.
 
     Example:
-        >>> validation_fraction_for(499), validation_fraction_for(500)
+        >>> validation_fraction_for(99), validation_fraction_for(100)
         (0.0, 0.1)
     """
     return HELD_OUT if rows * HELD_OUT >= FEWEST_HELD_OUT else 0.0

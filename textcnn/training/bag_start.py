@@ -10,8 +10,10 @@ Shapes: `N` texts, `G` features of all texts, `R` rows of the bag, `K` rows that
 from __future__ import annotations
 
 import dataclasses
+import json
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,21 +28,28 @@ _TEXTS = 4096
 # Texts of the linear model, spread evenly over more of them.
 _MOST_TEXTS = 50_000
 _INVERSE_REGULARIZATION, _ITERATIONS = 0.3, 40
+# The networks that may have a bag.
+_BESIDE_A_BAG = {"backbone": "parallel", "pooling": "max", "num_experts": 1}
 
 
-def network_with_bag(fields: Mapping[str, Any], wanted: bool = True) -> Architecture:
+def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str | Path | None = None) -> Architecture:
     """Return the network of settings, with the bag that "auto" stands for.
 
     Args:
         fields: Fields of an Architecture; the bag may be "auto".
         wanted: False where "auto" is no bag.
+        init: Directory of a run whose network is taken over, or None.
 
     Example:
         >>> network_with_bag({"bag": "auto"}).bag, network_with_bag({"bag": "auto", "pooling": "segments"}).bag
         ('sqrtn', 'none')
     """
     network = Architecture(**{**fields, "bag": "none"})
-    fits = network.kernel_sizes and (network.backbone, network.pooling, network.num_experts) == ("parallel", "max", 1)
+    taken = {name: getattr(network, name) for name in _BESIDE_A_BAG}
+    # What is wrong with the directory is found where its weights are read.
+    if init is not None and (config := Path(init) / "config.json").is_file():
+        taken |= json.loads(config.read_text(encoding="utf-8"))
+    fits = network.kernel_sizes and all(taken[name] == value for name, value in _BESIDE_A_BAG.items())
     bag = fields.get("bag", "auto")
     return dataclasses.replace(network, bag=("sqrtn" if wanted and fits else "none") if bag == "auto" else bag)
 

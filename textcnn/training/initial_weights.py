@@ -14,7 +14,10 @@ from ..errors import listed
 from ..model import Architecture
 
 # What a new run chooses for itself; all else is a matter of the weights.
-FREE = ("variant", "embedding_dropout", "dropout", "head_max_norm", "class_weights", "label_smoothing")
+FREE = (
+    "variant", "embedding_dropout", "dropout", "head_max_norm", "class_weights", "label_smoothing", "bag", "bag_ngrams",
+    "bag_buckets", "bag_dim",
+)  # fmt: skip
 
 
 def initial_architecture(directory: str | Path, architecture: Architecture, vocab_size: int) -> Architecture:

@@ -28,6 +28,7 @@ from ..settings import (
     hints,
     takes,
 )
+from ..settings.presets import apply_preset
 from ..vectors import base_model, shipped
 from .bag_start import network_with_bag
 from .base import TrainingModule
@@ -101,7 +102,8 @@ def train(settings: TrainSettings) -> TextClassifier:
     from ..loading import load_classifier
 
     quiet_lightning()
-    network = network_with_bag(settings.part(ArchitectureSettings), wanted=not settings.streaming)
+    apply_preset(settings)
+    network = network_with_bag(settings.part(ArchitectureSettings), wanted=not settings.streaming, init=settings.init)
     network.check()
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)

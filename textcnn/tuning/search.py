@@ -127,7 +127,10 @@ class Search:
     def chosen(self, params: dict[str, Any]) -> dict[str, Any]:
         """Return the settings of `textcnn train` of a trial, those that the user gave among them."""
         given = {name: getattr(self.settings, name) for name in self.settings.given}
-        own = {"output", "force", "time_limit", "metric", "budget", "min_speed", "max_trials", "data", "summary"}
+        own = {
+            "output", "force", "time_limit", "metric", "budget", "min_speed", "max_trials", "data", "summary",
+            "fast", "best",
+        }  # fmt: skip
         drawn = {name: _value(self.space[name], value) for name, value in params.items()}
         return {name: value for name, value in given.items() if name not in own} | drawn
 
