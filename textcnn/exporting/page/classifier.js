@@ -21,14 +21,16 @@ export class Classifier {
       if (this.labels.includes(label)) this.thresholds.set(this.labels.indexOf(label), value);
     this.abstention = this.multiLabel ? null : config.abstention || null;
     // Why the n-grams here would not add up to a logit; null where they do.
-    const bag = (config.bag ?? "none") !== "none";
-    this.obstacle = config.pooled_norm ? "normalises its pooled features" : bag ? "has a bag of n-grams" : null;
+    this.obstacle = config.pooled_norm ? "normalises its pooled features" : null;
     this.explains = this.obstacle === null;
     this.config = config;
     const { header, tensor } = tensorsOf(files.tables);
     this.approximate = "vectors" in header || (header.table ?? header.bag_table).dtype === "I8";
     const [C, F] = header.head_weight.shape;
-    this.shape = { C, F, widest: Math.max(...config.kernel_sizes), dilation: config.dilation ?? 1 };
+    this.shape = {
+      C, F, widest: Math.max(0, ...config.kernel_sizes), dilation: config.dilation ?? 1,
+      bag: (config.bag ?? "none") !== "none", ngrams: config.bag_ngrams ?? 1,
+    };
     const divided = (values) => values.map((value) => Math.fround(value / Math.fround(this.temperature)));
     this.tensors = { headWeight: divided(tensor("head_weight")), headBias: divided(tensor("head_bias")) };
   }

@@ -26,9 +26,9 @@ export interface Contribution {
   start: number;
   end: number;
   text: string;
-  /** What it adds to the logit. */
+  /** What it adds to the logit: through the filters that it won, and through its row of a bag. */
   weight: number;
-  /** The logit with the next best window of each of its filters. */
+  /** The logit with the next best window of each of its filters, and without its part of a bag. */
   without: number;
   tokens: TokenShare[];
   /** Numbers of the filters that it won. */
@@ -55,7 +55,7 @@ export interface Classifier {
   readonly labels: string[];
   readonly multiLabel: boolean;
   readonly temperature: number;
-  /** Whether `explain` works: not for models that normalise their pooled features or have a bag. */
+  /** Whether `explain` works: not for models that normalise their pooled features. */
   readonly explains: boolean;
   /** Why it does not, as the end of "The model ...". */
   readonly obstacle: string | null;
