@@ -34,6 +34,8 @@ const rows = classifiers.map(([classifier]) => ({
   logits: classifier.logits(given.texts).map((row) => Array.from(row)),
   probabilities: classifier.predictProba(given.texts).map((row) => Array.from(row)),
   answers: classifier.answer(given.texts).map(({ probability, abstained }) => ({ probability, abstained })),
+  explained: classifier.explains
+    ? given.texts.map((text) => classifier.explain(text)).map(({ label, abstained }) => [label, abstained]) : [],
   explanations: classifier.explains ? given.texts.map((text) => classifier.explain(text)) : [],
   instructions: classifier.core.wasm.textcnn_instructions !== undefined,
 }));
@@ -167,6 +169,8 @@ def test_decisions(tmp_path):
         columns = classifier.columns(classifier.answer(TEXTS))
         got = [answer["probability"] for answer in row["answers"]]
         assert got == pytest.approx(columns["probability"], abs=1e-6)
+        if "explain" in classifier.capabilities:
+            assert row["explained"] == [[why.label, why.abstained] for why in classifier.explain_batch(TEXTS)]
         if classifier.thresholds and not classifier.multi_label:
             most_probable = classifier.predict_proba(TEXTS).argmax(axis=1)
             assert any(row["labels"][n] != classifier.labels[best] for n, best in enumerate(most_probable))

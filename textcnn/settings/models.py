@@ -98,7 +98,7 @@ class ExplainSettings(ModelSettings):
 
     Args:
         text: Text to explain.
-        label: Label to explain. Default: the most probable one.
+        label: Label to explain. Default: the one that the text is given; the most probable one where it has none.
         top: N-grams to show.
         html: HTML page to write. Default: none.
     """

@@ -89,18 +89,21 @@ export class Classifier {
     });
   }
 
-  // The n-grams of a text that make the logit of a label; without one, of the label with the largest logit.
+  // The n-grams of a text that make the logit of a label; without one, of the label that the text is given, or of the most
+  // probable one where it is given none.
   explain(text, label) {
     checkText(text, 0);
     if (!this.explains)
       throw new Error(`got a model that ${this.obstacle}; expected one whose logits are explained in JavaScript`);
     const logits = this.logits([text])[0];
-    const index = label === undefined || label === null ? largestOf(logits) : this.labels.indexOf(label);
+    const [{ label: given }] = this.answer([text]);
+    label ??= given ?? this.labels[largestOf(logits)];
+    const index = this.labels.indexOf(label);
     if (index < 0) throw new Error(`label: got ${JSON.stringify(label)}; expected one of ${this.labels.join(", ")}`);
     const explanation = explain(this, text, index);
     return {
       label: this.labels[index], probability: probabilitiesOf(logits, this.multiLabel)[index],
-      approximate: this.approximate, ...explanation, characters: characterWeights(explanation),
+      approximate: this.approximate, abstained: given === null, ...explanation, characters: characterWeights(explanation),
     };
   }
 }

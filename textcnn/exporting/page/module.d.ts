@@ -44,6 +44,8 @@ export interface Explanation {
   bias: number;
   /** Whether the tables are in 8 bits: exact for what they answer, near what the trained model would. */
   approximate: boolean;
+  /** Whether `predict` gives the text no label. */
+  abstained: boolean;
   /** The largest weight (of either sign) first. */
   contributions: Contribution[];
   /** Weight of each UTF-16 unit of the text. */
@@ -64,7 +66,7 @@ export interface Classifier {
   /** Probabilities of each text, classes in the order of `labels`. */
   predictProba(texts: string[]): Float32Array[];
   answer(texts: string[]): Answer[];
-  /** Explain the logit of a label; without one, of the label with the largest logit. */
+  /** Explain the logit of a label; without one, of the label that the text is given, or the most probable one. */
   explain(text: string, label?: string | null): Explanation;
 }
 
