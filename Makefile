@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install server quickstart test test-corpora test-faults test-transformers wheel wasm sanitize fuzz docs lint \
+.PHONY: help install server quickstart test test-lowest test-corpora test-faults test-transformers wheel wasm sanitize fuzz docs lint \
 	format clean
 
 help: ## show this list
@@ -29,6 +29,14 @@ quickstart: install ## train a classifier on the embedded dataset, score it and 
 
 test: lint server wasm ## lint, then every test, on two cores
 	OMP_NUM_THREADS=1 TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-lowest: ## a short selection of the tests with the lowest versions of constraints-lowest.txt, in .venv-lowest
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e . \
+		"accelerate>=1.1" "pytest>=8" "pytest-timeout>=2.3"
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -k "not as_it_is and not accounted_for" tests/test_artifact.py \
+		tests/test_estimator_checks.py tests/model/test_transformers.py tests/model/test_config.py \
+		tests/training/test_bag_start.py tests/runtime/test_explanation_views.py
 
 test-corpora: install ## the tokenizer's ids on every text of the datasets in TEXTCNN_DATA (half an hour)
 	TEXTCNN_EVERY_TEXT=1 $(BIN)/python -m pytest tests/runtime/test_tokenizer.py -k real_texts
@@ -70,5 +78,5 @@ format: install ## put the code into its style
 	$(BIN)/ruff format .
 
 clean: ## remove the environment and everything that runs have written
-	rm -rf $(VENV) .venv-server .transformers runs site dist .pytest_cache .mypy_cache .ruff_cache textcnn/core/.build \
+	rm -rf $(VENV) .venv-server .venv-lowest .transformers runs site dist .pytest_cache .mypy_cache .ruff_cache textcnn/core/.build \
 		textcnn/core/libtextcnn.* textcnn/core/textcnn.dll textcnn/core/textcnn.wasm

@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from folded_models import write_artifact
 
 import textcnn
 from textcnn.artifact import read_artifact
@@ -429,7 +430,7 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     assert "--config: there is no file " in line
     assert "nothere.yaml; expected a YAML file" in line
     config = str(folder / "config.yaml")
-    assert "give another --output_dir, or --force" in mistake(capsys, "fit", "--config", config)
+    assert "give another --output_dir, or force=True (--force)" in mistake(capsys, "fit", "--config", config)
     assert "give --data.predict_path" in mistake(capsys, "predict", "--config", config, "--output", "out.csv")
     assert "Expected" in mistake(capsys, "fit", "--data.path", data, "--model.learning_rate", "fast")
     assert "num_filters: got 0" in mistake(capsys, "fit", "--data.path", data, "--model.architecture.num_filters", "0")
@@ -583,3 +584,24 @@ def test_a_copied_run_is_asked_with_what_lies_in_its_folder(trained, tmp_path, m
     np.testing.assert_allclose(found.column("probability"), copied, atol=1e-5)
     # A folder that is named is the one that is asked.
     np.testing.assert_allclose(predicted("--output_dir", str(folder)).column("probability"), first, atol=1e-5)
+
+
+def test_info_rounds_numbers(tmp_path, capsys):
+    run = write_artifact(tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config |= {
+        "temperature": 1.2345678901234567,
+        "thresholds": {"a": 0.3333333333333333, "b": 0.5},
+        "abstention": {"score": "energy", "threshold": 1.23456789012},
+    }
+    (run / "config.json").write_text(json.dumps(config))
+    main(["info", str(run)])
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["temperature"] == "1.235"
+    assert lines["thresholds"] == "a 0.3333, b 0.5"
+    assert lines["abstention"] == "score energy, threshold 1.235"
+    assert " 0.00 MB" not in lines["files"]
+    assert " kB" in lines["files"]
+    # Every digit is there for programs.
+    assert textcnn.info(run).calibration["temperature"] == config["temperature"]
+    assert dict(textcnn.info(write_artifact(tmp_path / "plain")).lines())["thresholds"] == "none"

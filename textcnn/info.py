@@ -64,7 +64,7 @@ class Info:
 
     def lines(self) -> list[tuple[str, str]]:
         """Return the description as pairs of a name and a text."""
-        sizes = ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in self.sizes.items())
+        sizes = ", ".join(f"{name} {_size(size)}" for name, size in self.sizes.items())
         lines = [("model", self.kind), ("directory", self.directory)]
         if self.task:
             lines.append(("task", self.task.replace("_", " ")))
@@ -82,9 +82,22 @@ class Info:
             lines.append(("tables", self.tables or self.unfolded or "not folded yet; the first answer folds them"))
         lines.append(("files", sizes))
         lines += [(name, f"{value:.4f}") for name, value in self.scores.items()]
-        lines += [(name, str(value)) for name, value in self.calibration.items()]
+        lines += [(name, _rounded(value)) for name, value in self.calibration.items()]
         lines.append(("verbs", ", ".join(self.verbs)))
         return lines
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 100_000 else f"{count / 1e3:.1f} kB"
+
+
+def _rounded(value: Any) -> str:
+    """Return a setting of calibration for people: four digits of a number, no braces."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_rounded(one)}" for name, one in value.items()) or "none"
+    if value is None:
+        return "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 @takes(InfoSettings)

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from .runtime.capabilities import obstacle
 from .runtime.classifier import TextClassifier
 from .runtime.decisions import Array, check_fired, count_fired
-from .runtime.text_batches import check_column
 
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
@@ -46,30 +45,24 @@ class TorchClassifier(TextClassifier):
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
         return frozenset() if self.model.config.pooled_norm else super().capabilities
 
-    def explain(self, text: str, label: str | None = None) -> Explanation:
-        """Explain a logit by the n-grams of the text; see `FoldedTextCNN.explain`.
-
-        For a model that does not fold, the explanation is approximate: how far the logit falls without each token
-        (occlusion).
-        """
-        return self.explain_batch([text], label)[0]
-
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """Explain many texts: the logit of `label` or, for None, of each text's predicted label."""
+        """Return the explanations of many texts, found together: of `label`, or as `explain` for None."""
         if obstacle(self.config, "fold") is None:
             from .folding.fold import fold
 
             return fold(self.model, self.tokenizer).explain_batch(texts, label)
+        return super().explain_batch(texts, label)
+
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .runtime.explain import explain_by_occlusion
 
-        check_column(texts)
         encode = self.tokenizer.backend_tokenizer.encode
         return [
             explain_by_occlusion(
-                text, encode(text).ids, lambda own: encode(own).offsets, self._masked_logits, self.labels, label,
-                self.multi_label,
+                text, encode(text).ids, lambda own: encode(own).offsets, self._masked_logits, self.labels,
+                None if classes is None else classes[n], self.multi_label,
             )
-            for text in texts
+            for n, text in enumerate(texts)
         ]  # fmt: skip
 
     def _masked_logits(self, ids: Sequence[Sequence[int]], masks: Sequence[Sequence[int]]) -> Array:

@@ -24,7 +24,9 @@ def check_output(path: str | Path, force: bool = False) -> Path:
     if path.is_dir():
         raise ValueError(f"output: got the directory {path}; expected a file to write; give its name")
     if path.is_file() and not force:
-        raise ValueError(f"output: {path} is there already; expected a new file; give another name, or --force")
+        raise ValueError(
+            f"output: {path} is there already; expected a new file; give another name, or force=True (--force)"
+        )
     return path
 
 
@@ -43,8 +45,8 @@ def begin_output(directory: str | Path, force: bool = False) -> Path:
         return directory
     if not force:
         raise ValueError(
-            f"output: {directory} holds a model already; expected a new directory; give another --output, or --force "
-            "to replace the model"
+            f"output: {directory} holds a model already; expected a new directory; give another output, or "
+            "force=True (--force) to replace the model"
         )
     for name in RUN_FILES:
         (directory / name).unlink(missing_ok=True)

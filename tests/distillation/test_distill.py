@@ -323,7 +323,7 @@ def test_a_student_learns_what_its_teacher_says(reviews: Path, tmp_path: Path) -
     assert "## Distillation" in (tmp_path / "run" / "README.md").read_text()
 
 
-def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
+def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     options = {name: value for name, value in QUICK.items() if name not in ("progress", "num_filters")}
     textcnn.train(str(reviews), tmp_path / "large", progress=False, learning_rate=3e-3, **options)
     arguments = [
@@ -335,7 +335,11 @@ def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path) -> None:
         "--no-progress",
     ]
     arguments += ["--max_epochs", "2", "--log_every_n_steps", "1", "--learning_rate", "0.003"]
+    capsys.readouterr()
     main(["distill", *arguments, "--output", str(tmp_path / "small")])
+    printed = capsys.readouterr()
+    assert printed.out.count("They agree on") == 1
+    assert "They agree on" not in printed.err
     assert textcnn.load(tmp_path / "small").config["num_filters"] == 32
     assert json.loads((tmp_path / "small" / "distillation.json").read_text())["agreement"] > 0.8
     assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS)) == str(tmp_path / "large")

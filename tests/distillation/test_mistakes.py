@@ -72,12 +72,41 @@ def test_a_teacher_that_is_none(told: Any, tmp_path: Path, reviews: Path) -> Non
         ("textcnn", "textcnn is no textcnn artifact: it has no model.safetensors; expected a directory that"),
         ("reviews.csv", "teacher: got reviews.csv, a file; expected the directory of a saved classifier; give that"),
         ("emty", "teacher: got 'emty'; expected the directory of a saved classifier, or a Hub id that can be reached"),
-        ("no/where/at/all", "teacher: got 'no/where/at/all'; expected the directory of a saved classifier, or a Hub"),
+        ("no/where/at/all", "teacher: got 'no/where/at/all', which is not there; expected the directory of a saved"),
+        ("./emty", "teacher: got './emty', which is not there; expected the directory of a saved classifier, or a Hub"),
     ):
         answer = told(name)
         assert answer.startswith(said)
         assert len(answer) < 360
     assert "did you mean 'empty'?" in told("emty")
+
+
+@pytest.mark.parametrize("verb", ["distill", "teach", "adapt"])
+def test_a_path_that_is_not_there_is_not_asked_of_the_hub(
+    verb: str, tmp_path: Path, reviews: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused before anything is read, with the nearest directory that is there."""
+    from transformers import AutoTokenizer
+
+    from textcnn import data
+
+    def no(*_: Any, **__: Any) -> None:
+        raise AssertionError("the data, or the Hub, was read")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", no)
+    monkeypatch.setattr(data.TextDataModule, "__init__", no)
+    (tmp_path / "runs" / "teacher").mkdir(parents=True)
+    option = "--texts" if verb == "adapt" else "--data"
+    for name, meant in (("runs/techer", "runs/teacher"), ("./runs/techer", "runs/teacher")):
+        with pytest.raises(SystemExit) as stop:
+            main([verb, name, option, str(reviews), "--output", "new"])
+        assert stop.value.code == 2
+        said = capsys.readouterr().err
+        subject = "teacher" if verb == "distill" else "model"
+        assert f"{subject}: got {name!r}, which is not there; expected the directory of" in said
+        assert f"did you mean '{meant}'?" in said
+        assert not (tmp_path / "new").exists()
 
 
 def test_labels_of_both_sides(told: Any, tmp_path: Path, reviews: Path) -> None:

@@ -17,7 +17,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from textcnn.evaluation import breakdown, progress, scores
+from textcnn import progress
+from textcnn.evaluation import breakdown, scores
 from textcnn.evaluation.labelled import UNKNOWN, Labelled
 from textcnn.folding.fold import fold
 

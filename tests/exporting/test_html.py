@@ -155,6 +155,31 @@ def test_typing_shows_label_bars_and_reasons(tab, tmp_path, monkeypatch):
     assert not tab.query_selector(".reasons tr")
 
 
+def test_a_bag_is_explained(tab, tmp_path):
+    """Reasons of the default of train are those of Python, for the page and for its console."""
+    classifier = classifier_of(bag="sqrtn", bag_ngrams=2, bag_buckets=500, temperature=1.5)
+    write_html([inline(classifier, "model")], tmp_path / "model.html")
+    opened(tab, tmp_path / "model.html")
+    of_bag_alone = 0
+    for text in TEXTS[2:8]:
+        tab.fill("#text", text)
+        expected = classifier.explain(text)
+        rows = "rows => rows.map(r => r.cells[2].innerText)"
+        reasons = tab.eval_on_selector_all(".reasons tr", rows)
+        assert [float(weight.replace("\u2212", "-")) for weight in reasons] == pytest.approx(
+            [c.weight for c in expected.contributions[:8]], abs=0.0051
+        )
+        assert tab.inner_text(".sum").endswith(f"= logit {expected.logit:.2f}" + " (8-bit tables)")
+        got = tab.evaluate("(text) => textcnn.classifiers[0].explain(text)", text)
+        assert got["bias"] + sum(c["weight"] for c in got["contributions"]) == pytest.approx(got["logit"], abs=1e-5)
+        assert got["logit"] == pytest.approx(expected.logit, abs=1e-5)
+        assert [c["text"] for c in got["contributions"]] == [c.text for c in expected.contributions]
+        weights = [c.weight for c in expected.contributions]
+        assert [c["weight"] for c in got["contributions"]] == pytest.approx(weights, abs=1e-5)
+        of_bag_alone += sum(not c["filters"] for c in got["contributions"])
+    assert of_bag_alone > 10
+
+
 def test_a_table_comes_back_labelled(tab, tmp_path):
     classifier = classifier_of()
     write_html([inline(classifier, "model")], tmp_path / "model.html")

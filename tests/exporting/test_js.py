@@ -34,6 +34,8 @@ const rows = classifiers.map(([classifier]) => ({
   logits: classifier.logits(given.texts).map((row) => Array.from(row)),
   probabilities: classifier.predictProba(given.texts).map((row) => Array.from(row)),
   answers: classifier.answer(given.texts).map(({ probability, abstained }) => ({ probability, abstained })),
+  explained: classifier.explains
+    ? given.texts.map((text) => classifier.explain(text)).map(({ label, abstained }) => [label, abstained]) : [],
   explanations: classifier.explains ? given.texts.map((text) => classifier.explain(text)) : [],
   instructions: classifier.core.wasm.textcnn_instructions !== undefined,
 }));
@@ -45,6 +47,32 @@ def answers_of(classifiers: list[FoldedTextCNN], folder, texts=TEXTS):
     need_node()
     payloads = [payload_of(classifier) for classifier in classifiers]
     return run_node(ANSWERS, folder, {"payloads": payloads, "texts": texts})
+
+
+def check_explanation(got, expected):
+    """Compare an explanation with Python's: n-grams by their tokens, because weights may be equal up to rounding."""
+    assert got["label"] == expected.label
+    scale = 1 + max((abs(c.weight) for c in expected.contributions), default=0)
+    total = got["bias"] + sum(c["weight"] for c in got["contributions"])
+    assert total == pytest.approx(got["logit"], abs=1e-5)
+    assert got["logit"] == pytest.approx(expected.logit, abs=1e-9 * scale)
+    assert got["bias"] == pytest.approx(expected.bias, abs=1e-9)
+    weights = [abs(c["weight"]) for c in got["contributions"]]
+    assert weights == sorted(weights, reverse=True)
+    ours = sorted(got["contributions"], key=lambda c: (c["text"], [t["text"] for t in c["tokens"]], c["weight"]))
+    theirs = sorted(expected.contributions, key=lambda c: (c.text, [t.text for t in c.tokens], c.weight))
+    assert len(ours) == len(theirs)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["text"] == other.text
+        assert one["weight"] == pytest.approx(other.weight, abs=1e-9 * scale)
+        assert one["without"] == pytest.approx(other.without, abs=1e-9 * scale)
+        assert [t["text"] for t in one["tokens"]] == [t.text for t in other.tokens]
+        parts = [t.weight for t in other.tokens]
+        assert [t["weight"] for t in one["tokens"]] == pytest.approx(parts, abs=1e-9 * scale)
+    by_filters = sorted((c["filters"], c["text"]) for c in got["contributions"])
+    assert by_filters == sorted((list(c.filters), c.text) for c in expected.contributions)
+    # Weights of characters, which are UTF-16 units there.
+    assert sum(got["characters"].values()) == pytest.approx(expected.characters().sum(), abs=1e-6 * scale)
 
 
 @pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
@@ -60,8 +88,9 @@ def test_the_bytes_of_the_native_core(int8, tmp_path):
             np.testing.assert_array_equal(got.view(np.int32), expected.view(np.int32), err_msg=str(change))
         else:  # functions of two mathematics libraries
             np.testing.assert_allclose(got, expected, rtol=1e-6, atol=1e-5, err_msg=str(change))
-        # The n-grams of the convolutions do not add up to the logit of a model with a bag.
-        assert bool(row["explanations"]) == ("bag" not in change and "pooled_norm" not in change), str(change)
+        assert bool(row["explanations"]) == ("pooled_norm" not in change), str(change)
+        for text, explanation in zip(texts, row["explanations"], strict=False):
+            check_explanation(explanation, classifier.explain(text))
 
 
 @pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
@@ -71,21 +100,37 @@ def test_labels_probabilities_and_explanations(int8, tmp_path):
         assert row["labels"] == classifier.predict(TEXTS).tolist()
         check_probabilities(row["probabilities"], classifier, TEXTS)
         for text, got in zip(TEXTS, row["explanations"], strict=True):
-            expected = classifier.explain(text)
-            assert got["label"] == expected.label
             assert got["approximate"] == int8
-            total = got["bias"] + sum(c["weight"] for c in got["contributions"])
-            assert total == pytest.approx(got["logit"], abs=1e-5)
-            assert got["logit"] == pytest.approx(expected.logit, abs=1e-9)
-            assert [c["text"] for c in got["contributions"]] == [c.text for c in expected.contributions]
-            for one, other in zip(got["contributions"], expected.contributions, strict=True):
-                assert one["weight"] == pytest.approx(other.weight, abs=1e-9)
-                assert one["without"] == pytest.approx(other.without, abs=1e-9)
-                assert one["filters"] == list(other.filters)
-                assert [t["text"] for t in one["tokens"]] == [t.text for t in other.tokens]
-                assert [t["weight"] for t in one["tokens"]] == pytest.approx([t.weight for t in other.tokens], abs=1e-9)
-            # Weights of characters, which are UTF-16 units there.
-            assert sum(got["characters"].values()) == pytest.approx(expected.characters().sum(), abs=1e-6)
+            check_explanation(got, classifier.explain(text))
+            assert [c["text"] for c in got["contributions"]] == [c.text for c in classifier.explain(text).contributions]
+
+
+@pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
+@pytest.mark.parametrize("bag", ["sum", "mean", "sqrtn"])
+def test_a_bag_is_explained(bag, int8, tmp_path):
+    """The default of train: each token and n-gram of the bag has its share; shares and bias make the logit."""
+    changes = [
+        {"bag_ngrams": 3, "bag_buckets": 200, "temperature": 1.7},
+        {"bag_ngrams": 2, "bag_buckets": 50, "bag_dim": 2},
+        {"bag_ngrams": 3, "bag_buckets": 200, "dilation": 2},
+        {"bag_ngrams": 2, "bag_buckets": 200, "kernel_sizes": []},
+    ]
+    classifiers = [classifier_of(int8=int8, bag=bag, **change) for change in changes]
+    for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path), strict=True):
+        seen = set()
+        for text, got in zip(TEXTS, row["explanations"], strict=True):
+            expected = classifier.explain(text)
+            check_explanation(got, expected)
+            seen |= {(bool(c.filters), min(len(c.tokens), 2)) for c in expected.contributions}
+        # n-grams of the bag alone, and of both.
+        assert {(False, 2), ("kernel_sizes" not in change, 1)} <= seen, str(change)
+
+
+def test_padding_inside_a_text_parts_the_ngrams_of_a_bag(tmp_path):
+    text = "w2 [PAD] w3 w4 [PAD] [PAD] w5 w6 w7 [PAD]"
+    classifier = fold(make_model(num_filters=20, bag="sqrtn", bag_ngrams=3, bag_buckets=64), word_tokenizer())
+    (row,) = answers_of([classifier], tmp_path, [text])
+    check_explanation(row["explanations"][0], classifier.explain(text))
 
 
 def test_padding_inside_a_text_has_no_share(tmp_path):
@@ -124,6 +169,8 @@ def test_decisions(tmp_path):
         columns = classifier.columns(classifier.answer(TEXTS))
         got = [answer["probability"] for answer in row["answers"]]
         assert got == pytest.approx(columns["probability"], abs=1e-6)
+        if "explain" in classifier.capabilities:
+            assert row["explained"] == [[why.label, why.abstained] for why in classifier.explain_batch(TEXTS)]
         if classifier.thresholds and not classifier.multi_label:
             most_probable = classifier.predict_proba(TEXTS).argmax(axis=1)
             assert any(row["labels"][n] != classifier.labels[best] for n, best in enumerate(most_probable))

@@ -27,6 +27,7 @@ from textcnn.cli import main
 from textcnn.folding.fold import fold
 from textcnn.loading import TorchClassifier
 from textcnn.model.config import TextCNNConfig
+from textcnn.runtime.decisions import SCORES
 from textcnn.runtime.layout import margins
 
 EXACT = [name for name in CONFIGS if "pooled-norm" not in name]
@@ -257,3 +258,55 @@ def test_deleted_is_the_logit_of_the_text_without_the_tokens(name: str) -> None:
             left = [i for i, (start, end) in zip(ids, spans, strict=True) if end <= ngram.start or ngram.end <= start]
             wanted = reference_logits(model, left)[1]
             assert deleted == pytest.approx(wanted, rel=1e-4, abs=1e-3)
+
+
+# Decisions that give another label than the one with the largest logit, or none.
+DECISIONS = {
+    "threshold": {"thresholds": {"b": 0.01}, "temperature": 9.0},
+    "probability": {"temperature": 9.0},
+    "energy": {"thresholds": {"b": 0.01}, "temperature": 9.0},
+    "labels": {
+        "problem_type": "multi_label_classification",
+        "thresholds": {"a": 0.9, "b": 0.9, "c": 0.2},
+        "temperature": 4.0,
+    },
+}
+
+
+@pytest.mark.parametrize("network", [{}, {"pooling": "max_mean"}, {"num_experts": 2}, {"bag": "sqrtn"}], ids=str)
+@pytest.mark.parametrize("name", DECISIONS)
+def test_the_label_that_predict_gives_is_explained(name: str, network: dict[str, Any]) -> None:
+    folded = fold(make_model(**network, **DECISIONS[name]), word_tokenizer())
+    texts = [f"w{n} w{n + 1} w{2 * n % 48 + 2}" for n in range(2, 42)]
+    if name in SCORES:
+        # It abstains from half of the texts.
+        half = float(np.median(folded.confidence(texts, name)))
+        folded = type(folded)(
+            {**folded.config, "abstention": {"score": name, "threshold": half}}, folded.tensors, folded.tokenizer_json
+        )
+    probabilities, predicted = folded.predict_proba(texts), folded.predict(texts)
+    answered, other = 0, 0
+    for n, (why, given) in enumerate(zip(folded.explain_batch(texts), predicted, strict=True)):
+        most_probable = folded.labels[probabilities[n].argmax()]
+        first = (given[0] if given else None) if folded.multi_label else given
+        assert why.abstained == (first is None)
+        if first is not None:
+            assert why.label == first
+            answered += 1
+            other += first != most_probable
+        elif name != "energy":  # where a threshold decides, too
+            assert why.label == most_probable
+        assert why.probability == pytest.approx(probabilities[n][folded.labels.index(why.label)], abs=1e-5)
+        alone = folded.explain(texts[n], "a")
+        assert (alone.label, alone.abstained) == ("a", why.abstained)
+    assert answered == len(texts) // 2 if name in SCORES else answered
+    assert other or network or name == "probability"
+
+
+def test_a_text_without_a_label_is_said_to_have_none() -> None:
+    model = make_model(abstention={"score": "probability", "threshold": 1.01})
+    why = fold(model, word_tokenizer()).explain(TEXTS[4])
+    assert str(why).splitlines()[0].endswith("; the model gives this text no label")
+    assert "the model gives this text no label" in why.to_html()
+    assert why.to_dict()["abstained"] is True
+    assert "no label" not in str(fold(make_model(), word_tokenizer()).explain(TEXTS[4]))

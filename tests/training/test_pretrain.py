@@ -273,7 +273,7 @@ def test_what_does_not_go_with_init_is_refused(tmp_path: Path, labelled: Path) -
     arguments = {"init": tmp_path / "run", "progress": False}
     with pytest.raises(ValueError, match=r"kernel_sizes: got \[2, 3\], and \[1, 2\] in .*leave out kernel_sizes"):
         textcnn.train(labelled, tmp_path / "classifier", kernel_sizes=[2, 3], **arguments)
-    with pytest.raises(ValueError, match="expected its own tokenizer; give --tokenizer"):
+    with pytest.raises(ValueError, match="expected its own tokenizer; give tokenizer \\(--tokenizer\\)"):
         textcnn.train(labelled, tmp_path / "classifier", tokenizer="byte", **arguments)
     with pytest.raises(ValueError, match="init: got it with initial vectors"):
         textcnn.train(labelled, tmp_path / "classifier", vectors=str(tmp_path / "run"), **arguments)

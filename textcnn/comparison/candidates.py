@@ -63,7 +63,7 @@ def find_candidates(settings: CompareSettings, resources: Resources) -> tuple[li
         peer = peer_class(name)
         reason = peer.missing(resources)
         if not reason and peer.few_labels_only and not settings.per_class:
-            reason = "for few labels; give --per_class 8"
+            reason = "for few labels; give per_class (--per_class 8)"
         if reason:
             missing[peer.title] = reason
         else:

@@ -39,7 +39,7 @@ _WASM_FLAGS = ("-target", "wasm32-wasi", "-std=c++20", "-O3", "-fvisibility=hidd
 _WASM_LINK = ("-target", "wasm32-wasi", "-mexec-model=reactor", "-O3", "-s", "-Wl,--gc-sections")
 _WASM_FUNCTIONS = (
     "allocate", "free", "error", "abi", "instructions", "open_memory", "close", "model_tables", "model_tokenizer",
-    "encode", "spans", "logits_of_texts", "logits_of_ids", "winners", "ngrams",
+    "encode", "spans", "logits_of_texts", "logits_of_ids", "winners", "ngrams", "bag_shares",
 )  # fmt: skip
 FLAGS = ("-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
          "-Wno-ignored-attributes")  # fmt: skip

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import build
 
-_ABI = 2
+_ABI = 3
 
 
 class TablesSpec(ctypes.Structure):
@@ -131,6 +131,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_table_of_factors": (_I, (_P, _P, _N, _N, _N, _P)),
     "textcnn_winners": (_I, (_P, _P, _P, _N, _I, *[_P] * 7)),
     "textcnn_ngrams": (_N, (_P, _P, _N, *[_P] * 12)),
+    "textcnn_bag_shares": (_N, (_P, _P, _N, _N, _P, _P, _P)),
     "textcnn_least_of_tokens": (_I, (_P, _P, _N, _N, _P, _P, _P, _P, _N, _I, _I, _P)),
     "textcnn_activate": (_I, (_P, _N, _I)),
     "textcnn_tokenizer_open": (_P, (c_char_p, c_size_t, POINTER(_I))),

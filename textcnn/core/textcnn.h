@@ -25,7 +25,7 @@ extern "C" {
 /* ---- The library ------------------------------------------------------------------------------------------- */
 
 /* Version of this interface: a caller that was written for another one must not go on. */
-#define TEXTCNN_ABI 2
+#define TEXTCNN_ABI 3
 TEXTCNN_API int32_t textcnn_abi(void);
 
 /* The message of the last error on this thread. */
@@ -217,6 +217,12 @@ TEXTCNN_API int64_t textcnn_ngrams(const textcnn_tables *tables, const int32_t *
                                    const int32_t *start, const double *weight, int64_t *ends, double *weights,
                                    double *losses, int64_t *filters, int64_t *filter_begins, double *shares,
                                    int64_t *share_begins);
+
+/* The features that the bag has of one text, token ids [T], and the part of each in the logit of class `index`: first token,
+ * number of tokens and weight. At most T * ngrams; returns their number. Tokens come before n-grams, and padding inside the
+ * text stands between n-grams. */
+TEXTCNN_API int64_t textcnn_bag_shares(const textcnn_tables *tables, const int32_t *ids, int64_t tokens, int64_t index,
+                                       int64_t *firsts, int32_t *lengths, double *weights);
 
 /* For each position [T] and linear function of the features [K, F], the least value over the tokens that could stand
  * there, or what `least` [T, K] holds where that is less. vocabulary: rows of the float32 table to try. base [T, F]:

@@ -1,4 +1,4 @@
-"""Teacher and student side by side: on the screen, in `distillation.json` and in the model card."""
+"""Teacher and student side by side: in `distillation.json` and in the model card."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrainData, directory: Path) -> None:
-    """Print teacher and student side by side and write the comparison into the run's folder and model card.
+    """Write teacher and student side by side into the run's folder and model card.
 
     Both are scored on the test split or, without one, on held-out examples; without either, only the student's size is
     given.
@@ -60,7 +60,6 @@ def compare(student: TextClassifier, teacher: Teacher | None, data: ReplacedTrai
     lines = _table(result)
     card = directory / "README.md"
     write_text(card, card.read_text(encoding="utf-8") + "\n## Distillation\n\n" + lines + "\n")
-    print(lines, file=sys.stderr if not sys.stdout.isatty() else sys.stdout)
 
 
 def _write(result: dict[str, Any], directory: Path) -> None:

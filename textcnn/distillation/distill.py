@@ -46,7 +46,7 @@ from .labelling import label_texts, teacher_vectors
 from .soft_columns import read_soft_columns
 from .students.choose import choose_student
 from .students.sizes import Budget, StudentSize, read_budget
-from .teachers import Teacher, open_teacher, teacher_name
+from .teachers import Teacher, check_teacher, open_teacher, teacher_name
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -91,6 +91,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
         raise ValueError("representation_weight: got no teacher; expected a transformer; leave it at 0")
     if teacher is None and settings.texts is not None:
         raise ValueError("texts: got some and no teacher; expected one to label them; leave them out")
+    check_teacher(teacher)
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(seed, workers=True, verbose=False)
     sources = source_names(vectors)

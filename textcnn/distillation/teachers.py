@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ..encoders.checkpoints import fingerprint, readable_length, unreadable
+from ..encoders.checkpoints import check_place, fingerprint, readable_length, unreadable
 from ..encoders.transformer import transformer_outputs
 from ..errors import listed, one_line
 from ..runtime.decisions import Array, sigmoid, softmax
 
 # Probabilities of 0 and 1 have no logit; those of a float32 softmax are no closer to them.
 _SMALLEST = 1e-7
+_EXPECTED = "a saved classifier"
 
 
 class Teacher:
@@ -81,6 +82,17 @@ def open_teacher(teacher: Any, labels: Sequence[str], multi_label: bool = False,
         f"teacher: got a {type(teacher).__name__}; expected a directory or Hub id, a classifier with predict_proba, a "
         "function of texts, or a list of these"
     )
+
+
+def check_teacher(teacher: Any) -> None:
+    """Refuse the path of a teacher that is not there.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+    """
+    for one in teacher if isinstance(teacher, list | tuple) else [teacher]:
+        if isinstance(one, str | Path):
+            check_place("teacher", str(one), _EXPECTED)
 
 
 def teacher_name(teacher: Any) -> str:
@@ -212,7 +224,7 @@ class _Transformer(Teacher):
                 model = AutoModelForSequenceClassification.from_pretrained(name)
             tokenizer = AutoTokenizer.from_pretrained(name)
         except Exception as error:  # whatever a broken file provokes in transformers
-            raise unreadable("teacher", name, "a saved classifier", error) from error
+            raise unreadable("teacher", name, _EXPECTED, error) from error
         self._model = model.eval().to(self._device)
         self._tokenizer = tokenizer
         self._max_length = readable_length(max_length, self._tokenizer, model.config)
@@ -245,6 +257,7 @@ class _Transformer(Teacher):
 
 
 def _open_directory(name: str, labels: Sequence[str], precision: str) -> Teacher:
+    check_teacher(name)
     directory = Path(name)
     if directory.is_file():
         raise ValueError(f"teacher: got {name}, a file; expected the directory of a saved classifier; give that")

@@ -15,6 +15,23 @@ def readable_length(wanted: int, tokenizer: Any, config: Any) -> int:
     return min(wanted, tokenizer.model_max_length, positions or wanted)
 
 
+def check_place(option: str, name: str, expected: str) -> None:
+    """Refuse the path of a directory that is not there, before it is looked for on the Hub.
+
+    A path is what begins with `.`, `/` or `~`, has more than one slash as no Hub id has, or lies in an existing folder.
+
+    Raises:
+        FileNotFoundError: There is no such directory.
+    """
+    path = Path(name)
+    is_path = "/" in name and (name[0] in "./~" or name.count("/") > 1 or path.parent.is_dir())
+    if is_path and not path.exists():
+        raise FileNotFoundError(
+            f"{option}: got {name!r}, which is not there; expected the directory of {expected}, or a Hub id"
+            f"{_nearest_path(name)}; check the spelling"
+        )
+
+
 def unreadable(option: str, name: str, expected: str, error: Exception) -> Exception:
     """Return the exception to raise when transformers cannot open a checkpoint as what is `expected`."""
     if not Path(name).is_dir():

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.computed import computed_rows
-from .checkpoints import fingerprint, readable_length, unreadable
+from .checkpoints import check_place, fingerprint, readable_length, unreadable
 from .precision import resolve_precision
 from .transformer import transformer_outputs
 
@@ -126,6 +126,7 @@ class _PooledTransformer:
 
         from ..artifact import quiet_transformers
 
+        check_place("encoder", name, _EXPECTED)
         self._halved = halved
         self._device = "cuda" if torch.cuda.is_available() else "cpu"
         try:

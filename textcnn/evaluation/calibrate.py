@@ -66,7 +66,7 @@ class Calibration:
             return []
         return [
             f"warning: got {self.texts:,} texts; expected {FEW_TEXTS} or more, as temperature and thresholds of fewer "
-            "are uncertain; give more labelled texts with --data"
+            "are uncertain; give more labelled data (--data)"
         ]
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..loading import load_folded
+from ..progress import in_batches
 from ..runtime.folded import FoldedTextCNN
 from ..settings import CertifySettings, takes
 from .labelled import read_labelled, spread
-from .progress import in_batches
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import batches_with_progress
 from ..runtime.folded import FoldedTextCNN
 
 # Odd multipliers of a polynomial hash of token ids.
@@ -82,7 +84,8 @@ def lexicon(model: FoldedTextCNN, texts: Sequence[str], top: int = 10) -> Lexico
     fired, total = np.zeros(features, np.int64), np.zeros(features)
     pieces = []
     begin = 0
-    for won in model.winners(texts):
+    batches = batches_with_progress(texts, description="reading")
+    for won in chain.from_iterable(model.winners(some) for some in batches):
         fires = won.sums > 0
         fired += fires.sum(axis=0)
         total += np.where(fires, won.features, 0).sum(axis=0, dtype=np.float64)

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import batches_with_progress
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, confidence, decide
 from .calibration import claims, expected_calibration_error, probabilities_of
 from .labelled import UNKNOWN, Labelled
-from .progress import batches_with_progress
 
 RESAMPLES = 1000
 LEVEL = 0.95

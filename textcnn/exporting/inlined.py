@@ -20,6 +20,7 @@ import numpy as np
 from ..core import build
 from ..core.library import address, check, last_error, library
 from ..folding.fold import fold
+from ..progress import each_with_progress
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.storage import FOLDED_FILE, unfinished
 from ..runtime.tokenizer import CompiledTokenizer, NotCompiled
@@ -52,10 +53,9 @@ class InlinedModel:
     tables: bytes
     metadata: dict[str, str]
 
-    def packed(self) -> dict[str, str]:
-        """Return the parts as `payload.js` reads them."""
-        parts = {part: pack(getattr(self, part)) for part in ("config", "tokenizer", "tables")}
-        return {"name": self.name, **parts}
+    def parts(self) -> dict[str, bytes]:
+        """Return the parts that `payload.js` reads compressed."""
+        return {"config": self.config, "tokenizer": self.tokenizer, "tables": self.tables}
 
 
 @dataclass(frozen=True)
@@ -184,7 +184,10 @@ def pack(content: bytes) -> str:
 
 def payload(models: Sequence[InlinedModel]) -> str:
     """Return the module and models as JSON that may stand inside HTML."""
-    text = json.dumps({"module": pack(wasm_module()), "models": [model.packed() for model in models]})
+    parts = [wasm_module(), *(part for model in models for part in model.parts().values())]
+    module, *others = map(pack, each_with_progress(parts, "compressing"))
+    packed = [{"name": model.name, **{part: others.pop(0) for part in model.parts()}} for model in models]
+    text = json.dumps({"module": module, "models": packed})
     return text.replace("<", "\\u003c")
 
 

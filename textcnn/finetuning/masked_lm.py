@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..encoders.checkpoints import unreadable
+from ..encoders.checkpoints import check_place, unreadable
 from ..tokenization import load_tokenizer
 from .base import training_settings
 
@@ -32,6 +32,7 @@ def open_masked_lm(checkpoint: str, option: str, to_train: bool = False) -> tupl
 
     from ..artifact import quiet_transformers
 
+    check_place(option, checkpoint, _EXPECTED)
     try:
         settings = training_settings(checkpoint) if to_train else {}
         with quiet_transformers():

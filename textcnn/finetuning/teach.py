@@ -12,7 +12,7 @@ from torch import Tensor
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import ResumableLoader
-from ..encoders.checkpoints import readable_length, unreadable
+from ..encoders.checkpoints import check_place, readable_length, unreadable
 from ..outputs import begin_output
 from ..settings import SourceSettings, TeachSettings, takes
 from ..training.best_checkpoint import BestCheckpoint
@@ -26,6 +26,8 @@ from .base import (
     save_fine_tuned,
     training_settings,
 )
+
+_EXPECTED = "a transformer that transformers can make a classifier of"
 
 
 class TeacherModule(FineTuning):
@@ -107,6 +109,7 @@ def teach(settings: TeachSettings) -> dict[str, float]:
     from transformers import AutoTokenizer
 
     model, batch_size = str(settings.model), settings.batch_size
+    check_place("model", model, _EXPECTED)
     directory = begin_output(settings.output, settings.force)
     precision = begin_fine_tuning(settings.seed, settings.precision)
     datamodule = TextDataModule(settings.data, seed=settings.seed, **settings.part(SourceSettings))
@@ -115,7 +118,7 @@ def teach(settings: TeachSettings) -> dict[str, float]:
         tokenizer = AutoTokenizer.from_pretrained(model)
         module = TeacherModule(model, labels, problem_type, settings.learning_rate, precision)
     except Exception as error:  # another kind of model, or whatever a broken file provokes in transformers
-        raise unreadable("model", model, "a transformer that transformers can make a classifier of", error) from error
+        raise unreadable("model", model, _EXPECTED, error) from error
 
     max_length = readable_length(settings.max_length, tokenizer, module.model.config)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import array_with_progress
 from ..runtime.classifier import TextClassifier
 from ..runtime.encoder import unit_vectors
 from ..runtime.folded import FoldedTextCNN
@@ -142,7 +143,9 @@ def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: li
     """Measure the cosine between the int8 and the float32 vectors of an encoder on real texts."""
     if not texts:
         return {"texts": 0}
-    cosines = (unit_vectors(exact.logits(texts)) * unit_vectors(rounded.logits(texts))).sum(axis=1)
+    wanted = array_with_progress(exact.logits, texts, "encoding in float32")
+    got = array_with_progress(rounded.logits, texts, "encoding in 8 bits")
+    cosines = (unit_vectors(wanted) * unit_vectors(got)).sum(axis=1)
     return {"texts": len(texts), "min_cosine": float(cosines.min()), "mean_cosine": float(cosines.mean())}
 
 
@@ -150,7 +153,8 @@ def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[st
     """Measure the difference between int8 and float32 answers on real texts."""
     if not texts:
         return {"texts": 0}
-    wanted, got = exact.predict_proba(texts), rounded.predict_proba(texts)
+    wanted = array_with_progress(exact.predict_proba, texts, "answering in float32")
+    got = array_with_progress(rounded.predict_proba, texts, "answering in 8 bits")
     difference = np.abs(wanted - got)
     if exact.multi_label:
         thresholds = np.array([exact.thresholds.get(name, 0.5) for name in exact.labels], dtype=np.float32)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import batches_with_progress
+
 
 def trim_tokens(
     tensors: dict[str, NDArray[Any]], config: dict[str, Any], tokenizer_json: str, texts: list[str]
@@ -21,8 +23,8 @@ def trim_tokens(
     tokenizer = compile_tokenizer(tokenizer_json)
     vocab_size = int(config["vocab_size"])
     counts = np.zeros(vocab_size, dtype=np.int64)
-    for begin in range(0, len(texts), 1024):
-        ids, _ = tokenizer.encode_batch(texts[begin : begin + 1024])
+    for some in batches_with_progress(texts, description="counting tokens"):
+        ids, _ = tokenizer.encode_batch(some)
         counts += np.bincount(ids, minlength=vocab_size)
     unknown = json.loads(tokenizer_json)["model"].get("unk_token")
     unknown_id = None if unknown is None else tokenizer.reference.token_to_id(unknown)

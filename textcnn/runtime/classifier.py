@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .checks import check_config
 from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
-from .text_batches import check_column
+from .text_batches import check_column, text_batches
+
+if TYPE_CHECKING:
+    from .explain import Explanation
 
 # Texts answered at a time, so that an iterator of any length needs no more memory than this many texts.
 CHUNK = 4096
@@ -79,9 +82,63 @@ class TextClassifier:
         """Logits [N, C], divided by the temperature, and the number of filters that fired [N]."""
         raise NotImplementedError
 
-    def explain(self, text: str, label: str | None = None) -> Any:
-        """Explain a logit by the n-grams of the text: an `Explanation`."""
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """Return the n-grams of a text that make a logit, and the part that each has in it.
+
+        The weights and the bias add up to the logit exactly where the model folds. Else the explanation is approximate:
+        how far the logit falls without each token (occlusion).
+
+        Args:
+            text: One text.
+            label: The label to explain. None is the one that `predict` gives: the first of several and, where it gives
+                none, the most probable one; `Explanation.abstained` is then True.
+
+        Example:
+            >>> why = model.explain("free entry, call now")
+            >>> why.contributions[0].text, round(why.contributions[0].weight, 2)
+            ('call now', 1.73)
+
+        Raises:
+            TypeError: The text is no string.
+            ValueError: There is no such label, or the model normalises its pooled features.
+        """
+        if not isinstance(text, str):
+            raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
+        return self.explain_batch([text], label)[0]
+
+    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
+        """Return the explanations of many texts, found together: of `label`, or as `explain` for None."""
+        from .explain.explanation import label_id
+
+        chosen = None if label is None else label_id(label, self.labels)
+        explanations: list[Explanation] = []
+        for batch in text_batches(texts):
+            given, abstained = self._classes_given(batch)
+            classes = given if chosen is None else [chosen] * len(batch)
+            found = self._explain(batch, classes)
+            for explanation, left_out in zip(found, abstained, strict=True):
+                explanation.abstained = left_out
+            explanations += found
+        return explanations
+
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
+        """Explanations of the classes [N], or for None of the one with the largest logit of each text."""
         raise NotImplementedError
+
+    def _classes_given(self, texts: list[str]) -> tuple[list[int] | None, list[bool]]:
+        """Class that `predict` gives each text, None where the largest logit decides, and whether it gives none."""
+        if not self.multi_label and not self.thresholds and self.abstention is None:
+            return None, [False] * len(texts)
+        answers = self.answer(texts)
+        thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
+        ids = decide(answers.probabilities, thresholds, self.multi_label)
+        if self.multi_label:
+            best = answers.probabilities.argmax(axis=1).tolist()
+            classes = [int(row[0]) if len(row) else most for row, most in zip(ids, best, strict=True)]
+            return classes, [not len(row) for row in ids]
+        if self.abstention is None or answers.confidence is None:
+            return ids.tolist(), [False] * len(texts)
+        return ids.tolist(), (~(answers.confidence >= self.abstention.threshold)).tolist()
 
     @property
     def tokens_of(self) -> str | None:

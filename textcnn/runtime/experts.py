@@ -5,7 +5,7 @@ Shapes: `N` texts, `T` token ids of all texts, `F` filters of a bank, `X` banks,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from .decisions import Array, softmax
 from .pooled import ComposedTextCNN
 from .tables import Tables, check_ids
-from .text_batches import text_batches
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -82,15 +81,10 @@ class ExpertsTextCNN(ComposedTextCNN):
                 features[rows, bank * filters : (bank + 1) * filters] = own * gates[rows, bank, None]
         return features
 
-    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """Return the explanations of many texts, exact given the route, which `Explanation.route` states."""
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .explain.experts import explain_experts
 
-        return [
-            explanation
-            for batch in text_batches(texts)
-            for explanation in explain_experts(self, *self.encode(batch), batch, label)
-        ]
+        return explain_experts(self, *self.encode(texts), texts, classes)
 
 
 def chosen_texts(

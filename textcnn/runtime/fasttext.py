@@ -9,7 +9,7 @@ Shapes: `N` texts, `C` classes, `R` rows, `D` vector size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -160,26 +160,10 @@ class FoldedFastText(TextClassifier):
         """Return the logits [N, C], or the scores of a tree [N, C - 1], and the number of rows of each text [N]."""
         return self.words.scores(self.bag, texts, self.threads)
 
-    def explain(self, text: str, label: str | None = None) -> Explanation:
-        """Return the words, n-grams and subwords of a text that make a logit, and the part that each has in it.
-
-        Args:
-            text: One text.
-            label: The label to explain; None is the one with the largest logit.
-
-        Raises:
-            TypeError: The text is no string.
-            ValueError: There is no such label.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
-        return self.explain_batch([text], label)[0]
-
-    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """Return the explanations of many texts: of `label`, or of each text's own label for None."""
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .explain.shares import explain_shares
 
-        return [explain_shares(self, text, label) for batch in text_batches(texts) for text in batch]
+        return [explain_shares(self, text, None if classes is None else classes[n]) for n, text in enumerate(texts)]
 
     def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
         if self.tree is None and isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):

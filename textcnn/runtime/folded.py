@@ -224,37 +224,12 @@ class FoldedTextCNN(TextClassifier):
         """Return start and end of each token of a text, in characters; a special token has none: (0, 0)."""
         return self.tokenizer.spans(text)
 
-    def explain(self, text: str, label: str | None = None) -> Explanation:
-        """Return the n-grams of a text that make a logit, and the part that each has in it.
-
-        Args:
-            text: One text.
-            label: The label to explain; None is the one with the largest logit.
-
-        Example:
-            >>> why = model.explain("free entry, call now")
-            >>> why.contributions[0].text, round(why.contributions[0].weight, 2)
-            ('call now', 1.73)
-
-        Raises:
-            TypeError: the text is no string.
-            ValueError: there is no such label, or the model normalises its pooled features.
-        """
-        if not isinstance(text, str):
-            raise TypeError(f"text: got {text!r} ({type(text).__name__}); expected one string")
-        return self.explain_batch([text], label)[0]
-
-    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """Return the explanations of many texts, found together: of `label`, or of each text's own label for None."""
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .explain import explain_ids
 
-        explanations = []
-        for batch in text_batches(texts):
-            ids, offsets = self.encode(batch)
-            explanations += explain_ids(
-                self.tables, ids, offsets, batch, self.spans, self.labels, label, self.multi_label, self.threads
-            )
-        return explanations
+        return explain_ids(
+            self.tables, *self.encode(texts), texts, self.spans, self.labels, classes, self.multi_label, self.threads
+        )
 
     def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
         """Yield the window that wins each filter in each text, for batches of texts in their order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ import numpy as np
 from .classifier import TextClassifier
 from .decisions import Array
 from .padding import pad_right
-from .text_batches import check_column
 from .tokenizer import compile_tokenizer
 
 if TYPE_CHECKING:
@@ -78,27 +77,16 @@ class OnnxClassifier(TextClassifier):
         logits: Array = self._session.run(["logits"], inputs)[0]
         return logits * self._factor
 
-    def explain(self, text: str, label: str | None = None) -> Explanation:
-        """Explain a logit approximately, by its decrease without each token (occlusion).
-
-        Raises:
-            TypeError: the text is no string.
-            ValueError: there is no such label.
-        """
-        return self.explain_batch([text], label)[0]
-
-    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """Return the explanations of many texts: of `label`, or of each text's own label for None."""
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .explain import explain_by_occlusion
 
-        check_column(texts)
         return [
             explain_by_occlusion(
-                text, ids.tolist(), self._tokenizer.spans, self._masked_logits, self.labels, label, self.multi_label
+                text, self._tokenizer.encode_batch([text])[0].tolist(), self._tokenizer.spans, self._masked_logits,
+                self.labels, None if classes is None else classes[n], self.multi_label,
             )
-            for text in texts
-            for ids in (self._tokenizer.encode_batch([text])[0],)
-        ]
+            for n, text in enumerate(texts)
+        ]  # fmt: skip
 
     def _masked_logits(self, ids: Sequence[Sequence[int]], masks: Sequence[Sequence[int]]) -> Array:
         """Logits [N, C] of lists of ids, of which some are hidden, as many at a time as fit."""

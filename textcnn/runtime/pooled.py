@@ -5,7 +5,7 @@ Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `P` fe
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -126,15 +126,10 @@ class PooledTextCNN(ComposedTextCNN):
         is_token = self.tables.row_of_id[ids] >= 0
         return with_segments(ids, offsets, is_token, int(self.config["pooling_segments"]))
 
-    def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
-        """Return the explanations of many texts: of `label`, or of each text's own label for None."""
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .explain.pooled import explain_pooled
 
-        return [
-            explanation
-            for batch in text_batches(texts)
-            for explanation in explain_pooled(self, *self.encode(batch), batch, label)
-        ]
+        return explain_pooled(self, *self.encode(texts), texts, classes)
 
     @property
     def _blocks(self) -> int:

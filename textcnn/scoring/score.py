@@ -117,7 +117,9 @@ def _refuse_to_overwrite(output: str | None, readers: Sequence[Reader], force: b
         return
     if is_remote(output):
         if is_file(output) and not force:
-            raise ValueError(f"output: {output} is there already; expected a new file; give another name, or --force")
+            raise ValueError(
+                f"output: {output} is there already; expected a new file; give another name, or force=True (--force)"
+            )
         return
     for reader in readers:
         is_local = reader.path != "-" and not is_remote(reader.path)

@@ -128,12 +128,12 @@ def missing_shards(shards: Sequence[Shard], output: str, force: bool) -> list[Sh
         if different:
             raise ValueError(
                 f"output: {output} holds shards that another {', another '.join(different)} made; expected a new "
-                "folder; give another name, or --force to write all shards again"
+                "folder; give another name, or force=True (--force) to write all shards again"
             )
     elif any(is_file(shard.output) for shard in shards):
         raise ValueError(
             f"output: {output} holds files that this command did not write; expected a new folder; give another name, "
-            "or --force to replace them"
+            "or force=True (--force) to replace them"
         )
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")

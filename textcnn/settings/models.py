@@ -98,7 +98,7 @@ class ExplainSettings(ModelSettings):
 
     Args:
         text: Text to explain.
-        label: Label to explain. Default: the most probable one.
+        label: Label to explain. Default: the one that the text is given; the most probable one where it has none.
         top: N-grams to show.
         html: HTML page to write. Default: none.
     """
@@ -152,7 +152,9 @@ class CertifySettings(LabelledSettings):
     def check(self) -> None:
         at_least(1, limit=self.limit, **{"replaced": min(self.replaced, default=0)})
         if (self.data is None) == (self.text is None):
-            raise ValueError("got both or neither of data and text; expected one of them; give --data or --text")
+            raise ValueError(
+                "got both or neither of data and text; expected one of them; give data (--data) or text (--text)"
+            )
 
 
 @dataclass(kw_only=True)
@@ -185,7 +187,7 @@ class InspectSettings(LabelledSettings):
         at_least(0, top=self.top)
         at_least(1, limit=self.limit)
         if self.output is not None and not self.drop and not self.scale:
-            raise ValueError("output: got no filter to change; expected some; give --drop or --scale")
+            raise ValueError("output: got no filter to change; expected some; give drop (--drop) or scale (--scale)")
 
 
 @dataclass(kw_only=True)
@@ -208,7 +210,7 @@ class FoldSettings(ModelSettings):
 
     def check(self) -> None:
         if self.int8 and self.texts is None and self.trim_vocabulary is None:
-            raise ValueError("int8: got no texts; expected some, to measure its error on; give --texts FILE")
+            raise ValueError("int8: got no texts; expected some, to measure its error on; give texts (--texts FILE)")
         if self.factored and not self.int8:
             raise ValueError("factored: got it without int8; expected both, as float32 tables are no larger than it")
 
@@ -236,7 +238,7 @@ class ConvertSettings(ModelSettings):
 
     def check(self) -> None:
         if self.int8 and self.texts is None:
-            raise ValueError("int8: got no texts; expected some, to measure its error on; give --texts FILE")
+            raise ValueError("int8: got no texts; expected some, to measure its error on; give texts (--texts FILE)")
 
 
 @dataclass(kw_only=True)
@@ -263,7 +265,7 @@ class ExportSettings(ModelSettings):
 
     def check(self) -> None:
         if self.int8 and self.texts is None:
-            raise ValueError("int8: got no texts; expected some, to measure its error on; give --texts FILE")
+            raise ValueError("int8: got no texts; expected some, to measure its error on; give texts (--texts FILE)")
         if self.beside and self.kind != "html":
             raise ValueError(f"beside: got it with the format {self.kind}; expected html; write a file for each model")
 

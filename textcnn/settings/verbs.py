@@ -204,7 +204,7 @@ class PretrainSettings(
             what = "none" if self.encoder is None else "one"
             raise ValueError(
                 f"encoder: got {what} with objective {self.objective}; expected one with representation, and only "
-                "there; such as --encoder sentence-transformers/all-MiniLM-L6-v2"
+                "there; such as sentence-transformers/all-MiniLM-L6-v2"
             )
         if self.label_column is not None and self.objective == "representation":
             raise ValueError("label_column: got one with objective representation; expected none; leave it out")

@@ -149,7 +149,7 @@ class TextCNNCLI(LightningCLI):
             try:
                 begin_output(config["output_dir"], config["force"])
             except ValueError as error:  # the option has another name here
-                raise ValueError(re.sub(r"another --output\b", "another --output_dir", str(error))) from None
+                raise ValueError(re.sub(r"another output\b", "another --output_dir", str(error))) from None
         if self.subcommand == "predict" and config["data"].get("predict_path") is None:
             raise ValueError("got no rows to predict; expected a file or data set; give --data.predict_path")
 

@@ -36,7 +36,7 @@ def initial_architecture(directory: str | Path, architecture: Architecture, voca
     if vocab_size != config["vocab_size"]:
         raise ValueError(
             f"init: got {directory}, a network of {config['vocab_size']:,} tokens, and a tokenizer of {vocab_size:,}; "
-            f"expected its own tokenizer; give --tokenizer {directory}"
+            f"expected its own tokenizer; give tokenizer (--tokenizer) {directory}"
         )
     default = Architecture()
     taken: dict[str, Any] = {}

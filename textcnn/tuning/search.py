@@ -217,7 +217,7 @@ def _open_study(output: Path, settings: TuneSettings, space: dict[str, Axis]) ->
         changed = sorted(name for name in facts if facts[name] != before.get(name))
         raise ValueError(
             f"output: {output} holds a search with other settings ({', '.join(changed)}); expected the same ones to "
-            "go on; give another --output, or --force"
+            "go on; give another output, or force=True (--force)"
         )
     study.set_user_attr("facts", facts)
     # Another process would draw the same settings again.

@@ -175,7 +175,7 @@ def _nothing(study: Any) -> str:
     if exceeded:
         return (
             f"tune: got limits that none of {len(exceeded)} models keeps to, not even {exceeded[1 % len(exceeded)]}; "
-            "expected more room; raise --budget or lower --min_speed"
+            "expected more room; raise budget (--budget) or lower min_speed (--min_speed)"
         )
     return "tune: got no trial that was trained to its end; expected one; give a longer --time_limit"
 

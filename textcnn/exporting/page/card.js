@@ -110,7 +110,7 @@ export class Card {
     this.reasons.append(element("caption", { textContent: `Reasons for ${explanation.label}` }), body);
     const rest = explanation.contributions.slice(REASONS);
     const total = (list) => list.reduce((sum, c) => sum + c.weight, 0);
-    const others = rest.length ? ` ${signed(total(rest), " ")} of ${rest.length} others` : "";
+    const others = rest.length ? ` ${signed(total(rest), " ")} of ${rest.length} other${rest.length > 1 ? "s" : ""}` : "";
     const kind = explanation.approximate ? " (8-bit tables)" : "";
     this.sum.textContent =
       `bias ${explanation.bias.toFixed(2)} ${signed(total(shown), " ")} of these${others} = logit ` +

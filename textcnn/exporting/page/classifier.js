@@ -21,14 +21,16 @@ export class Classifier {
       if (this.labels.includes(label)) this.thresholds.set(this.labels.indexOf(label), value);
     this.abstention = this.multiLabel ? null : config.abstention || null;
     // Why the n-grams here would not add up to a logit; null where they do.
-    const bag = (config.bag ?? "none") !== "none";
-    this.obstacle = config.pooled_norm ? "normalises its pooled features" : bag ? "has a bag of n-grams" : null;
+    this.obstacle = config.pooled_norm ? "normalises its pooled features" : null;
     this.explains = this.obstacle === null;
     this.config = config;
     const { header, tensor } = tensorsOf(files.tables);
     this.approximate = "vectors" in header || (header.table ?? header.bag_table).dtype === "I8";
     const [C, F] = header.head_weight.shape;
-    this.shape = { C, F, widest: Math.max(...config.kernel_sizes), dilation: config.dilation ?? 1 };
+    this.shape = {
+      C, F, widest: Math.max(0, ...config.kernel_sizes), dilation: config.dilation ?? 1,
+      bag: (config.bag ?? "none") !== "none", ngrams: config.bag_ngrams ?? 1,
+    };
     const divided = (values) => values.map((value) => Math.fround(value / Math.fround(this.temperature)));
     this.tensors = { headWeight: divided(tensor("head_weight")), headBias: divided(tensor("head_bias")) };
   }
@@ -87,18 +89,21 @@ export class Classifier {
     });
   }
 
-  // The n-grams of a text that make the logit of a label; without one, of the label with the largest logit.
+  // The n-grams of a text that make the logit of a label; without one, of the label that the text is given, or of the most
+  // probable one where it is given none.
   explain(text, label) {
     checkText(text, 0);
     if (!this.explains)
       throw new Error(`got a model that ${this.obstacle}; expected one whose logits are explained in JavaScript`);
     const logits = this.logits([text])[0];
-    const index = label === undefined || label === null ? largestOf(logits) : this.labels.indexOf(label);
+    const [{ label: given }] = this.answer([text]);
+    label ??= given ?? this.labels[largestOf(logits)];
+    const index = this.labels.indexOf(label);
     if (index < 0) throw new Error(`label: got ${JSON.stringify(label)}; expected one of ${this.labels.join(", ")}`);
     const explanation = explain(this, text, index);
     return {
       label: this.labels[index], probability: probabilitiesOf(logits, this.multiLabel)[index],
-      approximate: this.approximate, ...explanation, characters: characterWeights(explanation),
+      approximate: this.approximate, abstained: given === null, ...explanation, characters: characterWeights(explanation),
     };
   }
 }

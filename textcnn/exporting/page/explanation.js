@@ -1,30 +1,69 @@
 // The n-grams that make a logit: each with its weight. The bias and the weights of all n-grams add up to the logit.
+// Those of the convolutions are the windows that win filters; a bag adds one row for each of its tokens and n-grams.
 
 // Explains the logit of one class for one text. Places in the text are UTF-16 units, as JavaScript counts.
 export function explain(classifier, text, index) {
   const { core, tensors, shape } = classifier;
-  const { F, C, widest } = shape;
   const tokens = tokensOf(core, text);
+  const ids = core.room("ids", "i32", tokens.ids.length);
+  core.view(ids, "i32", tokens.ids.length).set(tokens.ids);
+  const { ngrams, begin, end, logits } = ngramsOfFilters(classifier, tokens, ids, index);
+  const shares = shape.bag ? sharesOfBag(core, shape, ids, begin, end, index) : [];
+  const logit = shares.reduce((sum, share) => sum + share.weight, logits[index]);
+  const cut = (first, last) => {
+    const start = tokens.begins[first], stop = tokens.ends[last];
+    return { start, end: stop, text: text.slice(start, stop) };
+  };
+  const contributions = ngrams.map(({ first, last, weight, loss, parts, filters }) => ({
+    ...cut(first, last), weight, without: logit - loss,
+    tokens: parts.map(([token, share]) => ({ ...cut(token, token), weight: share })), filters,
+  }));
+  // A dilated window leaves tokens out, which an n-gram of the bag does not.
+  const places = new Map();
+  ngrams.forEach(({ first, last }, g) => {
+    if (shape.dilation === 1 || first === last) places.set(`${first} ${last}`, contributions[g]);
+  });
+  for (const { first, length, weight } of shares) {
+    if (weight === 0) continue;
+    const last = first + length - 1, before = places.get(`${first} ${last}`);
+    if (before) {
+      before.weight += weight;
+      before.without -= weight;
+      for (const token of before.tokens) token.weight += weight / length;
+      continue;
+    }
+    const parts = Array.from({ length }, (_, k) => ({ ...cut(first + k, first + k), weight: weight / length }));
+    const added = { ...cut(first, last), weight, without: logit - weight, tokens: parts, filters: [] };
+    contributions.push(added);
+    places.set(`${first} ${last}`, added);
+  }
+  contributions.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  return { text, logit, bias: tensors.headBias[index], contributions };
+}
+
+// The n-grams of the convolutions, the largest weight first: {first, last, weight, loss, parts, filters}. Also the logits
+// without the bag's part, and which tokens lie between the padding at both ends.
+function ngramsOfFilters({ core, tensors, shape }, tokens, ids, index) {
+  const { F, C, widest } = shape;
   const rooms = {};
   for (const [name, type, count] of [
-    ["ids", "i32", tokens.ids.length], ["offsets", "i64", 2], ["features", "f32", F], ["without", "f32", F],
+    ["offsets", "i64", 2], ["features", "f32", F], ["without", "f32", F],
     ["sums", "f32", F], ["start", "i32", F], ["begins", "i64", 1], ["finish", "i64", 1], ["sharp", "f64", C],
     ["weight", "f64", F], ["limits", "i64", 2 * F], ["weights", "f64", F], ["losses", "f64", F], ["filters", "i64", F],
     ["filterBegins", "i64", F + 1], ["shares", "f64", F * widest], ["shareBegins", "i64", F + 1],
   ])
     rooms[name] = core.room(name, type, count);
-  core.view(rooms.ids, "i32", tokens.ids.length).set(tokens.ids);
   core.view(rooms.offsets, "i64", 2).set([0n, BigInt(tokens.ids.length)]);
   core.view(rooms.weight, "f64", F).set(tensors.headWeight.subarray(index * F, (index + 1) * F));
   core.call(
-    "winners", core.tables, rooms.ids, rooms.offsets, 1n, 1, rooms.features, rooms.without, rooms.sums, rooms.start,
+    "winners", core.tables, ids, rooms.offsets, 1n, 1, rooms.features, rooms.without, rooms.sums, rooms.start,
     rooms.begins, rooms.finish, rooms.sharp,
   );
   const [begin] = core.integers(rooms.begins, 1), [end] = core.integers(rooms.finish, 1);
   const logits = core.view(rooms.sharp, "f64", C).slice();
   const count = Number(
     core.call(
-      "ngrams", core.tables, rooms.ids + 4 * begin, BigInt(end - begin), rooms.features, rooms.without, rooms.sums,
+      "ngrams", core.tables, ids + 4 * begin, BigInt(end - begin), rooms.features, rooms.without, rooms.sums,
       rooms.start, rooms.weight, rooms.limits, rooms.weights, rooms.losses, rooms.filters, rooms.filterBegins,
       rooms.shares, rooms.shareBegins,
     ),
@@ -35,23 +74,33 @@ export function explain(classifier, text, index) {
   const shareBegins = core.integers(rooms.shareBegins, count + 1);
   const filters = core.integers(rooms.filters, filterBegins[count]);
   const shares = core.view(rooms.shares, "f64", shareBegins[count]);
-  const contributions = [];
+  const ngrams = [];
   for (let g = 0; g < count; ++g) {
     const first = begin + limits[2 * g], last = begin + limits[2 * g + 1];
     const parts = [];
-    for (let k = shareBegins[g], token = first; k < shareBegins[g + 1]; ++k, token += shape.dilation) {
-      if (Number.isNaN(shares[k])) continue; // padding
-      const [start, stop] = [tokens.begins[token], tokens.ends[token]];
-      parts.push({ start, end: stop, text: text.slice(start, stop), weight: shares[k] });
-    }
-    const start = tokens.begins[first], stop = tokens.ends[last];
-    contributions.push({
-      start, end: stop, text: text.slice(start, stop), weight: weights[g], without: logits[index] - losses[g],
-      tokens: parts, filters: filters.slice(filterBegins[g], filterBegins[g + 1]),
+    for (let k = shareBegins[g], token = first; k < shareBegins[g + 1]; ++k, token += shape.dilation)
+      if (!Number.isNaN(shares[k])) parts.push([token, shares[k]]); // else padding
+    ngrams.push({
+      first, last, weight: weights[g], loss: losses[g], parts, filters: filters.slice(filterBegins[g], filterBegins[g + 1]),
     });
   }
-  contributions.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
-  return { text, logit: logits[index], bias: tensors.headBias[index], contributions };
+  ngrams.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
+  return { ngrams, begin, end, logits };
+}
+
+// What each token and n-gram of the bag adds to a logit: {first, length, weight}.
+function sharesOfBag(core, shape, ids, begin, end, index) {
+  const most = (end - begin) * shape.ngrams;
+  const firsts = core.room("bagFirsts", "i64", most), lengths = core.room("bagLengths", "i32", most);
+  const weights = core.room("bagWeights", "f64", most);
+  const count = Number(
+    core.call(
+      "bag_shares", core.tables, ids + 4 * begin, BigInt(end - begin), BigInt(index), firsts, lengths, weights,
+    ),
+  );
+  const first = core.integers(firsts, count), length = core.view(lengths, "i32", count);
+  const weight = core.view(weights, "f64", count);
+  return first.map((token, g) => ({ first: begin + token, length: length[g], weight: weight[g] }));
 }
 
 // The weight of each UTF-16 unit of a text: that of its tokens, spread evenly over their characters.

@@ -26,9 +26,9 @@ export interface Contribution {
   start: number;
   end: number;
   text: string;
-  /** What it adds to the logit. */
+  /** What it adds to the logit: through the filters that it won, and through its row of a bag. */
   weight: number;
-  /** The logit with the next best window of each of its filters. */
+  /** The logit with the next best window of each of its filters, and without its part of a bag. */
   without: number;
   tokens: TokenShare[];
   /** Numbers of the filters that it won. */
@@ -44,6 +44,8 @@ export interface Explanation {
   bias: number;
   /** Whether the tables are in 8 bits: exact for what they answer, near what the trained model would. */
   approximate: boolean;
+  /** Whether `predict` gives the text no label. */
+  abstained: boolean;
   /** The largest weight (of either sign) first. */
   contributions: Contribution[];
   /** Weight of each UTF-16 unit of the text. */
@@ -55,7 +57,7 @@ export interface Classifier {
   readonly labels: string[];
   readonly multiLabel: boolean;
   readonly temperature: number;
-  /** Whether `explain` works: not for models that normalise their pooled features or have a bag. */
+  /** Whether `explain` works: not for models that normalise their pooled features. */
   readonly explains: boolean;
   /** Why it does not, as the end of "The model ...". */
   readonly obstacle: string | null;
@@ -64,7 +66,7 @@ export interface Classifier {
   /** Probabilities of each text, classes in the order of `labels`. */
   predictProba(texts: string[]): Float32Array[];
   answer(texts: string[]): Answer[];
-  /** Explain the logit of a label; without one, of the label with the largest logit. */
+  /** Explain the logit of a label; without one, of the label that the text is given, or the most probable one. */
   explain(text: string, label?: string | null): Explanation;
 }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..decisions import sigmoid, softmax
 from ..tables import check_ids
-from .explanation import Explanation, WinningWindows, label_id
+from .explanation import Explanation, WinningWindows
 from .pooled import SumOfParts, numbered
 from .winners import find_winners
 
@@ -22,22 +22,21 @@ if TYPE_CHECKING:
 
 
 def explain_experts(
-    model: ExpertsTextCNN, ids: NDArray[np.int32], offsets: NDArray[np.int64], texts: Sequence[str], label: str | None
+    model: ExpertsTextCNN,
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    texts: Sequence[str],
+    classes: Sequence[int] | None,
 ) -> list[Explanation]:
-    """Explain one logit of each text: that of `label` or, for None, of the text's predicted label.
-
-    Raises:
-        ValueError: there is no such label.
-    """
+    """Explain one logit of each text: those of the classes [N] or, for None, the largest."""
     ids, offsets = check_ids(ids, offsets)
     gates, filters = model.route(ids, offsets), model.tables.layout.features
     weight, bias = (values.astype(np.float64) for values in model.head)
     logits = model.features_of_ids(ids, offsets).astype(np.float64) @ weight.T + bias
-    chosen = None if label is None else label_id(label, model.labels)
     probabilities = (sigmoid if model.multi_label else softmax)(logits)
     explanations = []
     for n, text in enumerate(texts):
-        c = int(logits[n].argmax()) if chosen is None else chosen
+        c = int(logits[n].argmax()) if classes is None else classes[n]
         own, length = ids[offsets[n] : offsets[n + 1]], int(offsets[n + 1] - offsets[n])
         made = SumOfParts(text, own, list(model.spans(text)), c, model.logits_of_ids)
         route = [(int(bank), float(gates[n, bank])) for bank in np.argsort(-gates[n], kind="stable") if gates[n, bank]]

@@ -89,6 +89,7 @@ class Explanation:
         method: "folded", or "occlusion": a weight is then how far the logit falls without the tokens, the bias is the
             logit of an empty text, and they need not add up to the logit.
         route: Banks of a mixture of experts that the text went to, with their gates; empty for other models.
+        abstained: True where `predict` gives the text no label.
     """
 
     text: str
@@ -101,6 +102,7 @@ class Explanation:
     pooling: str = "max"
     method: str = "folded"
     route: tuple[tuple[int, float], ...] = ()
+    abstained: bool = False
 
     @cached_property
     def contributions(self) -> tuple[Contribution, ...]:
@@ -117,6 +119,7 @@ class Explanation:
             "bias": self.bias,
             "approximate": self.approximate,
             "method": self.method,
+            "abstained": self.abstained,
             "route": [{"expert": expert, "gate": gate} for expert, gate in self.route],
             "contributions": [
                 {
@@ -249,7 +252,7 @@ def explain_ids(
     texts: Sequence[str],
     spans: Spans,
     labels: Sequence[str],
-    label: str | None = None,
+    classes: Sequence[int] | None = None,
     multi_label: bool = False,
     threads: int = 1,
 ) -> list[Explanation]:
@@ -261,22 +264,21 @@ def explain_ids(
         texts: The texts.
         spans: Returns start and end of each token of a text, in characters.
         labels: Name of each class.
-        label: Label to explain; None is, of each text, the one with the largest logit.
+        classes: [N] class to explain of each text; None is the one with the largest logit.
         multi_label: True if labels do not exclude each other.
         threads: Threads that share the texts.
 
     Raises:
-        ValueError: there is no such label, or the model normalises its pooled features.
+        ValueError: the model normalises its pooled features.
     """
-    chosen = None if label is None else label_id(label, labels)
     winners = find_winners(tables, ids, offsets, threads)
     weights, biases = list(tables.head_weight.astype(np.float64)), tables.head_bias.tolist()
     logits = winners.logits + _bag_logits(winners) if tables.bag is not None else winners.logits
-    classes = logits.argmax(axis=1) if chosen is None else np.full(len(winners), chosen)
+    chosen = logits.argmax(axis=1) if classes is None else np.array(classes, dtype=np.int64)
     probabilities = (sigmoid if multi_label else softmax)(logits)
     rows = np.arange(len(winners))
     # Plain numbers of all texts at once: taken out one by one they cost as much as the windows.
-    numbers = zip(classes.tolist(), logits[rows, classes].tolist(), probabilities[rows, classes].tolist(), strict=True)
+    numbers = zip(chosen.tolist(), logits[rows, chosen].tolist(), probabilities[rows, chosen].tolist(), strict=True)
     return [
         Explanation(
             text, labels[c], logit, probability, biases[c], tables.is_int8,

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..decisions import sigmoid, softmax
-from .explanation import Contribution, Explanation, Spans, TokenShare, label_id
+from .explanation import Contribution, Explanation, Spans, TokenShare
 
 # Parts of a text that are hidden one after the other: a long text costs this many answers.
 LARGEST = 64
@@ -70,7 +70,7 @@ def explain_by_occlusion(
     spans: Spans,
     logits_of: LogitsOf,
     labels: Sequence[str],
-    label: str | None = None,
+    c: int | None = None,
     multi_label: bool = False,
 ) -> Explanation:
     """Explain a logit of one text by the answers to the text with tokens hidden.
@@ -83,17 +83,13 @@ def explain_by_occlusion(
         spans: Returns start and end of each token of a text, in characters.
         logits_of: Returns the logits of several lists of ids and masks.
         labels: Name of each class.
-        label: Label to explain; None is the one with the largest logit.
+        c: Class to explain; None is the one with the largest logit.
         multi_label: True if labels do not exclude each other.
-
-    Raises:
-        ValueError: there is no such label.
     """
-    chosen = None if label is None else label_id(label, labels)
     whole = logits_of([list(ids), []], [[1] * len(ids), []])
-    found = int(whole[0].argmax()) if chosen is None else chosen
-    probability = float((sigmoid if multi_label else softmax)(whole[:1])[0, found])
+    c = int(whole[0].argmax()) if c is None else c
+    probability = float((sigmoid if multi_label else softmax)(whole[:1])[0, c])
     return Explanation(
-        text, labels[found], float(whole[0, found]), probability, float(whole[1, found]), True,
-        Occlusion(text, list(ids), list(spans(text)), found, logits_of), method="occlusion",
+        text, labels[c], float(whole[0, c]), probability, float(whole[1, c]), True,
+        Occlusion(text, list(ids), list(spans(text)), c, logits_of), method="occlusion",
     )  # fmt: skip

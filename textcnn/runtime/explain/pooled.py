@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..decisions import sigmoid, softmax
 from ..means import window_maps
-from .explanation import Contribution, Explanation, Spans, TokenShare, WinningWindows, label_id
+from .explanation import Contribution, Explanation, Spans, TokenShare, WinningWindows
 from .winners import find_winners
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ class SumOfParts:
 
 
 def explain_pooled(
-    model: PooledTextCNN, ids: NDArray[np.int32], offsets: NDArray[np.int64], texts: Sequence[str], label: str | None
+    model: PooledTextCNN,
+    ids: NDArray[np.int32],
+    offsets: NDArray[np.int64],
+    texts: Sequence[str],
+    classes: Sequence[int] | None,
 ) -> list[Explanation]:
-    """Explain one logit of each text: that of `label` or, for None, of the text's predicted label.
-
-    Raises:
-        ValueError: there is no such label.
-    """
+    """Explain one logit of each text: those of the classes [N] or, for None, the largest."""
     tables, segments = model.tables, model.config["pooling"] == "segments"
     cut_ids, cut = model.texts_and_parts(ids, offsets)
     winners = find_winners(tables, cut_ids, cut, model.threads)
@@ -76,11 +76,10 @@ def explain_pooled(
     weight, bias = (values.astype(np.float64) for values in model.head)
     features = model.features_of_ids(ids, offsets).astype(np.float64)
     logits = features @ weight.T + bias
-    chosen = None if label is None else label_id(label, model.labels)
     probabilities = (sigmoid if model.multi_label else softmax)(logits)
     explanations = []
     for n, text in enumerate(texts):
-        c = int(logits[n].argmax()) if chosen is None else chosen
+        c = int(logits[n].argmax()) if classes is None else classes[n]
         own_ids = ids[offsets[n] : offsets[n + 1]]
         spans = list(model.spans(text))
         made = SumOfParts(text, own_ids, spans, c, model.logits_of_ids)

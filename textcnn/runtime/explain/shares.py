@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ..decisions import sigmoid, softmax
 from ..fasttext_words import END_OF_TEXT, Features
 from ..tokenizer import Utf8Texts
-from .explanation import Contribution, Explanation, TokenShare, label_id
+from .explanation import Contribution, Explanation, TokenShare
 
 if TYPE_CHECKING:
     from ..fasttext import FoldedFastText
@@ -28,19 +28,18 @@ if TYPE_CHECKING:
 Doubles = NDArray[np.float64]
 
 
-def explain_shares(model: FoldedFastText, text: str, label: str | None = None) -> Explanation:
-    """Explain one logit of a text, by default that of the predicted label (the largest).
+def explain_shares(model: FoldedFastText, text: str, c: int | None = None) -> Explanation:
+    """Explain one logit of a text, by default the largest.
 
     Raises:
-        ValueError: There is no such label, or the text holds half of a surrogate pair.
+        ValueError: The text holds half of a surrogate pair.
     """
-    chosen = None if label is None else label_id(label, model.labels)
     Utf8Texts.of([text])  # refuses half of a surrogate pair, and says where it is
     data = text.encode()
     found = model.words.features(model.bag, data)
     values = model.bag.values(found.features[:, 0].astype(np.int32))
     logits = _logits(model, values.sum(axis=0), len(values))
-    c = int(logits.argmax()) if chosen is None else chosen
+    c = int(logits.argmax()) if c is None else c
     probabilities = (sigmoid if model.multi_label else softmax)(logits[None])[0]
     shares = _Shares(model, text, data, found, values, c, float(logits[c]))
     bias = shares.bias

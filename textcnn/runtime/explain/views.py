@@ -217,7 +217,8 @@ def _heading(explanation: Explanation) -> str:
     probability = probability_text(explanation.probability)
     route = ", ".join(f"{expert} (gate {gate:.2f})" for expert, gate in explanation.route)
     routed = f"; given the route to expert {route}" if route else ""
-    return f"{explanation.label}: probability {probability}, logit {explanation.logit:.3f}{routed}"
+    left_out = "; the model gives this text no label" if explanation.abstained else ""
+    return f"{explanation.label}: probability {probability}, logit {explanation.logit:.3f}{routed}{left_out}"
 
 
 def _footing(explanation: Explanation, shown: tuple[Contribution, ...]) -> str:
