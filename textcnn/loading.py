@@ -44,7 +44,8 @@ class TorchClassifier(TextClassifier):
     @property
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
-        return frozenset() if self.model.config.pooled_norm else super().capabilities
+        able = super().capabilities
+        return able & {"regress"} if self.model.config.pooled_norm else able
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """Explain a logit by the n-grams of the text; see `FoldedTextCNN.explain`.
@@ -67,7 +68,7 @@ class TorchClassifier(TextClassifier):
         return [
             explain_by_occlusion(
                 text, encode(text).ids, lambda own: encode(own).offsets, self._masked_logits, self.labels, label,
-                self.multi_label,
+                self.multi_label, self.regression,
             )
             for text in texts
         ]  # fmt: skip

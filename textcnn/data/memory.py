@@ -27,6 +27,7 @@ from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .io.sources import Source
 from .labels import Targets, choose_labels, encode_labels, present_labels
+from .numbers import REGRESSION, NumberTargets, mean_and_deviation
 from .splits import folds, hold_out
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ _BYTES_OF_A_CELL = 16
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a table of texts, with the label ids of the whole table."""
+    """Rows of a table of texts, with the label ids, or numbers, of the whole table."""
 
     table: str
     rows: np.ndarray
-    targets: Targets
+    targets: Targets | NumberTargets
 
 
 class InMemoryData:
@@ -52,6 +53,7 @@ class InMemoryData:
 
     def __init__(self, source: Source, options: DataSettings) -> None:
         self.options, self.description = options, source.description
+        self.regression = options.problem_type == REGRESSION
         self._columns: Columns | None = None
         self.notes: list[str] = []
         self._source_notes = source.notes
@@ -70,7 +72,10 @@ class InMemoryData:
         options, name = self.options, self.options.train_split
         train = self._examples(source, name)
         assert train is not None
-        self.labels = choose_labels(present_labels(train.raw, train.rows), train.raw.names, options.labels)
+        if self.regression:
+            self.labels = [str(name) for name in options.labels or [self.columns.label]]
+        else:
+            self.labels = choose_labels(present_labels(train.raw, train.rows), train.raw.names, options.labels)
         self.multi_label = train.raw.multi_label
         self._add("train", name, train)
         if options.num_folds is not None and options.fold is not None:
@@ -118,7 +123,7 @@ class InMemoryData:
         head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
         self._columns = columns = find_columns(head, text, label, where)
         table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
-        examples = read_examples(table, columns, dataset.features, where)
+        examples = read_examples(table, columns, dataset.features, where, self.regression)
         if examples.raw.missing.all() and not required:
             self.notes.append(f"the {name} split has no labels and is left out")
             return None
@@ -134,6 +139,9 @@ class InMemoryData:
         return examples
 
     def _add(self, role: str, name: str, examples: Examples) -> None:
+        if examples.raw.numbers is not None:
+            self.splits[role] = Split(name, examples.rows, NumberTargets(examples.raw.numbers))
+            return
         if examples.raw.multi_label != self.multi_label:
             raise DataError(
                 f"the {role} split has {'lists of labels' if not self.multi_label else 'one label'}"
@@ -155,7 +163,7 @@ class InMemoryData:
 
     def _note_unseen(self, role: str) -> None:
         """Note labels that the model knows and no train row has, unless the user gave the labels."""
-        if self.options.labels is not None:
+        if self.options.labels is not None or self.regression:
             return
         counts = self._counts(role)
         unseen = (counts > 0) & (self._counts("train") == 0)
@@ -216,7 +224,7 @@ class InMemoryData:
             start += len(chunk)
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
-        """Return the texts of a split, and their label ids [N] or, multi-label, zeros and ones [N, C].
+        """Return the texts of a split, and their label ids [N], numbers [N] or, multi-label, zeros and ones [N, C].
 
         Rows with a label that train lacks are left out.
 
@@ -242,7 +250,19 @@ class InMemoryData:
 
     def _texts_and_targets(self, split: Split, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
         texts = self._read[split.table].texts.take(pa.array(rows)).cast(pa.string()).to_pylist()
+        if isinstance(split.targets, NumberTargets):
+            return texts, split.targets.values[rows]
         return texts, split.targets.batch(rows, len(self.labels))
+
+    def target_scale(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the numbers of the train rows.
+
+        Raises:
+            DataError: all of them are equal.
+        """
+        split = self.splits["train"]
+        assert isinstance(split.targets, NumberTargets)
+        return mean_and_deviation(split.targets.values[split.rows])
 
     def encode(self, role: str, tokenizer: PreTrainedTokenizerFast) -> EncodedTexts:
         """Return the tokenised table behind a split (all of its rows), made once."""
@@ -315,10 +335,12 @@ class InMemoryData:
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Return lines about columns, rows, dropped rows and cut texts."""
         kind = "labels, several a text" if self.multi_label else "labels"
+        held = f"labels from {self.columns.label!r} ({len(self.labels)} {kind})"
+        if self.regression:
+            held = f"numbers from {self.columns.label!r}"
         rows = ", ".join(f"{role} {len(split.rows):,}" for role, split in self.splits.items())
         lines = [
-            f"data: {self.description}, texts from {self.columns.text!r}, labels from "
-            f"{self.columns.label!r} ({len(self.labels)} {kind})",
+            f"data: {self.description}, texts from {self.columns.text!r}, {held}",
             f"rows: {rows}",
             *self._source_notes,
             *self.notes,

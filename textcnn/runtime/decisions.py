@@ -44,7 +44,7 @@ class Abstention:
 
 @dataclass(frozen=True)
 class Answers:
-    """Probabilities [N, C] and, where the model may abstain, how sure it is: [N], larger is surer."""
+    """Probabilities [N, C], or the numbers [N, C] of a regression, and, where the model may abstain, how sure it is: [N], larger is surer."""
 
     probabilities: Array
     confidence: NDArray[np.float64] | None = None

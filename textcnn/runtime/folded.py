@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .capabilities import obstacle
+from .capabilities import demand, obstacle
 from .checks import read_utf8
 from .classifier import TextClassifier
 from .decisions import Array, check_fired, count_fired
@@ -83,6 +83,8 @@ class FoldedTextCNN(TextClassifier):
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
         able = {name for name in ("explain", "inspect", "certify") if obstacle(self.config, name) is None}
+        if self.regression:
+            return frozenset(able | {"regress"})
         fires = not self.config.get("pooled_norm") and self.config.get("kernel_sizes") != []
         return frozenset(able - ({"certify"} if self.is_int8 else set()) | ({"fired"} if fires else set()))
 
@@ -252,8 +254,9 @@ class FoldedTextCNN(TextClassifier):
         for batch in text_batches(texts):
             ids, offsets = self.encode(batch)
             explanations += explain_ids(
-                self.tables, ids, offsets, batch, self.spans, self.labels, label, self.multi_label, self.threads
-            )
+                self.tables, ids, offsets, batch, self.spans, self.labels, label, self.multi_label, self.threads,
+                self.regression,
+            )  # fmt: skip
         return explanations
 
     def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
@@ -275,6 +278,8 @@ class FoldedTextCNN(TextClassifier):
         """
         from .certify import guarantee
 
+        if self.regression:
+            demand(self.config, "certify")
         check_column(texts)
         thresholds = [self.thresholds.get(name, 0.5) for name in self.labels] if self.multi_label else None
         return guarantee(self.tables, *self.encode(list(texts)), replaced, thresholds, self.threads)

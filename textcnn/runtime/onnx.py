@@ -94,8 +94,9 @@ class OnnxClassifier(TextClassifier):
         check_column(texts)
         return [
             explain_by_occlusion(
-                text, ids.tolist(), self._tokenizer.spans, self._masked_logits, self.labels, label, self.multi_label
-            )
+                text, ids.tolist(), self._tokenizer.spans, self._masked_logits, self.labels, label, self.multi_label,
+                self.regression,
+            )  # fmt: skip
             for text in texts
             for ids in (self._tokenizer.encode_batch([text])[0],)
         ]

@@ -48,7 +48,7 @@ def explain_experts(
             made.parts.append(numbered(windows.contributions, bank * filters))
         explanations.append(
             Explanation(
-                text, model.labels[c], float(logits[n, c]), float(probabilities[n, c]), float(bias[c]),
+                text, model.labels[c], float(logits[n, c]), None if model.regression else float(probabilities[n, c]), float(bias[c]),
                 model.tables.is_int8, made, route=tuple(route),
             )
         )  # fmt: skip

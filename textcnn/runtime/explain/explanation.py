@@ -81,7 +81,7 @@ class Explanation:
         text: The text.
         label: The label that is explained.
         logit: Its logit, divided by the temperature.
-        probability: Its probability.
+        probability: Its probability; None for the number of a regression.
         bias: The part of the logit that no text changes.
         approximate: True if the tables are int8 (exact for what they answer, near what the model would), or the weights
             were found by occlusion.
@@ -94,7 +94,7 @@ class Explanation:
     text: str
     label: str
     logit: float
-    probability: float
+    probability: float | None
     bias: float
     approximate: bool
     _windows: Parts = field(repr=False)
@@ -252,6 +252,7 @@ def explain_ids(
     label: str | None = None,
     multi_label: bool = False,
     threads: int = 1,
+    regression: bool = False,
 ) -> list[Explanation]:
     """Explain one logit of each text; windows are found for all texts at once, n-grams are made on request.
 
@@ -264,6 +265,7 @@ def explain_ids(
         label: Label to explain; None is, of each text, the one with the largest logit.
         multi_label: True if labels do not exclude each other.
         threads: Threads that share the texts.
+        regression: True if the logits are the numbers of a regression.
 
     Raises:
         ValueError: there is no such label, or the model normalises its pooled features.
@@ -279,7 +281,7 @@ def explain_ids(
     numbers = zip(classes.tolist(), logits[rows, classes].tolist(), probabilities[rows, classes].tolist(), strict=True)
     return [
         Explanation(
-            text, labels[c], logit, probability, biases[c], tables.is_int8,
+            text, labels[c], logit, None if regression else probability, biases[c], tables.is_int8,
             WinningWindows(winners, n, text, c, weights[c], spans),
         )
         for n, (text, (c, logit, probability)) in enumerate(zip(texts, numbers, strict=True))

@@ -72,6 +72,7 @@ def explain_by_occlusion(
     labels: Sequence[str],
     label: str | None = None,
     multi_label: bool = False,
+    regression: bool = False,
 ) -> Explanation:
     """Explain a logit of one text by the answers to the text with tokens hidden.
 
@@ -85,6 +86,7 @@ def explain_by_occlusion(
         labels: Name of each class.
         label: Label to explain; None is the one with the largest logit.
         multi_label: True if labels do not exclude each other.
+        regression: True if the logits are the numbers of a regression.
 
     Raises:
         ValueError: there is no such label.
@@ -92,7 +94,7 @@ def explain_by_occlusion(
     chosen = None if label is None else label_id(label, labels)
     whole = logits_of([list(ids), []], [[1] * len(ids), []])
     found = int(whole[0].argmax()) if chosen is None else chosen
-    probability = float((sigmoid if multi_label else softmax)(whole[:1])[0, found])
+    probability = None if regression else float((sigmoid if multi_label else softmax)(whole[:1])[0, found])
     return Explanation(
         text, labels[found], float(whole[0, found]), probability, float(whole[1, found]), True,
         Occlusion(text, list(ids), list(spans(text)), found, logits_of), method="occlusion",

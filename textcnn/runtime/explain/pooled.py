@@ -95,7 +95,7 @@ def explain_pooled(
             made.parts.append(_means(model, own_ids, text, spans, weight[c, filters:]))
         explanations.append(
             Explanation(
-                text, model.labels[c], float(logits[n, c]), float(probabilities[n, c]), float(bias[c]), tables.is_int8,
+                text, model.labels[c], float(logits[n, c]), None if model.regression else float(probabilities[n, c]), float(bias[c]), tables.is_int8,
                 made,
             )
         )  # fmt: skip
