@@ -72,7 +72,9 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         source = open_source(self.path, self.options.config_name, self.options.revision, self.options.streaming)
         streamed = self.options.streaming or not isinstance(source.load(self.options.train_split), Dataset)
         if streamed and self.options.problem_type == REGRESSION:
-            raise DataError("problem_type: got regression for a stream; expected data that fits in memory; load it first")
+            raise DataError(
+                "problem_type: got regression for a stream; expected data that fits in memory; load it first"
+            )
         data = StreamedData(source, self.options) if streamed else InMemoryData(source, self.options)
         wanted = self.options.problem_type
         if wanted is not None and wanted != _problem_type(data):

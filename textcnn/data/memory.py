@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -26,8 +24,9 @@ from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .io.sources import Source
-from .labels import Targets, choose_labels, encode_labels, present_labels
+from .labels import choose_labels, encode_labels, present_labels
 from .numbers import REGRESSION, NumberTargets, mean_and_deviation
+from .split_report import Split, dropped_lines, overlap_lines
 from .splits import folds, hold_out
 
 if TYPE_CHECKING:
@@ -37,15 +36,6 @@ if TYPE_CHECKING:
 
 # Of a token in a padded batch: its id and its mask.
 _BYTES_OF_A_CELL = 16
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows of a table of texts, with the label ids, or numbers, of the whole table."""
-
-    table: str
-    rows: np.ndarray
-    targets: Targets | NumberTargets
 
 
 class InMemoryData:
@@ -323,37 +313,19 @@ class InMemoryData:
                 flush=True,
             )
 
-    def _overlap(self, role: str) -> int:
-        """Return the number of texts of a split that stand in train, word for word."""
-        split, train = self.splits[role], self.splits["train"]
-        if split.table == train.table:
-            return 0
-        known = self._read[train.table].texts.take(pa.array(train.rows))
-        texts = self._read[split.table].texts.take(pa.array(split.rows)).cast(known.type)
-        return int(pc.sum(pc.is_in(texts, value_set=known)).as_py() or 0)
-
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Return lines about columns, rows, dropped rows and cut texts."""
         kind = "labels, several a text" if self.multi_label else "labels"
-        held = f"labels from {self.columns.label!r} ({len(self.labels)} {kind})"
-        if self.regression:
-            held = f"numbers from {self.columns.label!r}"
-        rows = ", ".join(f"{role} {len(split.rows):,}" for role, split in self.splits.items())
+        labels = f"labels from {self.columns.label!r} ({len(self.labels)} {kind})"
+        targets = f"numbers from {self.columns.label!r}" if self.regression else labels
         lines = [
-            f"data: {self.description}, texts from {self.columns.text!r}, {held}",
-            f"rows: {rows}",
+            f"data: {self.description}, texts from {self.columns.text!r}, {targets}",
+            f"rows: {', '.join(f'{role} {len(split.rows):,}' for role, split in self.splits.items())}",
             *self._source_notes,
             *self.notes,
+            *dropped_lines(self._read),
+            *overlap_lines(self.splits, self._read),
         ]
-        for name, examples in self._read.items():
-            if examples.without_text or examples.without_label:
-                lines.append(
-                    f"dropped from {name}: {examples.without_text:,} rows without a text, "
-                    f"{examples.without_label:,} without a label"
-                )
-        for role in ("validation", "test"):
-            if role in self.splits and (count := self._overlap(role)):
-                lines.append(f"overlap: {count:,} {role} texts also stand in train")
         if self.options.max_length is not None:
             for role, split in self.splits.items():
                 cut = int(self.encode(role, tokenizer).cut[split.rows].sum())

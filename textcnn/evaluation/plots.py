@@ -27,6 +27,7 @@ _VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)", ACCENT: "var(--accent)",
 _FEW = 4
 # Inches: a phone shows these at their own size, a desk screen half as large again.
 SIZE = (4.6, 3.1)
+_POINTS = 1000  # of a scatter plot
 _STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "textcnn", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
     "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
@@ -125,6 +126,18 @@ def matrix_plot(matrix: NDArray[np.int64], rows: Sequence[str], columns: Sequenc
     axes.grid(False)
     axes.tick_params(length=0)
     return _svg(figure, "Confusion matrix")
+
+
+@_styled
+def scatter_plot(targets: NDArray[Any], predicted: NDArray[Any]) -> str:
+    """Draw predicted numbers over true ones, with the diagonal; of many texts, some evenly spread."""
+    figure, axes = _figure((SIZE[0], 3.7))
+    shown = np.unique(np.linspace(0, len(targets) - 1, _POINTS).astype(int))
+    bounds = [float(min(targets.min(), predicted.min())), float(max(targets.max(), predicted.max()))]
+    axes.plot(bounds, bounds, color=FAINT, linestyle="--", linewidth=1)
+    axes.plot(targets[shown], predicted[shown], "o", color=ACCENT, markersize=3, alpha=0.5, markeredgewidth=0)
+    axes.set(xlabel="true number", ylabel="predicted number")
+    return _svg(figure, "Predicted against true numbers")
 
 
 @_styled

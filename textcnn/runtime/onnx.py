@@ -94,7 +94,13 @@ class OnnxClassifier(TextClassifier):
         check_column(texts)
         return [
             explain_by_occlusion(
-                text, ids.tolist(), self._tokenizer.spans, self._masked_logits, self.labels, label, self.multi_label,
+                text,
+                ids.tolist(),
+                self._tokenizer.spans,
+                self._masked_logits,
+                self.labels,
+                label,
+                self.multi_label,
                 self.regression,
             )  # fmt: skip
             for text in texts

@@ -26,7 +26,9 @@ _TEXTS = 4096
 # Texts of the linear model, spread evenly over more of them.
 _MOST_TEXTS = 50_000
 _INVERSE_REGULARIZATION, _ITERATIONS = 0.3, 40
-_RIDGE = 10.0
+# Penalty of ridge regression, over the mean square of the length of a text's features. From 0.01 to 0.2 the validation
+# R2 of star ratings of IMDB, sentiment of tweets and of MR differed by less than 0.01.
+_RIDGE = 0.1
 
 
 def network_with_bag(fields: Mapping[str, Any], wanted: bool = True) -> Architecture:
@@ -109,7 +111,8 @@ def ridge_of_bag(
     if not len(rows):
         return weights, np.zeros(1, np.float32)
     scaled, rarity = _scaled(counts, _divisor(bag, counts))
-    model = Ridge(alpha=_RIDGE, fit_intercept=intercept, solver="sparse_cg", tol=1e-3).fit(scaled, numbers)
+    penalty = _RIDGE * float(scaled.multiply(scaled).sum()) / scaled.shape[0]
+    model = Ridge(alpha=penalty, fit_intercept=intercept, solver="sparse_cg", tol=1e-3).fit(scaled, numbers)
     weights[rows, 0] = model.coef_ * rarity
     return weights, np.array([model.intercept_], dtype=np.float32).reshape(1)
 

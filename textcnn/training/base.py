@@ -22,7 +22,7 @@ from .evidence import log_count_ratios
 from .initial_weights import initial_architecture, load_initial_weights
 from .metrics import score_metrics
 from .optimization import OptimizationModule
-from .target_scale import TargetScale
+from .target_scale import TargetScale, refuse_label_settings
 
 Batch = dict[str, Tensor]
 KIM_2014 = Architecture()
@@ -112,7 +112,7 @@ class TrainingModule(OptimizationModule):
             self.model.bag.requires_grad_(False)
         self.target_scale = TargetScale() if config.problem_type == "regression" else None
         if self.target_scale is not None:
-            _refuse_label_settings(rates)
+            refuse_label_settings(rates)
         if rates.contrastive_weight and config.problem_type == "multi_label_classification":
             raise ValueError(
                 "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
@@ -214,6 +214,8 @@ class TrainingModule(OptimizationModule):
         weight: float | None = self.hparams["bag_weight"]
         if weight is not None:
             return weight
+        if self.target_scale is not None:
+            return 1.0
         # The better the network beside it, the smaller: measured in docs/lab-log.md.
         return 1.0 if self.hparams["vectors_dim"] is None and self.hparams["init"] is None else 0.5
 
@@ -335,18 +337,3 @@ class TrainingModule(OptimizationModule):
         # Without the mean, which no score depends on and whose square float32 would lose digits to.
         metrics.update(logits.squeeze(-1) * scale.deviation, labels - scale.mean)
         self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
-
-
-def _refuse_label_settings(rates: OptimizationSettings) -> None:
-    """Raise ValueError where a setting needs labels that a regression has not."""
-    for name in ("naive_bayes", "contrastive_weight"):
-        if getattr(rates, name):
-            raise ValueError(
-                f"{name}: got {getattr(rates, name)} with problem_type regression; expected 0, as it needs labels; "
-                "set it to 0"
-            )
-    if rates.bag_start == "naive_bayes":
-        raise ValueError(
-            "bag_start: got naive_bayes with problem_type regression, which has no labels to count; expected linear or "
-            "zero"
-        )

@@ -13,7 +13,6 @@ from torchmetrics.classification import (
     MultilabelExactMatch,
     MultilabelF1Score,
 )
-
 from torchmetrics.regression import MeanAbsoluteError, R2Score, SpearmanCorrCoef
 
 from ..model import TextCNNConfig
@@ -50,7 +49,9 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
             # It keeps the numbers of the split, one a text.
             warnings.filterwarnings("ignore", message="Metric `Spearman")
             spearman = SpearmanCorrCoef()
-        return MetricCollection({"mae": MeanAbsoluteError(), "r2": Determination(), "spearman": spearman}, prefix=prefix)
+        return MetricCollection(
+            {"mae": MeanAbsoluteError(), "r2": Determination(), "spearman": spearman}, prefix=prefix
+        )
     count = config.num_labels
     return MetricCollection(
         {

@@ -97,12 +97,17 @@ def write_held_out(output_dir: str | Path, data: TextDataModule) -> None:
         path.unlink(missing_ok=True)
         return
     labels = data.labels
-    rows: list[dict[str, Any]] = [
-        {"text": text, "label": float(target)} for text, target in zip(texts, targets, strict=True)
-    ] if data.problem_type == REGRESSION else [
-        {"text": text, "label": labels[target] if targets.ndim == 1 else [labels[c] for c in np.flatnonzero(target)]}
-        for text, target in zip(texts, targets, strict=True)
-    ]
+    rows: list[dict[str, Any]] = (
+        [{"text": text, "label": float(target)} for text, target in zip(texts, targets, strict=True)]
+        if data.problem_type == REGRESSION
+        else [
+            {
+                "text": text,
+                "label": labels[target] if targets.ndim == 1 else [labels[c] for c in np.flatnonzero(target)],
+            }
+            for text, target in zip(texts, targets, strict=True)
+        ]
+    )
     with open_writer(str(path), "jsonl") as writer:
         writer.write(rows)
 

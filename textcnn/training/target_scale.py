@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..settings import OptimizationSettings
+
 
 class TargetScale(nn.Module):
     """Mean and standard deviation of the numbers of the train split; part of each checkpoint.
@@ -67,3 +69,18 @@ class TargetScale(nn.Module):
         if model.bag is not None:
             last = model.bag.rows if model.bag.output is None else model.bag.output
             last.weight.mul_(factor)
+
+
+def refuse_label_settings(rates: OptimizationSettings) -> None:
+    """Raise ValueError where a setting needs labels that a regression has not."""
+    for name in ("naive_bayes", "contrastive_weight"):
+        if getattr(rates, name):
+            raise ValueError(
+                f"{name}: got {getattr(rates, name)} with problem_type regression; expected 0, as it needs labels; "
+                "set it to 0"
+            )
+    if rates.bag_start == "naive_bayes":
+        raise ValueError(
+            "bag_start: got naive_bayes with problem_type regression, which has no labels to count; expected linear or "
+            "zero"
+        )

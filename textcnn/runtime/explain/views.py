@@ -95,7 +95,9 @@ def legend(explanation: Explanation) -> str:
         for sign, word in ((1, "higher" if is_number else "for"), (-1, "lower" if is_number else "against"))
     )
     columns = "; ".join(
-        f"<i>{name}</i>: {said}" for name, said in zip(_columns(explanation), _meanings(explanation), strict=True) if said
+        f"<i>{name}</i>: {said}"
+        for name, said in zip(_columns(explanation), _meanings(explanation), strict=True)
+        if said
     )
     return f'<p class="legend">{keys} The stronger the colour, the larger the part in the {"number" if is_number else "logit"}. {columns}.</p>'
 

@@ -9,7 +9,7 @@ from ..losses import classification_losses
 
 
 class ClassificationModule(TrainingModule):
-    """Training on labelled texts: cross-entropy, binary cross-entropy when multi-label, or the squared error of numbers.
+    """Training on labelled texts by cross-entropy, binary cross-entropy when multi-label, or squared error of numbers.
 
     Texts count alike, or by the field `weights` [B] of a batch (scikit-learn's sample_weight).
     """
