@@ -26,7 +26,8 @@ class Split:
 def dropped_lines(tables: Mapping[str, Examples]) -> list[str]:
     """Return a line for each table, by name, of which rows were dropped."""
     return [
-        f"dropped from {name}: {examples.without_text:,} rows without a text, {examples.without_label:,} without a label"
+        f"dropped from {name}: {examples.without_text:,} rows without a text, "
+        f"{examples.without_label:,} without a label"
         for name, examples in tables.items()
         if examples.without_text or examples.without_label
     ]

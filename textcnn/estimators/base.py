@@ -247,7 +247,7 @@ class TextEstimator(BaseEstimator):
         network = {name: getattr(self, name) for name in _NETWORK if hasattr(self, name)}
         network["kernel_sizes"] = list(self.kernel_sizes)
         for_module = {name: getattr(self, name) for name in _MODULE if hasattr(self, name)}
-        if self.vectors == AUTO and are_unused(for_module.get("naive_bayes"), self.variant, self.kernel_sizes):
+        if self.vectors == AUTO and are_unused(for_module.get("naive_bayes", 0.0), self.variant, self.kernel_sizes):
             data.vectors = None
         if previous is not None:
             model_before = read_artifact(previous)[0]

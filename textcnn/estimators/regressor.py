@@ -82,8 +82,8 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
         wrong = np.flatnonzero(~np.isfinite(numbers))
         if len(wrong):
             raise ValueError(
-                f"y: got {numbers[wrong[0]]} at position {wrong[0]}; expected a finite number for every text, not NaN or "
-                "infinity; drop the texts without one"
+                f"y: got {numbers[wrong[0]]} at position {wrong[0]}; expected a finite number for every text, not NaN "
+                "or infinity; drop the texts without one"
             )
         return numbers
 

@@ -149,22 +149,24 @@ def learning_curves(directory: str | Path) -> str | None:
     for path in reversed(found):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+        is_regression = any(row.get("val_r2") for row in rows)
+        shown = [("val_r2", ACCENT)] if is_regression else [("val_micro_f1", ACCENT), ("val_macro_f1", WARN)]
         series = {
             name: [(float(row["step"]), float(row[name])) for row in rows if row.get(name) and row.get("step")]
-            for name in ("train_loss", "val_loss", "val_micro_f1", "val_macro_f1")
+            for name in ("train_loss", "val_loss", *(name for name, _ in shown))
         }
         if not series["val_loss"]:
             continue
         figure, (losses, scores) = _figure((SIZE[0], 4.2), 2, sharex=True)
         for axes, name, color in (
             (losses, "train_loss", FAINT), (losses, "val_loss", ACCENT),
-            (scores, "val_micro_f1", ACCENT), (scores, "val_macro_f1", WARN),
+            *((scores, name, color) for name, color in shown),
         ):  # fmt: skip
             if series[name]:
                 steps, values = zip(*series[name], strict=True)
                 axes.plot(steps, values, color=color, linewidth=1.6, marker="o" if len(steps) < 40 else None,
                           markersize=3, label=name)  # fmt: skip
-        for axes, what in ((losses, "loss"), (scores, "F1")):
+        for axes, what in ((losses, "loss"), (scores, "R2" if is_regression else "F1")):
             axes.set_ylabel(what)
             axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
             axes.legend(loc="best")

@@ -67,5 +67,9 @@ def demand(config: Mapping[str, Any], capability: str) -> None:
     """
     reason = obstacle(config, capability)
     if reason is not None:
+        if config.get("problem_type") == REGRESSION and "regression" in reason:
+            raise ValueError(
+                f"{capability}: got a model of {reason}; expected a classifier; explain its answers instead"
+            )
         advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
         raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")

@@ -102,7 +102,7 @@ class OnnxClassifier(TextClassifier):
                 label,
                 self.multi_label,
                 self.regression,
-            )  # fmt: skip
+            )
             for text in texts
             for ids in (self._tokenizer.encode_batch([text])[0],)
         ]

@@ -99,7 +99,8 @@ def legend(explanation: Explanation) -> str:
         for name, said in zip(_columns(explanation), _meanings(explanation), strict=True)
         if said
     )
-    return f'<p class="legend">{keys} The stronger the colour, the larger the part in the {"number" if is_number else "logit"}. {columns}.</p>'
+    whole = "number" if is_number else "logit"
+    return f'<p class="legend">{keys} The stronger the colour, the larger the part in the {whole}. {columns}.</p>'
 
 
 def ngrams(explanation: Explanation, top: int = 12) -> str:
