@@ -72,7 +72,7 @@ AXES = [
     {"pooling": "max_mean", "stride": 2},
     {"num_experts": 3, "experts_per_text": 2},
     {"problem_type": "regression"},
-    {"problem_type": "regression", "bag": "sqrtn", "bag_buckets": 500, "num_members": 2},
+    {"problem_type": "regression", "bag": "mean", "bag_buckets": 500, "num_members": 2},
     {"problem_type": "regression", "backbone": "pyramid"},
 ]
 KINDS = ["wordpiece", "bpe", "char", "byte"]
@@ -138,7 +138,9 @@ def test_every_interface_one_answer(axes, kind, tokenizers, tmp_path):
         answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(TEXTS)]
         interfaces[f"pipeline, batches of {batch_size}"] = [[answer[label] for label in "abc"] for answer in answers]
     for interface, probabilities in interfaces.items():
-        np.testing.assert_allclose(probabilities, expected, atol=1e-5, err_msg=interface)
+        # Numbers have no bound: they are equal up to the rounding of their size.
+        rtol = 1e-5 if regression else 1e-7
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5, rtol=rtol, err_msg=interface)
     if regression:
         return
 
