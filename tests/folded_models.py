@@ -50,6 +50,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "pooled-norm-valid": {"pooled_norm": True, "padding": "valid", "activation": "softplus"},
     "temperature": {"temperature": 2.5},
     "multi-label": {"problem_type": "multi_label_classification", "thresholds": {"b": 0.3}},
+    # Three numbers of a text.
+    "regression": {"problem_type": "regression"},
+    "regression-bag": {"problem_type": "regression", "bag": "sqrtn", "bag_buckets": 200},
     "bag-sum": {"bag": "sum", "bag_ngrams": 3, "bag_buckets": 64},
     "bag-mean": {"bag": "mean", "bag_buckets": 1000, "temperature": 1.5},
     "bag-of-tokens-members": {"bag": "sum", "bag_ngrams": 1, "num_members": 2, "dilation": 2},

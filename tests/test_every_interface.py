@@ -71,6 +71,9 @@ AXES = [
     {"pooling": "segments", "padding": "same"},
     {"pooling": "max_mean", "stride": 2},
     {"num_experts": 3, "experts_per_text": 2},
+    {"problem_type": "regression"},
+    {"problem_type": "regression", "bag": "mean", "bag_buckets": 500, "num_members": 2},
+    {"problem_type": "regression", "backbone": "pyramid"},
 ]
 KINDS = ["wordpiece", "bpe", "char", "byte"]
 
@@ -100,7 +103,8 @@ def test_every_interface_one_answer(axes, kind, tokenizers, tmp_path):
     )
     model = TextCNNForSequenceClassification(config)
     if model.bag is not None:
-        torch.nn.init.normal_(model.bag.rows.weight, std=0.1 if config.bag == "sum" else 2.0)
+        small = config.bag == "sum" or config.problem_type == "regression"
+        torch.nn.init.normal_(model.bag.rows.weight, std=0.1 if small else 2.0)
         if model.bag.output is not None:
             torch.nn.init.normal_(model.bag.output.weight)
         # Buckets that no training text has.
@@ -108,6 +112,10 @@ def test_every_interface_one_answer(axes, kind, tokenizers, tmp_path):
     folder = save_artifact(model, tokenizer, tmp_path / "artifact")
     model, tokenizer = read_artifact(folder)
     multi_label = config.problem_type == "multi_label_classification"
+    regression = config.problem_type == "regression"
+
+    def answers_of(classifier, texts):
+        return classifier.predict(texts) if regression else classifier.predict_proba(texts)
 
     # The reference: torch, each text alone, without a mask or padding.
     rows = []
@@ -115,23 +123,27 @@ def test_every_interface_one_answer(axes, kind, tokenizers, tmp_path):
         for text in TEXTS:
             ids = torch.tensor([tokenizer(text)["input_ids"]], dtype=torch.long)
             logits = model.eval()(ids, torch.ones_like(ids)).logits
-            rows.append(logits.sigmoid() if multi_label else logits.softmax(-1))
+            rows.append(logits if regression else logits.sigmoid() if multi_label else logits.softmax(-1))
     expected = torch.cat(rows).numpy()
 
     interfaces = {
-        "torch, padded": TorchClassifier(model, tokenizer, batch_size=len(TEXTS)).predict_proba(TEXTS),
-        "torch, batches of 3": TorchClassifier(model, tokenizer, batch_size=3).predict_proba(TEXTS),
-        "load, folding": textcnn.load(folder).predict_proba(TEXTS),
-        "load, folded": textcnn.load(folder, threads=2).predict_proba(TEXTS),
-        "ONNX Runtime": export_onnx(model, tokenizer, tmp_path / "model.onnx").predict_proba(TEXTS),
-        "ONNX Runtime, one at a time": [OnnxClassifier(tmp_path / "model.onnx").predict_proba([t])[0] for t in TEXTS],
+        "torch, padded": answers_of(TorchClassifier(model, tokenizer, batch_size=len(TEXTS)), TEXTS),
+        "torch, batches of 3": answers_of(TorchClassifier(model, tokenizer, batch_size=3), TEXTS),
+        "load, folding": answers_of(textcnn.load(folder), TEXTS),
+        "load, folded": answers_of(textcnn.load(folder, threads=2), TEXTS),
+        "ONNX Runtime": answers_of(export_onnx(model, tokenizer, tmp_path / "model.onnx"), TEXTS),
+        "ONNX Runtime, one at a time": [answers_of(OnnxClassifier(tmp_path / "model.onnx"), [t])[0] for t in TEXTS],
     }
     for batch_size in (1, 4):
         classify = pipeline("text-classification", str(folder), top_k=None, batch_size=batch_size)
         answers = [{entry["label"]: entry["score"] for entry in answer} for answer in classify(TEXTS)]
         interfaces[f"pipeline, batches of {batch_size}"] = [[answer[label] for label in "abc"] for answer in answers]
     for interface, probabilities in interfaces.items():
-        np.testing.assert_allclose(probabilities, expected, atol=1e-5, err_msg=interface)
+        # Numbers have no bound: they are equal up to the rounding of their size.
+        rtol = 1e-5 if regression else 1e-7
+        np.testing.assert_allclose(probabilities, expected, atol=1e-5, rtol=rtol, err_msg=interface)
+    if regression:
+        return
 
     labels = textcnn.load(folder).predict(TEXTS)
     if multi_label:

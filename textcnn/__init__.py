@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from .comparison.compare import compare
     from .data import TextCollator, TextDataModule
     from .distillation.distill import distill
-    from .estimator import TextCNNClassifier
+    from .estimators.classifier import TextCNNClassifier
+    from .estimators.regressor import TextCNNRegressor
     from .evaluation.calibrate import calibrate
     from .evaluation.certify import certify
     from .evaluation.evaluate import evaluate
@@ -99,12 +100,13 @@ _HOMES = {
     "Scorer": "scoring.scorer",
     "ServeSettings": "settings",
     "TeachSettings": "settings",
-    "TextCNNClassifier": "estimator",
+    "TextCNNClassifier": "estimators.classifier",
     "TextCNNConfig": "model",
     "TextCNNForMaskedLM": "model",
     "TextCNNForSequenceClassification": "model",
     "TextCNNForTextEncoding": "model",
     "TextCNNModel": "model",
+    "TextCNNRegressor": "estimators.regressor",
     "TextCollator": "data",
     "TextDataModule": "data",
     "TextEncoder": "runtime.encoder",
@@ -168,6 +170,7 @@ __all__ = [
     "TextCNNForSequenceClassification",
     "TextCNNForTextEncoding",
     "TextCNNModel",
+    "TextCNNRegressor",
     "TextCollator",
     "TextDataModule",
     "TextEncoder",

@@ -9,7 +9,7 @@ from typing import Any
 
 from .artifact import ENCODER, MASKED_LM, model_kind
 from .errors import listed
-from .runtime.capabilities import RECEPTIVE_FIELDS, capabilities, obstacle
+from .runtime.capabilities import RECEPTIVE_FIELDS, REGRESSION, capabilities, obstacle
 from .settings import InfoSettings, takes
 
 _TEXTCNN = "TextCNN"
@@ -71,7 +71,8 @@ class Info:
         if self.dimensions is not None:
             lines.append(("vector", f"{self.dimensions} dimensions"))
         if self.labels:
-            lines.append(("labels", f"{len(self.labels)}: {listed(self.labels)}"))
+            lines.append(("predicts", listed(self.labels)) if self.task == REGRESSION else
+                         ("labels", f"{len(self.labels)}: {listed(self.labels)}"))  # fmt: skip
         if self.tokens:
             lines.append(("vocabulary", f"{self.tokens:,} tokens"))
         if self.architecture:
@@ -154,7 +155,9 @@ def info(settings: InfoSettings) -> Info:
         kind_of_tables,
         sizes,
         scores,
-        {} if kind in _KINDS else {name: config.get(name, default) for name, default in _calibration().items()},
+        {}
+        if kind in _KINDS or config.get("problem_type") == REGRESSION
+        else {name: config.get(name, default) for name, default in _calibration().items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
         obstacle(config, "fold") and f"none: {obstacle(config, 'fold')}",
         config.get("encoding_dim"),
@@ -208,7 +211,7 @@ def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[st
     if kind in _KINDS:
         further = ["generate"] if kind == MASKED_LM else ["fold"] if "fold" in able else []
         return [*further, "train", "pretrain"] if trained else further[1:]
-    verbs = ["evaluate", "score", "calibrate"]
+    verbs = ["evaluate", "score", *([] if "regress" in able else ["calibrate"])]
     # What does not fold is explained by occlusion.
     if "explain" in able or "fold" not in able:
         verbs.append("explain")
@@ -216,7 +219,9 @@ def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[st
         verbs.append("inspect")
     if "certify" in able and tables != "int8":
         verbs.append("certify")
-    return [*verbs, *(["fold"] if "fold" in able else []), "export", "distill"] if trained else verbs
+    if not trained:
+        return verbs
+    return [*verbs, *(["fold"] if "fold" in able else []), "export", *([] if "regress" in able else ["distill"])]
 
 
 def _config(directory: Path) -> dict[str, Any]:

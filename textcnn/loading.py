@@ -43,7 +43,8 @@ class TorchClassifier(TextClassifier):
     @property
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
-        return frozenset() if self.model.config.pooled_norm else super().capabilities
+        able = super().capabilities
+        return able & {"regress"} if self.model.config.pooled_norm else able
 
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
         """Return the explanations of many texts, found together: of `label`, or as `explain` for None."""
@@ -60,7 +61,7 @@ class TorchClassifier(TextClassifier):
         return [
             explain_by_occlusion(
                 text, encode(text).ids, lambda own: encode(own).offsets, self._masked_logits, self.labels,
-                None if classes is None else classes[n], self.multi_label,
+                None if classes is None else classes[n], self.multi_label, self.regression,
             )
             for n, text in enumerate(texts)
         ]  # fmt: skip

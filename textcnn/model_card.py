@@ -12,7 +12,11 @@ if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
 
 CURVE_FILE = "training_curve.svg"
-_METRIC_TYPES = ("accuracy", "average_precision")  # all others are F1
+# All others are F1.
+_METRIC_TYPES = {
+    "accuracy": "accuracy", "average_precision": "average_precision", "mae": "mae", "r2": "r_squared",
+    "spearman": "spearmanr",
+}  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -41,6 +45,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     from huggingface_hub import EvalResult, ModelCardData
 
     config = model.config
+    regression = config.problem_type == "regression"
     name = Path(record.data).name or "textcnn"
     results = [
         EvalResult(
@@ -48,7 +53,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
             dataset_type=name,
             dataset_name=name,
             dataset_split=metric.split("_")[0].replace("val", "validation"),
-            metric_type=next((kind for kind in _METRIC_TYPES if metric.endswith(kind)), "f1"),
+            metric_type=next((name for kind, name in _METRIC_TYPES.items() if metric.endswith(kind)), "f1"),
             metric_name=metric,
             metric_value=round(value, 4),
         )
@@ -61,18 +66,19 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         tags=["textcnn"],
         model_name=f"textcnn-{name}",
         eval_results=results or None,
-        metrics=["accuracy", "f1"] if results else None,
+        metrics=(["r_squared", "mae"] if regression else ["accuracy", "f1"]) if results else None,
         base_model=record.base_model,
         datasets=[record.data] if record.data.count("/") == 1 and not Path(record.data).exists() else None,
     ).to_yaml()
     labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
+    what, named = ("text regressor", "Number") if regression else (f"{kind} text classifier", f"Labels ({len(labels)})")
     parts = [
         f"---\n{metadata}\n---",
         f"# A TextCNN for {name}" if record.data else "# A TextCNN",
-        f"A {kind} text classifier: {_network(config)}, {model.num_parameters():,} parameters.",
-        f"Labels ({len(labels)}): {shown}.",
+        f"A {what}: {_network(config)}, {model.num_parameters():,} parameters.",
+        f"{named}: {shown}.",
     ]
     if record.scores:
         rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
@@ -81,7 +87,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         parts.append(f"## Training\n\n![Validation score and loss by epoch]({CURVE_FILE})")
     if record.data_report:
         parts.append(f"## Data\n\n```\n{record.data_report}\n```")
-    parts.append(_USE)
+    parts.append(_USE.replace(_PROBABILITIES, "") if regression else _USE)
     if record.parameters:
         parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
         parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
@@ -105,6 +111,8 @@ def _network(config: Any) -> str:
     return " and ".join(parts)
 
 
+_PROBABILITIES = """classifier.predict_proba(["a text", "another"])
+"""
 _USE = """## Use
 
 ```python

@@ -63,7 +63,9 @@ def test_what_is_trained_on_is_what_is_evaluated_and_labelled(tmp_path: Path, ki
     data = TextDataModule(str(path), validation_fraction=0.0, tokenizer="char")
     texts, _ = data.texts_and_targets("train")
     columns = {"text_column": data._data.columns.text, "label_column": data._data.columns.label}
-    rows = read_labelled(str(path), SimpleNamespace(labels=data.labels, multi_label=False, config=columns))  # type: ignore[arg-type]
+    rows = read_labelled(
+        str(path), SimpleNamespace(labels=data.labels, multi_label=False, regression=False, config=columns)
+    )  # type: ignore[arg-type]
     assert rows.texts == texts
     assert any("\ufffd bytes" in text for text in texts)
     reader = Reader(path)

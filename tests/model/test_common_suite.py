@@ -87,10 +87,3 @@ class TextCNNModelTest(common.ModelTesterMixin, unittest.TestCase):
 
     @unittest.skip("there is no state of a layer, and no attention, that could keep its gradient")
     def test_retain_grad_hidden_states_attentions(self) -> None: ...
-
-    def test_problem_types(self) -> None:
-        # Theirs asks for regression as well. The two problem types that there are, are tested in test_modeling.py.
-        config, inputs = self.model_tester.prepare_config_and_inputs_for_common()
-        config.problem_type = "regression"
-        with pytest.raises(ValueError, match="problem_type: got 'regression'; expected one of single_label"):
-            TextCNNForSequenceClassification(config)(**inputs, labels=torch.zeros(13))

@@ -50,7 +50,12 @@ def test_defaults_are_kims():
         ({"pad_token_id": 50_000}, "expected an id below vocab_size"),
         ({"temperature": 0.0}, "temperature: got 0.0"),
         ({"class_weights": [1.0, 2.0, 3.0]}, "expected one for each of the 2 labels"),
-        ({"problem_type": "regression"}, "problem_type: got 'regression'"),
+        ({"problem_type": "regresion"}, "did you mean 'regression'"),
+        (
+            {"problem_type": "regression", "label_smoothing": 0.1},
+            "label_smoothing: got 0.1 with problem_type regression",
+        ),
+        ({"problem_type": "regression", "temperature": 2.0}, "temperature: got 2.0 with problem_type regression"),
     ],
 )
 def test_refuses_in_one_line(arguments, message):

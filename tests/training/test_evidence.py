@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from sklearn.naive_bayes import MultinomialNB
 
 from textcnn.data import TextDataModule
-from textcnn.estimator import TextCNNClassifier
+from textcnn.estimators.classifier import TextCNNClassifier
 from textcnn.model import Architecture
 from textcnn.tokenization import load_tokenizer
 from textcnn.training.evidence import log_count_ratios

@@ -34,10 +34,12 @@ def main(args: list[str]) -> None:
     if call.json:
         print_json(found.to_dict())
         return
-    print(f"{found.texts:,} texts of {found.data}, {found.classes} classes; 95% intervals")
+    classes = f", {found.classes} classes" if found.classes else ""
+    print(f"{found.texts:,} texts of {found.data}{classes}; 95% intervals")
     for name, score in found.scores.items():
         print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
-    print(f"\n{found.by_class}")
+    if found.by_class:
+        print(f"\n{found.by_class}")
     for scope in found.out_of_scope:
         recall = "" if scope.recall is None else f"  leaves {scope.recall:.1%} of them without a label"
         print(f"{'out of scope, AUROC of ' + scope.score:<38}{scope.auroc:.4f}{recall}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.errors import DataError
+from ..data.numbers import refuse_numbers
 from ..runtime.storage import write_text
 from ..settings import CompareSettings, takes
 from ..settings.durations import read_seconds
@@ -75,6 +76,7 @@ def compare(settings: CompareSettings) -> Comparison:
         FileNotFoundError: There is no such file or folder.
         ValueError: The data cannot be learnt from, nothing could be fitted, or a setting cannot be used.
     """
+    refuse_numbers(settings.problem_type, "compare")
     output = Path(settings.output)
     if output.is_file():
         raise ValueError(f"output: got the file {output}; expected a directory; give another name")

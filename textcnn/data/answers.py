@@ -19,6 +19,8 @@ from .io.readers import Row
 class AnswerColumns:
     """Writer of predicted_label, probability and probability_<label> into rows; counts the rows that get no label.
 
+    A regression writes prediction in their place.
+
     A row without a text is kept, with None in each of these columns. A row that the model abstains from has None for
     its label. A column of the input that has one of these names is replaced.
 
@@ -55,7 +57,7 @@ class AnswerColumns:
                 self._replaced.update(dict.fromkeys(name for name in row if name in new))
             row.update(zip(columns, nothing if text is None else next(values), strict=True))
         self._without_text += texts.count(None)
-        self._abstained += columns["predicted_label"].count(None)
+        self._abstained += columns.get("predicted_label", []).count(None)
 
     def columns_of(self, names: Sequence[str]) -> list[str]:
         """Return the columns of rows that have answers, from those of the rows without."""
@@ -66,7 +68,8 @@ class AnswerColumns:
         arrow = pyarrow()
         several = self._classifier.multi_label and not self._joined
         types = dict.fromkeys(self._names, arrow.float64())
-        types["predicted_label"] = arrow.list_(arrow.string()) if several else arrow.string()
+        if "predicted_label" in types:
+            types["predicted_label"] = arrow.list_(arrow.string()) if several else arrow.string()
         others = [field for field in of_rows or () if field.name not in types]
         return arrow.schema([*others, *types.items()], metadata=None if of_rows is None else of_rows.metadata)
 
@@ -77,7 +80,8 @@ class AnswerColumns:
             names = ", ".join(self._replaced)
             notes.append(f"the input has the columns {names}; the answers replace them; rename them to keep both")
         if self._without_text:
-            notes.append(f"{_rows(self._without_text)} without a text, kept without a label")
+            what = "number" if self._classifier.regression else "label"
+            notes.append(f"{_rows(self._without_text)} without a text, kept without a {what}")
         if self._abstained:
             notes.append(f"the model abstains from {_rows(self._abstained)}, kept without a label")
         return notes

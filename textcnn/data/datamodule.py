@@ -23,6 +23,7 @@ from .encoding import encode_texts
 from .errors import DataError
 from .io.sources import open_source
 from .memory import InMemoryData
+from .numbers import REGRESSION
 from .prediction import open_rows, texts_of
 from .stream_batches import StreamLoader
 from .streams import StreamedData
@@ -70,6 +71,10 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
             raise DataError("path: got no data; expected a file, folder, Hub name or data in memory; give --data.path")
         source = open_source(self.path, self.options.config_name, self.options.revision, self.options.streaming)
         streamed = self.options.streaming or not isinstance(source.load(self.options.train_split), Dataset)
+        if streamed and self.options.problem_type == REGRESSION:
+            raise DataError(
+                "problem_type: got regression for a stream; expected data that fits in memory; load it first"
+            )
         data = StreamedData(source, self.options) if streamed else InMemoryData(source, self.options)
         wanted = self.options.problem_type
         if wanted is not None and wanted != _problem_type(data):
@@ -98,7 +103,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
     @property
     def problem_type(self) -> str:
-        """Problem type of transformers: single_label_classification or multi_label_classification."""
+        """Problem type of transformers: single_label_classification, multi_label_classification or regression."""
         return self.options.problem_type or _problem_type(self._data)
 
     @property
@@ -121,7 +126,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         return "\n".join([*self._data.report(self.tokenizer), *self.tokenizer_report()])
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
-        """Return the texts of train, validation or test, and their label ids [N] or zeros and ones [N, C].
+        """Return the texts of train, validation or test, and their label ids or numbers [N], or zeros and ones [N, C].
 
         Raises:
             DataError: there is no such split, or the data is a stream.
@@ -140,8 +145,18 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         """
         return self._in_memory("naive_bayes: ").token_counts(self.tokenizer, self.vocab_size)
 
+    def target_scale(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the numbers that a regression learns.
+
+        Raises:
+            DataError: all of them are equal.
+        """
+        return self._in_memory().target_scale()
+
     def encoded_train(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the token ids of the train texts one after the other, lengths [N], and targets [N] or [N, C].
+
+        Targets are label ids, zeros and ones, or the numbers of a regression.
 
         Raises:
             DataError: the data is a stream.
@@ -210,4 +225,6 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
 
 def _problem_type(data: InMemoryData | StreamedData) -> str:
+    if isinstance(data, InMemoryData) and data.regression:
+        return REGRESSION
     return f"{'multi' if data.multi_label else 'single'}_label_classification"

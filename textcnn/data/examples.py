@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 
 from .columns import HEAD_ROWS, find_label_column, find_text_column
 from .errors import DataError
-from .labels import RawLabels, is_text, names_of, read_labels
+from .labels import RawLabels, is_text, names_of, read_labels, read_number_labels
+from .numbers import check_numbers
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def find_columns(
     return Columns(text, find_label_column(head, label, text, where, trained_on[1]))
 
 
-def read_examples(table: pa.Table, columns: Columns, features: Any, where: str) -> Examples:
+def read_examples(table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool = False) -> Examples:
     """Return the rows of a table as examples.
 
     Args:
@@ -54,9 +55,10 @@ def read_examples(table: pa.Table, columns: Columns, features: Any, where: str) 
         columns: Names of the columns.
         features: Features of the data set, whose ClassLabel names the labels.
         where: Name of the data, for messages.
+        numbers: The labels are numbers to predict; each row with a text must have one, unless no row has.
 
     Raises:
-        DataError: a column has the wrong type.
+        DataError: a column has the wrong type, or a number is missing or not finite.
     """
     kind = table.schema.field(columns.text).type
     if not is_text(kind) and not pa.types.is_null(kind):
@@ -64,10 +66,16 @@ def read_examples(table: pa.Table, columns: Columns, features: Any, where: str) 
             f"the column {columns.text!r} of {where} holds values of type {kind}; expected texts; name the column of "
             "the texts with text_column"
         )
-    names = names_of(features[columns.label]) if features else None
-    raw = read_labels(table.column(columns.label), names, f"the column {columns.label!r} of {where}")
+    named = f"the column {columns.label!r} of {where}"
+    if numbers:
+        raw = read_number_labels(table.column(columns.label), named)
+    else:
+        names = names_of(features[columns.label]) if features else None
+        raw = read_labels(table.column(columns.label), names, named)
     no_text = pc.is_null(table.column(columns.text)).to_numpy()
     no_label = raw.missing & ~no_text
+    if raw.numbers is not None and not raw.missing.all():
+        check_numbers(raw.numbers, np.flatnonzero(~no_text), named)
     rows = np.flatnonzero(~(no_text | raw.missing))
     return Examples(table.column(columns.text), raw, rows, int(no_text.sum()), int(no_label.sum()))
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from .encoding import run_positions
 from .errors import DataError, listed, nearest
+from .numbers import are_numbers, read_numbers
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class RawLabels:
 
     codes [N] int64 (-1: no label) or, where offsets [N + 1] is given, [K]: the labels of row b are
     codes[offsets[b]:offsets[b + 1]]. missing [N] bool: rows without a label. names: those of a
-    ClassLabel.
+    ClassLabel. numbers [N] float64: the numbers of a regression, which has no codes.
     """
 
     values: list[str]
@@ -31,6 +32,7 @@ class RawLabels:
     missing: np.ndarray
     offsets: np.ndarray | None = None
     names: list[str] | None = None
+    numbers: np.ndarray | None = None
 
     @property
     def multi_label(self) -> bool:
@@ -102,6 +104,16 @@ class Targets:
         return np.repeat(np.arange(len(rows)), lengths), self.ids[where]
 
 
+def read_number_labels(column: pa.ChunkedArray, where: str) -> RawLabels:
+    """Read a column of numbers to predict.
+
+    Raises:
+        DataError: a value is no number.
+    """
+    numbers = read_numbers(column, where)
+    return RawLabels([], np.zeros(0, np.int64), np.isnan(numbers), numbers=numbers)
+
+
 def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str) -> RawLabels:
     """Read a label column of strings, integers, integral floats, booleans, or lists of these.
 
@@ -158,8 +170,9 @@ def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wi
     found = labels if present is None else present
     if len(found) < 2 or len(labels) < 2:
         got = f"only the label {(list(found) or labels)[0]!r}" if found or labels else "no label"
+        numbers = ", set problem_type to regression where it holds numbers" if are_numbers(found) else ""
         raise DataError(
-            f"the train split has {got}; expected at least two labels; check the label column, or "
+            f"the train split has {got}; expected at least two labels; check the label column{numbers}, or "
             "add rows of the other labels"
         )
     return labels
@@ -224,7 +237,8 @@ def _distinct(array: pa.Array, names: list[str] | None, where: str) -> tuple[lis
             example = next(x for x in array.to_pylist() if x is not None and x != int(x))
             raise DataError(
                 f"{where} holds real numbers such as {example}; expected one label for a text "
-                "(a name or an integer); name another column with label_column"
+                "(a name or an integer); to predict numbers, set problem_type to regression; else name another column "
+                "with label_column"
             ) from None
     elif pa.types.is_null(kind):
         array = array.cast(pa.string())

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -26,7 +24,9 @@ from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .io.sources import Source
-from .labels import Targets, choose_labels, encode_labels, present_labels
+from .labels import choose_labels, encode_labels, present_labels
+from .numbers import REGRESSION, NumberTargets, mean_and_deviation
+from .split_report import Split, dropped_lines, overlap_lines
 from .splits import folds, hold_out
 
 if TYPE_CHECKING:
@@ -38,20 +38,12 @@ if TYPE_CHECKING:
 _BYTES_OF_A_CELL = 16
 
 
-@dataclass(frozen=True)
-class Split:
-    """Rows of a table of texts, with the label ids of the whole table."""
-
-    table: str
-    rows: np.ndarray
-    targets: Targets
-
-
 class InMemoryData:
     """The train, validation and test splits of a source, and loaders over them."""
 
     def __init__(self, source: Source, options: DataSettings) -> None:
         self.options, self.description = options, source.description
+        self.regression = options.problem_type == REGRESSION
         self._columns: Columns | None = None
         self.notes: list[str] = []
         self._source_notes = source.notes
@@ -70,7 +62,10 @@ class InMemoryData:
         options, name = self.options, self.options.train_split
         train = self._examples(source, name)
         assert train is not None
-        self.labels = choose_labels(present_labels(train.raw, train.rows), train.raw.names, options.labels)
+        if self.regression:
+            self.labels = [str(name) for name in options.labels or [self.columns.label]]
+        else:
+            self.labels = choose_labels(present_labels(train.raw, train.rows), train.raw.names, options.labels)
         self.multi_label = train.raw.multi_label
         self._add("train", name, train)
         if options.num_folds is not None and options.fold is not None:
@@ -118,7 +113,7 @@ class InMemoryData:
         head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
         self._columns = columns = find_columns(head, text, label, where)
         table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
-        examples = read_examples(table, columns, dataset.features, where)
+        examples = read_examples(table, columns, dataset.features, where, self.regression)
         if examples.raw.missing.all() and not required:
             self.notes.append(f"the {name} split has no labels and is left out")
             return None
@@ -134,6 +129,9 @@ class InMemoryData:
         return examples
 
     def _add(self, role: str, name: str, examples: Examples) -> None:
+        if examples.raw.numbers is not None:
+            self.splits[role] = Split(name, examples.rows, NumberTargets(examples.raw.numbers))
+            return
         if examples.raw.multi_label != self.multi_label:
             raise DataError(
                 f"the {role} split has {'lists of labels' if not self.multi_label else 'one label'}"
@@ -155,7 +153,7 @@ class InMemoryData:
 
     def _note_unseen(self, role: str) -> None:
         """Note labels that the model knows and no train row has, unless the user gave the labels."""
-        if self.options.labels is not None:
+        if self.options.labels is not None or self.regression:
             return
         counts = self._counts(role)
         unseen = (counts > 0) & (self._counts("train") == 0)
@@ -216,7 +214,7 @@ class InMemoryData:
             start += len(chunk)
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
-        """Return the texts of a split, and their label ids [N] or, multi-label, zeros and ones [N, C].
+        """Return the texts of a split, and their label ids [N], numbers [N] or, multi-label, zeros and ones [N, C].
 
         Rows with a label that train lacks are left out.
 
@@ -242,7 +240,19 @@ class InMemoryData:
 
     def _texts_and_targets(self, split: Split, rows: np.ndarray) -> tuple[list[str], np.ndarray]:
         texts = self._read[split.table].texts.take(pa.array(rows)).cast(pa.string()).to_pylist()
+        if isinstance(split.targets, NumberTargets):
+            return texts, split.targets.values[rows]
         return texts, split.targets.batch(rows, len(self.labels))
+
+    def target_scale(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the numbers of the train rows.
+
+        Raises:
+            DataError: all of them are equal.
+        """
+        split = self.splits["train"]
+        assert isinstance(split.targets, NumberTargets)
+        return mean_and_deviation(split.targets.values[split.rows])
 
     def encode(self, role: str, tokenizer: PreTrainedTokenizerFast) -> EncodedTexts:
         """Return the tokenised table behind a split (all of its rows), made once."""
@@ -303,35 +313,19 @@ class InMemoryData:
                 flush=True,
             )
 
-    def _overlap(self, role: str) -> int:
-        """Return the number of texts of a split that stand in train, word for word."""
-        split, train = self.splits[role], self.splits["train"]
-        if split.table == train.table:
-            return 0
-        known = self._read[train.table].texts.take(pa.array(train.rows))
-        texts = self._read[split.table].texts.take(pa.array(split.rows)).cast(known.type)
-        return int(pc.sum(pc.is_in(texts, value_set=known)).as_py() or 0)
-
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Return lines about columns, rows, dropped rows and cut texts."""
         kind = "labels, several a text" if self.multi_label else "labels"
-        rows = ", ".join(f"{role} {len(split.rows):,}" for role, split in self.splits.items())
+        labels = f"labels from {self.columns.label!r} ({len(self.labels)} {kind})"
+        targets = f"numbers from {self.columns.label!r}" if self.regression else labels
         lines = [
-            f"data: {self.description}, texts from {self.columns.text!r}, labels from "
-            f"{self.columns.label!r} ({len(self.labels)} {kind})",
-            f"rows: {rows}",
+            f"data: {self.description}, texts from {self.columns.text!r}, {targets}",
+            f"rows: {', '.join(f'{role} {len(split.rows):,}' for role, split in self.splits.items())}",
             *self._source_notes,
             *self.notes,
+            *dropped_lines(self._read),
+            *overlap_lines(self.splits, self._read),
         ]
-        for name, examples in self._read.items():
-            if examples.without_text or examples.without_label:
-                lines.append(
-                    f"dropped from {name}: {examples.without_text:,} rows without a text, "
-                    f"{examples.without_label:,} without a label"
-                )
-        for role in ("validation", "test"):
-            if role in self.splits and (count := self._overlap(role)):
-                lines.append(f"overlap: {count:,} {role} texts also stand in train")
         if self.options.max_length is not None:
             for role, split in self.splits.items():
                 cut = int(self.encode(role, tokenizer).cut[split.rows].sum())

@@ -96,6 +96,7 @@ def calibrate(settings: CalibrateSettings) -> Calibration:
     wishes = settings.threshold_for
     wishes = [wishes] if isinstance(wishes, str) else list(wishes)
     classifier = load_classifier(check_artifact(directory))
+    classifier.demand_labels("calibrate")
     thresholds_wanted = _parse_thresholds(wishes, classifier)
     abstention_wanted = _parse_abstention(settings.abstain, classifier)
     if settings.data is None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from ..artifact import check_artifact
 from ..loading import load_classifier
+from ..runtime.classifier import TextClassifier
 from ..settings import EvaluateSettings, takes
 from .breakdown import class_table
 from .labelled import read_labelled
+from .numbers import ask_numbers, number_scores, write_number_report
 from .report import write_report
 from .scores import OutOfScope, Score, ask, out_of_scope, scores
 
@@ -22,13 +24,13 @@ class Evaluation:
     Args:
         data: Description of the data.
         texts: Number of texts that were scored.
-        classes: Number of classes.
+        classes: Number of classes; 0 for a regression.
         scores: Score by name, with its confidence interval.
         out_of_scope: Quality of each confidence score at detecting texts of no class of the model.
         without_text: Rows that were left out because they have no text.
         without_label: Rows that were left out because they have no label.
         dropped: The same in words; "" where no row was left out.
-        by_class: Precision, recall and F1 of each class, as a table.
+        by_class: Precision, recall and F1 of each class, as a table; "" for a regression.
         report: HTML page that was written, or None.
     """
 
@@ -58,6 +60,8 @@ class Evaluation:
 def evaluate(settings: EvaluateSettings) -> Evaluation:
     """Score a model on labelled data, as every interface answers: calibrated, with its thresholds and abstention.
 
+    A regression has the scores R2, MAE and Spearman.
+
     `textcnn.EvaluateSettings` documents the settings.
 
     Example:
@@ -74,6 +78,8 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         load_matplotlib()  # an extra that is missing is named now, not after the work
         Path(settings.report).parent.mkdir(parents=True, exist_ok=True)
     classifier = load_classifier(check_artifact(settings.model))
+    if classifier.regression:
+        return _evaluate_numbers(settings, classifier)
     rows = read_labelled(
         settings.data, classifier, settings.split, settings.text_column, settings.label_column, settings.out_of_scope,
         others="wrong",
@@ -96,3 +102,20 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         by_class=class_table(outcome),
         report=None if report is None else Path(report),
     )
+
+
+def _evaluate_numbers(settings: EvaluateSettings, model: TextClassifier) -> Evaluation:
+    for name in ("out_of_scope", "by"):
+        if getattr(settings, name):
+            raise ValueError(
+                f"{name}: got it for a model of problem_type regression; expected none, as it needs labels"
+            )
+    rows = read_labelled(settings.data, model, settings.split, settings.text_column, settings.label_column)
+    outcome = ask_numbers(model, rows)
+    found, report = number_scores(outcome, settings.resamples), None
+    if settings.report is not None:
+        report = write_number_report(settings.report, outcome, found, settings.model, settings.mistakes)
+    return Evaluation(
+        data=rows.where, texts=len(rows), classes=0, scores=found, out_of_scope=[], without_text=rows.without_text,
+        without_label=rows.without_label, dropped=rows.dropped, by_class="", report=report,
+    )  # fmt: skip

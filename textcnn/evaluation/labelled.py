@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..data.errors import DataError, listed, nearest
-from ..data.examples import Examples, find_columns, read_examples
+from ..data.examples import Columns, Examples, find_columns, read_examples
 from ..data.io.sources import ALIASES, Source, open_source
 from ..data.io.tables import with_numbers
 from ..data.labels import Targets, encode_labels
@@ -36,7 +36,7 @@ class Labelled:
 
     Args:
         texts: N texts.
-        targets: Label ids [N], or zeros and ones [N, C].
+        targets: Label ids [N], zeros and ones [N, C], or the numbers of a regression [N] float64.
         where: Name of the data.
         outside: Mask [N] of rows that belong to no class of the model, whose target is -1.
         columns: Every other column, N values each.
@@ -141,7 +141,9 @@ def read_labelled(
     trained_on = config.get("text_column"), config.get("label_column")
     columns = find_columns(table, text_column, label_column, where, trained_on)
     table = with_numbers(table, without=(columns.text,))
-    examples = read_examples(table, columns, rows.features, where)
+    examples = read_examples(table, columns, rows.features, where, classifier.regression)
+    if examples.raw.numbers is not None:
+        return _numbers(examples, examples.raw.numbers, table, columns, where)
     if examples.raw.multi_label != classifier.multi_label:
         kinds = ("one label a text", "lists of labels")
         raise DataError(
@@ -161,27 +163,51 @@ def read_labelled(
                 f"{nearest(out_of_scope, examples.raw.values)}"
             )
         labels = [*labels, out_of_scope]
-    if len(examples.rows) == 0:
-        raise DataError(f"no row of {where} has both a text and a label; expected at least one")
+    _refuse_no_row(examples, where)
     encoded, rows_in, unknown = _encode(examples, labels, where, keep=others == "wrong" or classifier.multi_label)
     without_class = len(examples.rows) - len(rows_in)
     targets = encoded.batch(rows_in, len(labels))
     outside = targets == len(classifier.labels) if out_of_scope is not None else np.zeros(len(targets), dtype=bool)
     if out_of_scope is not None:
         targets = np.where(outside, -1, targets)
-    kept = pa.array(rows_in)
-    further = [name for name in table.column_names if name not in (columns.text, columns.label)]
     return Labelled(
-        texts=examples.texts.take(kept).cast(pa.string()).to_pylist(),
+        texts=examples.texts.take(pa.array(rows_in)).cast(pa.string()).to_pylist(),
         targets=targets,
         where=where,
         outside=outside,
-        columns={name: pc.take(table.column(name), kept).to_pylist() for name in further},
+        columns=_further(table, columns, rows_in),
         without_text=examples.without_text,
         without_label=examples.without_label,
         unknown=tuple(unknown),
         without_class=without_class,
     )
+
+
+def _numbers(
+    examples: Examples, numbers: NDArray[np.float64], table: pa.Table, columns: Columns, where: str
+) -> Labelled:
+    """Return the rows of a regression."""
+    _refuse_no_row(examples, where)
+    return Labelled(
+        texts=examples.texts.take(pa.array(examples.rows)).cast(pa.string()).to_pylist(),
+        targets=numbers[examples.rows],
+        where=where,
+        outside=np.zeros(len(examples.rows), dtype=bool),
+        columns=_further(table, columns, examples.rows),
+        without_text=examples.without_text,
+        without_label=examples.without_label,
+    )
+
+
+def _further(table: pa.Table, columns: Columns, rows: NDArray[np.int64]) -> dict[str, list[Any]]:
+    """Return every column beside those of the texts and the labels."""
+    names = [name for name in table.column_names if name not in (columns.text, columns.label)]
+    return {name: pc.take(table.column(name), pa.array(rows)).to_pylist() for name in names}
+
+
+def _refuse_no_row(examples: Examples, where: str) -> None:
+    if len(examples.rows) == 0:
+        raise DataError(f"no row of {where} has both a text and a label; expected at least one")
 
 
 def _encode(

@@ -27,6 +27,7 @@ _VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)", ACCENT: "var(--accent)",
 _FEW = 4
 # Inches: a phone shows these at their own size, a desk screen half as large again.
 SIZE = (4.6, 3.1)
+_POINTS = 1000  # of a scatter plot
 _STYLE = {
     "svg.fonttype": "none", "svg.hashsalt": "textcnn", "font.size": 10, "text.color": INK, "axes.labelcolor": INK,
     "axes.edgecolor": FAINT, "xtick.color": INK, "ytick.color": INK, "axes.spines.top": False,
@@ -128,6 +129,18 @@ def matrix_plot(matrix: NDArray[np.int64], rows: Sequence[str], columns: Sequenc
 
 
 @_styled
+def scatter_plot(targets: NDArray[Any], predicted: NDArray[Any]) -> str:
+    """Draw predicted numbers over true ones, with the diagonal; of many texts, some evenly spread."""
+    figure, axes = _figure((SIZE[0], 3.7))
+    shown = np.unique(np.linspace(0, len(targets) - 1, _POINTS).astype(int))
+    bounds = [float(min(targets.min(), predicted.min())), float(max(targets.max(), predicted.max()))]
+    axes.plot(bounds, bounds, color=FAINT, linestyle="--", linewidth=1)
+    axes.plot(targets[shown], predicted[shown], "o", color=ACCENT, markersize=3, alpha=0.5, markeredgewidth=0)
+    axes.set(xlabel="true number", ylabel="predicted number")
+    return _svg(figure, "Predicted against true numbers")
+
+
+@_styled
 def learning_curves(directory: str | Path) -> str | None:
     """Draw losses and validation score by epoch, from the last run's logs; return None without logs."""
     found = sorted(
@@ -136,22 +149,24 @@ def learning_curves(directory: str | Path) -> str | None:
     for path in reversed(found):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
+        is_regression = any(row.get("val_r2") for row in rows)
+        shown = [("val_r2", ACCENT)] if is_regression else [("val_micro_f1", ACCENT), ("val_macro_f1", WARN)]
         series = {
             name: [(float(row["step"]), float(row[name])) for row in rows if row.get(name) and row.get("step")]
-            for name in ("train_loss", "val_loss", "val_micro_f1", "val_macro_f1")
+            for name in ("train_loss", "val_loss", *(name for name, _ in shown))
         }
         if not series["val_loss"]:
             continue
         figure, (losses, scores) = _figure((SIZE[0], 4.2), 2, sharex=True)
         for axes, name, color in (
             (losses, "train_loss", FAINT), (losses, "val_loss", ACCENT),
-            (scores, "val_micro_f1", ACCENT), (scores, "val_macro_f1", WARN),
+            *((scores, name, color) for name, color in shown),
         ):  # fmt: skip
             if series[name]:
                 steps, values = zip(*series[name], strict=True)
                 axes.plot(steps, values, color=color, linewidth=1.6, marker="o" if len(steps) < 40 else None,
                           markersize=3, label=name)  # fmt: skip
-        for axes, what in ((losses, "loss"), (scores, "F1")):
+        for axes, what in ((losses, "loss"), (scores, "R2" if is_regression else "F1")):
             axes.set_ylabel(what)
             axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
             axes.legend(loc="best")

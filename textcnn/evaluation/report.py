@@ -54,6 +54,16 @@ def write_report(
     Raises:
         ValueError: matplotlib or jinja2 is not installed, or there is no such column.
     """
+    values = contents(outcome, scores, scope, directory, columns, mistakes)
+    return write_page(path, TEMPLATE, {**values, "style": STYLE})
+
+
+def write_page(path: str | Path, template: str, values: dict[str, Any]) -> Path:
+    """Write a page of a template and its variables.
+
+    Raises:
+        ValueError: matplotlib or jinja2 is not installed.
+    """
     from ..runtime.storage import write_text
 
     plots.load_matplotlib()
@@ -66,9 +76,7 @@ def write_report(
     environment.filters.update(
         percent=lambda share: f"{100 * share:.1f} %", count=lambda number: f"{number:,}", breakable=_breakable
     )
-    page = environment.get_template(TEMPLATE).render(
-        contents(outcome, scores, scope, directory, columns, mistakes), style=STYLE
-    )
+    page = environment.get_template(template).render(values)
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page)

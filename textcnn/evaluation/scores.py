@@ -7,7 +7,7 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,18 +182,35 @@ def scores(outcome: Outcome, resamples: int = RESAMPLES, seed: int = 0) -> dict[
     Raises:
         ValueError: no row belongs to a class of the model.
     """
-    from scipy.stats import bootstrap
-
     inside = outcome.inside
     if not len(inside):
         raise ValueError(f"{outcome.rows.where}: got no row of a class of the model; expected some")
+    return with_intervals(measures(outcome), inside, resamples, seed)
+
+
+def with_intervals(
+    measures: Mapping[str, Callable[[NDArray[np.int64]], float]],
+    rows: NDArray[np.int64],
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Score]:
+    """Return scores with the percentiles of their values on rows drawn with replacement.
+
+    Args:
+        measures: Scores by name: functions of positions of rows.
+        rows: Positions of all rows.
+        resamples: Number of draws; 0 leaves the intervals without width.
+        seed: Seed of the draws.
+    """
+    from scipy.stats import bootstrap
+
     found = {}
-    for name, measure in measures(outcome).items():
-        value = measure(inside)
+    for name, measure in measures.items():
+        value = measure(rows)
         low = high = value
-        if resamples and len(inside) > 1:
+        if resamples and len(rows) > 1:
             interval = bootstrap(
-                (inside,), measure, vectorized=False, method="percentile", n_resamples=resamples,
+                (rows,), measure, vectorized=False, method="percentile", n_resamples=resamples,
                 confidence_level=LEVEL, rng=np.random.default_rng(seed),
             ).confidence_interval  # fmt: skip
             low, high = float(interval.low), float(interval.high)

@@ -108,6 +108,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None) -> InlinedModel:
         raise ValueError(
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
+    classifier.demand_labels("export as html or js")
     if texts is not None and not classifier.is_int8:
         from ..artifact import read_artifact
 

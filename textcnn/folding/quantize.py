@@ -150,9 +150,12 @@ def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: li
 
 
 def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
-    """Measure the difference between int8 and float32 answers on real texts."""
+    """Measure the difference between int8 and float32 answers on real texts: probabilities and labels, or numbers."""
     if not texts:
         return {"texts": 0}
+    if exact.regression:
+        error = np.abs(exact.logits(texts) - rounded.logits(texts))
+        return {"texts": len(texts), "max_difference": float(error.max()), "mean_difference": float(error.mean())}
     wanted = array_with_progress(exact.predict_proba, texts, "answering in float32")
     got = array_with_progress(rounded.predict_proba, texts, "answering in 8 bits")
     difference = np.abs(wanted - got)

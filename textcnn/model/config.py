@@ -17,7 +17,7 @@ PADDINGS = ("wide", "same", "valid")
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
 LONGEST_NGRAM = 64
 BAGS = ("none", "sum", "mean", "sqrtn")
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
@@ -245,6 +245,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         self.check()
         if self.problem_type is not None:
             _one_of("problem_type", self.problem_type, PROBLEM_TYPES)
+            self._check_regression()
         if not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(
                 f"pad_token_id: got {self.pad_token_id}; expected an id below vocab_size ({self.vocab_size})"
@@ -256,6 +257,18 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
                 f"class_weights: got {len(self.class_weights)} numbers; expected one for each of the "
                 f"{self.num_labels} labels"
             )
+
+    def _check_regression(self) -> None:
+        if self.problem_type != "regression":
+            return
+        without = {"class_weights": None, "label_smoothing": 0.0, "temperature": 1.0, "thresholds": None,
+                   "abstention": None}  # fmt: skip
+        for name, value in without.items():
+            if getattr(self, name) != value:
+                raise ValueError(
+                    f"{name}: got {getattr(self, name)} with problem_type regression, whose answers are numbers; "
+                    f"expected {value}; leave it out"
+                )
 
     @property
     def filters(self) -> list[int]:

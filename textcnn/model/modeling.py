@@ -224,7 +224,8 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
 
         Args:
             input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
-            labels: [B] class ids, or [B, C] zeros and ones when the problem is multi-label.
+            labels: [B] class ids, [B, C] zeros and ones when the problem is multi-label, or the numbers of a
+                regression, [B] or [B, C].
             return_dict: False returns a tuple.
         """
         encoded = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds)
@@ -277,14 +278,21 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return input_ids[inside].long(), holes, offsets
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of logits [B, C]: cross-entropy, or binary cross-entropy for multi-label problems."""
+        """Return the mean loss of logits [B, C].
+
+        It is cross-entropy, binary cross-entropy for multi-label problems, or the mean squared error of a regression.
+        """
         config = self.config
         # Made here, not kept as a buffer: from_pretrained leaves garbage in buffers that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
+        if config.problem_type is None and config.num_labels == 1:
+            config.problem_type = "regression"  # as in transformers
         if config.problem_type is None:
             config.problem_type = (
                 "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
             )
+        if config.problem_type == "regression":
+            return functional.mse_loss(logits, labels.to(logits.dtype).view_as(logits))
         if config.problem_type == "single_label_classification":
             return functional.cross_entropy(
                 logits, labels.view(-1), weight=weight, label_smoothing=config.label_smoothing

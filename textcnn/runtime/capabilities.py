@@ -11,7 +11,8 @@ RECEPTIVE_FIELDS: dict[str, Callable[[int], int]] = {
     "dilated": lambda blocks: 1 + 2 * (2**blocks - 1),
     "pyramid": lambda blocks: 3 + 4 * (2**blocks - 1) + 2 * (2 ** (blocks - 1) - 1),
 }
-_EVERYTHING = ("fold", "explain", "certify", "inspect")
+_EVERYTHING = ("fold", "explain", "certify", "inspect", "regress")
+REGRESSION = "regression"
 
 
 def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
@@ -19,13 +20,18 @@ def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
 
     Args:
         config: The model's config.json.
-        capability: fold (answers from look-up tables), explain (contributions that add up to the logit), certify or
-            inspect.
+        capability: fold (answers from look-up tables), explain (contributions that add up to the logit), certify,
+            inspect or regress (answers that are numbers).
 
     Example:
         >>> obstacle({"backbone": "pyramid"}, "fold")
         "the backbone 'pyramid', which does not fold into tables"
     """
+    regression = config.get("problem_type") == REGRESSION
+    if capability == "regress":
+        return None if regression else "labels for answers"
+    if regression and capability in ("certify", "inspect"):
+        return "problem_type regression, whose answers are numbers and not labels"
     if "fasttext" in config and capability != "explain":
         return "words in place of convolutions, as it was converted from fastText"
     backbone = config.get("backbone", "parallel")
@@ -61,5 +67,9 @@ def demand(config: Mapping[str, Any], capability: str) -> None:
     """
     reason = obstacle(config, capability)
     if reason is not None:
+        if config.get("problem_type") == REGRESSION and "regression" in reason:
+            raise ValueError(
+                f"{capability}: got a model of {reason}; expected a classifier; explain its answers instead"
+            )
         advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
         raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .capabilities import REGRESSION
 from .checks import check_config
 from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
 from .text_batches import check_column, text_batches
@@ -38,11 +39,13 @@ class TextClassifier:
         names = {int(index): str(name) for index, name in config["id2label"].items()}
         self.labels: list[str] = [names[index] for index in range(len(names))]
         self.multi_label: bool = config.get("problem_type") == "multi_label_classification"
+        self.regression: bool = config.get("problem_type") == REGRESSION
         self.temperature = float(config.get("temperature", 1.0))
         self.thresholds: dict[str, float] = {
             name: float(value) for name, value in (config.get("thresholds") or {}).items()
         }
-        self.abstention: Abstention | None = None if self.multi_label else Abstention.of(config)
+        without = self.multi_label or self.regression
+        self.abstention: Abstention | None = None if without else Abstention.of(config)
         self._names = np.array(self.labels)
         self._summary = _summary(config)
 
@@ -53,11 +56,11 @@ class TextClassifier:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """Capabilities of the model beyond labels and probabilities: of "explain", "fired", "inspect" and "certify".
+        """Capabilities of the model beyond its answers: of "explain", "fired", "inspect", "certify" and "regress".
 
-        "fired" is the score of that name; see `runtime.decisions.SCORES`.
+        "fired" is the score of that name; see `runtime.decisions.SCORES`. "regress": answers are numbers, not labels.
         """
-        return frozenset({"explain", "fired"})
+        return frozenset({"explain", "regress"}) if self.regression else frozenset({"explain", "fired"})
 
     def require(self, capability: str, reason: str) -> None:
         """Raise an error if the model lacks a capability.
@@ -69,9 +72,22 @@ class TextClassifier:
             able = ", ".join(sorted(self.capabilities)) or "labels and probabilities only"
             raise ValueError(f"{capability}: got {type(self).__name__}; expected {reason}; this model can: {able}")
 
+    def demand_labels(self, verb: str) -> None:
+        """Raise ValueError where a verb needs labels and the answers of the model are numbers.
+
+        Raises:
+            ValueError: The problem_type of the model is regression.
+        """
+        if self.regression:
+            raise ValueError(
+                f"{verb}: got a model of problem_type regression, whose answers are numbers; expected a classifier; "
+                "use predict, evaluate, score, explain, fold, or export to ONNX"
+            )
+
     def __repr__(self) -> str:
-        labels = f"{len(self.labels)} label{'s' * (len(self.labels) != 1)}"
-        parts = [labels, *self._summary, self.precision, f"temperature {self.temperature:.3g}"]
+        labels = f"{len(self.labels)} {'number' if self.regression else 'label'}{'s' * (len(self.labels) != 1)}"
+        parts = [labels, *self._summary, self.precision]
+        parts += [] if self.regression else [f"temperature {self.temperature:.3g}"]
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def _logits(self, texts: list[str]) -> Array:
@@ -167,8 +183,17 @@ class TextClassifier:
 
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
+            ValueError: the model is a regression, which has no probabilities.
         """
+        self._demand_probabilities("predict_proba")
         return self._probabilities(self.logits(texts))
+
+    def _demand_probabilities(self, method: str) -> None:
+        if self.regression:
+            raise ValueError(
+                f"{method}: got a model of problem_type regression, which has no probabilities; expected a classifier; "
+                "call predict, which returns the numbers"
+            )
 
     def confidence(self, texts: Iterable[str], score: str = "probability") -> NDArray[np.float64]:
         """Return the confidence in each text's label, for choosing texts to leave without one: [N], larger is surer.
@@ -178,8 +203,9 @@ class TextClassifier:
             score: "probability", "energy" or "fired"; see `runtime.decisions.SCORES`.
 
         Raises:
-            ValueError: there is no such score.
+            ValueError: there is no such score, or the model is a regression.
         """
+        self._demand_probabilities("confidence")
         logits, fired = self.logits_and_fired(texts) if score == "fired" else (self.logits(texts), None)
         return confidence(score, logits, fired)
 
@@ -196,7 +222,10 @@ class TextClassifier:
         return np.concatenate(logits), np.concatenate(fired)
 
     def answer(self, texts: Iterable[str]) -> Answers:
-        """Return the probabilities and, if the artifact says when to abstain, its score of each text."""
+        """Return the probabilities and, if the artifact says when to abstain, its score of each text.
+
+        A regression has its numbers in their place.
+        """
         if self.abstention is not None and self.abstention.score == "fired":
             return self.answer_of(*self.logits_and_fired(texts))
         return self.answer_of(self.logits(texts))
@@ -204,14 +233,14 @@ class TextClassifier:
     def answer_of(self, logits: Array, fired: NDArray[np.int64] | None = None) -> Answers:
         """Return the same from logits [N, C] and, for that score, the number of filters that fired [N]."""
         score = None if self.abstention is None else confidence(self.abstention.score, logits, fired)
-        return Answers(self._probabilities(logits), score)
+        return Answers(logits if self.regression else self._probabilities(logits), score)
 
     def predict(self, texts: Iterable[str], abstain: bool = True) -> Any:
         """Return the label of each text: an array of N strings, or N lists of strings when multi-label.
 
         A multi-label text has the labels whose probability reaches their threshold, the most probable first. Where
         the artifact says when to abstain (`textcnn calibrate --abstain`), None stands for a text that is left without
-        a label.
+        a label. A regression returns its numbers: [N] float32, or [N, C] if it has several.
 
         Args:
             texts: Any iterable of strings.
@@ -224,7 +253,7 @@ class TextClassifier:
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
         """
-        if self.abstention is not None and abstain:
+        if self.regression or (self.abstention is not None and abstain):
             return self.decide(self.answer(texts))
         if self.multi_label or self.thresholds:
             return self.decide(Answers(self.predict_proba(texts)))
@@ -235,7 +264,10 @@ class TextClassifier:
         return self.logits(texts).argmax(axis=1)
 
     def decide(self, answers: Answers) -> Any:
-        """Return the labels of answers, as `predict` does."""
+        """Return the labels, or numbers, of answers, as `predict` does."""
+        if self.regression:
+            numbers = answers.probabilities
+            return numbers[:, 0] if len(self.labels) == 1 else numbers
         thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
         ids = decide(answers.probabilities, thresholds, self.multi_label)
         if self.multi_label:
@@ -255,7 +287,12 @@ class TextClassifier:
             answers: As `answer` returns them. A text left without a label has None for predicted_label.
             joined: Several labels of a text as one string, with ";" between them, for files without lists.
             every_class: True to give the probability of each class, as probability_<label>.
+
+        A regression has one column, prediction, or prediction_<name> for each of several numbers.
         """
+        if self.regression:
+            names = ["prediction"] if len(self.labels) == 1 else [f"prediction_{name}" for name in self.labels]
+            return {name: answers.probabilities[:, i].tolist() for i, name in enumerate(names)}
         probabilities, labels = answers.probabilities, self.decide(answers)
         columns: dict[str, list[Any]] = {
             "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else list(labels),
@@ -282,6 +319,7 @@ class TextClassifier:
         Raises:
             ValueError: k is less than 1.
         """
+        self._demand_probabilities("predict_top_k")
         if k < 1:
             raise ValueError(f"k: got {k}; expected a whole number of at least 1")
         probabilities = self.predict_proba(texts)

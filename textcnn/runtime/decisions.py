@@ -44,7 +44,10 @@ class Abstention:
 
 @dataclass(frozen=True)
 class Answers:
-    """Probabilities [N, C] and, where the model may abstain, how sure it is: [N], larger is surer."""
+    """Probabilities [N, C], or the numbers [N, C] of a regression, and the confidence in each text's label.
+
+    The confidence [N], larger is surer, is there where the model may abstain.
+    """
 
     probabilities: Array
     confidence: NDArray[np.float64] | None = None

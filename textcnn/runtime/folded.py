@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .capabilities import obstacle
+from .capabilities import demand, obstacle
 from .checks import read_utf8
 from .classifier import TextClassifier
 from .decisions import Array, check_fired, count_fired
@@ -83,6 +83,8 @@ class FoldedTextCNN(TextClassifier):
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
         able = {name for name in ("explain", "inspect", "certify") if obstacle(self.config, name) is None}
+        if self.regression:
+            return frozenset(able | {"regress"})
         fires = not self.config.get("pooled_norm") and self.config.get("kernel_sizes") != []
         return frozenset(able - ({"certify"} if self.is_int8 else set()) | ({"fired"} if fires else set()))
 
@@ -228,8 +230,9 @@ class FoldedTextCNN(TextClassifier):
         from .explain import explain_ids
 
         return explain_ids(
-            self.tables, *self.encode(texts), texts, self.spans, self.labels, classes, self.multi_label, self.threads
-        )
+            self.tables, *self.encode(texts), texts, self.spans, self.labels, classes, self.multi_label, self.threads,
+            self.regression,
+        )  # fmt: skip
 
     def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
         """Yield the window that wins each filter in each text, for batches of texts in their order."""
@@ -250,6 +253,8 @@ class FoldedTextCNN(TextClassifier):
         """
         from .certify import guarantee
 
+        if self.regression:
+            demand(self.config, "certify")
         check_column(texts)
         thresholds = [self.thresholds.get(name, 0.5) for name in self.labels] if self.multi_label else None
         return guarantee(self.tables, *self.encode(list(texts)), replaced, thresholds, self.threads)

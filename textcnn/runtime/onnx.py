@@ -83,7 +83,7 @@ class OnnxClassifier(TextClassifier):
         return [
             explain_by_occlusion(
                 text, self._tokenizer.encode_batch([text])[0].tolist(), self._tokenizer.spans, self._masked_logits,
-                self.labels, None if classes is None else classes[n], self.multi_label,
+                self.labels, None if classes is None else classes[n], self.multi_label, self.regression,
             )
             for n, text in enumerate(texts)
         ]  # fmt: skip

@@ -89,6 +89,7 @@ class LabelFilter:
         self.exclusion_writer = exclusion_writer
         # Opened at once: a mistake shows here and not in a worker, and the tables are made before workers share them.
         self._opened: TextClassifier | None = load_classifier(check_artifact(directory), threads)
+        self._opened.demand_labels("filter")
         labels = self._opened.labels
         for name, _ in [*self.keep_labels, *self.remove_labels]:
             if name not in labels:

@@ -42,6 +42,7 @@ class ScoreReport:
 def score(settings: ScoreSettings) -> ScoreReport:
     """Write the rows of files with predicted_label, probability and probability_<label> beside them.
 
+    A regression has the column prediction in their place.
     Rows keep their order. A row without a text (null, or an empty cell of csv or tsv) is kept, without a label, and so
     is one that the model abstains from; both are counted. Bytes that are not UTF-8 are written as they came. An output
     appears under its name only when it is complete.

@@ -38,7 +38,8 @@ class Scorer:
     pickled as the paths of its models: each process opens them on first use, once, and all processes map the same
     memory.
 
-    The columns are predicted_label, probability and probability_<label>, as `textcnn score` writes them. A row without
+    The columns are predicted_label, probability and probability_<label>, as `textcnn score` writes them; of a
+    regression, prediction. A row without
     a text has no value in each. With several models each name begins with the model's name: quality_predicted_label.
     Models with equal tokenizers share the tokens of each text.
 
@@ -85,6 +86,10 @@ class Scorer:
         self.digests = {name: model_digest(path) for name, path in self.models.items()}
         self._opened: dict[str, TextClassifier] | None = None
         self.thresholds: dict[str, dict[str, float]] = {}
+        given = {"labels": labels, "top_k": top_k, "thresholds": thresholds}
+        for option in [option for option, value in given.items() if value]:
+            for one in self.classifiers.values():
+                one.demand_labels(option)
         for label in self.labels or ():
             if not any(label in one.labels for one in self.classifiers.values()):
                 raise _unknown("labels", label, [name for one in self.classifiers.values() for name in one.labels])
@@ -177,6 +182,7 @@ class Scorer:
         if len(self.models) > 1:
             raise ValueError(f"with_shares: got {len(self.models)} models; expected one; make a scorer of each")
         classifier = next(iter(self.classifiers.values()))
+        classifier.demand_labels("with_shares")
         probabilities = classifier.predict_proba([valid_unicode(text) for text in texts])
         if not len(probabilities):
             raise ValueError("with_shares: got no texts; expected a sample of those that will be scored")
@@ -232,7 +238,8 @@ class Scorer:
             columns["top_labels"] = [[classifier.labels[i] for i in row] for row in order]
             columns["top_probabilities"] = np.take_along_axis(answers.probabilities, order, axis=1).tolist()
         if self.reasons:
-            columns["reasons"] = self._reasons(classifier, texts, columns["predicted_label"])
+            labels = columns.get("predicted_label", [None] * len(texts))
+            columns["reasons"] = self._reasons(classifier, texts, labels)
         for label, threshold in self.thresholds.get(name, {}).items():
             reached = answers.probabilities[:, classifier.labels.index(label)].astype(np.float64) >= threshold
             columns[f"keep_{label}"] = reached.tolist()

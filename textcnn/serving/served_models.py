@@ -49,6 +49,7 @@ class ServedModel:
         self.name, self.directory = name, directory
         self._state = state_of(directory)
         self.classifier: TextClassifier = load_classifier(directory)
+        self.classifier.demand_labels("serve")
         # Opening may have written the tables.
         self._state = state_of(directory)
         self._seen = self._state
@@ -67,6 +68,7 @@ class ServedModel:
         self._state = state
         try:
             classifier = load_classifier(self.directory)
+            classifier.demand_labels("serve")
         except (OSError, ValueError) as error:
             self.problem = one_line(error)
             logger.warning("%s: the new files are not used: %s", self.name, self.problem)

@@ -11,7 +11,7 @@ from ..errors import DataError, nearest
 from .base import Settings
 
 LARGEST_SEED = 2**32 - 1
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
 
 
 @dataclass(kw_only=True)
@@ -38,7 +38,8 @@ class SourceSettings(ColumnSettings):
         validation_split: Split to validate on. Default: found by its name, else held out.
         test_split: Split to test on. Default: found by its name.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
-        problem_type: single_label_classification or multi_label_classification. Default: found from the labels.
+        problem_type: single_label_classification, multi_label_classification or regression (predicts the number in the
+            label column). Default: one of the first two, found from the labels.
         validation_fraction: Fraction of the training rows to hold out without a validation split. Default: 0.1, or 0
             where that is fewer than 10 rows.
         num_folds: Number of folds of cross-validation on the train split. Default: no folds.
@@ -68,8 +69,13 @@ class SourceSettings(ColumnSettings):
             )
         if self.problem_type is not None and self.problem_type not in PROBLEM_TYPES:
             raise DataError(
-                f"problem_type: got {self.problem_type!r}; expected {' or '.join(PROBLEM_TYPES)}"
+                f"problem_type: got {self.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}"
                 f"{nearest(self.problem_type, PROBLEM_TYPES)}"
+            )
+        if self.problem_type == "regression" and self.streaming:
+            raise DataError(
+                "streaming: got it with problem_type regression; expected data that fits in memory; set streaming to "
+                "false"
             )
         if (self.num_folds is None) != (self.fold is None):
             raise DataError(

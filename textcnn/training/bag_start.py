@@ -30,6 +30,9 @@ _MOST_TEXTS = 50_000
 _INVERSE_REGULARIZATION, _ITERATIONS = 0.3, 40
 # The networks that may have a bag.
 _BESIDE_A_BAG = {"backbone": "parallel", "pooling": "max", "num_experts": 1}
+# Penalty of ridge regression, over the mean square of the length of a text's features. From 0.01 to 0.2 the validation
+# R2 of star ratings of IMDB, sentiment of tweets and of MR differed by less than 0.01.
+_RIDGE = 0.1
 
 
 def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str | Path | None = None) -> Architecture:
@@ -84,14 +87,62 @@ def start_of_bag(
     if not len(rows):
         return weights, bias
     indicator = targets > 0 if targets.ndim == 2 else np.eye(classes)[targets]
-    per_text = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
-    divisor = {"sum": None, "mean": per_text, "sqrtn": np.sqrt(per_text)}[bag.pooling]
+    divisor = _divisor(bag, counts)
     if start == "naive_bayes":
         scale = 1.0 if divisor is None else divisor.mean()
         weights[rows] = scale * log_count_ratios(np.asarray(counts.T @ indicator.astype(np.float64)))
         return weights, bias
     weights[rows], bias = _linear(counts, divisor, indicator, targets.ndim == 2, intercept)
     return weights, bias
+
+
+def ridge_of_bag(
+    bag: HashedBag, ids: np.ndarray, lengths: np.ndarray, numbers: np.ndarray, intercept: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the part of each row of a bag in a number, float32 [R, 1], and the number of a text without any, [1].
+
+    They are those of ridge regression, with the features of `start_of_bag`.
+
+    Args:
+        bag: The bag.
+        ids: Token ids of the train texts, one text after the other.
+        lengths: [N] tokens of each text.
+        numbers: [N] standardised numbers.
+        intercept: Fit the number of a text without any; else it is 0.
+    """
+    from sklearn.linear_model import Ridge
+
+    if len(lengths) > _MOST_TEXTS:
+        chosen = np.linspace(0, len(lengths) - 1, _MOST_TEXTS).astype(np.int64)
+        ids, lengths, numbers = _rows(chosen, ids, lengths, numbers)
+    weights = np.zeros((bag.rows.num_embeddings, 1), dtype=np.float32)
+    counts, rows = _feature_counts(bag, ids, lengths)
+    if not len(rows):
+        return weights, np.zeros(1, np.float32)
+    scaled, rarity = _scaled(counts, _divisor(bag, counts))
+    penalty = _RIDGE * float(scaled.multiply(scaled).sum()) / scaled.shape[0]
+    model = Ridge(alpha=penalty, fit_intercept=intercept, solver="sparse_cg", tol=1e-3).fit(scaled, numbers)
+    weights[rows, 0] = model.coef_ * rarity
+    return weights, np.array([model.intercept_], dtype=np.float32).reshape(1)
+
+
+def _divisor(bag: HashedBag, counts: Any) -> np.ndarray | None:
+    """Return what the sum of the rows of each text is divided by, [N]; None for a sum."""
+    per_text = np.maximum(np.asarray(counts.sum(axis=1)).ravel(), 1)
+    divisors: dict[str, np.ndarray | None] = {"sum": None, "mean": per_text, "sqrtn": np.sqrt(per_text)}
+    return divisors[bag.pooling]
+
+
+def _scaled(counts: Any, divisor: np.ndarray | None) -> tuple[Any, np.ndarray]:
+    """Return the pooled features of each text times their rarity, [N, K], and the rarity [K]."""
+    from scipy.sparse import diags
+
+    rarity = np.log(counts.shape[0] / counts.getnnz(axis=0))
+    if divisor is not None:
+        # The pooled features are some 1/divisor of their sum: the weights are as many times as large.
+        rarity = rarity * divisor.mean()
+        counts = diags(1 / divisor) @ counts
+    return (counts @ diags(rarity)).tocsr(), rarity
 
 
 def _feature_counts(bag: HashedBag, ids: np.ndarray, lengths: np.ndarray) -> tuple[Any, np.ndarray]:
@@ -140,16 +191,10 @@ def _linear(
         multi_label: True if they do not exclude each other.
         intercept: Fit the logits of none.
     """
-    from scipy.sparse import diags
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    rarity = np.log(counts.shape[0] / counts.getnnz(axis=0))
-    if divisor is not None:
-        # The pooled features are some 1/divisor of their sum: the weights are as many times as large.
-        rarity = rarity * divisor.mean()
-        counts = diags(1 / divisor) @ counts
-    scaled = (counts @ diags(rarity)).tocsr()
+    scaled, rarity = _scaled(counts, divisor)
     weights, bias = np.zeros((counts.shape[1], indicator.shape[1])), np.zeros(indicator.shape[1])
     problems = list(indicator.T) if multi_label else [indicator.argmax(axis=1)]
     for label, target in enumerate(problems):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,12 +16,13 @@ from torch.nn import functional
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
-from .bag_start import start_of_bag
+from .bag_start import ridge_of_bag, start_of_bag
 from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
 from .initial_weights import initial_architecture, load_initial_weights
 from .metrics import score_metrics
 from .optimization import OptimizationModule
+from .target_scale import TargetScale, refuse_label_settings
 
 Batch = dict[str, Tensor]
 KIM_2014 = Architecture()
@@ -37,7 +39,7 @@ class TrainingModule(OptimizationModule):
         labels: Names of the classes, in the order of their ids.
         vocab_size: Number of tokens the tokenizer knows.
         pad_token_id: Id of the padding token.
-        problem_type: single_label_classification or multi_label_classification.
+        problem_type: single_label_classification, multi_label_classification or regression.
         vectors_dim: Size of the data module's initial vectors, None where there are none.
         architecture: The network.
         optimization: The fields of OptimizationSettings.
@@ -48,7 +50,7 @@ class TrainingModule(OptimizationModule):
         labels: list[str],
         vocab_size: int,
         pad_token_id: int = 0,
-        problem_type: Literal["single_label_classification", "multi_label_classification"] = (
+        problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] = (
             "single_label_classification"
         ),
         vectors_dim: int | None = None,
@@ -108,6 +110,9 @@ class TrainingModule(OptimizationModule):
         config = self.model.config
         if self._separate_bag:
             self.model.bag.requires_grad_(False)
+        self.target_scale = TargetScale() if config.problem_type == "regression" else None
+        if self.target_scale is not None:
+            refuse_label_settings(rates)
         if rates.contrastive_weight and config.problem_type == "multi_label_classification":
             raise ValueError(
                 "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
@@ -145,8 +150,10 @@ class TrainingModule(OptimizationModule):
         """Name of the validation score that chooses the best epoch.
 
         Micro-F1, which is the accuracy when a text has one label. With several labels a text, F1 is 0 until a label
-        passes its threshold; average precision needs none.
+        passes its threshold; average precision needs none. Of a regression, the coefficient of determination.
         """
+        if self.target_scale is not None:
+            return "val_r2"
         return "val_micro_f1" if self._single_label else "val_average_precision"
 
     def setup(self, stage: str) -> None:
@@ -154,6 +161,8 @@ class TrainingModule(OptimizationModule):
         data = getattr(self.trainer, "datamodule", None)
         if stage != "fit" or data is None:
             return
+        if self.target_scale is not None:
+            self.target_scale.set(*data.target_scale())
         self._start_bag(data)
         embeddings = self.model.textcnn.embeddings
         if embeddings is None:
@@ -176,11 +185,16 @@ class TrainingModule(OptimizationModule):
             return
         ids, lengths, targets = data.encoded_train()
         separate = self._separate_bag
-        weights, bias = start_of_bag(
-            bag, start, ids, lengths, targets, self.model.config.num_labels, intercept=not separate
-        )
+        if self.target_scale is not None:
+            mean, deviation = data.target_scale()
+            targets = (targets.astype(np.float64) - mean) / deviation
+            weights, bias = ridge_of_bag(bag, ids, lengths, targets, intercept=not separate)
+        else:
+            weights, bias = start_of_bag(
+                bag, start, ids, lengths, targets, self.model.config.num_labels, intercept=not separate
+            )
         if separate:  # the bias of the head is the network's to learn
-            weights *= self._bag_weight
+            weights *= self._bag_weight * self._network_share
         else:
             self.model.head.bias.data.copy_(torch.from_numpy(bias))
         bag.set_logits(torch.from_numpy(weights))
@@ -200,12 +214,31 @@ class TrainingModule(OptimizationModule):
         weight: float | None = self.hparams["bag_weight"]
         if weight is not None:
             return weight
+        if self.target_scale is not None:
+            return 1.0
         # The better the network beside it, the smaller: measured in docs/lab-log.md.
         return 1.0 if self.hparams["vectors_dim"] is None and self.hparams["init"] is None else 0.5
 
+    @property
+    def _network_share(self) -> float:
+        """Weight of the network in a regression, whose number is a weighted mean with that of a separate bag."""
+        regression = self.target_scale is not None
+        return 1 / (1 + self._bag_weight) if regression and self._separate_bag else 1.0
+
     def forward(self, batch: Batch) -> Tensor:
-        """Return the logits of a batch: [B, C]."""
-        return self.model(batch["input_ids"], batch["attention_mask"]).logits
+        """Return the logits of a batch, or its numbers: [B, C]."""
+        logits: Tensor = self.model(batch["input_ids"], batch["attention_mask"]).logits
+        return logits if self.target_scale is None else self.target_scale.restored(logits)
+
+    def finish(self) -> None:
+        """Make the model one to save: multiply the scale of a regression into its last layer."""
+        if self.target_scale is not None:
+            self.target_scale.multiply_into(self.model)
+
+    def targets_of(self, batch: Batch) -> Tensor:
+        """Return what the loss of the network compares its logits with: labels, or its share of scaled numbers."""
+        labels = batch["labels"]
+        return labels if self.target_scale is None else self.target_scale.standardized(labels) * self._network_share
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self._over_processes(self._loss_of_batch(batch), len(batch["input_ids"]))
@@ -281,6 +314,9 @@ class TrainingModule(OptimizationModule):
                 dict(self.metrics[f"{stage}_metrics"]), prog_bar=True, batch_size=0, on_epoch=True, on_step=False
             )
             return
+        if self.target_scale is not None:
+            self._score_numbers(batch, stage, self.target_scale)
+            return
         logits, labels = self(batch).float(), batch["labels"]
         # A label that no train row has: it counts as wrong, and has no loss.
         known = labels < self.model.config.num_labels if self._single_label else torch.ones(size, dtype=torch.bool)
@@ -291,4 +327,13 @@ class TrainingModule(OptimizationModule):
         scores = functional.pad(logits, (0, 1), value=-torch.inf) if self._single_label else logits.sigmoid()
         metrics = self.metrics[f"{stage}_metrics"]
         metrics.update(scores, labels.long())
+        self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
+
+    def _score_numbers(self, batch: Batch, stage: str, scale: TargetScale) -> None:
+        logits, labels = self.model(batch["input_ids"], batch["attention_mask"]).logits.float(), batch["labels"]
+        size, metrics = len(labels), self.metrics[f"{stage}_metrics"]
+        loss = self.model.loss(logits, scale.standardized(labels))
+        self.log(f"{stage}_loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
+        # Without the mean, which no score depends on and whose square float32 would lose digits to.
+        metrics.update(logits.squeeze(-1) * scale.deviation, labels - scale.mean)
         self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)

@@ -1,4 +1,4 @@
-"""A linear baseline: TF-IDF of words and word pairs, and logistic regression, fitted in seconds.
+"""A linear baseline: TF-IDF of words and word pairs, and logistic or ridge regression, fitted in seconds.
 
 Shapes: `N` texts, `C` classes.
 """
@@ -19,12 +19,16 @@ MOST_ROWS_TIMES_CLASSES = 400_000
 
 def linear_pipeline() -> Any:
     """Return the baseline as a pipeline of scikit-learn, not fitted yet."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
-    return make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000))
+    return make_pipeline(_vectorizer(), LogisticRegression(C=10, max_iter=1000))
+
+
+def _vectorizer() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
 
 
 def too_large(texts: Sequence[str], classes: int) -> str:
@@ -55,3 +59,20 @@ def baseline_labels(texts: Sequence[str], targets: NDArray[Any], test_texts: Seq
         warnings.filterwarnings("ignore", module="sklearn")
         pipeline.fit(list(texts), targets)
     return np.asarray(pipeline.predict(list(test_texts)), dtype=np.int64)
+
+
+def baseline_numbers(
+    texts: Sequence[str], numbers: NDArray[np.float64], test_texts: Sequence[str]
+) -> NDArray[np.float64]:
+    """Return the numbers [N] that the baseline, ridge regression, gives to test texts.
+
+    Args:
+        texts: Texts to train on.
+        numbers: Their numbers.
+        test_texts: Texts to predict.
+    """
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+
+    pipeline = make_pipeline(_vectorizer(), Ridge(alpha=1.0)).fit(list(texts), numbers)
+    return np.asarray(pipeline.predict(list(test_texts)), dtype=np.float64)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+
+from torch import Tensor
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -10,8 +13,17 @@ from torchmetrics.classification import (
     MultilabelExactMatch,
     MultilabelF1Score,
 )
+from torchmetrics.regression import MeanAbsoluteError, R2Score, SpearmanCorrCoef
 
 from ..model import TextCNNConfig
+
+
+class Determination(R2Score):
+    """R2Score that is 0 for a single text, where it is not defined."""
+
+    def compute(self) -> Tensor:
+        """Return the coefficient of determination."""
+        return super().compute() if self.total > 1 else self.residual * 0
 
 
 def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
@@ -31,6 +43,14 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
                 "micro_f1": MulticlassF1Score(count, average="micro"),
             },
             prefix=prefix,
+        )
+    if config.problem_type == "regression":
+        with warnings.catch_warnings():
+            # It keeps the numbers of the split, one a text.
+            warnings.filterwarnings("ignore", message="Metric `Spearman")
+            spearman = SpearmanCorrCoef()
+        return MetricCollection(
+            {"mae": MeanAbsoluteError(), "r2": Determination(), "spearman": spearman}, prefix=prefix
         )
     count = config.num_labels
     return MetricCollection(

@@ -9,7 +9,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback, RichProgressBar
 
-_SHOWN = ("train_loss", "val_loss", "val_micro_f1", "val_average_precision")
+_SHOWN = ("train_loss", "val_loss", "val_micro_f1", "val_average_precision", "val_r2")
 
 
 def progress_callbacks() -> list[Callback]:

@@ -243,6 +243,7 @@ def save_run(
                 scores.update(found)
             best = None  # its weights are the module's now
     trainer.loggers = loggers_of_run
+    module.finish()
     if trainer.is_global_zero:
         config = module.model.config
         config.text_column, config.label_column = data.columns

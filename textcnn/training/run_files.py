@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..data.io.writers import open_writer
+from ..data.numbers import REGRESSION
 from ..runtime.storage import write_text
 
 if TYPE_CHECKING:
@@ -96,10 +97,17 @@ def write_held_out(output_dir: str | Path, data: TextDataModule) -> None:
         path.unlink(missing_ok=True)
         return
     labels = data.labels
-    rows = [
-        {"text": text, "label": labels[target] if targets.ndim == 1 else [labels[c] for c in np.flatnonzero(target)]}
-        for text, target in zip(texts, targets, strict=True)
-    ]
+    rows: list[dict[str, Any]] = (
+        [{"text": text, "label": float(target)} for text, target in zip(texts, targets, strict=True)]
+        if data.problem_type == REGRESSION
+        else [
+            {
+                "text": text,
+                "label": labels[target] if targets.ndim == 1 else [labels[c] for c in np.flatnonzero(target)],
+            }
+            for text, target in zip(texts, targets, strict=True)
+        ]
+    )
     with open_writer(str(path), "jsonl") as writer:
         writer.write(rows)
 

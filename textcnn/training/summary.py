@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import DataError
-from .baseline import baseline_labels, too_large
+from .baseline import baseline_labels, baseline_numbers, too_large
 from .curve import Curve, read_curve, sparkline
 
 if TYPE_CHECKING:
@@ -73,26 +73,74 @@ class RunSummary:
         if self.confusions:
             pairs = [f"{_short(own)} → {_short(given)} ({texts:,})" for own, given, texts in self.confusions]
             rows.append(("most confused", ", ".join(pairs)))
-        if self.curve is not None:
-            scores, best = self.curve.scores, self.curve.best
-            rows.append(
-                ("training", f"{sparkline(scores)}  {self.curve.metric} {scores[0]:.3f} to {scores[best]:.3f}, best in "
-                 f"epoch {best + 1} of {len(scores)}")
-            )  # fmt: skip
-        run = shlex.quote(self.output)
+        rows += curve_row(self.curve)
         data = "FILE" if self.data is None else shlex.quote(self.data)
-        rows += [
-            ("next", f"textcnn evaluate {run} --data {data} --report report.html"),
-            ("", f'textcnn explain {run} "a text"'),
-            ("", f"textcnn compare {data}"),
-        ]
-        width = max(len(name) for name, _ in rows)
-        return [f"{name:<{width}}  {text}" for name, text in rows]
+        return aligned([*rows, *next_steps(self.output, self.data), ("", f"textcnn compare {data}")])
+
+
+@dataclass(frozen=True)
+class NumberSummary:
+    """Facts about a finished run of a regression.
+
+    Args:
+        role: Split that the scores are of: test, or validation without a test split.
+        texts: Number of its texts.
+        scores: R2 and mean absolute error.
+        baseline: Those of the linear baseline on the same texts, or None.
+        baseline_note: Reason for a missing baseline, or "".
+        curve: Training curve, or None.
+        output: Directory of the run.
+        data: Labelled data, as it was given, or None for data in memory.
+    """
+
+    role: str
+    texts: int
+    scores: tuple[float, float]
+    baseline: tuple[float, float] | None
+    baseline_note: str
+    curve: Curve | None
+    output: str
+    data: str | None
+
+    def lines(self) -> list[str]:
+        """Return the lines of the screen."""
+        rows = [(f"{self.role} R2", f"{self.scores[0]:.3f}  mean absolute error {self.scores[1]:.4g}, "
+                 f"{self.texts:,} texts")]  # fmt: skip
+        if self.baseline is not None:
+            said = f"{self.baseline[0]:.3f}  mean absolute error {self.baseline[1]:.4g}, TF-IDF + ridge regression"
+            rows.append(("linear baseline", said))
+        elif self.baseline_note:
+            rows.append(("linear baseline", f"skipped: {self.baseline_note}"))
+        return aligned([*rows, *curve_row(self.curve), *next_steps(self.output, self.data)])
+
+
+def curve_row(curve: Curve | None) -> list[tuple[str, str]]:
+    """Return the row of the training curve, if there is one."""
+    if curve is None:
+        return []
+    scores, best = curve.scores, curve.best
+    said = f"{curve.metric} {scores[0]:.3f} to {scores[best]:.3f}, best in epoch {best + 1} of {len(scores)}"
+    return [("training", f"{sparkline(scores)}  {said}")]
+
+
+def next_steps(output: str, data: str | None) -> list[tuple[str, str]]:
+    """Return the rows of the commands that come next."""
+    run, given = shlex.quote(output), "FILE" if data is None else shlex.quote(data)
+    return [
+        ("next", f"textcnn evaluate {run} --data {given} --report report.html"),
+        ("", f'textcnn explain {run} "a text"'),
+    ]
+
+
+def aligned(rows: list[tuple[str, str]]) -> list[str]:
+    """Return rows of a name and a text as lines."""
+    width = max(len(name) for name, _ in rows)
+    return [f"{name:<{width}}  {text}" for name, text in rows]
 
 
 def summarize_run(
     data: TextDataModule, classifier: TextClassifier, output: str | Path, name: str | None
-) -> RunSummary | None:
+) -> RunSummary | NumberSummary | None:
     """Return the summary of a run, or None where nothing was held out.
 
     Args:
@@ -105,6 +153,8 @@ def summarize_run(
     if found is None:
         return None
     role, texts, targets = found
+    if classifier.regression:
+        return summarize_numbers(data, classifier, role, texts, targets, output, name)
     multi_label = targets.ndim == 2
     probabilities = np.asarray(classifier.predict_proba(texts))
     predicted = (probabilities >= 0.5).astype(np.int64) if multi_label else probabilities.argmax(axis=1)
@@ -119,7 +169,31 @@ def summarize_run(
     )  # fmt: skip
 
 
-def show(summary: RunSummary) -> None:
+def summarize_numbers(
+    data: TextDataModule, model: TextClassifier, role: str, texts: list[str], targets: NDArray[Any],
+    output: str | Path, name: str | None,
+) -> NumberSummary:  # fmt: skip
+    """Return the summary of a regression on the texts and numbers of a split; see `summarize_run`."""
+    own = _number_scores(np.asarray(model.predict(texts), dtype=np.float64), targets)
+    train_texts, train_targets = data.texts_and_targets("train")
+    baseline, why = None, too_large(train_texts, 1)
+    if not why:
+        try:
+            predicted = baseline_numbers(train_texts, train_targets, texts)
+            baseline = _number_scores(predicted, targets)
+        except ValueError as error:  # texts without a word
+            why = " ".join(str(error).split())[:80]
+    return NumberSummary(role, len(texts), own, baseline, why, read_curve(output), str(output), name)
+
+
+def _number_scores(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the coefficient of determination and the mean absolute error."""
+    spread = float(np.square(targets - targets.mean()).sum())
+    error = predicted - targets
+    return 1 - float(np.square(error).sum()) / spread if spread else 0.0, float(np.abs(error).mean())
+
+
+def show(summary: RunSummary | NumberSummary) -> None:
     """Print a summary on standard error."""
     from rich.console import Console
     from rich.text import Text

@@ -13,6 +13,7 @@ import lightning
 
 from ..data import TextDataModule
 from ..data.errors import DataError
+from ..data.numbers import refuse_numbers
 from ..info import FILES, info
 from ..outputs import begin_output
 from ..runtime.storage import write_text
@@ -78,6 +79,7 @@ def tune(settings: TuneSettings) -> Tuning:
             setting cannot be used.
         FileNotFoundError: There is no such file or folder.
     """
+    refuse_numbers(settings.problem_type, "tune")
     optuna = _load_optuna()
     from .search import JOURNAL, Search
 

@@ -45,9 +45,10 @@ def explain_experts(
             gated = np.ascontiguousarray(weight[c, bank * filters : (bank + 1) * filters] * gate)
             windows = WinningWindows(winners, 0, text, c, gated, model.spans)
             made.parts.append(numbered(windows.contributions, bank * filters))
+        probability = None if model.regression else float(probabilities[n, c])
         explanations.append(
             Explanation(
-                text, model.labels[c], float(logits[n, c]), float(probabilities[n, c]), float(bias[c]),
+                text, model.labels[c], float(logits[n, c]), probability, float(bias[c]),
                 model.tables.is_int8, made, route=tuple(route),
             )
         )  # fmt: skip

@@ -81,7 +81,7 @@ class Explanation:
         text: The text.
         label: The label that is explained.
         logit: Its logit, divided by the temperature.
-        probability: Its probability.
+        probability: Its probability; None for the number of a regression.
         bias: The part of the logit that no text changes.
         approximate: True if the tables are int8 (exact for what they answer, near what the model would), or the weights
             were found by occlusion.
@@ -95,7 +95,7 @@ class Explanation:
     text: str
     label: str
     logit: float
-    probability: float
+    probability: float | None
     bias: float
     approximate: bool
     _windows: Parts = field(repr=False)
@@ -255,6 +255,7 @@ def explain_ids(
     classes: Sequence[int] | None = None,
     multi_label: bool = False,
     threads: int = 1,
+    regression: bool = False,
 ) -> list[Explanation]:
     """Explain one logit of each text; windows are found for all texts at once, n-grams are made on request.
 
@@ -267,6 +268,7 @@ def explain_ids(
         classes: [N] class to explain of each text; None is the one with the largest logit.
         multi_label: True if labels do not exclude each other.
         threads: Threads that share the texts.
+        regression: True if the logits are the numbers of a regression.
 
     Raises:
         ValueError: the model normalises its pooled features.
@@ -281,7 +283,7 @@ def explain_ids(
     numbers = zip(chosen.tolist(), logits[rows, chosen].tolist(), probabilities[rows, chosen].tolist(), strict=True)
     return [
         Explanation(
-            text, labels[c], logit, probability, biases[c], tables.is_int8,
+            text, labels[c], logit, None if regression else probability, biases[c], tables.is_int8,
             WinningWindows(winners, n, text, c, weights[c], spans),
         )
         for n, (text, (c, logit, probability)) in enumerate(zip(texts, numbers, strict=True))

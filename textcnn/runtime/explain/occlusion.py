@@ -72,6 +72,7 @@ def explain_by_occlusion(
     labels: Sequence[str],
     c: int | None = None,
     multi_label: bool = False,
+    regression: bool = False,
 ) -> Explanation:
     """Explain a logit of one text by the answers to the text with tokens hidden.
 
@@ -85,10 +86,11 @@ def explain_by_occlusion(
         labels: Name of each class.
         c: Class to explain; None is the one with the largest logit.
         multi_label: True if labels do not exclude each other.
+        regression: True if the logits are the numbers of a regression.
     """
     whole = logits_of([list(ids), []], [[1] * len(ids), []])
     c = int(whole[0].argmax()) if c is None else c
-    probability = float((sigmoid if multi_label else softmax)(whole[:1])[0, c])
+    probability = None if regression else float((sigmoid if multi_label else softmax)(whole[:1])[0, c])
     return Explanation(
         text, labels[c], float(whole[0, c]), probability, float(whole[1, c]), True,
         Occlusion(text, list(ids), list(spans(text)), c, logits_of), method="occlusion",

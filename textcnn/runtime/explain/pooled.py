@@ -92,9 +92,10 @@ def explain_pooled(
             made.parts.append(numbered(windows.contributions, block * filters))
         if not segments:
             made.parts.append(_means(model, own_ids, text, spans, weight[c, filters:]))
+        probability = None if model.regression else float(probabilities[n, c])
         explanations.append(
             Explanation(
-                text, model.labels[c], float(logits[n, c]), float(probabilities[n, c]), float(bias[c]), tables.is_int8,
+                text, model.labels[c], float(logits[n, c]), probability, float(bias[c]), tables.is_int8,
                 made,
             )
         )  # fmt: skip

@@ -59,8 +59,9 @@ def text(explanation: Explanation, top: int = 12, color: bool = False) -> str:
     ]  # fmt: skip
     if all(c.weight >= 0 for c in shown):
         rows = [(*row[:2], row[2][BAR:], *row[3:]) for row in rows]
-    widths = [max(map(_width, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    lines = [_line(_COLUMNS, widths)]
+    names = _columns(explanation)
+    widths = [max(map(_width, column)) for column in zip(names, *rows, strict=True)]
+    lines = [_line(names, widths)]
     for c, row in zip(shown, rows, strict=True):
         lines.append(_line(row, widths, (FOR if c.weight > 0 else AGAINST) if color else None))
     return "\n".join([_heading(explanation), *lines, _footing(explanation, shown)])
@@ -88,15 +89,18 @@ def page(explanation: Explanation, top: int = 12) -> str:
 
 def legend(explanation: Explanation) -> str:
     """Return the meaning of the colours and of the table's columns, in HTML."""
-    label = escape(explanation.label)
+    label, is_number = escape(explanation.label), explanation.probability is None
     keys = " ".join(
         f'<span class="key" style="background:{_color(sign, 0.5)}">{word} {label}</span>'
-        for sign, word in ((1, "for"), (-1, "against"))
+        for sign, word in ((1, "higher" if is_number else "for"), (-1, "lower" if is_number else "against"))
     )
     columns = "; ".join(
-        f"<i>{name}</i>: {said}" for name, said in zip(_COLUMNS, _meanings(explanation), strict=True) if said
+        f"<i>{name}</i>: {said}"
+        for name, said in zip(_columns(explanation), _meanings(explanation), strict=True)
+        if said
     )
-    return f'<p class="legend">{keys} The stronger the colour, the larger the part in the logit. {columns}.</p>'
+    whole = "number" if is_number else "logit"
+    return f'<p class="legend">{keys} The stronger the colour, the larger the part in the {whole}. {columns}.</p>'
 
 
 def ngrams(explanation: Explanation, top: int = 12) -> str:
@@ -116,8 +120,8 @@ def ngrams(explanation: Explanation, top: int = 12) -> str:
             f'<td class="number">{deleted:.3f}</td></tr>'
         )
     head = "".join(
-        f'<th class="{"number" if name in _NUMBERS else "name"}" title="{said}">{name}</th>'
-        for name, said in zip(_COLUMNS, _meanings(explanation), strict=True)
+        f'<th class="{"number" if column in _NUMBERS else "name"}" title="{said}">{name}</th>'
+        for column, name, said in zip(_COLUMNS, _columns(explanation), _meanings(explanation), strict=True)
     )
     footing = escape(_footing(explanation, shown))
     return f"<table><tr>{head}</tr>{rows}</table><p><small>{footing}</small></p>"
@@ -162,7 +166,17 @@ def probability_text(probability: float) -> str:
 
 def _meanings(explanation: Explanation) -> tuple[str, ...]:
     """Return the meaning of each column."""
-    return _OF_A_MEAN if explanation.pooling == "mean" else _MEANINGS
+    meanings = _OF_A_MEAN if explanation.pooling == "mean" else _MEANINGS
+    if explanation.probability is None:
+        return tuple(meaning.replace("logit", "number") for meaning in meanings)
+    return meanings
+
+
+def _columns(explanation: Explanation) -> tuple[str, ...]:
+    """Return the names of the columns."""
+    if explanation.probability is None:
+        return tuple(name.replace("logit without", "without") for name in _COLUMNS)
+    return _COLUMNS
 
 
 def _first(explanation: Explanation, top: int) -> tuple[Contribution, ...]:
@@ -214,10 +228,12 @@ def _color(weight: float, alpha: float) -> str:
 
 
 def _heading(explanation: Explanation) -> str:
-    probability = probability_text(explanation.probability)
     route = ", ".join(f"{expert} (gate {gate:.2f})" for expert, gate in explanation.route)
     routed = f"; given the route to expert {route}" if route else ""
     left_out = "; the model gives this text no label" if explanation.abstained else ""
+    if explanation.probability is None:
+        return f"{explanation.label}: {explanation.logit:.3f}{routed}"
+    probability = probability_text(explanation.probability)
     return f"{explanation.label}: probability {probability}, logit {explanation.logit:.3f}{routed}{left_out}"
 
 
@@ -227,7 +243,8 @@ def _footing(explanation: Explanation, shown: tuple[Contribution, ...]) -> str:
     shown_weight = sum(c.weight for c in shown)
     if explanation.method == "occlusion":
         return (
-            f"approximate, by occlusion: {shown_weight:.3f} of these{others}; the logit is {explanation.logit:.3f}, "
+            f"approximate, by occlusion: {shown_weight:.3f} of these{others}; the "
+            f"{'number' if explanation.probability is None else 'logit'} is {explanation.logit:.3f}, "
             f"and {explanation.bias:.3f} for an empty text"
         )
     kind = "; int8 tables: exact for them, near the model's own" if explanation.approximate else ""

@@ -9,14 +9,18 @@ from ..losses import classification_losses
 
 
 class ClassificationModule(TrainingModule):
-    """Training of a classifier on labelled texts: cross-entropy, or binary cross-entropy when multi-label.
+    """Training on labelled texts by cross-entropy, binary cross-entropy when multi-label, or squared error of numbers.
 
     Texts count alike, or by the field `weights` [B] of a batch (scikit-learn's sample_weight).
     """
 
     def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
+        targets, config = self.targets_of(batch), self.model.config
         if "weights" not in batch:
-            return self.model.loss(logits, batch["labels"])
-        config = self.model.config
-        losses = classification_losses(logits, batch["labels"], config.class_weights, config.label_smoothing)
+            loss: Tensor = self.model.loss(logits, targets)
+            return loss
+        if config.problem_type == "regression":
+            losses = (logits - targets.view_as(logits)).square().mean(dim=-1)
+        else:
+            losses = classification_losses(logits, targets, config.class_weights, config.label_smoothing)
         return (losses * batch["weights"]).mean()

@@ -1,0 +1,50 @@
+"""Splits of a table, and lines about their rows for the data report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .examples import Examples
+from .labels import Targets
+from .numbers import NumberTargets
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a table of texts, with the label ids, or numbers, of the whole table."""
+
+    table: str
+    rows: np.ndarray
+    targets: Targets | NumberTargets
+
+
+def dropped_lines(tables: Mapping[str, Examples]) -> list[str]:
+    """Return a line for each table, by name, of which rows were dropped."""
+    return [
+        f"dropped from {name}: {examples.without_text:,} rows without a text, "
+        f"{examples.without_label:,} without a label"
+        for name, examples in tables.items()
+        if examples.without_text or examples.without_label
+    ]
+
+
+def overlap_lines(splits: Mapping[str, Split], tables: Mapping[str, Examples]) -> list[str]:
+    """Return a line for each of validation and test with texts that stand in train, word for word."""
+    lines = []
+    for role in ("validation", "test"):
+        if role in splits and (count := _overlap(splits[role], splits["train"], tables)):
+            lines.append(f"overlap: {count:,} {role} texts also stand in train")
+    return lines
+
+
+def _overlap(split: Split, train: Split, tables: Mapping[str, Examples]) -> int:
+    if split.table == train.table:
+        return 0
+    known = tables[train.table].texts.take(pa.array(train.rows))
+    texts = tables[split.table].texts.take(pa.array(split.rows)).cast(known.type)
+    return int(pc.sum(pc.is_in(texts, value_set=known)).as_py() or 0)

@@ -1,0 +1,187 @@
+"""TextCNNClassifier: a text classifier with the interface of scikit-learn, from texts to labels.
+
+Shapes: `N` texts, `C` classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import check_is_fitted
+
+from ..data.class_codes import class_codes, labelled_rows, learn_classes, read_classes
+from .base import TextEstimator
+from .inputs import read_texts, read_weights
+
+
+class TextCNNClassifier(ClassifierMixin, TextEstimator):
+    """A TextCNN that `fit` trains and that answers from look-up tables.
+
+    Args:
+        kernel_sizes, num_filters, num_members, embedding_dim: Size of the network; see Architecture.
+        backbone, num_blocks, squeeze_excitation: Backbone of the network; see Architecture.
+        pooling, pooling_segments: Pooling of the network; see Architecture.
+        num_experts, experts_per_text, balance_weight: Mixture of experts; see Architecture.
+        variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
+        bag, bag_ngrams, bag_buckets, bag_dim: Bag of n-grams; see Architecture. "auto": "sqrtn" beside the backbone
+            "parallel", else "none".
+        bag_start, bag_training, bag_weight: Training of the bag; see OptimizationSettings.
+        dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.
+        tokenizer, vocab_size, lowercase, min_frequency, max_length: The data; see TextDataModule.
+        batch_size: Texts in a training batch. None: 8 to 64, by the number of texts.
+        vectors: Initial token vectors: a checkpoint or word-vector file, a list of them, "auto" for those that ship
+            with the package where they fit, or None for random ones.
+        max_epochs: Largest number of passes over the texts. None: 10, or as many as make 1,000 steps, at most 80.
+        learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
+        warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
+        class_weight: None, "balanced" or {class: weight}.
+        early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
+            `fit` does that too.
+        validation_fraction: Fraction of the texts that is held out.
+        warm_start: Continue from the weights and the tokenizer of the last `fit`.
+        random_state: Seed of everything random.
+        threads: Threads that compute answers.
+        verbose: Show progress.
+
+    Example:
+        >>> TextCNNClassifier(max_epochs=5).fit(["a lovely film", "a dull film"] * 50, ["good", "bad"] * 50).predict(
+        ...     ["lovely"]
+        ... )
+        array(['good'], dtype='<U4')
+    """
+
+    def __init__(
+        self,
+        kernel_sizes: Sequence[int] = (3, 4, 5),
+        num_filters: int | Sequence[int] = 100,
+        embedding_dim: int | None = None,
+        dropout: float = 0.5,
+        tokenizer: Any = None,
+        vocab_size: int = 30_000,
+        lowercase: bool = True,
+        min_frequency: int = 2,
+        vectors: list[str] | str | None = "auto",
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 1e-3,
+        naive_bayes: float = 0.0,
+        class_weight: Any = None,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: int = 0,
+        threads: int = 1,
+        verbose: bool = False,
+        num_members: int = 1,
+        variant: str = "non-static",
+        padding: str = "wide",
+        activation: str = "relu",
+        embedding_dropout: float = 0.0,
+        head_max_norm: float | None = None,
+        label_smoothing: float = 0.0,
+        max_length: int | None = None,
+        embedding_learning_rate: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.05,
+        schedule: str = "cosine",
+        optimizer: str = "adamw",
+        bag: str = "auto",
+        bag_ngrams: int = 2,
+        bag_buckets: int = 65_536,
+        bag_dim: int | None = None,
+        bag_start: str = "linear",
+        bag_training: str = "separate",
+        bag_weight: float | None = None,
+        backbone: str = "parallel",
+        num_blocks: int = 4,
+        squeeze_excitation: bool = False,
+        pooling: str = "max",
+        pooling_segments: int = 4,
+        num_experts: int = 1,
+        experts_per_text: int = 1,
+        balance_weight: float = 0.01,
+    ) -> None:
+        super().__init__(
+            kernel_sizes=kernel_sizes, num_filters=num_filters, embedding_dim=embedding_dim, dropout=dropout,
+            tokenizer=tokenizer, vocab_size=vocab_size, lowercase=lowercase, min_frequency=min_frequency,
+            vectors=vectors, max_epochs=max_epochs, batch_size=batch_size, learning_rate=learning_rate,
+            early_stopping=early_stopping, validation_fraction=validation_fraction, warm_start=warm_start,
+            random_state=random_state, threads=threads, verbose=verbose, num_members=num_members, variant=variant,
+            padding=padding, activation=activation, embedding_dropout=embedding_dropout, head_max_norm=head_max_norm,
+            max_length=max_length, embedding_learning_rate=embedding_learning_rate, weight_decay=weight_decay,
+            warmup=warmup, schedule=schedule, optimizer=optimizer, bag=bag, bag_ngrams=bag_ngrams,
+            bag_buckets=bag_buckets, bag_dim=bag_dim, bag_start=bag_start, bag_training=bag_training,
+            bag_weight=bag_weight, backbone=backbone, num_blocks=num_blocks, squeeze_excitation=squeeze_excitation,
+            pooling=pooling, pooling_segments=pooling_segments, num_experts=num_experts,
+            experts_per_text=experts_per_text, balance_weight=balance_weight,
+        )  # fmt: skip
+        self.naive_bayes = naive_bayes
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: Iterable[str], y: Any, sample_weight: Any = None, eval_set: Any = None) -> TextCNNClassifier:
+        """Train on texts X [N] and labels y [N], or zeros and ones [N, C].
+
+        Args:
+            X: Texts: a list, array or Series of strings.
+            y: Labels, or an indicator matrix.
+            sample_weight: Weight of each text in the loss, [N].
+            eval_set: (texts, labels) whose best epoch is kept.
+
+        Raises:
+            ValueError: a text is no string, the lengths differ, there is one class only, or weights are negative, not
+                finite or all zero.
+        """
+        texts = read_texts(X)
+        values = read_classes(y, len(texts))
+        self.classes_ = learn_classes(values)
+        self.multilabel_ = values.ndim == 2
+        codes = class_codes(values, self.classes_)
+        weights = read_weights(sample_weight, len(texts)) * self._class_weights(codes)
+        held_out = self._held_out(texts, codes, eval_set)
+        self._fit(texts, codes, weights, held_out, [str(name) for name in self.classes_])
+        return self
+
+    def predict(self, X: Iterable[str]) -> NDArray[Any]:
+        """Return labels [N] of texts, or zeros and ones [N, C]."""
+        probabilities = self.predict_proba(X)
+        if self.multilabel_:
+            return (probabilities >= 0.5).astype(int)
+        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+
+    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float32]:
+        """Return probabilities [N, C], in the order of `classes_`."""
+        check_is_fitted(self, "classes_")
+        return np.asarray(self._model().predict_proba(read_texts(X)))
+
+    def explain(self, text: str, label: Any = None) -> Any:
+        """Return the n-grams of a text that made an answer; see `FoldedTextCNN.explain`."""
+        check_is_fitted(self, "classes_")
+        return self._model().explain(text, None if label is None else str(label))
+
+    def _class_weights(self, codes: NDArray[Any]) -> Any:
+        if self.class_weight is None:
+            return 1.0
+        if self.multilabel_:
+            raise ValueError("class_weight: got some for several labels a text; expected None")
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
+        return weights[codes]
+
+    def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
+        return class_codes(read_classes(y, count), self.classes_)
+
+    def _strata(self, targets: NDArray[Any]) -> NDArray[Any] | None:
+        return None if self.multilabel_ else targets
+
+    def _rows(self, texts: list[str], targets: NDArray[Any], names: list[str]) -> Any:
+        return labelled_rows(texts, targets, names)

@@ -1,0 +1,99 @@
+"""TextCNNRegressor: a regressor of texts with the interface of scikit-learn, from texts to numbers.
+
+Shapes: `N` texts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ..data.numbers import REGRESSION, NumberTargets
+from .base import TextEstimator
+from .inputs import read_texts, read_weights
+
+
+class TextCNNRegressor(RegressorMixin, TextEstimator):
+    """A TextCNN that `fit` trains to predict a number for each text, and that answers from look-up tables.
+
+    Its parameters are those of `TextCNNClassifier`, without those of classes: class_weight, label_smoothing and
+    naive_bayes. It is trained on the squared error of standardised numbers.
+
+    Example:
+        >>> texts, numbers = ["a lovely film", "a dull film"] * 50, [8.0, 3.0] * 50
+        >>> TextCNNRegressor(max_epochs=5).fit(texts, numbers).predict(["a lovely film"]).round()
+        array([8.], dtype=float32)
+    """
+
+    _problem_type = REGRESSION
+
+    def fit(self, X: Iterable[str], y: Any, sample_weight: Any = None, eval_set: Any = None) -> TextCNNRegressor:
+        """Train on texts X [N] and numbers y [N].
+
+        Args:
+            X: Texts: a list, array or Series of strings.
+            y: Numbers.
+            sample_weight: Weight of each text in the loss, [N].
+            eval_set: (texts, numbers) whose best epoch is kept.
+
+        Raises:
+            ValueError: a text is no string, the lengths differ, a number is missing or not finite, all numbers are
+                equal, or weights are negative, not finite or all zero.
+        """
+        texts = read_texts(X)
+        numbers = self._read_targets(y, len(texts))
+        weights = read_weights(sample_weight, len(texts))
+        name = str(getattr(y, "name", None) or "y")
+        self._fit(texts, numbers, weights, self._held_out(texts, numbers, eval_set), [name])
+        return self
+
+    def predict(self, X: Iterable[str]) -> NDArray[np.float32]:
+        """Return the number of each text, [N]."""
+        check_is_fitted(self, "n_features_in_")
+        return np.asarray(self._model().predict(read_texts(X)))
+
+    def explain(self, text: str) -> Any:
+        """Return the n-grams of a text that add up to its number; see `FoldedTextCNN.explain`."""
+        check_is_fitted(self, "n_features_in_")
+        return self._model().explain(text)
+
+    def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
+        if y is None:
+            raise ValueError("y: got None; this estimator requires y to be passed, but the target y is None")
+        try:
+            numbers = np.asarray(y, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"y: got a value that is no number ({error}); expected a number for each text") from None
+        if numbers.ndim == 2 and numbers.shape[1] == 1:
+            from sklearn.exceptions import DataConversionWarning
+
+            warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, 3)
+            numbers = numbers[:, 0]
+        if numbers.shape != (count,):
+            raise ValueError(
+                f"y: got numbers of shape {numbers.shape} for {count} texts; expected one a text, ({count},)"
+            )
+        wrong = np.flatnonzero(~np.isfinite(numbers))
+        if len(wrong):
+            raise ValueError(
+                f"y: got {numbers[wrong[0]]} at position {wrong[0]}; expected a finite number for every text, not NaN "
+                "or infinity; drop the texts without one"
+            )
+        return numbers
+
+    def _strata(self, targets: NDArray[Any]) -> NDArray[Any] | None:
+        strata = NumberTargets(targets).strata(np.arange(len(targets)), 1)
+        held = self.validation_fraction * len(targets)
+        # scikit-learn refuses groups of one, and more groups than texts that are held out.
+        return strata if np.bincount(strata).min() > 1 and held >= len(np.unique(strata)) else None
+
+    def _rows(self, texts: list[str], targets: NDArray[Any], names: list[str]) -> Any:
+        from datasets import Dataset
+
+        return Dataset.from_dict({"text": texts, "labels": targets.tolist()})
