@@ -132,7 +132,9 @@ class Search:
             "fast", "best",
         }  # fmt: skip
         drawn = {name: _value(self.space[name], value) for name, value in params.items()}
-        return {name: value for name, value in given.items() if name not in own} | drawn
+        # A bag has a row for each token and bucket: more than most limits leave to the whole model.
+        small = {"bag": "none"} if self.limits else {}
+        return small | {name: value for name, value in given.items() if name not in own} | drawn
 
     def _trial(self, trial: optuna.Trial) -> float:
         return self._fit({name: _draw(trial, name, axis) for name, axis in self.space.items()}, None, trial)
