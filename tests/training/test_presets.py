@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import json
 
-import pytest
-
 import textcnn
 from textcnn.settings import TrainSettings, make
-from textcnn.settings.presets import PRESETS, apply_preset
+from textcnn.settings.presets import FAST, apply_preset
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_a_preset_sets_what_was_not_given(preset) -> None:
-    settings = make(TrainSettings, ("data.csv",), {preset: True, "max_epochs": 7, "dropout": 0.1})
+def test_a_preset_sets_what_was_not_given() -> None:
+    settings = make(TrainSettings, ("data.csv",), {"fast": True, "max_epochs": 7, "dropout": 0.1})
     apply_preset(settings)
-    for name, value in (PRESETS[preset] | {"max_epochs": 7, "dropout": 0.1}).items():
+    for name, value in (FAST | {"max_epochs": 7, "dropout": 0.1}).items():
         assert getattr(settings, name) == value
-
-
-def test_two_presets_are_refused() -> None:
-    with pytest.raises(ValueError, match="fast: got it with best"):
-        apply_preset(make(TrainSettings, ("data.csv",), {"fast": True, "best": True}))
 
 
 def test_fast_is_a_bag_alone(tmp_path) -> None:

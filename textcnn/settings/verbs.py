@@ -49,7 +49,6 @@ class TrainSettings(RunSettings, OptimizationSettings, ArchitectureSettings, Dat
         data: Hub name, file, folder with train/validation/test files, Dataset, DatasetDict, or python-docstrings.
         output: Directory of the run: the model, its checkpoints and logs.
         fast: Train a bag of n-grams alone, a linear model: a few seconds, less accurate.
-        best: Train five networks whose tables fold into one: more accurate, about five times the time.
         summary: Show the score beside a linear baseline and the most confused classes at the end, with progress.
         force: Replace a run that is there.
     """
@@ -57,7 +56,6 @@ class TrainSettings(RunSettings, OptimizationSettings, ArchitectureSettings, Dat
     data: Any = field(kw_only=False, metadata={"positional": "1"})
     output: str | Path = field(default="runs/latest", kw_only=False)
     fast: bool = False
-    best: bool = False
     summary: bool = True
     force: bool = False
 
@@ -86,9 +84,8 @@ class TuneSettings(TrainSettings):
     def check(self) -> None:
         read_seconds("time_limit", self.time_limit)
         at_least(1, max_trials=1 if self.max_trials is None else self.max_trials)
-        if self.fast or self.best:
-            name = "fast" if self.fast else "best"
-            raise ValueError(f"{name}: got it for a search; expected none, as the search chooses; leave it out")
+        if self.fast:
+            raise ValueError("fast: got it for a search; expected none, as the search chooses; leave it out")
         if self.streaming or self.num_folds is not None:
             name = "streaming" if self.streaming else "num_folds"
             raise ValueError(f"{name}: got it for a search; expected data in memory with one validation split")

@@ -129,7 +129,7 @@ class Search:
         given = {name: getattr(self.settings, name) for name in self.settings.given}
         own = {
             "output", "force", "time_limit", "metric", "budget", "min_speed", "max_trials", "data", "summary",
-            "fast", "best",
+            "fast",
         }  # fmt: skip
         drawn = {name: _value(self.space[name], value) for name, value in params.items()}
         # A bag has a row for each token and bucket: more than most limits leave to the whole model.
