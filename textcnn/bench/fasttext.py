@@ -20,6 +20,7 @@ from ..data import TextDataModule
 from ..folding.convert import convert, fold_fasttext
 from ..folding.fasttext import read_fasttext
 from ..runtime.fasttext import FoldedFastText
+from ..runtime.together import Together
 from ..settings.benchmarks import FastTextBenchSettings
 from .figures import Figures
 from .peers import _import
@@ -35,6 +36,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
 SMALL = {"dim": 16, "epoch": 2, "bucket": 200_000}
 # Probabilities of fastText that lie closer are a tie.
 TIE = 1e-5
+FIVE = 5
 # fastText's wheel leaves parts of matrices as malloc gave them, which may be no numbers; glibc then writes zeros there.
 _ENVIRONMENT = {"MALLOC_PERTURB_": "255"}
 _TRAIN = """\
@@ -83,6 +85,7 @@ def run(settings: FastTextBenchSettings) -> Figures:
         )  # fmt: skip
         if settings.speed:
             _measure_speed(figures, fasttext, folder, str(settings.data[0]), settings)
+            _measure_one_pass(figures, fasttext, folder, str(settings.data[0]), settings)
     return figures
 
 
@@ -134,6 +137,33 @@ def _measure_speed(figures: Figures, fasttext: Any, folder: Path, path: str, set
                 "convert_size", "bytes of the binary model with 2M buckets over those of its directory",
                 before / after, "x", before / 1e6, after / 1e6, "MB",
             )  # fmt: skip
+
+
+def _measure_one_pass(
+    figures: Figures, fasttext: Any, folder: Path, path: str, settings: FastTextBenchSettings
+) -> None:
+    """Time five models, each of a label against the others, over the same texts."""
+    lines, texts = _read(path, settings.label_column)
+    texts = texts[-settings.limit :]
+    prepared = [text + "\n" for text in texts]
+    tokens = sorted({line.partition(" ")[0] for line in lines})
+    theirs, ours = [], []
+    for number in range(FIVE):
+        token = tokens[number % len(tokens)]
+        parts = [line.partition(" ") for line in lines]
+        source = folder / "train.txt"
+        own = [f"__label__{label == token} {rest}" for label, _, rest in parts]
+        source.write_text("\n".join(own) + "\n", encoding="utf-8")
+        file = _train(source, folder / "one.bin", {"dim": 100, "wordNgrams": 2, "epoch": 1, "bucket": 500_000})
+        ours.append(convert(file, folder / f"model {number}"))
+        theirs.append(fasttext.load_model(str(file)))
+    together = Together(ours)
+    figures.ratio(
+        "five_models_one_pass", "five models of 2 labels and 100 dimensions, in one pass and one after the other",
+        lambda: together.answers(texts),
+        lambda: [model.f.multilinePredict(prepared, 1, 0.0, "strict") for model in theirs],
+        len(texts), rounds=3,
+    )  # fmt: skip
 
 
 def _read(path: str, label_column: str | None) -> tuple[list[str], list[str]]:

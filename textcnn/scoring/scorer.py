@@ -22,7 +22,7 @@ from ..loading import load
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
 from ..runtime.storage import FOLDED_FILE
-from ..runtime.together import answers_together
+from ..runtime.together import Together
 from .containers import Columns, check_column, check_texts, column_names, values_of, with_columns
 
 PathLike = str | Path
@@ -85,6 +85,7 @@ class Scorer:
         # The digest makes another model in the same directory another function for `datasets`, which caches by pickle.
         self.digests = {name: model_digest(path) for name, path in self.models.items()}
         self._opened: dict[str, TextClassifier] | None = None
+        self._together: Together | None = None
         self.thresholds: dict[str, dict[str, float]] = {}
         given = {"labels": labels, "top_k": top_k, "thresholds": thresholds}
         for option in [option for option, value in given.items() if value]:
@@ -159,7 +160,9 @@ class Scorer:
         # What is no Unicode in a crawled text is read as U+FFFD.
         readable = [valid_unicode(texts[i] or "") for i in present]
         columns: Columns = {}
-        answers = answers_together(list(self.classifiers.values()), readable)
+        if self._together is None:
+            self._together = Together(list(self.classifiers.values()))
+        answers = self._together.answers(readable)
         for (name, classifier), own in zip(self.classifiers.items(), answers, strict=True):
             for column, values in self._columns(classifier, name, readable, own).items():
                 columns[self._prefix(name) + column] = _spread(values, present, len(texts))
@@ -204,7 +207,7 @@ class Scorer:
         return f"Scorer({', '.join(f'{name}: {Path(path).name}' for name, path in self.models.items())})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_opened": None}
+        return {**self.__dict__, "_opened": None, "_together": None}
 
     @property
     def _is_named(self) -> bool:
