@@ -12,7 +12,7 @@ from datasets import Dataset
 from textcnn.folding.fold import fold
 from textcnn.loading import TorchClassifier
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification
-from textcnn.runtime.classifier import CHUNK
+from textcnn.runtime.text_batches import BATCH_TEXTS, BATCHES_OF_THREADS
 from textcnn.tokenization import train_tokenizer
 
 TEXTS = ["joy and love", "anger", "", "love love love and a very long joy that goes on", "fear \x00 of NUL"]
@@ -83,9 +83,12 @@ def test_any_iterable_of_strings_in_its_order():
         np.testing.assert_array_equal(classifier.predict_proba(texts), expected)
     assert classifier.predict([]).shape == (0,)
     assert classifier.predict_proba([]).shape == (0, 3)
-    many = (TEXTS[i % len(TEXTS)] for i in range(CHUNK + 7))
+    count = BATCHES_OF_THREADS * BATCH_TEXTS
+    many = (TEXTS[i % len(TEXTS)] for i in range(count + 7))
     np.testing.assert_allclose(
-        classifier.predict_proba(many)[CHUNK:], np.resize(expected, (CHUNK + 7, 3))[CHUNK:], atol=1e-6
+        classifier.predict_proba(many)[count:],
+        np.resize(expected, (count + 7, 3))[count:],
+        atol=1e-6,
     )
 
 

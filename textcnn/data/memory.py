@@ -26,7 +26,7 @@ from .examples import Columns, Examples, find_columns, read_examples, refuse_inc
 from .io.sources import Source
 from .labels import choose_labels, encode_labels, present_labels
 from .numbers import REGRESSION, NumberTargets, mean_and_deviation
-from .split_report import Split, dropped_lines, overlap_lines
+from .split_report import Split, dropped_lines, long_text_line, overlap_lines
 from .splits import folds, hold_out
 
 if TYPE_CHECKING:
@@ -305,13 +305,7 @@ class InMemoryData:
         size = min(batch, len(lengths)) * longest * _BYTES_OF_A_CELL / 1e9
         if size > 1 and role not in self._noted:
             self._noted.add(role)
-            print(
-                f"note: the longest {role} text has {longest:,} tokens, to which its batch is padded: about "
-                f"{size:,.0f} GB of memory; set max_length to the tokens of a text that count, or a smaller "
-                + ("batch_size" if role == "train" else "eval_batch_size"),
-                file=sys.stderr,
-                flush=True,
-            )
+            print(long_text_line(role, longest, size), file=sys.stderr, flush=True)
 
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Return lines about columns, rows, dropped rows and cut texts."""

@@ -33,6 +33,15 @@ def dropped_lines(tables: Mapping[str, Examples]) -> list[str]:
     ]
 
 
+def long_text_line(role: str, longest: int, gigabytes: float) -> str:
+    """Return the note on a batch that one long text makes large."""
+    setting = "batch_size" if role == "train" else "eval_batch_size"
+    return (
+        f"note: the longest {role} text has {longest:,} tokens, to which its batch is padded: about {gigabytes:,.0f} "
+        f"GB of memory; set max_length to the tokens of a text that count, or a smaller {setting}"
+    )
+
+
 def overlap_lines(splits: Mapping[str, Split], tables: Mapping[str, Examples]) -> list[str]:
     """Return a line for each of validation and test with texts that stand in train, word for word."""
     lines = []

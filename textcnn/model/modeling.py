@@ -283,7 +283,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         It is cross-entropy, binary cross-entropy for multi-label problems, or the mean squared error of a regression.
         """
         config = self.config
-        # Made here, not kept as a buffer: from_pretrained leaves garbage in buffers that are not saved.
+        # No buffer: from_pretrained leaves garbage in those that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
         if config.problem_type is None and config.num_labels == 1:
             config.problem_type = "regression"  # as in transformers

@@ -73,3 +73,14 @@ def demand(config: Mapping[str, Any], capability: str) -> None:
             )
         advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
         raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")
+
+
+def size_in_words(config: Mapping[str, Any]) -> list[str]:
+    """Return the size of a network in words, as far as its config.json tells it."""
+    parts = [f"{config['vocab_size']:,} tokens"] if config.get("vocab_size") else []
+    widths, filters = config.get("kernel_sizes"), config.get("num_filters")
+    if widths and filters:
+        parts.append(f"{len(widths)} width{'s' * (len(widths) != 1)} x {filters} filters")
+    if config.get("bag", "none") != "none":
+        parts.append(f"a bag of 1- to {config['bag_ngrams']}-grams" if config["bag_ngrams"] > 1 else "a bag of tokens")
+    return parts

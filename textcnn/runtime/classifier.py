@@ -6,22 +6,18 @@ Shapes: `N` texts, `C` classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .capabilities import REGRESSION
+from .capabilities import REGRESSION, size_in_words
 from .checks import check_config
 from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
-from .text_batches import check_column, text_batches
+from .text_batches import BATCHES_OF_THREADS, text_batches
 
 if TYPE_CHECKING:
     from .explain import Explanation
-
-# Texts answered at a time, so that an iterator of any length needs no more memory than this many texts.
-CHUNK = 4096
 
 
 class TextClassifier:
@@ -47,7 +43,7 @@ class TextClassifier:
         without = self.multi_label or self.regression
         self.abstention: Abstention | None = None if without else Abstention.of(config)
         self._names = np.array(self.labels)
-        self._summary = _summary(config)
+        self._summary = size_in_words(config)
 
     @property
     def precision(self) -> str:
@@ -175,7 +171,7 @@ class TextClassifier:
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
         """
-        parts = [self._logits(chunk) for chunk in _chunks(texts)]
+        parts = [self._logits(chunk) for chunk in text_batches(texts, BATCHES_OF_THREADS)]
         return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
     def predict_proba(self, texts: Iterable[str]) -> Array:
@@ -215,7 +211,7 @@ class TextClassifier:
         Raises:
             ValueError: the model normalises its pooled features.
         """
-        parts = [self._logits_and_fired(chunk) for chunk in _chunks(texts)]
+        parts = [self._logits_and_fired(chunk) for chunk in text_batches(texts, BATCHES_OF_THREADS)]
         if not parts:
             return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
@@ -325,28 +321,3 @@ class TextClassifier:
         probabilities = self.predict_proba(texts)
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :k]
         return [[(self.labels[i], float(row[i])) for i in best] for row, best in zip(probabilities, order, strict=True)]
-
-
-def _summary(config: Mapping[str, Any]) -> list[str]:
-    """The size of a network in words, as far as its config.json tells it."""
-    parts = [f"{config['vocab_size']:,} tokens"] if config.get("vocab_size") else []
-    widths, filters = config.get("kernel_sizes"), config.get("num_filters")
-    if widths and filters:
-        parts.append(f"{len(widths)} width{'s' * (len(widths) != 1)} x {filters} filters")
-    if config.get("bag", "none") != "none":
-        parts.append(f"a bag of 1- to {config['bag_ngrams']}-grams" if config["bag_ngrams"] > 1 else "a bag of tokens")
-    return parts
-
-
-def _chunks(texts: Iterable[str]) -> Iterable[list[str]]:
-    check_column(texts)
-    start = 0
-    iterator = iter(texts)
-    while chunk := list(islice(iterator, CHUNK)):
-        for position, text in enumerate(chunk):
-            if not isinstance(text, str):
-                raise TypeError(
-                    f"texts: got {text!r} ({type(text).__name__}) at position {start + position}; expected a string"
-                )
-        start += len(chunk)
-        yield chunk

@@ -21,6 +21,7 @@ import torch
 
 from ..model import Architecture
 from ..model.bag import HashedBag
+from ..runtime.capabilities import REGRESSION
 from .evidence import log_count_ratios
 
 # Texts whose features are found at a time.
@@ -55,6 +56,23 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
     fits = network.kernel_sizes and all(taken[name] == value for name, value in _BESIDE_A_BAG.items())
     bag = fields.get("bag", "auto")
     return dataclasses.replace(network, bag=("sqrtn" if wanted and fits else "none") if bag == "auto" else bag)
+
+
+def bag_weights(bag: HashedBag, start: str, data: Any, classes: int, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each row of a bag adds at the start, float32 [R, C], and what a text without any has, [C].
+
+    Args:
+        bag: The bag.
+        start: "linear" or "naive_bayes".
+        data: Data module of the train texts. Its numbers, in a regression, are standardised.
+        classes: C.
+        intercept: Fit logits of a text without any row; else they are 0.
+    """
+    ids, lengths, targets = data.encoded_train()
+    if data.problem_type != REGRESSION:
+        return start_of_bag(bag, start, ids, lengths, targets, classes, intercept)
+    mean, deviation = data.target_scale()
+    return ridge_of_bag(bag, ids, lengths, (targets.astype(np.float64) - mean) / deviation, intercept)
 
 
 def start_of_bag(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,7 +15,7 @@ from torch.nn import functional
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
-from .bag_start import ridge_of_bag, start_of_bag
+from .bag_start import bag_weights
 from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
 from .initial_weights import initial_architecture, load_initial_weights
@@ -183,16 +182,8 @@ class TrainingModule(OptimizationModule):
         bag, start = self.model.bag, self.hparams["bag_start"]
         if bag is None or start == "zero":
             return
-        ids, lengths, targets = data.encoded_train()
         separate = self._separate_bag
-        if self.target_scale is not None:
-            mean, deviation = data.target_scale()
-            targets = (targets.astype(np.float64) - mean) / deviation
-            weights, bias = ridge_of_bag(bag, ids, lengths, targets, intercept=not separate)
-        else:
-            weights, bias = start_of_bag(
-                bag, start, ids, lengths, targets, self.model.config.num_labels, intercept=not separate
-            )
+        weights, bias = bag_weights(bag, start, data, self.model.config.num_labels, intercept=not separate)
         if separate:  # the bias of the head is the network's to learn
             weights *= self._bag_weight * self._network_share
         else:
