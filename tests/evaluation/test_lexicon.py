@@ -134,7 +134,7 @@ def test_the_verb_prints_and_writes(tmp_path: Path, capsys: Any) -> None:
         (["--scale", "x"], "expected N=S"),
         (["--limit", "-1"], "limit: got -1; expected a whole number of at least 1"),
         (["--top", "-1"], "top: got -1; expected a whole number of at least 0"),
-        (["--output", "x"], "give --drop or --scale"),
+        (["--output", "x"], "give drop (--drop) or scale (--scale)"),
     ):
         with pytest.raises(SystemExit) as stop:
             main(["inspect", str(folder), "--data", str(tmp_path / "texts.txt"), *arguments])

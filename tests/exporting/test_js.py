@@ -79,7 +79,8 @@ def check_explanation(got, expected):
 def test_the_bytes_of_the_native_core(int8, tmp_path):
     """Every axis of the configuration: windows, features and head give the same bits as the machine's own kernels."""
     texts = TEXTS[:12]
-    changes = list(CONFIGS.values())
+    # A page and a module have labels: they refuse a regression.
+    changes = [change for change in CONFIGS.values() if change.get("problem_type") != "regression"]
     classifiers = [classifier_of(int8=int8, **{"num_filters": 20, **change}) for change in changes]
     for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path, texts), strict=True):
         expected = classifier.logits(texts)

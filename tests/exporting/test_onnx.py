@@ -78,7 +78,7 @@ def test_int8_error_is_printed_and_stored(built, tmp_path, capsys):
     ("options", "said"),
     [
         (["--format", "onx"], "got 'onx'; expected one of onnx, html, js or none (did you mean 'onnx'?)"),
-        (["--format", "onnx", "--int8"], "give --texts FILE"),
+        (["--format", "onnx", "--int8"], "give texts (--texts FILE)"),
     ],
 )
 def test_a_mistake_is_one_line(built, tmp_path, capsys, options, said):

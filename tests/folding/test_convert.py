@@ -159,7 +159,7 @@ def test_what_it_cannot_do_is_one_line(converted, capsys):
         (["score", str(converted / "model.bin"), data], "run `textcnn convert"),
         (["convert", str(converted / "model.bin"), model], "holds a model already"),
         (["convert", data, str(converted / "other")], "is no model of fastText"),
-        (["convert", str(converted / "model.bin"), str(converted / "other"), "--int8"], "give --texts FILE"),
+        (["convert", str(converted / "model.bin"), str(converted / "other"), "--int8"], "texts (--texts FILE)"),
         (["convert"], "needs MODEL, OUTPUT"),
     ):
         if words[:2] == ["inspect", model] and "--data" not in words:
