@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .bag import Bag
 from .decisions import Array
-from .digests import digest_of, digest_of_tensors
+from .digests import digest_of
 from .fasttext import FoldedFastText
 
 # What decides which rows a text reads.
@@ -28,8 +30,24 @@ def dictionary_of(model: FoldedFastText) -> str | None:
         return None
     settings = {name: model.settings[name] for name in _SETTINGS}
     settings |= {"labels": sorted(model.tokens_of_labels), "precision": model.precision}
-    words = {name: model.tensors[name] for name in ("word_bytes", "word_ends", "buckets") if name in model.tensors}
-    return f"{digest_of(json.dumps(settings, sort_keys=True).encode()):016x}{digest_of_tensors(words)}"
+    total = digest_of(json.dumps(settings, sort_keys=True).encode())
+    # fastText sorts words by their number, and leaves the order of equal numbers to chance.
+    total = digest_of(b"\0".join(sorted(_words(model))), total)
+    return f"{digest_of(model.tensors['buckets'], total) if 'buckets' in model.tensors else total:016x}"
+
+
+def _words(model: FoldedFastText) -> list[bytes]:
+    return [model.words[row] for row in range(len(model.words))]
+
+
+def _table(model: FoldedFastText, words: list[bytes]) -> NDArray[Any]:
+    """Return the table of a model with the rows of its words in the order of `words`."""
+    own = _words(model)
+    if own == words:
+        return model.bag.table
+    row_of = {word: row for row, word in enumerate(own)}
+    rows = np.array([row_of[word] for word in words], dtype=np.int64)
+    return np.concatenate([model.bag.table[rows], model.bag.table[len(words) :]])
 
 
 class FastTextColumns:
@@ -45,7 +63,8 @@ class FastTextColumns:
     def __init__(self, models: Sequence[FoldedFastText]) -> None:
         self.models = list(models)
         first = self.models[0].bag
-        table = np.concatenate([model.bag.table for model in self.models], axis=1)
+        words = _words(self.models[0])
+        table = np.concatenate([_table(model, words) for model in self.models], axis=1)
         scales = [model.bag.scale for model in self.models if model.bag.scale is not None]
         self._bag = Bag(
             table, table.shape[1], first.first_bucket_row, first.buckets, first.ngrams, first.pooling,
