@@ -6,7 +6,7 @@ import os
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -37,11 +37,44 @@ class WholeCheckpoints(TorchCheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         with unfinished(path) as temporary:
             with temporary.open("wb") as file:
-                torch.save(checkpoint, file)
+                save_to(file, checkpoint)
                 file.flush()
                 os.fsync(file.fileno())
             if path.name == LAST and path.is_file():
                 path.replace(path.with_name(PREVIOUS))
+
+
+def save_to(file: BinaryIO, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint into a file that is open.
+
+    Raises:
+        OSError: The file takes no more, as on a full disk. torch raises a RuntimeError about positions in its place.
+    """
+    writer = _Writer(file)
+    try:
+        torch.save(checkpoint, writer)
+    except RuntimeError as error:
+        if writer.error is not None:
+            raise writer.error from error
+        raise
+
+
+class _Writer:
+    """A file that keeps the error of a failed write."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = error
+            raise
+
+    def flush(self) -> None:
+        self._file.flush()
 
 
 def usable_checkpoint(folder: str | Path) -> Path | None:
