@@ -148,7 +148,7 @@ def test_a_flood_is_answered_by_503_and_the_server_stays_alive(folder):
                     statuses.append(error.code)
                     again.append((error.headers["retry-after"], json.load(error)["error"]))
 
-        askers = [threading.Thread(target=ask) for _ in range(12)]
+        askers = [threading.Thread(target=ask) for _ in range(48)]
         for asker in askers:
             asker.start()
         for asker in askers:
