@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def errors_of(arguments: list[str], folder: Path, in_terminal: bool) -> str:
-    """What a command writes on standard error."""
+    """Return the text that a command writes on standard error."""
     command = [sys.executable, "-m", "textcnn", *arguments]
     if not in_terminal:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)

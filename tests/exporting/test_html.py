@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,12 +24,6 @@ from textcnn.runtime.folded import FoldedTextCNN
 
 # The WebAssembly module may be compiled on the way.
 pytestmark = pytest.mark.timeout(900)
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 ALL = """async (texts) => {
   const [classifier] = textcnn.classifiers;
   const probabilities = classifier.predictProba(texts).map((row) => Array.from(row));
@@ -38,22 +31,10 @@ ALL = """async (texts) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium")
-    need_module()
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
 def tab(browser):
     """A page that fails the test where a script fails or something but the file itself is asked for."""
+    need_module()
     context = browser.new_context(offline=True)
     tab = context.new_page()
     problems: list[str] = []

@@ -21,7 +21,7 @@ class SmallDisk(io.BytesIO):
 
 
 def test_a_full_disk_is_named() -> None:
-    """Where torch raises a RuntimeError about positions in its file."""
+    """A failed write keeps its own error, although torch raises a RuntimeError about positions in its file."""
     content = {"state_dict": {f"weight{n}": torch.zeros(10_000) for n in range(5)}}
     with pytest.raises(RuntimeError, match="unexpected pos"):
         torch.save(content, SmallDisk())

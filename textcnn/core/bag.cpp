@@ -127,8 +127,7 @@ void BagSum::flush() {
 void BagSum::finish(float* logits) {
   if (filled_ > 0) flush();
   if (count_ == 0) return;
-  const auto count = static_cast<double>(count_);
-  const double factor = bag_.multiplier / (bag_.pooling == 0 ? 1.0 : bag_.pooling == 1 ? count : std::sqrt(count));
+  const double factor = bag_.multiplier / bag_.divisor(count_);
   const auto value = [&](int64_t c) {
     return totals_[static_cast<size_t>(c)] * factor * (bag_.int8 ? static_cast<double>(bag_.scale[c]) : 1.0);
   };

@@ -8,6 +8,7 @@
 //     h = hash of the first; for each that follows: h = h * 116049371 + hash;   bucket = h mod buckets
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -60,6 +61,12 @@ struct Bag {
   }
   int64_t row_of(int64_t bucket) const {
     return row_of_bucket.empty() ? first_bucket_row + bucket : row_of_bucket[static_cast<size_t>(bucket)];
+  }
+
+  // What the sum of so many rows is divided by.
+  double divisor(int64_t count) const {
+    if (pooling == 0 || count == 0) return 1;
+    return pooling == 1 ? static_cast<double>(count) : std::sqrt(static_cast<double>(count));
   }
 
   // A sum in progress that no other call works on.

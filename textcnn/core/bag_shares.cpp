@@ -1,5 +1,4 @@
 // The part of each token and n-gram of a bag in a logit: what an explanation is made of.
-#include <cmath>
 #include <vector>
 
 #include "error.hpp"
@@ -33,12 +32,6 @@ class RowValue {
   const int64_t index_;
 };
 
-double divisor(const Bag& bag, int64_t count) {
-  if (bag.pooling == 0 || count == 0) return 1;
-  const auto rows = static_cast<double>(count);
-  return bag.pooling == 1 ? rows : std::sqrt(rows);
-}
-
 }  // namespace
 
 int64_t textcnn_bag_shares(const textcnn_tables* tables, const int32_t* ids, int64_t tokens, int64_t index,
@@ -71,7 +64,7 @@ int64_t textcnn_bag_shares(const textcnn_tables* tables, const int32_t* ids, int
           add(bag.row_of_ngram(hash), k + 1 - length, length);
         });
       }
-    const double whole = divisor(bag, count);
+    const double whole = bag.divisor(count);
     for (int64_t g = 0; g < count; ++g) weights[g] /= whole;
     return count;
   });
