@@ -13,7 +13,7 @@ from folded_models import make_model, word_tokenizer
 from transformers import PreTrainedTokenizerFast, pipeline
 
 import textcnn
-from textcnn.artifact import read_artifact, save_artifact
+from textcnn.artifact import read_artifact, save_artifact, write_calibration
 from textcnn.cli import main
 from textcnn.folding.fold import fold
 from textcnn.loading import TorchClassifier
@@ -128,6 +128,20 @@ def test_thresholds_of_several_labels(tmp_path: Path) -> None:
             assert [sorted({*labels} - {"c"}) for labels in interface.predict(TEXTS)] == [
                 sorted(labels) for labels in chosen
             ]
+
+
+def test_a_new_temperature_keeps_the_labels_of_a_model_with_several(tmp_path: Path) -> None:
+    folder = artifact(tmp_path / "model", num_filters=40, **MULTI)
+    probabilities = textcnn.load(folder).predict_proba(TEXTS)
+    halfway = np.sort(probabilities, axis=0)[len(TEXTS) // 2 - 1 : len(TEXTS) // 2 + 1].mean(axis=0)
+    thresholds = dict(zip("abc", halfway.tolist(), strict=True))
+    write_calibration(folder, temperature=1.5, thresholds=thresholds)
+    before = textcnn.load(folder).predict(TEXTS)
+    data = labelled(tmp_path / "data.jsonl", [["a"], ["b"]] * (len(TEXTS) // 2) + [["a"]] * (len(TEXTS) % 2))
+    found = textcnn.calibrate(folder, str(data))
+    assert found.temperature != pytest.approx(1.5, rel=0.1)
+    assert textcnn.load(folder).predict(TEXTS) == before
+    assert any(before)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
 
 from ..artifact import check_artifact, write_calibration
 from ..data.errors import nearest
@@ -74,8 +75,9 @@ class Calibration:
 def calibrate(settings: CalibrateSettings) -> Calibration:
     """Fit temperature, thresholds and abstention of a model on labelled data, and store them in its config.json.
 
-    Each call sets all three anew. No weight changes, and no label but by thresholds and abstention that were asked
-    for. `textcnn.CalibrateSettings` documents the settings.
+    Each call sets all three anew; of a model with several labels a text, thresholds stay where none are asked for. No
+    weight changes, and no label but by thresholds and abstention that were asked for. `textcnn.CalibrateSettings`
+    documents the settings.
 
     Example:
         >>> textcnn.calibrate("runs/spam", threshold_for="spam:precision=0.99").temperature
@@ -128,6 +130,10 @@ def _fit(
     calibrated = logits / np.float32(temperature)
     before, probabilities = probabilities_of(logits, multi_label), probabilities_of(calibrated, multi_label)
     thresholds = {}
+    if multi_label and not thresholds_wanted:
+        # The same logits reach them, whatever the temperature.
+        ratio = classifier.temperature / temperature
+        thresholds = {name: float(expit(ratio * logit(value))) for name, value in classifier.thresholds.items()}
     for label, (metric, wanted) in thresholds_wanted.items():
         index = classifier.labels.index(label)
         has = targets == index if targets.ndim == 1 else targets[:, index] > 0

@@ -7,13 +7,13 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..runtime.decisions import sigmoid, softmax
+from ..runtime.thresholds import below, f1_threshold
 
 Floats = NDArray[np.floating]
 BINS = 15
@@ -159,13 +159,11 @@ def threshold_for(
 
     if not targets.any():
         raise ValueError(f"threshold of {label!r}: no text of the data has this label; expected some; give other data")
+    if metric == "f1":
+        return f1_threshold(probabilities, targets)
     precision, recall, values = precision_recall_curve(targets, probabilities)
     precision, recall = precision[:-1], recall[:-1]
-    if metric == "f1":
-        total = precision + recall
-        score = np.divide(2 * precision * recall, total, out=np.zeros_like(total), where=total > 0)
-        best = int(np.flatnonzero(score == score.max())[-1])
-    elif metric == "precision":
+    if metric == "precision":
         reached = np.flatnonzero((precision >= wanted) & (recall > 0))
         if not reached.size:
             raise ValueError(
@@ -176,7 +174,7 @@ def threshold_for(
     else:
         best = int(np.flatnonzero(recall >= wanted)[-1])
     # Halfway to the next lower probability, so that rounding in another interface does not decide.
-    return max(0.0, _between(values, best))
+    return max(0.0, below(values, best))
 
 
 def abstention_threshold(
@@ -208,10 +206,4 @@ def abstention_threshold(
             )
         best = int(reached[-1])
     ascending = sure[ends][::-1]
-    return _between(ascending, len(ascending) - 1 - best)
-
-
-def _between(ascending: Sequence[float] | Floats, position: int) -> float:
-    """Return the middle of a value and the next lower one; a little less than the lowest where there is none."""
-    value = float(ascending[position])
-    return (value + (value - 1e-3 * max(1.0, abs(value)) if position == 0 else float(ascending[position - 1]))) / 2
+    return below(ascending, len(ascending) - 1 - best)

@@ -126,8 +126,9 @@ class OptimizationSettings(RateSettings):
         bag_start: Weights that the bag starts with: linear (a fitted linear model), naive_bayes or zero.
         bag_training: separate (the bag keeps its start, and the network is trained without it) or joint (both are
             trained on the sum of their logits). A bag that starts at zero or stands alone is always trained.
-        bag_weight: Weight of a bag that is trained separately. Default: 0.5 beside initial vectors, else 1; in a
-            regression 1, which predicts the weighted mean of network and bag.
+        bag_weight: Weight of a bag that is trained separately; in a regression the prediction is the weighted mean of
+            network and bag. Default: the weights of both are fitted on the validation texts at the end of the run;
+            until then, and without such texts, 0.5 beside initial vectors, else 1, and in a regression 1.
         contrastive_weight: Weight of a contrastive loss that pulls the features of texts of one label together, beside
             the loss of the labels; 0 for none.
     """

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
 from ..runtime.decisions import count_fired
@@ -19,7 +18,7 @@ from .bag_start import bag_weights
 from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
 from .initial_weights import initial_architecture, load_initial_weights
-from .metrics import score_metrics
+from .metrics import metric_arguments, score_metrics
 from .optimization import OptimizationModule
 from .target_scale import TargetScale, refuse_label_settings
 
@@ -57,6 +56,7 @@ class TrainingModule(OptimizationModule):
         **optimization: Any,
     ) -> None:
         super().__init__()
+        seed = optimization.pop("seed", torch.initial_seed() % (1 << 32))  # load_from_checkpoint gives that of the run
         rates = OptimizationSettings(**optimization)
         # load_from_checkpoint gives back what save_hyperparameters took: a dict.
         fields = architecture if isinstance(architecture, dict) else dataclasses.asdict(architecture)
@@ -95,7 +95,7 @@ class TrainingModule(OptimizationModule):
                 "architecture": dataclasses.asdict(architecture),
                 **vars(rates),
                 "init": None if init is None else str(init),
-                "seed": torch.initial_seed() % (1 << 32),
+                "seed": seed,
             }
         )
         self.model = self.network(
@@ -107,7 +107,7 @@ class TrainingModule(OptimizationModule):
             problem_type=problem_type,
         )
         config = self.model.config
-        if self._separate_bag:
+        if self.separate_bag:
             self.model.bag.requires_grad_(False)
         self.target_scale = TargetScale() if config.problem_type == "regression" else None
         if self.target_scale is not None:
@@ -182,7 +182,7 @@ class TrainingModule(OptimizationModule):
         bag, start = self.model.bag, self.hparams["bag_start"]
         if bag is None or start == "zero":
             return
-        separate = self._separate_bag
+        separate = self.separate_bag
         weights, bias = bag_weights(bag, start, data, self.model.config.num_labels, intercept=not separate)
         if separate:  # the bias of the head is the network's to learn
             weights *= self._bag_weight * self._network_share
@@ -191,7 +191,7 @@ class TrainingModule(OptimizationModule):
         bag.set_logits(torch.from_numpy(weights))
 
     @property
-    def _separate_bag(self) -> bool:
+    def separate_bag(self) -> bool:
         """True where the bag keeps its start, and the network is trained without it."""
         return (
             getattr(self.model, "bag", None) is not None
@@ -214,7 +214,7 @@ class TrainingModule(OptimizationModule):
     def _network_share(self) -> float:
         """Weight of the network in a regression, whose number is a weighted mean with that of a separate bag."""
         regression = self.target_scale is not None
-        return 1 / (1 + self._bag_weight) if regression and self._separate_bag else 1.0
+        return 1 / (1 + self._bag_weight) if regression and self.separate_bag else 1.0
 
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of a batch, or its numbers: [B, C]."""
@@ -242,7 +242,7 @@ class TrainingModule(OptimizationModule):
         encoded = self.model.textcnn(batch["input_ids"], batch["attention_mask"])
         features = encoded.pooler_output
         bag = None
-        if not self._separate_bag:
+        if not self.separate_bag:
             bag = self.model.bag_logits(batch["input_ids"], batch["attention_mask"])
         members = self.model.member_logits(features, bag)
         loss = torch.stack([self.loss(batch, logits, features) for logits in members]).mean()
@@ -299,8 +299,7 @@ class TrainingModule(OptimizationModule):
     def _score(self, batch: Batch, stage: str) -> None:
         size = len(batch["labels"])
         if not size:  # of a distributed run: the metric of the loss is there all the same, with no text in it
-            nothing = torch.zeros((), device=self.device)
-            self.log(f"{stage}_loss", nothing, prog_bar=True, batch_size=0, sync_dist=True)
+            self.log(f"{stage}_loss", torch.zeros((), device=self.device), prog_bar=True, batch_size=0, sync_dist=True)
             self.log_dict(
                 dict(self.metrics[f"{stage}_metrics"]), prog_bar=True, batch_size=0, on_epoch=True, on_step=False
             )
@@ -315,9 +314,8 @@ class TrainingModule(OptimizationModule):
             own = (logits, labels) if known.all() else (logits[known], labels[known])
             loss = self.model.loss(*own)
             self.log(f"{stage}_loss", loss, prog_bar=True, batch_size=int(known.sum()), sync_dist=True)
-        scores = functional.pad(logits, (0, 1), value=-torch.inf) if self._single_label else logits.sigmoid()
         metrics = self.metrics[f"{stage}_metrics"]
-        metrics.update(scores, labels.long())
+        metrics.update(**metric_arguments(self.model.config, logits, labels))
         self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
 
     def _score_numbers(self, batch: Batch, stage: str, scale: TargetScale) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import warnings
 
+import torch
 from torch import Tensor
+from torch.nn import functional
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
@@ -24,6 +26,39 @@ class Determination(R2Score):
     def compute(self) -> Tensor:
         """Return the coefficient of determination."""
         return super().compute() if self.total > 1 else self.residual * 0
+
+
+class GivenExactMatch(MultilabelExactMatch):
+    """MultilabelExactMatch of the labels given at their thresholds."""
+
+    def update(self, given: Tensor, target: Tensor) -> None:  # torchmetrics passes arguments by their names
+        """Add texts: given and target [B, C], zeros and ones."""
+        super().update(given, target)
+
+
+class GivenF1(MultilabelF1Score):
+    """MultilabelF1Score of the labels given at their thresholds."""
+
+    def update(self, given: Tensor, target: Tensor) -> None:
+        """Add texts: given and target [B, C], zeros and ones."""
+        super().update(given, target)
+
+
+def metric_arguments(config: TextCNNConfig, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return the arguments by which `score_metrics` of a classifier are updated.
+
+    Args:
+        config: Configuration of the model. Its thresholds decide which of several labels are given; 0.5 without one.
+        logits: Logits [B, C].
+        labels: Class ids [B], C for a label that no train row has; or zeros and ones [B, C].
+    """
+    if config.problem_type == "single_label_classification":
+        return {"preds": functional.pad(logits, (0, 1), value=-torch.inf), "target": labels.long()}
+    probabilities, thresholds = logits.sigmoid(), config.thresholds or {}
+    reached = probabilities >= probabilities.new_tensor(
+        [thresholds.get(name, 0.5) for name in config.id2label.values()]
+    )
+    return {"preds": probabilities, "given": reached.long(), "target": labels.long()}
 
 
 def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
@@ -55,10 +90,10 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
     count = config.num_labels
     return MetricCollection(
         {
-            "accuracy": MultilabelExactMatch(count),
+            "accuracy": GivenExactMatch(count),
             "average_precision": MultilabelAveragePrecision(count, average="micro"),
-            "macro_f1": MultilabelF1Score(count, average="macro"),
-            "micro_f1": MultilabelF1Score(count, average="micro"),
+            "macro_f1": GivenF1(count, average="macro"),
+            "micro_f1": GivenF1(count, average="micro"),
         },
         prefix=prefix,
     )

@@ -41,6 +41,7 @@ from .resume import checkpoint_directory, last_checkpoints
 from .run_files import write_config, write_held_out
 from .summary import show, summarize_run
 from .tasks.classification import ClassificationModule
+from .validation_fit import fit_on_validation
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -233,6 +234,8 @@ def save_run(
     scores: dict[str, float] = {}
     # By its path: with a second checkpoint callback, Lightning warns that "best" might mean either.
     best = getattr(trainer.checkpoint_callback, "best_model_path", None) or None
+    if best is not None:
+        parameters = parameters | fit_on_validation(trainer, module, data, best)
     loggers_of_run = trainer.loggers
     for role, run in (("val", trainer.validate), ("test", trainer.test)):
         if getattr(data, f"{role}_dataloader")():
