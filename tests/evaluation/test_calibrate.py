@@ -132,14 +132,15 @@ def test_thresholds_of_several_labels(tmp_path: Path) -> None:
 
 def test_a_new_temperature_keeps_the_labels_of_a_model_with_several(tmp_path: Path) -> None:
     folder = artifact(tmp_path / "model", num_filters=40, **MULTI)
+    write_calibration(folder, temperature=50.0)
     probabilities = textcnn.load(folder).predict_proba(TEXTS)
     halfway = np.sort(probabilities, axis=0)[len(TEXTS) // 2 - 1 : len(TEXTS) // 2 + 1].mean(axis=0)
     thresholds = dict(zip("abc", halfway.tolist(), strict=True))
-    write_calibration(folder, temperature=1.5, thresholds=thresholds)
+    write_calibration(folder, temperature=50.0, thresholds=thresholds)
     before = textcnn.load(folder).predict(TEXTS)
-    data = labelled(tmp_path / "data.jsonl", [["a"], ["b"]] * (len(TEXTS) // 2) + [["a"]] * (len(TEXTS) % 2))
+    data = labelled(tmp_path / "data.jsonl", [["a"] if number % 7 == 0 else row for number, row in enumerate(before)])
     found = textcnn.calibrate(folder, str(data))
-    assert found.temperature != pytest.approx(1.5, rel=0.1)
+    assert found.temperature != pytest.approx(50, rel=0.1)
     assert textcnn.load(folder).predict(TEXTS) == before
     assert any(before)
 
