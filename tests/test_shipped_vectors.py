@@ -59,6 +59,21 @@ def test_the_texts_decide(texts, fits):
 
 
 @pytest.mark.parametrize(
+    ("texts", "settings", "limit"),
+    [
+        (GERMAN_TEXTS, {}, 8000),
+        (GERMAN_TEXTS, {"tokenizer": "wordpiece"}, 8000),
+        (GERMAN_TEXTS, {"vocab_size": 30_000}, 30_000),
+        (GERMAN_TEXTS, {"tokenizer": "word"}, 30_000),
+        (GERMAN_TEXTS, {"vectors": None}, 30_000),
+        (ENGLISH_TEXTS, {"tokenizer": "wordpiece"}, 30_000),
+    ],
+)
+def test_a_vocabulary_that_no_vectors_fit_is_small(texts, settings, limit):
+    assert TextDataModule((texts, LABELS), **settings).vocab_size_limit == limit
+
+
+@pytest.mark.parametrize(
     ("settings", "vectors"),
     [
         ({"vectors": None}, None),

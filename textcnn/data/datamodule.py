@@ -58,7 +58,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         self.path, self.predict_path = path, predict_path
         self.options = DataSettings(**settings)
-        self.tokenizer_source, self.vocab_size_limit = self.options.tokenizer, self.options.vocab_size
+        self.tokenizer_source, self.vocab_size_given = self.options.tokenizer, self.options.vocab_size
         self._vectors: dict[int | None, InitialVectors] = {}
         # Column of the training texts of a model that labels the texts of predict_path.
         self.trained_on: str | None = None

@@ -85,7 +85,7 @@ class ReplacedTrainData(TextDataModule):
 
     def train_tokenizer(self, texts: Sequence[str], vocab_size: int) -> None:
         """Train the tokenizer on given texts, with at most vocab_size tokens, in place of one trained before."""
-        self.vocab_size_limit = vocab_size
+        self.vocab_size_given = vocab_size
         self.tokenizer = self.new_tokenizer(texts, str(self.tokenizer_source))
         self._encoded = None
 

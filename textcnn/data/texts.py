@@ -53,7 +53,7 @@ class TextsDataModule(TokenizerChoice, LightningDataModule):
         self.fields = {name: FieldArray(values) for name, values in (fields or {}).items()}
         self.label_names = list(label_names)
         self.options = DataSettings(**settings)
-        self.tokenizer_source, self.vocab_size_limit = self.options.tokenizer, self.options.vocab_size
+        self.tokenizer_source, self.vocab_size_given = self.options.tokenizer, self.options.vocab_size
         self._vectors = {}
         order = np.random.default_rng(self.options.seed).permutation(len(texts))
         held_out = max(1, round((self.options.validation_fraction or 0.0) * len(texts)))

@@ -45,7 +45,7 @@ class TextEstimator(BaseEstimator):
         embedding_dim: int | None = None,
         dropout: float = 0.5,
         tokenizer: Any = None,
-        vocab_size: int = 30_000,
+        vocab_size: int | None = None,
         lowercase: bool = True,
         min_frequency: int = 2,
         vectors: list[str] | str | None = "auto",

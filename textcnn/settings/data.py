@@ -96,7 +96,8 @@ class TokenizerSettings(Settings):
     Args:
         tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of
             `vectors`, else wordpiece.
-        vocab_size: Largest vocabulary of a tokenizer that is trained.
+        vocab_size: Largest vocabulary of a tokenizer that is trained. Default: 30,000; of word pieces 8,000 where the
+            vectors auto do not fit the words of the texts.
         lowercase: Lower-case texts in a tokenizer that is trained.
         min_frequency: Occurrences that a trained tokenizer needs to know a word or piece.
         vectors: Checkpoints or word-vector files that tokens start with, side by side; auto (English vectors that ship
@@ -104,13 +105,15 @@ class TokenizerSettings(Settings):
     """
 
     tokenizer: Any = None
-    vocab_size: int = 30_000
+    vocab_size: int | None = None
     lowercase: bool = True
     min_frequency: int = 2
     vectors: str | Path | list[str] | None = "auto"
 
     def check(self) -> None:
-        at_least(1, vocab_size=self.vocab_size, min_frequency=self.min_frequency)
+        at_least(1, min_frequency=self.min_frequency)
+        if self.vocab_size is not None:
+            at_least(1, vocab_size=self.vocab_size)
 
 
 @dataclass(kw_only=True)
