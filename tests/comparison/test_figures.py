@@ -11,7 +11,7 @@ from scipy.stats import bootstrap
 from sklearn.metrics import accuracy_score, f1_score
 
 from textcnn.comparison.advice import advise, readable_bytes, readable_seconds, times
-from textcnn.comparison.cells import Cell, score
+from textcnn.comparison.cells import Cell, best_threshold, score
 from textcnn.comparison.picture import Point, draw
 from textcnn.comparison.splits import LabelledTexts, Splits
 from textcnn.comparison.summary import paired_interval, summarize
@@ -35,19 +35,39 @@ def test_scores_are_those_of_scikit_learn():
     probabilities = rng.dirichlet([1, 1, 1], 200)
     test = LabelledTexts([""] * 200, targets)
     splits = Splits("d", ["a", "b", "c", "never"], test, None, test)
-    found = score(probabilities, splits, True)
+    found = score(probabilities, splits, True, 0.5)
     predicted = probabilities.argmax(axis=1)
     assert found["accuracy"] == pytest.approx(accuracy_score(targets, predicted))
     assert found["macro_f1"] == pytest.approx(f1_score(targets, predicted, average="macro"))
     assert found["correct"] == "".join(str(int(hit)) for hit in predicted == targets)
-    assert score(probabilities, splits, False)["calibration_error"] is None
+    assert score(probabilities, splits, False, 0.0)["calibration_error"] is None
 
     several = LabelledTexts([""] * 200, rng.integers(0, 2, (200, 3)).astype(np.float32))
     splits = Splits("d", ["a", "b", "c"], several, None, several)
-    found = score(probabilities, splits, True)
+    found = score(probabilities, splits, True, 0.5)
     predicted = (probabilities >= 0.5).astype(int)
     assert found["accuracy"] == pytest.approx(accuracy_score(several.targets, predicted))
     assert found["macro_f1"] == pytest.approx(f1_score(several.targets, predicted, average="macro", zero_division=0))
+
+
+def test_the_threshold_of_several_labels_is_the_best_on_validation_texts_that_nothing_was_fitted_on():
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((100, 3)) * 0.4
+    rows = LabelledTexts([""] * 100, (probabilities > 0.3).astype(np.float32))
+
+    class Scored:
+        probabilistic = True
+
+        def scores(self, texts):
+            return probabilities
+
+    def threshold(**changes):
+        return best_threshold(
+            Scored(), Splits("d", ["a", "b", "c"], rows, **{"validation": rows, "test": rows, **changes})
+        )
+
+    assert ((probabilities >= threshold()) == rows.targets).all()
+    assert threshold(held_out=True) == threshold(validation=None) == 0.5
 
 
 def test_the_paired_interval_is_that_of_scipy():

@@ -8,6 +8,7 @@ import torch
 from folded_models import PAD, VOCAB_SIZE, make_model, reference_features
 
 import textcnn
+from textcnn.training import bag_start
 from textcnn.training.bag_start import start_of_bag
 from textcnn.training.evidence import log_count_ratios
 
@@ -102,3 +103,15 @@ def test_vectors_without_convolutions_are_refused(tmp_path) -> None:
     words.write_text("\n".join(f"word{i} {i} 1" for i in range(1, VOCAB_SIZE)))
     with pytest.raises(ValueError, match="only convolutions read token vectors"):
         textcnn.train(path, tmp_path / "run", bag="sum", kernel_sizes=[], vectors=str(words), progress=False)
+
+
+def test_a_bag_of_very_many_numbers_is_left_out(tmp_path, monkeypatch) -> None:
+    path, _, _ = write(tmp_path)
+    small = {"num_filters": 4, "embedding_dim": 4, "max_epochs": 1, "min_frequency": 1, "bag_buckets": 1000}
+    textcnn.train(path, tmp_path / "one", progress=False, **small)
+    assert textcnn.info(tmp_path / "one").architecture["bag"] == "sqrtn"
+    monkeypatch.setattr(bag_start, "_MOST_NUMBERS", 3000)
+    textcnn.train(path, tmp_path / "two", progress=False, **small)
+    assert "bag" not in textcnn.info(tmp_path / "two").architecture
+    textcnn.train(path, tmp_path / "three", progress=False, bag="sum", **small)
+    assert textcnn.info(tmp_path / "three").architecture["bag"] == "sum"

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from ..evaluation.calibration import claims, expected_calibration_error
 from ..evaluation.scores import counts, f_scores
 from ..runtime.storage import write_text
+from ..runtime.thresholds import f1_threshold
 from .answering import measure_answers
 from .candidates import Candidate
-from .peers.base import silence
+from .peers.base import Peer, silence
 from .peers.choosing import decide
 from .splits import Splits
 
@@ -115,7 +116,7 @@ def compute(splits: Splits, candidate: Candidate, seed: int, per_class: int | No
         started = time.perf_counter()
         peer.fit(splits, seed)
         seconds = time.perf_counter() - started
-        found = score(peer.scores(splits.test.texts), splits, peer.probabilistic)
+        found = score(peer.scores(splits.test.texts), splits, peer.probabilistic, best_threshold(peer, splits))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "model"
         folder.mkdir()
@@ -129,10 +130,23 @@ def compute(splits: Splits, candidate: Candidate, seed: int, per_class: int | No
     )  # fmt: skip
 
 
-def score(scores: NDArray[Any], splits: Splits, probabilistic: bool) -> dict[str, Any]:
+def best_threshold(peer: Peer, splits: Splits) -> float:
+    """Return the score from which a classifier gives one of several labels.
+
+    It is the one with the largest micro-F1 on the validation texts, for each classifier alike, as 0.5 suits rare labels
+    badly. Where these are a part of the train split, on which some classifiers are fitted again, it is 0.5, or 0 of
+    distances.
+    """
+    rows = splits.validation
+    if not splits.multi_label or rows is None or splits.held_out or not rows.targets.any():
+        return 0.5 if peer.probabilistic else 0.0
+    return f1_threshold(np.asarray(peer.scores(rows.texts)).ravel(), rows.targets.ravel() > 0)
+
+
+def score(scores: NDArray[Any], splits: Splits, probabilistic: bool, threshold: float) -> dict[str, Any]:
     """Return accuracy, macro_f1, calibration_error and correct of scores [N, C] of the test texts."""
     targets = splits.test.targets
-    predicted = decide(scores, splits.multi_label, 0.5 if probabilistic else 0.0)
+    predicted = decide(scores, splits.multi_label, threshold)
     right = predicted == targets
     right = right.all(axis=1) if splits.multi_label else right
     table = counts(predicted, targets, len(splits.labels))

@@ -160,7 +160,7 @@ def threshold_for(
     if not targets.any():
         raise ValueError(f"threshold of {label!r}: no text of the data has this label; expected some; give other data")
     if metric == "f1":
-        return f1_threshold(probabilities, targets)
+        return max(0.0, f1_threshold(probabilities, targets))
     precision, recall, values = precision_recall_curve(targets, probabilities)
     precision, recall = precision[:-1], recall[:-1]
     if metric == "precision":

@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassF1Score,
@@ -26,6 +26,36 @@ class Determination(R2Score):
     def compute(self) -> Tensor:
         """Return the coefficient of determination."""
         return super().compute() if self.total > 1 else self.residual * 0
+
+
+class MacroF1(Metric):
+    """MulticlassF1Score with the average "macro", by three counts for each class.
+
+    That of torchmetrics counts every pair of classes in each batch: of 12,661 classes, 27 s of an epoch of 37.
+
+    Args:
+        num_classes: C.
+    """
+
+    full_state_update = False
+    hits: Tensor
+    counts: Tensor
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.add_state("hits", torch.zeros(num_classes, dtype=torch.long), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(num_classes, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Add texts: scores [B, C] and class ids [B]."""
+        classes, given = len(self.hits), preds.argmax(dim=1)
+        self.hits += torch.bincount(target[given == target], minlength=classes)
+        self.counts += torch.bincount(target, minlength=classes) + torch.bincount(given, minlength=classes)
+
+    def compute(self) -> Tensor:
+        """Return the mean of 2 hits / (texts of the class + texts given it), over classes that have either."""
+        there = self.counts > 0
+        return (2 * self.hits[there] / self.counts[there]).mean() if there.any() else self.hits.new_zeros(()).float()
 
 
 class GivenExactMatch(MultilabelExactMatch):
@@ -74,7 +104,7 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
         return MetricCollection(
             {
                 "accuracy": MulticlassAccuracy(count, average="micro"),
-                "macro_f1": MulticlassF1Score(count, average="macro"),
+                "macro_f1": MacroF1(count),
                 "micro_f1": MulticlassF1Score(count, average="micro"),
             },
             prefix=prefix,

@@ -30,7 +30,7 @@ from ..settings import (
 )
 from ..settings.presets import apply_preset
 from ..vectors import base_model, shipped
-from .bag_start import network_with_bag
+from .bag_start import has_room_for_bag, network_with_bag
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import PREVIOUS, WholeCheckpoints
@@ -104,8 +104,8 @@ def train(settings: TrainSettings) -> TextClassifier:
 
     quiet_lightning()
     apply_preset(settings)
-    network = network_with_bag(settings.part(ArchitectureSettings), wanted=not settings.streaming, init=settings.init)
-    network.check()
+    fields = settings.part(ArchitectureSettings)
+    network_with_bag(fields).check()  # before anything is read
     output = begin_output(settings.output, settings.force)
     lightning.seed_everything(settings.seed, workers=True, verbose=False)
     if settings.init is not None and settings.tokenizer is None:
@@ -114,6 +114,8 @@ def train(settings: TrainSettings) -> TextClassifier:
     unused = shipped.are_unused(settings.naive_bayes, settings.variant, settings.kernel_sizes)
     if settings.vectors == shipped.AUTO and unused:
         data.vectors = None
+    wanted = not settings.streaming and has_room_for_bag(data, fields)
+    network = network_with_bag(fields, wanted, settings.init)
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
     trainer = make_trainer(output, settings, max_epochs=settings.max_epochs or data.epochs)
     if trainer.is_global_zero:

@@ -58,8 +58,8 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
     if multi_label and len(labels) >= _TEXTS_OF_A_THRESHOLD and labels.any():
         # One for all labels, by the micro-F1: most labels of most data sets are too rare for one of their own.
         threshold = f1_threshold((network + bag).sigmoid().flatten().numpy(), labels.flatten().numpy() > 0)
-        config.thresholds = dict.fromkeys(config.id2label.values(), round(threshold, 6))
-        found["threshold"] = round(threshold, 6)
+        found["threshold"] = max(0.0, round(threshold, 6))
+        config.thresholds = dict.fromkeys(config.id2label.values(), found["threshold"])
     return found
 
 
