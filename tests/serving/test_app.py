@@ -21,7 +21,8 @@ import textcnn
 from textcnn.artifact import save_artifact, write_calibration
 from textcnn.exporting.html import page
 from textcnn.folding.fasttext_writer import write_fasttext
-from textcnn.serving.app import Limits, make_app
+from textcnn.serving.app import make_app
+from textcnn.serving.limits import Limits
 from textcnn.serving.served_models import ServedModels, named
 
 TEXTS = ["", "w2", "w2 w3 w4", "emoji 😀 and 日本", "NUL\0 w5", "a\u0301 w5", "w7 w8 " * 5000]

@@ -9,7 +9,7 @@ import pytest
 from folded_models import make_model, word_tokenizer
 
 from textcnn.folding.fold import fold
-from textcnn.serving.app import answer_together
+from textcnn.serving.predictions import answer_together
 from textcnn.serving.work_queue import Overloaded, WorkQueue
 
 

@@ -30,6 +30,9 @@ class TextClassifier:
         ValueError: an entry of config.json cannot be used.
     """
 
+    # True where answers come from look-up tables, in microseconds a text.
+    from_tables = False
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_config(config)
         names = {int(index): str(name) for index, name in config["id2label"].items()}

@@ -1,0 +1,221 @@
+"""Speed of the server over loopback: single texts beside an empty handler, batches beside the classifier itself.
+
+The client shares the machine's cores with the server. It therefore does little: it sends prepared bytes over connections
+that stay open, and reads of a response only its status and length.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import cycle, islice
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from ..data.prediction import read_texts
+from ..loading import load_classifier
+from ..runtime.classifier import TextClassifier
+from ..settings.benchmarks import ServeBenchSettings
+from .figures import Figures
+from .timing import per_call
+
+SERVER = """\
+import sys, uvicorn
+from textcnn.serving.serve import OPTIONS
+if sys.argv[1:]:
+    from textcnn.serving.app import make_app
+    from textcnn.serving.served_models import ServedModels, named
+    app = make_app(ServedModels(named(sys.argv[1])))
+else:
+    from fastapi import FastAPI, Response
+    app = FastAPI()
+    @app.post("/predict")
+    async def predict():
+        return Response(b'{"answers":[]}', media_type="application/json")
+server = uvicorn.Server(uvicorn.Config(app, port=0, **{**OPTIONS, "log_level": "warning"}))
+socket = server.config.bind_socket()
+print(socket.getsockname()[1], flush=True)
+server.run([socket])
+"""
+
+
+class Connection(asyncio.Protocol):
+    """A connection that sends the next request when the response to the last one is complete, until `end`.
+
+    Args:
+        request: Bytes of the request.
+        end: When to stop, in the seconds of `time.perf_counter`.
+        times: Seconds of each response, to be filled.
+    """
+
+    def __init__(self, request: bytes, end: float, times: list[float]) -> None:
+        self._request, self._end, self._times = request, end, times
+        self._missing: int | None = None
+        self._received = b""
+        self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: Any) -> None:
+        """Send the first request."""
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        """Read a part of a response."""
+        if self._missing is None:
+            self._received += data
+            head, separator, rest = self._received.partition(b"\r\n\r\n")
+            if not separator:
+                return
+            if not head.startswith(b"HTTP/1.1 200"):
+                self._stop(RuntimeError(f"the server answered {self._received[:200]!r}; expected status 200"))
+                return
+            length = head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0]
+            self._missing = int(length) - len(rest)
+        else:
+            self._missing -= len(data)
+        if self._missing == 0:
+            now = time.perf_counter()
+            self._times.append(now - self._began)
+            if now < self._end:
+                self._send()
+            else:
+                self._stop(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """End with an error where the server has closed the connection."""
+        self._stop(error or ConnectionError("the server closed a connection"))
+
+    def _send(self) -> None:
+        self._began, self._missing, self._received = time.perf_counter(), None, b""
+        self._transport.write(self._request)
+
+    def _stop(self, error: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(error) if error else self.done.set_result(b"")
+        self._transport.close()
+
+
+def run(settings: ServeBenchSettings) -> Figures:
+    """Send single texts to the server and to an empty handler, then batches, in turns."""
+    figures = Figures()
+    texts = list(islice(cycle(read_texts(str(settings.texts), settings.text_column)), settings.batch))
+    classifier = load_classifier(settings.model)
+    single, batch = request_of({"text": texts[0]}), request_of({"texts": texts})
+    with server(str(settings.model)) as ours, server() as empty:
+        check_answers(ours, classifier, texts)
+        rates: dict[str, list[tuple[float, float]]] = {"ours": [], "empty": [], "batch": []}
+        own = []
+        for round_ in range(settings.rounds + 1):
+            # The first round warms up.
+            seconds = settings.seconds if round_ else 1
+            measured = {
+                "ours": load(ours, single, settings.connections, seconds),
+                "empty": load(empty, single, settings.connections, seconds),
+                "batch": load(ours, batch, settings.batch_connections, seconds),
+            }
+            alone = per_call(lambda: classifier.predict_proba(texts), seconds / 2)
+            if round_:
+                own.append(len(texts) / alone)
+                for name, pair in measured.items():
+                    rates[name].append(pair)
+    _add(figures, settings, rates, own)
+    print(f"the client took a part of the same {os.cpu_count()} cores; event loop and parser: {_packages()}")
+    return figures
+
+
+def _add(
+    figures: Figures, settings: ServeBenchSettings, rates: dict[str, list[tuple[float, float]]], own: list[float]
+) -> None:
+    """Add medians over the rounds; ratios are those of the measurements of one round."""
+
+    def ratio(key: str, what: str, ours: Sequence[float], theirs: Sequence[float], unit: str) -> None:
+        value = median(a / b for a, b in zip(ours, theirs, strict=True))
+        figures.add(key, what, value, "x", median(ours), median(theirs), unit)
+
+    what = f"single texts, {settings.connections} connections, over an empty handler of the same framework"
+    ratio("serve_vs_empty", what, *([rate for rate, _ in rates[name]] for name in ("ours", "empty")), "requests/s")
+    p99 = [[1000 * time for _, time in rates[name]] for name in ("ours", "empty")]
+    ratio("serve_p99_vs_empty", "99th percentile of the time of a response, as above", *p99, "ms")
+    what = f"batches of {settings.batch:,} texts, {settings.batch_connections} connections, over predict_proba alone"
+    ratio("serve_batch_vs_runtime", what, [settings.batch * rate for rate, _ in rates["batch"]], own, "texts/s")
+
+
+@contextmanager
+def server(*model: str) -> Iterator[int]:
+    """Start a server of a model, or of an empty handler, and give its port."""
+    command = [sys.executable, "-c", SERVER, *model]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise RuntimeError("the server did not start; its message is above")
+        yield int(line)
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def request_of(content: Any) -> bytes:
+    """Return the bytes of a request to /predict."""
+    body = json.dumps(content).encode()
+    head = "POST /predict HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: "
+    return f"{head}{len(body)}\r\n\r\n".encode() + body
+
+
+def load(port: int, request: bytes, connections: int, seconds: float) -> tuple[float, float]:
+    """Return requests per second and the 99th percentile of their seconds, with so many connections at once."""
+    times: list[float] = []
+
+    async def drive() -> None:
+        loop = asyncio.get_running_loop()
+        end = time.perf_counter() + seconds
+        made = [
+            await loop.create_connection(lambda: Connection(request, end, times), "127.0.0.1", port)
+            for _ in range(connections)
+        ]
+        await asyncio.gather(*(connection.done for _, connection in made))
+
+    began = time.perf_counter()
+    _run(drive())
+    return len(times) / (time.perf_counter() - began), float(np.quantile(times, 0.99))
+
+
+def check_answers(port: int, classifier: TextClassifier, texts: list[str]) -> None:
+    """Compare the answers of the server with those of the classifier.
+
+    Raises:
+        RuntimeError: They differ.
+    """
+    import urllib.request
+
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/predict", json.dumps({"texts": texts}).encode())
+    with urllib.request.urlopen(request) as reply:
+        answers = json.load(reply)["answers"]
+    error = np.abs(np.array([row["probabilities"] for row in answers]) - classifier.predict_proba(texts)).max()
+    if not error < 1e-5:
+        raise RuntimeError(f"the server's probabilities differ by {error:.2g}; expected those of the classifier")
+
+
+def _run(work: Any) -> None:
+    """Run a coroutine in the fastest event loop that is installed."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        asyncio.run(work)
+    else:
+        uvloop.run(work)
+
+
+def _packages() -> str:
+    from importlib.util import find_spec
+
+    return " and ".join(name for name in ("uvloop", "httptools") if find_spec(name)) or "those of asyncio and h11"
