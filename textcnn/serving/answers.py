@@ -10,12 +10,6 @@ from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
 
 
-def part_of(answers: Answers, begin: int, end: int) -> Answers:
-    """Return the answers to the texts from `begin` to `end`."""
-    confidence = answers.confidence
-    return Answers(answers.probabilities[begin:end], None if confidence is None else confidence[begin:end])
-
-
 def as_json(
     classifier: TextClassifier, answers: Answers, top_k: int = 0, probabilities: bool = True, abstain: bool = True
 ) -> list[dict[str, Any]]:
@@ -32,7 +26,8 @@ def as_json(
     columns = classifier.columns(certain, every_class=False)
     confidence = answers.confidence
     abstention = classifier.abstention if abstain and confidence is not None else None
-    order = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, :top_k]
+    order = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, :top_k] if top_k else None
+    every_class = answers.probabilities.tolist() if probabilities else []
     rows: list[dict[str, Any]] = []
     for n, (labels, probability) in enumerate(zip(columns["predicted_label"], columns["probability"], strict=True)):
         given = list(labels) if classifier.multi_label else [labels]
@@ -45,8 +40,8 @@ def as_json(
             "abstained": bool(abstained),
         }
         if probabilities:
-            row["probabilities"] = answers.probabilities[n].tolist()
-        if top_k:
+            row["probabilities"] = every_class[n]
+        if order is not None:
             values = answers.probabilities[n]
             row["top"] = [{"label": classifier.labels[i], "probability": float(values[i])} for i in order[n]]
         rows.append(row)

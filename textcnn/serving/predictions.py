@@ -14,11 +14,10 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from ..runtime.classifier import TextClassifier
-from ..runtime.decisions import Answers
-from .answers import as_json, part_of
+from .answers import as_json
 from .gate import Scope, Send, send_body
 from .limits import Limits, check_texts, overload, read_body
+from .loop_batch import LoopBatch
 from .metrics import Metrics
 from .requests import PredictRequest
 from .served_models import ServedModel, ServedModels
@@ -28,7 +27,11 @@ from .work_queue import Overloaded, WorkQueue
 TOGETHER = 1024
 # Characters and probabilities of a request that is answered in the event loop: at most a quarter of a millisecond.
 SMALL = 4096
-PredictJob = tuple[ServedModel, Sequence[str]]
+# Sum of these from which requests that came in together are answered before the event loop reads more.
+SMALL_TOGETHER = 16 * SMALL
+# Top labels, probabilities, abstention: what a request wants to know.
+Options = tuple[int, bool, bool]
+PredictJob = tuple[ServedModel, Options, Sequence[str]]
 
 
 class Predictions:
@@ -42,22 +45,22 @@ class Predictions:
 
     def __init__(self, models: ServedModels, limits: Limits, metrics: Metrics) -> None:
         self._models, self._limits, self._metrics = models, limits, metrics
-        self._answered_at_once = 0
-        self._queue: WorkQueue[PredictJob, tuple[TextClassifier, Answers]] = WorkQueue(
+        self._small: LoopBatch[PredictJob, bytes] = LoopBatch(answer_together, SMALL_TOGETHER)
+        self._queue: WorkQueue[PredictJob, bytes] = WorkQueue(
             answer_together, limits.max_waiting, TOGETHER, "textcnn-predict"
         )
 
     def __len__(self) -> int:
-        """Return the number of requests that wait."""
+        """Return the number of requests in the queue."""
         return len(self._queue)
 
     @property
     def batches(self) -> int:
         """Batches that were computed."""
-        return self._queue.batches + self._answered_at_once
+        return self._queue.batches + self._small.batches
 
     def close(self) -> None:
-        """Finish the requests that wait."""
+        """Finish the requests in the queue."""
         self._queue.close()
 
     async def __call__(self, scope: Scope, receive: Any, send: Send) -> None:
@@ -83,18 +86,49 @@ class Predictions:
             raise HTTPException(422, str(error)) from None
         check_texts(texts, self._limits)
         model = find(self._models, body.model)
-        classifier = model.classifier
-        if classifier.from_tables and sum(map(len, texts)) + len(texts) * len(classifier.labels) <= SMALL:
-            self._answered_at_once += 1
-            answers = classifier.answer(texts)
+        job = model, (body.top_k, body.probabilities, body.abstain), texts
+        size = sum(map(len, texts)) + len(texts) * len(model.classifier.labels)
+        if size <= SMALL and model.classifier.from_tables:
+            content = await self._small.submit(job, size)
         else:
             try:
-                classifier, answers = await self._queue.submit((model, texts), len(texts))
+                content = await self._queue.submit(job, len(texts))
             except Overloaded:
                 raise overload(self._limits) from None
         self._metrics.texts[model.name] += len(texts)
-        rows = as_json(classifier, answers, body.top_k, body.probabilities, body.abstain)
-        return encoded({"model": model.name, "labels": classifier.labels, "answers": rows})
+        return content
+
+
+def answer_together(jobs: Sequence[PredictJob]) -> list[bytes | Exception]:
+    """Return the answers to each job as JSON; jobs that want the same of one model are answered in one call."""
+    alike: dict[tuple[str, Options], list[int]] = {}
+    for place, (model, options, _) in enumerate(jobs):
+        alike.setdefault((model.name, options), []).append(place)
+    results: dict[int, bytes | Exception] = {}
+    for (name, options), places in alike.items():
+        classifier = jobs[places[0]][0].classifier
+        try:
+            answers = classifier.answer([text for place in places for text in jobs[place][2]])
+            rows = as_json(classifier, answers, *options)
+            begin = 0
+            for place in places:
+                end = begin + len(jobs[place][2])
+                content = {"model": name, "labels": classifier.labels, "answers": rows[begin:end]}
+                results[place], begin = encoded(content), end
+        except Exception as error:
+            if len(places) == 1:
+                results[places[0]] = error
+            else:  # one job's error is not that of its neighbours
+                results.update({place: answer_together([jobs[place]])[0] for place in places})
+    return [results[place] for place in range(len(jobs))]
+
+
+def encoded(content: Any) -> bytes:
+    """Return content as JSON; six times as fast as the standard library."""
+    try:
+        return to_json(content)
+    except ValueError:  # half of a surrogate pair, in a label for instance, which UTF-8 has no bytes for
+        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def find(models: ServedModels, name: str | None) -> ServedModel:
@@ -107,35 +141,3 @@ def find(models: ServedModels, name: str | None) -> ServedModel:
         return models.find(name)
     except LookupError as error:
         raise HTTPException(404, str(error.args[0])) from None
-
-
-def encoded(content: Any) -> bytes:
-    """Return content as JSON; six times as fast as the standard library."""
-    try:
-        return to_json(content)
-    except ValueError:  # half of a surrogate pair, in a label for instance, which UTF-8 has no bytes for
-        return json.dumps(content, separators=(",", ":")).encode()
-
-
-def answer_together(jobs: Sequence[PredictJob]) -> list[tuple[TextClassifier, Answers] | Exception]:
-    """Return classifier and answers of each job; the texts of all jobs for one model are answered in one call."""
-    by_model: dict[str, list[int]] = {}
-    for place, (model, _) in enumerate(jobs):
-        by_model.setdefault(model.name, []).append(place)
-    results: dict[int, tuple[TextClassifier, Answers] | Exception] = {}
-    for places in by_model.values():
-        classifier = jobs[places[0]][0].classifier
-        try:
-            answers = classifier.answer([text for place in places for text in jobs[place][1]])
-        except Exception as error:
-            if len(places) == 1:
-                results[places[0]] = error
-            else:  # one job's error is not that of its neighbours
-                results.update({place: answer_together([jobs[place]])[0] for place in places})
-            continue
-        begin = 0
-        for place in places:
-            end = begin + len(jobs[place][1])
-            results[place] = classifier, part_of(answers, begin, end)
-            begin = end
-    return [results[place] for place in range(len(jobs))]
