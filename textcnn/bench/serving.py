@@ -1,7 +1,7 @@
 """Speed of the server over loopback: single texts beside an empty handler, batches beside the classifier itself.
 
-The client shares the machine's cores with the server. It therefore does little: it sends prepared bytes over connections
-that stay open, and reads of a response only its status and length.
+The client shares the machine's cores with the server. It therefore does little: it sends prepared bytes over
+connections that stay open, and reads of a response only its status and length.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -27,23 +28,17 @@ from ..settings.benchmarks import ServeBenchSettings
 from .figures import Figures
 from .timing import per_call
 
-SERVER = """\
+# Seconds that a server may take to start.
+START = 60
+EMPTY = """\
 import sys, uvicorn
+from fastapi import FastAPI, Response
 from textcnn.serving.serve import OPTIONS
-if sys.argv[1:]:
-    from textcnn.serving.app import make_app
-    from textcnn.serving.served_models import ServedModels, named
-    app = make_app(ServedModels(named(sys.argv[1])))
-else:
-    from fastapi import FastAPI, Response
-    app = FastAPI()
-    @app.post("/predict")
-    async def predict():
-        return Response(b'{"answers":[]}', media_type="application/json")
-server = uvicorn.Server(uvicorn.Config(app, port=0, **{**OPTIONS, "log_level": "warning"}))
-socket = server.config.bind_socket()
-print(socket.getsockname()[1], flush=True)
-server.run([socket])
+app = FastAPI()
+@app.post("/predict")
+async def predict():
+    return Response(b'{"answers":[]}', media_type="application/json")
+uvicorn.run(app, port=int(sys.argv[1]), **{**OPTIONS, "log_level": "warning"})
 """
 
 
@@ -109,7 +104,8 @@ def run(settings: ServeBenchSettings) -> Figures:
     texts = list(islice(cycle(read_texts(str(settings.texts), settings.text_column)), settings.batch))
     classifier = load_classifier(settings.model)
     single, batch = request_of({"text": texts[0]}), request_of({"texts": texts})
-    with server(str(settings.model)) as ours, server() as empty:
+    serve = ("-m", "textcnn", "serve", str(settings.model), "--port")
+    with server(*serve) as ours, server("-c", EMPTY) as empty:
         check_answers(ours, classifier, texts)
         rates: dict[str, list[tuple[float, float]]] = {"ours": [], "empty": [], "batch": []}
         own = []
@@ -141,27 +137,40 @@ def _add(
         figures.add(key, what, value, "x", median(ours), median(theirs), unit)
 
     what = f"single texts, {settings.connections} connections, over an empty handler of the same framework"
-    ratio("serve_vs_empty", what, *([rate for rate, _ in rates[name]] for name in ("ours", "empty")), "requests/s")
-    p99 = [[1000 * time for _, time in rates[name]] for name in ("ours", "empty")]
-    ratio("serve_p99_vs_empty", "99th percentile of the time of a response, as above", *p99, "ms")
+    ours, empty = rates["ours"], rates["empty"]
+    ratio("serve_vs_empty", what, [rate for rate, _ in ours], [rate for rate, _ in empty], "requests/s")
+    what = "99th percentile of the time of a response, as above"
+    ratio("serve_p99_vs_empty", what, [1e3 * time for _, time in ours], [1e3 * time for _, time in empty], "ms")
     what = f"batches of {settings.batch:,} texts, {settings.batch_connections} connections, over predict_proba alone"
     ratio("serve_batch_vs_runtime", what, [settings.batch * rate for rate, _ in rates["batch"]], own, "texts/s")
 
 
 @contextmanager
-def server(*model: str) -> Iterator[int]:
-    """Start a server of a model, or of an empty handler, and give its port."""
-    command = [sys.executable, "-c", SERVER, *model]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+def server(*command: str) -> Iterator[int]:
+    """Start a server, whose port is added to the arguments of Python, and give the port when it listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    process = subprocess.Popen([sys.executable, *command, str(port)], stderr=subprocess.PIPE, text=True)
     try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        if not line:
-            raise RuntimeError("the server did not start; its message is above")
-        yield int(line)
+        deadline = time.monotonic() + START
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                raise RuntimeError(f"the server did not start: {process.communicate()[1].strip()[-500:]}")
+            time.sleep(0.1)
+        yield port
     finally:
         process.terminate()
         process.communicate()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def request_of(content: Any) -> bytes:

@@ -294,7 +294,7 @@ class TextClassifier:
             return {name: answers.probabilities[:, i].tolist() for i, name in enumerate(names)}
         probabilities, labels = answers.probabilities, self.decide(answers)
         columns: dict[str, list[Any]] = {
-            "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else list(labels),
+            "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else labels,
             "probability": self._probability_of_labels(probabilities).tolist(),
         }
         if not self.multi_label:

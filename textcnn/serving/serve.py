@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -54,7 +55,10 @@ def serve(settings: ServeSettings) -> None:
     models = ServedModels(named(settings.model))
     options: dict[str, Any] = {**OPTIONS, "host": settings.host, "port": settings.port}
     if settings.workers == 1:
-        _run(uvicorn.Server(uvicorn.Config(_app(settings, models), **options)))
+        try:
+            _run(uvicorn.Server(uvicorn.Config(_app(settings, models), **options)))
+        finally:
+            gc.unfreeze()
         return
     os.environ[_WORKER] = json.dumps({name: _plain(getattr(settings, name)) for name in settings.noted()})
     uvicorn.run(f"{__name__}:worker_app", factory=True, workers=settings.workers, **options)
@@ -70,9 +74,13 @@ def _app(settings: ServeSettings, models: ServedModels) -> Any:
     from .app import make_app
     from .limits import limits_of
 
-    return make_app(
-        models, limits_of({name: getattr(settings, name) for name in settings.noted()}), os.environ.get(TOKEN)
-    )
+    limits = limits_of({name: getattr(settings, name) for name in settings.noted()})
+    app = make_app(models, limits, os.environ.get(TOKEN))
+    # Modules and models stay: collections that large batches cause need not look at them, which took longer than the
+    # rows of the answers did.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def _run(server: Any) -> None:
