@@ -7,10 +7,10 @@ millisecond is therefore answered in the event loop, and `Gate` calls this endpo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+# Six times as fast as the standard library.
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
@@ -69,7 +69,7 @@ class Predictions:
             content = await self.answer(receive)
         except HTTPException as error:
             headers = [(name.encode(), value.encode()) for name, value in (error.headers or {}).items()]
-            await send_body(send, error.status_code, encoded({"error": error.detail}), headers)
+            await send_body(send, error.status_code, to_json({"error": error.detail}), headers)
         else:
             await send_body(send, 200, content)
 
@@ -114,21 +114,13 @@ def answer_together(jobs: Sequence[PredictJob]) -> list[bytes | Exception]:
             for place in places:
                 end = begin + len(jobs[place][2])
                 content = {"model": name, "labels": classifier.labels, "answers": rows[begin:end]}
-                results[place], begin = encoded(content), end
+                results[place], begin = to_json(content), end
         except Exception as error:
             if len(places) == 1:
                 results[places[0]] = error
             else:  # one job's error is not that of its neighbours
                 results.update({place: answer_together([jobs[place]])[0] for place in places})
     return [results[place] for place in range(len(jobs))]
-
-
-def encoded(content: Any) -> bytes:
-    """Return content as JSON; six times as fast as the standard library."""
-    try:
-        return to_json(content)
-    except ValueError:  # half of a surrogate pair, in a label for instance, which UTF-8 has no bytes for
-        return json.dumps(content, separators=(",", ":")).encode()
 
 
 def find(models: ServedModels, name: str | None) -> ServedModel:
