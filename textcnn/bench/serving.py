@@ -24,6 +24,7 @@ import numpy as np
 from ..data.prediction import read_texts
 from ..loading import load_classifier
 from ..runtime.classifier import TextClassifier
+from ..serving.serve import TOKEN
 from ..settings.benchmarks import ServeBenchSettings
 from .figures import Figures
 from .timing import per_call
@@ -46,16 +47,16 @@ class Connection(asyncio.Protocol):
     """A connection that sends the next request when the response to the last one is complete, until `end`.
 
     Args:
-        request: Bytes of the request.
+        requests: Bytes of the requests.
         end: When to stop, in the seconds of `time.perf_counter`.
         times: Seconds of each response, to be filled.
     """
 
-    def __init__(self, request: bytes, end: float, times: list[float]) -> None:
-        self._request, self._end, self._times = request, end, times
+    def __init__(self, requests: Iterator[bytes], end: float, times: list[float]) -> None:
+        self._requests, self._end, self._times = requests, end, times
         self._missing: int | None = None
         self._received = b""
-        self.done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
         """Send the first request."""
@@ -90,11 +91,11 @@ class Connection(asyncio.Protocol):
 
     def _send(self) -> None:
         self._began, self._missing, self._received = time.perf_counter(), None, b""
-        self._transport.write(self._request)
+        self._transport.write(next(self._requests))
 
     def _stop(self, error: Exception | None) -> None:
         if not self.done.done():
-            self.done.set_exception(error) if error else self.done.set_result(b"")
+            self.done.set_exception(error) if error else self.done.set_result(None)
         self._transport.close()
 
 
@@ -102,8 +103,10 @@ def run(settings: ServeBenchSettings) -> Figures:
     """Send single texts to the server and to an empty handler, then batches, in turns."""
     figures = Figures()
     texts = list(islice(cycle(read_texts(str(settings.texts), settings.text_column)), settings.batch))
+    if not texts:
+        raise ValueError(f"texts: got {settings.texts} without a text; expected at least one; name another file")
     classifier = load_classifier(settings.model)
-    single, batch = request_of({"text": texts[0]}), request_of({"texts": texts})
+    single, batch = [request_of({"text": text}) for text in texts], [request_of({"texts": texts})]
     serve = ("-m", "textcnn", "serve", str(settings.model), "--port")
     with server(*serve) as ours, server("-c", EMPTY) as empty:
         check_answers(ours, classifier, texts)
@@ -151,7 +154,10 @@ def server(*command: str) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, *command, str(port)], stderr=subprocess.PIPE, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != TOKEN}
+    process = subprocess.Popen(
+        [sys.executable, *command, str(port)], stderr=subprocess.PIPE, text=True, env=environment
+    )
     try:
         deadline = time.monotonic() + START
         while not _listens(port):
@@ -180,15 +186,16 @@ def request_of(content: Any) -> bytes:
     return f"{head}{len(body)}\r\n\r\n".encode() + body
 
 
-def load(port: int, request: bytes, connections: int, seconds: float) -> tuple[float, float]:
+def load(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> tuple[float, float]:
     """Return requests per second and the 99th percentile of their seconds, with so many connections at once."""
+    source = cycle(requests)
     times: list[float] = []
 
     async def drive() -> None:
         loop = asyncio.get_running_loop()
         end = time.perf_counter() + seconds
         made = [
-            await loop.create_connection(lambda: Connection(request, end, times), "127.0.0.1", port)
+            await loop.create_connection(lambda: Connection(source, end, times), "127.0.0.1", port)
             for _ in range(connections)
         ]
         await asyncio.gather(*(connection.done for _, connection in made))
