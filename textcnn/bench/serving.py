@@ -163,12 +163,15 @@ def server(*command: str) -> Iterator[int]:
         while not _listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 process.kill()
-                raise RuntimeError(f"the server did not start: {process.communicate()[1].strip()[-500:]}")
+                message = process.communicate()[1].strip()[-500:]
+                raise RuntimeError(f"the server did not start: {message}; expected it within {START} s")
             time.sleep(0.1)
         yield port
     finally:
         process.terminate()
-        process.communicate()
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
 
 
 def _listens(port: int) -> bool:
