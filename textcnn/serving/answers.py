@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
+
+
+def replies(
+    model: str, classifier: TextClassifier, answers: Answers, counts: Sequence[int], *options: Any
+) -> list[dict[str, Any]]:
+    """Return the reply to each of several requests, whose texts were answered together.
+
+    Args:
+        model: Name of the model.
+        classifier: What answered.
+        answers: Its answers to the texts of all requests.
+        counts: Texts of each request.
+        options: Further arguments of `as_json`.
+    """
+    rows = as_json(classifier, answers, *options)
+    parts = ((end - count, end) for count, end in zip(counts, accumulate(counts), strict=True))
+    return [{"model": model, "labels": classifier.labels, "answers": rows[begin:end]} for begin, end in parts]
 
 
 def as_json(
