@@ -21,8 +21,11 @@ import textcnn
 from textcnn.artifact import save_artifact, write_calibration
 from textcnn.exporting.html import page
 from textcnn.folding.fasttext_writer import write_fasttext
-from textcnn.serving.app import Limits, make_app
+from textcnn.runtime.folded import FoldedTextCNN
+from textcnn.serving.app import make_app
+from textcnn.serving.limits import Limits
 from textcnn.serving.served_models import ServedModels, named
+from textcnn.serving.work_queue import Overloaded, WorkQueue
 
 TEXTS = ["", "w2", "w2 w3 w4", "emoji 😀 and 日本", "NUL\0 w5", "a\u0301 w5", "w7 w8 " * 5000]
 
@@ -168,6 +171,40 @@ def test_metrics(folders):
     assert 'textcnn_texts_total{model="single"} 2' in lines
     assert 'textcnn_request_duration_seconds_bucket{path="/predict",le="+Inf"} 2' in lines
     assert "textcnn_batches_total 1" in lines
+
+
+def test_a_full_queue_still_answers_what_is_small(folders, monkeypatch):
+    async def refuse(self, job, size=1):
+        raise Overloaded
+
+    monkeypatch.setattr(WorkQueue, "submit", refuse)
+    with client_of(*folders[:2]) as client:
+        assert client.post("/predict", json={"text": "w2 " * 1000}).status_code == 200
+        assert client.post("/predict", json={"texts": ["w2"] * 100}).status_code == 200
+        for large in (["w2 " * 1366], ["w2"] * 1000):
+            reply = client.post("/predict", json={"texts": large})
+            assert reply.status_code == 503
+            assert reply.headers["retry-after"] == "1"
+            assert "expected fewer" in reply.json()["error"]
+        # Models without tables take milliseconds a text.
+        monkeypatch.setattr(FoldedTextCNN, "from_tables", False)
+        assert client.post("/predict", json={"text": "w2"}).status_code == 503
+
+
+def test_the_documented_route_answers_like_the_direct_one(folders):
+    """A server that mounts the application under a path has no direct route."""
+    with client_of(folders[0]) as client:
+        content = {"texts": ["w2", "w3 w4"], "top_k": 1}
+        direct = client.post("/predict", json=content)
+        mounted = TestClient(client.app, root_path="/models").post("/models/predict", json=content)
+        assert mounted.status_code == 200
+        assert mounted.content == direct.content
+        assert mounted.headers["content-type"] == direct.headers["content-type"]
+        mistakes = [one.post(path, json={"texts": 3}) for one, path in (
+            (client, "/predict"), (TestClient(client.app, root_path="/models"), "/models/predict")
+        )]  # fmt: skip
+        assert [reply.status_code for reply in mistakes] == [422, 422]
+        assert mistakes[0].json() == mistakes[1].json()
 
 
 def test_openapi_has_examples(client):

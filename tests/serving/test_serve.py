@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from folded_models import write_artifact
+from server_process import post, running
 
 import textcnn
 from textcnn.artifact import write_calibration
@@ -30,46 +25,6 @@ def folder(tmp_path):
     folder = write_artifact(tmp_path / "served")
     textcnn.load(folder)
     return folder
-
-
-@contextmanager
-def running(folder: Path, *options: str, **environment: str):
-    """A server on a free port: its process and address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "textcnn", "serve", str(folder), "--port", str(port), *options]
-    process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                break
-            except (urllib.error.URLError, ConnectionError):
-                assert process.poll() is None, process.stderr.read()
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield process, address
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        process.wait(40)
-        process.stderr.close()
-
-
-def post(address: str, path: str, **content):
-    """Status and content of an answer."""
-    request = urllib.request.Request(f"{address}{path}", json.dumps(content).encode(), {"connection": "close"})
-    try:
-        with urllib.request.urlopen(request, timeout=30) as reply:
-            return reply.status, json.load(reply)
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, json.load(error)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -168,6 +123,7 @@ def test_mistakes_are_one_line(folder, tmp_path, capsys, monkeypatch):
     for words, message in (
         ([str(folder), str(twin)], "got two directories 'served'"),
         ([str(tmp_path / "none")], "none"),
+        ([str(tmp_path / "no\udcff")], r"got the directory 'no\udcff'; expected a name of printable text"),
         ([str(folder), "--port", "70000"], "port: got 70000; expected a number from 0 to 65535"),
         ([str(folder), "--workers", "0"], "workers: got 0"),
     ):

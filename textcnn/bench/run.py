@@ -12,14 +12,14 @@ from ..settings.benchmarks import BENCHMARKS
 from .report import machine, write_figures
 
 # A benchmark's module has its name, but for these, which are verbs.
-MODULES = {"explain": "explanations", "train": "training", "score": "scoring"}
+MODULES = {"explain": "explanations", "train": "training", "score": "scoring", "serve": "serving"}
 
 
 def bench(what: str, *args: Any, **settings: Any) -> dict[str, dict[str, Any]]:
     """Run a benchmark, print its figures as they come and return them.
 
     Args:
-        what: accuracy, speed, int8, explain, train, score, fasttext or encode.
+        what: accuracy, speed, int8, explain, train, score, serve, fasttext or encode.
         args: Settings of the benchmark, in the order of its class in `textcnn.settings.benchmarks`.
         settings: Settings of the benchmark, by name.
 

@@ -15,6 +15,8 @@ DESCRIPTIONS = {
     "explain": "Explanations: do they add up, do they agree with deleting n-grams, what do they cost.",
     "train": "Speed of training beside nn.Conv1d with autograd and fastText.",
     "score": "Speed of `textcnn score` on shards: several processes beside one, and beside Ray Data on this machine.",
+    "serve": "Speed of the server over loopback: single texts beside an empty handler of the same framework, batches "
+    "beside the classifier alone. The client shares the cores with the server.",
     "fasttext": "Models of fastText and the same converted: labels, probabilities, sizes, and speed on one core.",
     "encode": "Vectors of an encoder beside those of others, such as model2vec: linear classifiers on few labels, the "
     "labels of the nearest texts, and the agreement with a reference.",
@@ -26,6 +28,7 @@ EXAMPLES = {
     "explain": "textcnn bench explain runs/sst2 --texts sst2/test.parquet --sums mr/train.parquet",
     "train": "textcnn bench train ag_news --output train.json",
     "score": "textcnn bench score runs/ag_news --texts ag_news/test.parquet --peers ray",
+    "serve": "textcnn bench serve runs/ag_news --texts ag_news/test.parquet --output serve.json",
     "fasttext": "textcnn bench fasttext ag_news trec --output fasttext.json",
     "encode": "textcnn bench encode runs/pretrained --data trec sst2 --encoders static --reference MINILM",
 }

@@ -30,6 +30,9 @@ class TextClassifier:
         ValueError: an entry of config.json cannot be used.
     """
 
+    # True where answers come from look-up tables, in microseconds a text.
+    from_tables = False
+
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_config(config)
         names = {int(index): str(name) for index, name in config["id2label"].items()}
@@ -291,7 +294,7 @@ class TextClassifier:
             return {name: answers.probabilities[:, i].tolist() for i, name in enumerate(names)}
         probabilities, labels = answers.probabilities, self.decide(answers)
         columns: dict[str, list[Any]] = {
-            "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else list(labels),
+            "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else labels,
             "probability": self._probability_of_labels(probabilities).tolist(),
         }
         if not self.multi_label:

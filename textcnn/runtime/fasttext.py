@@ -62,6 +62,8 @@ class FoldedFastText(TextClassifier):
         array(['spam'], dtype='<U4')
     """
 
+    from_tables = True
+
     def __init__(
         self,
         config: Mapping[str, Any],

@@ -53,6 +53,8 @@ class FoldedTextCNN(TextClassifier):
         array(['spam'], dtype='<U4')
     """
 
+    from_tables = True
+
     def __init__(
         self,
         config: Mapping[str, Any],

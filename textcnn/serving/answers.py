@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,21 @@ from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
 
 
-def part_of(answers: Answers, begin: int, end: int) -> Answers:
-    """Return the answers to the texts from `begin` to `end`."""
-    confidence = answers.confidence
-    return Answers(answers.probabilities[begin:end], None if confidence is None else confidence[begin:end])
+def replies(
+    model: str, classifier: TextClassifier, answers: Answers, counts: Sequence[int], *options: Any
+) -> list[dict[str, Any]]:
+    """Return the reply to each of several requests, whose texts were answered together.
+
+    Args:
+        model: Name of the model.
+        classifier: What answered.
+        answers: Its answers to the texts of all requests.
+        counts: Texts of each request.
+        options: Further arguments of `as_json`.
+    """
+    rows = as_json(classifier, answers, *options)
+    parts = ((end - count, end) for count, end in zip(counts, accumulate(counts), strict=True))
+    return [{"model": model, "labels": classifier.labels, "answers": rows[begin:end]} for begin, end in parts]
 
 
 def as_json(
@@ -30,24 +43,34 @@ def as_json(
     """
     certain = Answers(answers.probabilities)
     columns = classifier.columns(certain, every_class=False)
-    confidence = answers.confidence
-    abstention = classifier.abstention if abstain and confidence is not None else None
-    order = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, :top_k]
-    rows: list[dict[str, Any]] = []
-    for n, (labels, probability) in enumerate(zip(columns["predicted_label"], columns["probability"], strict=True)):
-        given = list(labels) if classifier.multi_label else [labels]
-        abstained = abstention is not None and not confidence[n] >= abstention.threshold  # type: ignore[index]
-        row: dict[str, Any] = {
-            "label": None if abstained or not given else given[0],
-            "labels": [] if abstained else given,
+    labels = columns["predicted_label"]
+    given = [list(several) for several in labels] if classifier.multi_label else [[label] for label in labels]
+    confidence: list[float | None] = [None] * len(given)
+    abstained = [False] * len(given)
+    if answers.confidence is not None:
+        confidence = answers.confidence.tolist()
+        if abstain and classifier.abstention is not None:
+            abstained = (~(answers.confidence >= classifier.abstention.threshold)).tolist()
+    every_class = answers.probabilities.tolist() if probabilities else [None] * len(given)
+    # Lists, because elements of arrays are made one by one; all fields at once, because a dictionary grows slowly.
+    rows: list[dict[str, Any]] = [
+        {
+            "label": None if left_out or not names else names[0],
+            "labels": [] if left_out else names,
             "probability": probability,
-            "confidence": None if confidence is None else float(confidence[n]),
-            "abstained": bool(abstained),
+            "confidence": sure,
+            "abstained": left_out,
+            "probabilities": values,
         }
-        if probabilities:
-            row["probabilities"] = answers.probabilities[n].tolist()
-        if top_k:
-            values = answers.probabilities[n]
-            row["top"] = [{"label": classifier.labels[i], "probability": float(values[i])} for i in order[n]]
-        rows.append(row)
+        for names, probability, sure, left_out, values in zip(
+            given, columns["probability"], confidence, abstained, every_class, strict=True
+        )
+    ]
+    if not probabilities:
+        for row in rows:
+            del row["probabilities"]
+    if top_k:
+        order = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, :top_k]
+        for row, best, values in zip(rows, order.tolist(), answers.probabilities, strict=True):
+            row["top"] = [{"label": classifier.labels[i], "probability": float(values[i])} for i in best]
     return rows

@@ -4,53 +4,28 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
-from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 
 from ..errors import one_line
 from ..exporting.html import page
-from ..runtime.classifier import TextClassifier
-from ..runtime.decisions import Answers
-from .answers import as_json, part_of
 from .gate import Gate
+from .limits import Limits, check_texts, overload, read_body
 from .metrics import Metrics
-from .requests import ExplainRequest, PredictRequest, body_schema, message_of
+from .predictions import Predictions, find
+from .requests import ExplainRequest, PredictRequest, body_schema
 from .served_models import ServedModel, ServedModels
 from .work_queue import Overloaded, WorkQueue
 
 PATHS = frozenset({"/", "/predict", "/explain", "/models", "/health", "/metrics", "/docs", "/openapi.json"})
 # Seconds between two looks at the files of the models.
 WATCH_SECONDS = 1.0
-# Texts that are answered together; more would only make the first of them wait.
-TOGETHER = 1024
-B = TypeVar("B", bound=BaseModel)
-PredictJob = tuple[ServedModel, Sequence[str]]
 ExplainJob = tuple[ServedModel, str, str | None]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of requests.
-
-    Args:
-        max_body: Bytes of a body.
-        max_texts: Texts of a request.
-        max_characters: Characters of a text.
-        max_waiting: Requests that wait for an answer.
-    """
-
-    max_body: int = 10_000_000
-    max_texts: int = 10_000
-    max_characters: int = 100_000
-    max_waiting: int = 1000
 
 
 class JSONReply(Response):
@@ -74,9 +49,7 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
     limits = limits or Limits()
     metrics = Metrics()
     version = sys.modules["textcnn"].__version__
-    predictions: WorkQueue[PredictJob, tuple[TextClassifier, Answers]] = WorkQueue(
-        answer_together, limits.max_waiting, TOGETHER, "textcnn-predict"
-    )
+    predictions = Predictions(models, limits, metrics)
     explanations: WorkQueue[ExplainJob, dict[str, Any]] = WorkQueue(
         explain_each, limits.max_waiting, 1, "textcnn-explain"
     )
@@ -90,7 +63,7 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
         explanations.close()
 
     app = FastAPI(title="textcnn", version=version, lifespan=lifespan, redoc_url=None)
-    app.add_middleware(Gate, metrics=metrics, paths=PATHS, token=token)
+    app.add_middleware(Gate, metrics=metrics, paths=PATHS, token=token, direct={("POST", "/predict"): predictions})
     shown = page(", ".join(models))
 
     @app.exception_handler(HTTPException)
@@ -129,25 +102,13 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
         return Response(metrics.text(gauges), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @app.post("/predict", summary="Label one text or many", openapi_extra=body_schema(PredictRequest))
-    async def predict(request: Request) -> JSONReply:
-        body = await read_body(request, PredictRequest, limits.max_body)
-        try:
-            texts = body.all_texts()
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from None
-        check_texts(texts, limits)
-        model = find(models, body.model)
-        try:
-            classifier, answers = await predictions.submit((model, texts), len(texts))
-        except Overloaded:
-            raise overload(limits) from None
-        metrics.texts[model.name] += len(texts)
-        rows = as_json(classifier, answers, body.top_k, body.probabilities, body.abstain)
-        return JSONReply({"model": model.name, "labels": classifier.labels, "answers": rows})
+    async def predict(request: Request) -> Response:
+        # The gate answers this route by itself, unless the application is mounted under another path.
+        return Response(await predictions.answer(request.receive), media_type=JSONReply.media_type)
 
     @app.post("/explain", summary="The n-grams behind an answer", openapi_extra=body_schema(ExplainRequest))
     async def explain(request: Request) -> JSONReply:
-        body = await read_body(request, ExplainRequest, limits.max_body)
+        body = await read_body(request.receive, ExplainRequest, limits.max_body)
         check_texts([body.text], limits)
         model = find(models, body.model)
         try:
@@ -158,30 +119,6 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
             raise HTTPException(422, one_line(error, 500)) from None
 
     return app
-
-
-def answer_together(jobs: Sequence[PredictJob]) -> list[tuple[TextClassifier, Answers] | Exception]:
-    """Return classifier and answers of each job; the texts of all jobs for one model are answered in one call."""
-    by_model: dict[str, list[int]] = {}
-    for place, (model, _) in enumerate(jobs):
-        by_model.setdefault(model.name, []).append(place)
-    results: dict[int, tuple[TextClassifier, Answers] | Exception] = {}
-    for places in by_model.values():
-        classifier = jobs[places[0]][0].classifier
-        try:
-            answers = classifier.answer([text for place in places for text in jobs[place][1]])
-        except Exception as error:
-            if len(places) == 1:
-                results[places[0]] = error
-            else:  # one job's error is not that of its neighbours
-                results.update({place: answer_together([jobs[place]])[0] for place in places})
-            continue
-        begin = 0
-        for place in places:
-            end = begin + len(jobs[place][1])
-            results[place] = classifier, part_of(answers, begin, end)
-            begin = end
-    return [results[place] for place in range(len(jobs))]
 
 
 def explain_each(jobs: Sequence[ExplainJob]) -> list[dict[str, Any] | Exception]:
@@ -200,66 +137,3 @@ def explain_each(jobs: Sequence[ExplainJob]) -> list[dict[str, Any] | Exception]
         except Exception as error:  # raised in the request that it belongs to
             results.append(error)
     return results
-
-
-async def read_body(request: Request, kind: type[B], max_body: int) -> B:
-    """Return the body of a request; reading ends at the limit.
-
-    Raises:
-        HTTPException: The body is too large, or is not what is expected.
-    """
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > max_body:
-                message = f"body: got more than {max_body:,} bytes; expected at most that; send several requests"
-                raise HTTPException(413, message, headers={"connection": "close"})
-    except ClientDisconnect:
-        raise HTTPException(400, "body: got a part; expected all of it; send it again") from None
-    try:
-        return kind.model_validate_json(bytes(body))
-    except ValidationError as error:
-        raise HTTPException(422, message_of(error, kind)) from None
-
-
-def check_texts(texts: Sequence[str], limits: Limits) -> None:
-    """Refuse too many texts, and texts that are too long.
-
-    Raises:
-        HTTPException: There are.
-    """
-    if len(texts) > limits.max_texts:
-        raise HTTPException(
-            413, f"texts: got {len(texts):,}; expected at most {limits.max_texts:,}; send several requests"
-        )
-    for place, text in enumerate(texts):
-        if len(text) > limits.max_characters:
-            raise HTTPException(
-                413,
-                f"text {place}: got {len(text):,} characters; expected at most {limits.max_characters:,}; cut it, or "
-                "start the server with a larger --max_characters",
-            )
-
-
-def find(models: ServedModels, name: str | None) -> ServedModel:
-    """Return a model by its name.
-
-    Raises:
-        HTTPException: There is no such model.
-    """
-    try:
-        return models.find(name)
-    except LookupError as error:
-        raise HTTPException(404, str(error.args[0])) from None
-
-
-def overload(limits: Limits) -> HTTPException:
-    """Return the answer to a request that finds the queue full."""
-    message = f"got more than {limits.max_waiting:,} waiting requests; expected fewer; send this one again later"
-    return HTTPException(503, message, headers={"retry-after": "1"})
-
-
-def limits_of(values: Mapping[str, Any]) -> Limits:
-    """Return the limits among settings."""
-    return Limits(**{name: values[name] for name in Limits.__dataclass_fields__})

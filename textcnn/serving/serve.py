@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -16,8 +17,13 @@ from .served_models import ServedModels, named
 TOKEN = "TEXTCNN_TOKEN"
 # What tells a worker process its settings.
 _WORKER = "TEXTCNN_SERVE_SETTINGS"
-# Seconds that requests in progress are given when the server is told to end.
-GRACE = 30
+# Options of uvicorn; requests in progress are given 30 seconds when the server is told to end.
+OPTIONS: dict[str, Any] = {
+    "log_level": "info",
+    "access_log": False,
+    "timeout_graceful_shutdown": 30,
+    "server_header": False,
+}
 
 
 @takes(ServeSettings)
@@ -47,16 +53,12 @@ def serve(settings: ServeSettings) -> None:
         raise ValueError(f"{TOKEN}: got an empty token; expected some characters; set it, or unset the variable")
     # A mistake shows here and not in a worker, and the tables are made before workers share them.
     models = ServedModels(named(settings.model))
-    options: dict[str, Any] = {
-        "host": settings.host,
-        "port": settings.port,
-        "log_level": "info",
-        "access_log": False,
-        "timeout_graceful_shutdown": GRACE,
-        "server_header": False,
-    }
+    options: dict[str, Any] = {**OPTIONS, "host": settings.host, "port": settings.port}
     if settings.workers == 1:
-        _run(uvicorn.Server(uvicorn.Config(_app(settings, models), **options)))
+        try:
+            _run(uvicorn.Server(uvicorn.Config(_app(settings, models), **options)))
+        finally:
+            gc.unfreeze()
         return
     os.environ[_WORKER] = json.dumps({name: _plain(getattr(settings, name)) for name in settings.noted()})
     uvicorn.run(f"{__name__}:worker_app", factory=True, workers=settings.workers, **options)
@@ -69,11 +71,16 @@ def worker_app() -> Any:
 
 
 def _app(settings: ServeSettings, models: ServedModels) -> Any:
-    from .app import limits_of, make_app
+    from .app import make_app
+    from .limits import limits_of
 
-    return make_app(
-        models, limits_of({name: getattr(settings, name) for name in settings.noted()}), os.environ.get(TOKEN)
-    )
+    limits = limits_of({name: getattr(settings, name) for name in settings.noted()})
+    app = make_app(models, limits, os.environ.get(TOKEN))
+    # Modules and models stay: collections that large batches cause need not look at them, which took longer than the
+    # rows of the answers did.
+    gc.collect()
+    gc.freeze()
+    return app
 
 
 def _run(server: Any) -> None:

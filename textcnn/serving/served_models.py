@@ -23,12 +23,14 @@ def named(models: str | Path | Sequence[str | Path]) -> dict[str, Path]:
     """Return the directories of models by the names that requests call them.
 
     Raises:
-        ValueError: There is no model, or two have one name.
+        ValueError: There is no model, two have one name, or a name is not printable.
     """
     paths = [Path(models)] if isinstance(models, str | Path) else [Path(path) for path in models]
     directories: dict[str, Path] = {}
     for path in paths:
         name = path.absolute().name
+        if not name.isprintable():
+            raise ValueError(f"model: got the directory {name!a}; expected a name of printable text; rename it")
         if name in directories:
             raise ValueError(f"model: got two directories {name!r}; expected distinct names; rename one of them")
         directories[name] = path

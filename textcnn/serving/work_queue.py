@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from .loop_batch import deliver
+
 J = TypeVar("J")
 R = TypeVar("R")
 
@@ -88,7 +90,7 @@ class WorkQueue(Generic[J, R]):
                 by_loop.setdefault(waiting.loop, []).append((waiting.future, result))
             for loop, pairs in by_loop.items():
                 if not loop.is_closed():
-                    loop.call_soon_threadsafe(_deliver, pairs)
+                    loop.call_soon_threadsafe(deliver, pairs)
 
     def _next_batch(self) -> list[_Waiting[J, R]]:
         """Return the jobs that wait, as many as a batch may hold; none where the queue is closed and empty."""
@@ -100,13 +102,3 @@ class WorkQueue(Generic[J, R]):
                 batch.append(self._waiting.popleft())
                 size += batch[-1].size
         return batch
-
-
-def _deliver(pairs: Sequence[tuple[asyncio.Future[R], R | Exception]]) -> None:
-    for future, result in pairs:
-        if future.done():  # the client has gone
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)

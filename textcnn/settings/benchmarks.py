@@ -152,6 +152,37 @@ class ScoreBenchSettings(FiguresSettings, ModelSettings):
 
 
 @dataclass(kw_only=True)
+class ServeBenchSettings(FiguresSettings, ModelSettings):
+    """Settings of `textcnn bench serve`.
+
+    Args:
+        texts: File of texts to send.
+        text_column: Column of the texts. Default: found by its name.
+        connections: Connections that send single texts.
+        batch: Texts of a request in batches.
+        batch_connections: Connections that send batches.
+        seconds: Seconds of each measurement.
+        rounds: Measurements of each kind, in turns; the median counts.
+    """
+
+    texts: str | Path = field(kw_only=False)
+    text_column: str | None = None
+    connections: int = 64
+    batch: int = 1000
+    batch_connections: int = 2
+    seconds: float = 3.0
+    rounds: int = 5
+
+    def check(self) -> None:
+        at_least(
+            1, connections=self.connections, batch=self.batch, batch_connections=self.batch_connections,
+            rounds=self.rounds,
+        )  # fmt: skip
+        if not self.seconds > 0:
+            raise ValueError(f"seconds: got {self.seconds}; expected a number above 0")
+
+
+@dataclass(kw_only=True)
 class FastTextBenchSettings(FiguresSettings):
     """Settings of `textcnn bench fasttext`.
 
@@ -207,6 +238,7 @@ BENCHMARKS: dict[str, type[Settings]] = {
     "explain": ExplainBenchSettings,
     "train": TrainBenchSettings,
     "score": ScoreBenchSettings,
+    "serve": ServeBenchSettings,
     "fasttext": FastTextBenchSettings,
     "encode": EncodeBenchSettings,
 }
