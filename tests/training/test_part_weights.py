@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn.metrics import f1_score
 
 import textcnn
 from textcnn.data import TextDataModule
 from textcnn.evaluation.calibration import negative_log_likelihood
 from textcnn.training import ClassificationModule
-from textcnn.training.part_weights import fit_part_weights
+from textcnn.training.part_weights import NOISE, fit_part_weights
 from textcnn.training.validation_fit import FITTED, fit_on_validation
 
 PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
@@ -35,8 +35,23 @@ def two_parts(problem: str, count: int):
     return network * 4, bag * 0.3, labels
 
 
-def posterior(logarithms, network, bag, labels, problem):
+def weights_of_scipy(network, bag, labels, problem):
+    if problem != "single_label_classification":
+        return np.exp(minimize(posterior, np.zeros(2), args=(network, bag, labels, problem), options={"gtol": 1e-8}).x)
+    ratio = np.exp(minimize(noisy_posterior, np.zeros(2), args=(network, bag, labels), options={"gtol": 1e-8}).x)
+    total = ratio[0] * network + ratio[1] * bag
+    scale = minimize(posterior, np.zeros(1), args=(total, None, labels, problem), options={"gtol": 1e-8}).x
+    return ratio * np.exp(scale)
+
+
+def noisy_posterior(logarithms, network, bag, labels):
     logits = np.exp(logarithms[0]) * network + np.exp(logarithms[1]) * bag
+    probabilities = softmax(logits, axis=1)[np.arange(len(labels)), labels]
+    return -np.log((1 - NOISE) * probabilities + NOISE / network.shape[1]).sum() + (logarithms**2).sum() / 2
+
+
+def posterior(logarithms, network, bag, labels, problem):
+    logits = np.exp(logarithms[0]) * network + (0 if bag is None else np.exp(logarithms[1]) * bag)
     if problem == "regression":
         noise = (network[:, 0] + bag[:, 0] - labels).var(ddof=1)
         loss = ((logits[:, 0] - labels) ** 2).sum() / (2 * noise)
@@ -52,12 +67,28 @@ def posterior(logarithms, network, bag, labels, problem):
 def test_the_weights_are_those_of_scipy(problem, count) -> None:
     network, bag, labels = two_parts(problem, count)
     found = fit_part_weights(*map(torch.from_numpy, (network, bag, labels)), problem)
-    expected = minimize(posterior, np.zeros(2), args=(network, bag, labels, problem), options={"gtol": 1e-8}).x
+    expected = weights_of_scipy(network, bag, labels, problem)
     assert found is not None
     assert found.texts == count
-    np.testing.assert_allclose(np.log([found.network, found.bag]), expected, atol=1e-3)
+    np.testing.assert_allclose([found.network, found.bag], expected, rtol=1e-3)
     if count == 2000:
         np.testing.assert_allclose([found.network * 4, found.bag * 0.3], [1, 1], atol=0.15)
+
+
+def test_a_few_texts_that_the_bag_is_sure_and_wrong_about_do_not_decide() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 1000)
+    network = rng.normal(size=(1000, 3)) + 0.5 * np.eye(3)[labels]
+    bag = rng.normal(size=(1000, 3)) + 3 * np.eye(3)[labels]
+    bag[:20] *= 100
+    labels[:20] = (bag[:20].argmax(axis=1) + 1) % 3
+    found = fit_part_weights(*map(torch.from_numpy, (network, bag, labels)), PROBLEMS[0])
+    plain = np.exp(minimize(posterior, np.zeros(2), args=(network, bag, labels, PROBLEMS[0])).x)
+
+    def accuracy(weights):
+        return ((weights[0] * network + weights[1] * bag).argmax(axis=1) == labels).mean()
+
+    assert accuracy([found.network, found.bag]) > accuracy(plain) + 0.02
 
 
 def test_labels_that_no_train_text_has_are_left_out() -> None:

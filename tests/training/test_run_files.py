@@ -133,3 +133,17 @@ def test_at_most_so_many_rows_are_kept(reviews: Path, tmp_path: Path, monkeypatc
         textcnn.train(str(reviews), tmp_path / "run", streaming=streaming, force=streaming, **QUICK)
         (rows,) = Reader(tmp_path / "run" / "held_out.jsonl.gz").chunks()
         assert len(rows) == 5
+
+
+def test_texts_in_memory_stand_in_no_file_but_the_held_out_rows(tmp_path) -> None:
+    texts, labels = [f"private {number} {'good' if number % 2 else 'bad'}" for number in range(60)], ["a", "b"] * 30
+    records = [{"text": text, "label": label} for text, label in zip(texts, labels, strict=True)]
+    for name, data in (("dict", {"train": (texts, labels)}), ("records", records), ("pair", (texts, labels))):
+        textcnn.train(
+            data, tmp_path / name, progress=False, max_epochs=1, num_filters=4, embedding_dim=4, vectors=None,
+            label_column="label",
+        )  # fmt: skip
+        card = (tmp_path / name / "README.md").read_text()
+        assert f"a {type(data).__name__} in memory" in card
+        for path in (tmp_path / name).rglob("*"):
+            assert not path.is_file() or b"private 7 good" not in path.read_bytes(), path

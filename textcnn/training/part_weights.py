@@ -10,6 +10,8 @@ Shapes: `N` validation texts, `C` classes.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Of 0.1 and 0.3 the accuracy on fifteen sets is the same, 82.1 %; of 0, 81.8.
+NOISE = 0.1
 _STEPS = 50
 
 
@@ -40,7 +44,9 @@ class PartWeights:
 def fit_part_weights(network: Tensor, bag: Tensor, labels: Tensor, problem_type: str) -> PartWeights | None:
     """Return the weights that make the labels most likely, or the squared error of numbers smallest.
 
-    The logarithms of the weights have a standard normal prior: few texts change little.
+    The logarithms of the weights have a standard normal prior: few texts change little. With one label a text, their
+    ratio comes from a likelihood in which a label is drawn at random with the probability NOISE, so that a few texts
+    that one part is sure and wrong about do not decide; their scale from the plain one.
 
     Args:
         network, bag: Logits [N, C], or standardised numbers.
@@ -52,34 +58,50 @@ def fit_part_weights(network: Tensor, bag: Tensor, labels: Tensor, problem_type:
     """
     if problem_type == "single_label_classification":
         known = labels < network.shape[1]
-        network, bag, labels = network[known], bag[known], labels[known]
+        network, bag, labels = network[known], bag[known], labels[known].long()
     if not len(labels):
         return None
     network, bag = network.double(), bag.double()
-    logarithms = torch.zeros(2, dtype=torch.double, requires_grad=True)
-    # The variance of the residuals makes a squared error a likelihood.
-    noise = (network + bag - labels.view_as(network)).var() if problem_type == "regression" else None
 
-    def negative_log_posterior() -> Tensor:
-        factors = logarithms.exp()
-        logits = factors[0] * network + factors[1] * bag
-        if problem_type == "single_label_classification":
-            loss = functional.cross_entropy(logits, labels.long(), reduction="sum")
-        elif problem_type == "multi_label_classification":
-            loss = functional.binary_cross_entropy_with_logits(logits, labels.double(), reduction="sum")
-        else:
-            loss = (logits - labels.double().view_as(logits)).square().sum() / (2 * noise)
-        return loss + logarithms.square().sum() / 2
+    def likelihood(logits: Tensor) -> Tensor:
+        return functional.cross_entropy(logits, labels, reduction="sum")
 
+    def noisy_likelihood(logits: Tensor) -> Tensor:
+        own = logits.log_softmax(dim=1).gather(1, labels[:, None])
+        noise = own.new_tensor(NOISE / logits.shape[1]).log()
+        return -torch.logaddexp(own + math.log(1 - NOISE), noise).sum()
+
+    def likelihoods(logits: Tensor) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(logits, labels.double(), reduction="sum")
+
+    def squared_error(numbers: Tensor) -> Tensor:
+        # The variance of the residuals makes it a likelihood.
+        wanted = labels.double().view_as(numbers)
+        return (numbers - wanted).square().sum() / (2 * (network + bag - wanted).var())
+
+    if problem_type == "single_label_classification":
+        ratio = _weights((network, bag), noisy_likelihood)
+        scale = _weights((ratio[0] * network + ratio[1] * bag,), likelihood)[0]
+        weights = [scale * factor for factor in ratio]
+    else:
+        loss = likelihoods if problem_type == "multi_label_classification" else squared_error
+        weights = _weights((network, bag), loss)
+    return PartWeights(weights[0], weights[1], len(labels))
+
+
+def _weights(parts: Sequence[Tensor], loss: Callable[[Tensor], Tensor]) -> list[float]:
+    """Return the weights of parts [N, C] whose weighted sum has the smallest loss, their prior included."""
+    logarithms = torch.zeros(len(parts), dtype=torch.double, requires_grad=True)
     optimizer = torch.optim.LBFGS([logarithms], max_iter=_STEPS, line_search_fn="strong_wolfe")
 
     def closure() -> float:
         optimizer.zero_grad()
-        value = negative_log_posterior()
+        total = torch.stack([factor * part for factor, part in zip(logarithms.exp(), parts, strict=True)]).sum(dim=0)
+        value = loss(total) + logarithms.square().sum() / 2
         value.backward()
         return float(value.detach())
 
     with torch.enable_grad():
         optimizer.step(closure)
-    factors = logarithms.detach().exp().tolist()
-    return PartWeights(factors[0], factors[1], len(labels))
+    found: list[float] = logarithms.detach().exp().tolist()
+    return found

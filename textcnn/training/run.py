@@ -161,10 +161,18 @@ def card_parameters(settings: Settings) -> dict[str, Any]:
     """Return the settings that a model card lists: all that are not the default, and the seed."""
     changed = settings.changed()
     return {"seed": getattr(settings, "seed", 0)} | {
-        name: value if isinstance(value, (str, int, float, list, type(None))) else str(value)
-        for name, value in settings.noted().items()
-        if name in changed
+        name: _on_a_card(value) for name, value in settings.noted().items() if name in changed
     }
+
+
+def _on_a_card(value: Any) -> Any:
+    """Return a setting as a card lists it; of data in memory its type, as a card is published and texts may not be."""
+    plain = (str, int, float, type(None))
+    if isinstance(value, plain) or (isinstance(value, list) and all(isinstance(item, plain) for item in value)):
+        return value
+    if isinstance(value, Path) or callable(value):
+        return str(value)
+    return f"a {type(value).__name__} in memory"
 
 
 def make_trainer(
