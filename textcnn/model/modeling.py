@@ -25,6 +25,7 @@ from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
 from .heads import LinearHead
+from .objectives import head_slices, heads_loss, task_loss
 
 
 @dataclass
@@ -216,7 +217,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
+        labels: Tensor | dict[str, Tensor] | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
@@ -225,7 +226,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         Args:
             input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
             labels: [B] class ids, [B, C] zeros and ones when the problem is multi-label, or the numbers of a
-                regression, [B] or [B, C].
+                regression, [B] or [B, C]; with heads, a dict of these by head, whose logits `by_head` takes apart.
             return_dict: False returns a tuple.
         """
         encoded = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds)
@@ -277,30 +278,29 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         inside, holes, offsets = _text_extents(self._mask(input_ids, attention_mask, None))
         return input_ids[inside].long(), holes, offsets
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of logits [B, C].
-
-        It is cross-entropy, binary cross-entropy for multi-label problems, or the mean squared error of a regression.
-        """
+    def loss(self, logits: Tensor, labels: Tensor | dict[str, Tensor]) -> Tensor:
+        """Return the mean loss of logits [B, C], by problem type; see `objectives.task_loss` and `heads_loss`."""
         config = self.config
         # No buffer: from_pretrained leaves garbage in those that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
-        if config.problem_type is None and config.num_labels == 1:
-            config.problem_type = "regression"  # as in transformers
-        if config.problem_type is None:
-            config.problem_type = (
-                "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-            )
-        if config.problem_type == "regression":
-            return functional.mse_loss(logits, labels.to(logits.dtype).view_as(logits))
-        if config.problem_type == "single_label_classification":
-            return functional.cross_entropy(
-                logits, labels.view(-1), weight=weight, label_smoothing=config.label_smoothing
-            )
-        if config.problem_type != "multi_label_classification":
+        if config.heads is not None:
+            if not isinstance(labels, dict):
+                raise ValueError(
+                    f"labels: got a {type(labels).__name__}; expected a dict, with the labels of each head"
+                )
+            return heads_loss(logits, labels, config.heads, weight, config.label_smoothing)
+        assert isinstance(labels, Tensor)
+        if config.problem_type is None:  # as in transformers
+            kind = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+            config.problem_type = "regression" if config.num_labels == 1 else kind
+        if config.problem_type not in PROBLEM_TYPES:
             raise ValueError(f"problem_type: got {config.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}")
-        targets = labels.to(logits.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
-        return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
+        return task_loss(logits, labels, config.problem_type, weight, config.label_smoothing)
+
+    def by_head(self, logits: Tensor) -> dict[str, Tensor]:
+        """Return the logits [B, C] of a model with heads by head, each divided by the temperature of its head."""
+        heads = head_slices(self.config.heads or [])
+        return {head["name"]: logits[:, own] / (head.get("temperature") or 1.0) for head, own in heads}
 
 
 def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
