@@ -21,6 +21,7 @@ from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import encode_texts
 from .errors import DataError
+from .headed import HeadedData
 from .io.sources import open_source
 from .memory import InMemoryData
 from .numbers import REGRESSION
@@ -75,7 +76,10 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
             raise DataError(
                 "problem_type: got regression for a stream; expected data that fits in memory; load it first"
             )
-        data = StreamedData(source, self.options) if streamed else InMemoryData(source, self.options)
+        if streamed and self.options.label_columns is not None:
+            raise DataError("label_columns: got several for a stream; expected data that fits in memory; load it first")
+        in_memory = InMemoryData if self.options.label_columns is None else HeadedData
+        data = StreamedData(source, self.options) if streamed else in_memory(source, self.options)
         wanted = self.options.problem_type
         if wanted is not None and wanted != _problem_type(data):
             raise DataError(
@@ -105,6 +109,11 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     def problem_type(self) -> str:
         """Problem type of transformers: single_label_classification, multi_label_classification or regression."""
         return self.options.problem_type or _problem_type(self._data)
+
+    @property
+    def heads(self) -> list[dict[str, Any]] | None:
+        """The heads of a model of several label columns: name, problem_type and labels; None for one column."""
+        return self._data.heads if isinstance(self._data, HeadedData) else None
 
     @property
     def class_counts(self) -> list[int]:

@@ -52,6 +52,7 @@ LINKS = {
     "pad_token_id": "pad_token_id",
     "problem_type": "problem_type",
     "embedding_dim": "vectors_dim",
+    "heads": "heads",
 }
 
 
