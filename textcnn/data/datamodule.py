@@ -113,6 +113,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     @property
     def heads(self) -> list[dict[str, Any]] | None:
         """The heads of a model of several label columns: name, problem_type and labels; None for one column."""
+        if self.options.label_columns is None:
+            return None
         return self._data.heads if isinstance(self._data, HeadedData) else None
 
     @property

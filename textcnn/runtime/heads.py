@@ -165,6 +165,11 @@ class HeadsClassifier(Heads):
         return self.model.precision
 
     @property
+    def metadata(self) -> dict[str, str]:
+        """Measurements of folding or export, of all heads."""
+        return dict(getattr(self.model, "metadata", {}))
+
+    @property
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the heads beyond their answers, as of a TextClassifier."""
         return self.model.capabilities
