@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
@@ -24,6 +25,7 @@ from .backbones import make_backbone
 from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
+from .extents import text_extents
 from .heads import LinearHead
 from .objectives import head_slices, heads_loss, task_loss
 
@@ -69,6 +71,13 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         # transformers notes only the class that is saved.
         auto_map = getattr(self.config, "auto_map", None) or {}
         self.config.auto_map = {**auto_map, "AutoModel": f"modeling.{TextCNNModel.__name__}"}
+        if self.config.heads is not None:
+            # transformers' own pipeline would take the logits of all heads for one task.
+            impl = {"impl": "pipeline.HeadsPipeline", "pt": ["AutoModelForSequenceClassification"]}
+            self.config.custom_pipelines = {"text-classification": impl}
+            code = Path(__file__).with_name("pipeline.py")
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(code, Path(save_directory) / code.name)
         super().save_pretrained(save_directory, **options)
 
     def _mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
@@ -162,7 +171,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
         mask = self._mask(input_ids, attention_mask, inputs_embeds)
-        inside, holes, offsets = _text_extents(mask)
+        inside, holes, offsets = text_extents(mask)
         if self.embeddings is None:
             vectors, index, holes = torch.zeros(0, 0, device=inside.device), offsets.new_zeros(0), None
         elif input_ids is not None:
@@ -275,7 +284,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         """The tokens of a batch one text after the other: ids [N], holes [N] or None, offsets [B + 1]."""
         if input_ids is None:
             raise ValueError("inputs_embeds: got vectors; expected input_ids, as the bag of this model reads token ids")
-        inside, holes, offsets = _text_extents(self._mask(input_ids, attention_mask, None))
+        inside, holes, offsets = text_extents(self._mask(input_ids, attention_mask, None))
         return input_ids[inside].long(), holes, offsets
 
     def loss(self, logits: Tensor, labels: Tensor | dict[str, Tensor]) -> Tensor:
@@ -312,20 +321,3 @@ def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
     else:
         outputs //= members
     return math.sqrt(3.0) * math.sqrt(2.0 / (inputs * width + outputs * width))
-
-
-def _text_extents(mask: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Return the extents of the texts of a padded batch.
-
-    Shapes: mask [B, T] -> inside [B, T], holes [N] or None, offsets [B + 1].
-
-    A text runs from its first to its last real token, so padding on either side changes nothing. Masked
-    positions in between are holes: they keep their place, as zero vectors.
-    """
-    seen = mask.long().cumsum(dim=1)
-    lengths = seen[:, -1] if mask.shape[1] else seen.new_zeros(len(mask))
-    # After the first real token, and not after the last one (where the count is complete before the position).
-    inside = (seen > 0) & ((seen < lengths[:, None]) | mask)
-    extents = inside.sum(dim=1)
-    holes = None if torch.equal(extents, lengths) else ~mask[inside]
-    return inside, holes, functional.pad(extents.cumsum(dim=0), (1, 0))

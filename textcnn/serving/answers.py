@@ -8,12 +8,39 @@ import numpy as np
 
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
+from ..runtime.heads import HeadAnswers, Heads
 
 
-def part_of(answers: Answers, begin: int, end: int) -> Answers:
-    """Return the answers to the texts from `begin` to `end`."""
+def part_of(answers: Answers | HeadAnswers, begin: int, end: int) -> Answers | HeadAnswers:
+    """Return the answers to the texts from `begin` to `end`, of one task or by head."""
+    if isinstance(answers, dict):
+        return {head: _part(own, begin, end) for head, own in answers.items()}
+    return _part(answers, begin, end)
+
+
+def _part(answers: Answers, begin: int, end: int) -> Answers:
     confidence = answers.confidence
     return Answers(answers.probabilities[begin:end], None if confidence is None else confidence[begin:end])
+
+
+def reply(model: str, classifier: TextClassifier | Heads, answers: Answers | HeadAnswers, *how: Any) -> dict[str, Any]:
+    """Return the reply to a request: the labels and the answers of a model, or those of each of its heads.
+
+    Args:
+        model: Name of the model.
+        classifier: What answered.
+        answers: Its answers.
+        how: Further arguments of `as_json`.
+    """
+    if isinstance(classifier, Heads):
+        assert isinstance(answers, dict)
+        heads = {
+            name: {"labels": head.labels, "answers": as_json(head, answers[name], *how)}
+            for name, head in classifier.deciders.items()
+        }
+        return {"model": model, "heads": heads}
+    assert isinstance(answers, Answers)
+    return {"model": model, "labels": classifier.labels, "answers": as_json(classifier, answers, *how)}
 
 
 def as_json(

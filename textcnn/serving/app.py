@@ -19,11 +19,12 @@ from ..errors import one_line
 from ..exporting.html import page
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
-from .answers import as_json, part_of
+from ..runtime.heads import HeadAnswers, HeadsClassifier
+from .answers import part_of, reply
 from .gate import Gate
 from .metrics import Metrics
 from .requests import ExplainRequest, PredictRequest, body_schema, message_of
-from .served_models import ServedModel, ServedModels
+from .served_models import ServedHead, ServedModel, ServedModels
 from .work_queue import Overloaded, WorkQueue
 
 PATHS = frozenset({"/", "/predict", "/explain", "/models", "/health", "/metrics", "/docs", "/openapi.json"})
@@ -32,8 +33,10 @@ WATCH_SECONDS = 1.0
 # Texts that are answered together; more would only make the first of them wait.
 TOGETHER = 1024
 B = TypeVar("B", bound=BaseModel)
-PredictJob = tuple[ServedModel, Sequence[str]]
-ExplainJob = tuple[ServedModel, str, str | None]
+Model = ServedModel | ServedHead
+PredictJob = tuple[Model, Sequence[str]]
+ExplainJob = tuple[Model, str, str | None]
+Answered = tuple[TextClassifier | HeadsClassifier, Answers | HeadAnswers]
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
     limits = limits or Limits()
     metrics = Metrics()
     version = sys.modules["textcnn"].__version__
-    predictions: WorkQueue[PredictJob, tuple[TextClassifier, Answers]] = WorkQueue(
+    predictions: WorkQueue[PredictJob, Answered] = WorkQueue(
         answer_together, limits.max_waiting, TOGETHER, "textcnn-predict"
     )
     explanations: WorkQueue[ExplainJob, dict[str, Any]] = WorkQueue(
@@ -110,7 +113,9 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
 
     @app.get("/models", summary="The models, their labels and thresholds")
     async def list_models() -> JSONReply:
-        return JSONReply({"models": [model.described() for model in models.values()]})
+        entries = [entry for model in models.values() for entry in model.described()]
+        heads = {model.name: list(model.heads) for model in models.values() if model.heads}
+        return JSONReply({"models": entries, **({"heads": heads} if heads else {})})
 
     @app.get("/health", summary="Whether the server answers")
     async def tell_health() -> JSONReply:
@@ -142,8 +147,7 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
         except Overloaded:
             raise overload(limits) from None
         metrics.texts[model.name] += len(texts)
-        rows = as_json(classifier, answers, body.top_k, body.probabilities, body.abstain)
-        return JSONReply({"model": model.name, "labels": classifier.labels, "answers": rows})
+        return JSONReply(reply(model.name, classifier, answers, body.top_k, body.probabilities, body.abstain))
 
     @app.post("/explain", summary="The n-grams behind an answer", openapi_extra=body_schema(ExplainRequest))
     async def explain(request: Request) -> JSONReply:
@@ -160,12 +164,12 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
     return app
 
 
-def answer_together(jobs: Sequence[PredictJob]) -> list[tuple[TextClassifier, Answers] | Exception]:
+def answer_together(jobs: Sequence[PredictJob]) -> list[Answered | Exception]:
     """Return classifier and answers of each job; the texts of all jobs for one model are answered in one call."""
     by_model: dict[str, list[int]] = {}
     for place, (model, _) in enumerate(jobs):
         by_model.setdefault(model.name, []).append(place)
-    results: dict[int, tuple[TextClassifier, Answers] | Exception] = {}
+    results: dict[int, Answered | Exception] = {}
     for places in by_model.values():
         classifier = jobs[places[0]][0].classifier
         try:
@@ -190,6 +194,9 @@ def explain_each(jobs: Sequence[ExplainJob]) -> list[dict[str, Any] | Exception]
     for model, text, label in jobs:
         try:
             classifier = model.classifier
+            if isinstance(classifier, HeadsClassifier):
+                names = ", ".join(f"{model.name}/{head}" for head in classifier.slices)
+                raise ValueError(f"model: got {model.name!a}, which has several heads; expected one of {names}")
             if label is not None and label not in classifier.labels:
                 from ..errors import listed, nearest
 
@@ -242,7 +249,7 @@ def check_texts(texts: Sequence[str], limits: Limits) -> None:
             )
 
 
-def find(models: ServedModels, name: str | None) -> ServedModel:
+def find(models: ServedModels, name: str | None) -> Model:
     """Return a model by its name.
 
     Raises:
