@@ -71,11 +71,11 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         # transformers notes only the class that is saved.
         auto_map = getattr(self.config, "auto_map", None) or {}
         self.config.auto_map = {**auto_map, "AutoModel": f"modeling.{TextCNNModel.__name__}"}
-        if self.config.heads is not None:
+        code = Path(__file__).with_name("pipeline.py")
+        if self.config.heads is not None and code.is_file():
             # transformers' own pipeline would take the logits of all heads for one task.
             impl = {"impl": "pipeline.HeadsPipeline", "pt": ["AutoModelForSequenceClassification"]}
             self.config.custom_pipelines = {"text-classification": impl}
-            code = Path(__file__).with_name("pipeline.py")
             Path(save_directory).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(code, Path(save_directory) / code.name)
         super().save_pretrained(save_directory, **options)
