@@ -361,6 +361,18 @@ def test_a_server_answers_for_every_head(run: Path) -> None:
         assert models["heads"] == {"posts": COLUMNS}
 
 
+def test_the_model_whose_cost_is_measured_answers_as_its_one_head() -> None:
+    from textcnn.bench.heads import with_copies
+
+    texts = ["", "w2", "w3 w4 w5"]
+    for network in ({"bag": "sqrtn", "bag_buckets": 32}, {"bag": "sqrtn", "bag_buckets": 32, "bag_dim": 2}, {}):
+        model = make_model(problem_type="single_label_classification", **network)
+        for int8 in (False, True):
+            one = fold(model, word_tokenizer(), int8=int8)
+            for labels in with_copies(one, 3).predict(texts).values():
+                assert list(labels) == list(one.predict(texts))
+
+
 def refused(run: Path, tmp_path: Path) -> dict[str, tuple[Any, str]]:
     """Calls that take one label column or one head, and what they say, by name."""
     columns = {"label_columns": ["topic", "spam"]}
