@@ -410,6 +410,10 @@ def refused(run: Path, tmp_path: Path) -> dict[str, tuple[Any, str]]:
             lambda: textcnn.train(small, tmp_path / "m", label_columns=["topc", "spam"], **QUICK),
             "did you mean 'topic'",
         ),
+        "estimator": (
+            lambda: textcnn.TextCNNClassifier().fit(["x", "y"], [["a", "b"], ["c", "d"]]),
+            "several columns of classes textcnn.train with label_columns",
+        ),
         "fold": (lambda: fold(*read_artifact(run)).predict(["w1"]), "predict: got a model with the heads"),
         "head of one task": (lambda: load_classifier(one_task(tmp_path), head="topic"), "for a model with one task"),
     }  # fmt: skip

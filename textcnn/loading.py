@@ -47,6 +47,8 @@ class TorchClassifier(TextClassifier):
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
         able = super().capabilities
+        if self.model.config.backbone != "parallel":  # whose filters have no window that fires or not
+            able -= {"fired"}
         return able & {"regress"} if self.model.config.pooled_norm else able
 
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:

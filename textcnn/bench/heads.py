@@ -29,10 +29,8 @@ def measure_heads(figures: Figures, folded: FoldedTextCNN, texts: list[str]) -> 
 
 def with_copies(folded: FoldedTextCNN, count: int) -> HeadsClassifier:
     """Return a model with so many heads, each of which answers as the model does."""
-    heads = [
-        {"name": f"head {number}", "problem_type": folded.config["problem_type"], "labels": folded.labels}
-        for number in range(count)
-    ]
+    kind = f"{'multi' if folded.multi_label else 'single'}_label_classification"
+    heads = [{"name": f"head {number}", "problem_type": kind, "labels": folded.labels} for number in range(count)]
     names = [f"{head['name']}: {label}" for head in heads for label in folded.labels]
     config = {**folded.config, "heads": heads, "problem_type": None, "id2label": dict(enumerate(names))}
     tensors = dict(folded.tensors)
