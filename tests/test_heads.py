@@ -128,7 +128,7 @@ def test_rows_without_a_label_count_for_the_other_columns() -> None:
     assert (targets["topic"] < 0).sum() == 30
     assert np.isnan(targets["tone"]).any(axis=1).sum() == 15
     assert targets["spam"].min() == 0
-    assert "30 rows of train have no label in 'topic' and count for other columns" in data.data_report
+    assert "train: 30 without a label in 'topic', which count for other columns" in data.data_report
     batch = next(iter(data.train_dataloader()))
     assert {name: labels.shape[1:] for name, labels in batch["labels"].items()} == {
         "topic": (), "tone": (2,), "spam": (),

@@ -139,6 +139,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
         """Return the texts of train, validation or test, and their label ids or numbers [N], or zeros and ones [N, C].
 
+        With label_columns the targets are a dict of these by column: -1, or NaN, where a row has no label.
+
         Raises:
             DataError: there is no such split, or the data is a stream.
         """

@@ -67,7 +67,7 @@ class HeadedData(InMemoryData):
         for column, examples in found.items():
             count = examples.without_label - without_label
             if count:
-                self.notes.append(f"{count:,} rows of {name} have no label in {column!r} and count for other columns")
+                self.notes.append(f"{name}: {count:,} without a label in {column!r}, which count for other columns")
         raw = RawLabels([], np.zeros(0, np.int64), missing)
         return Examples(first.texts, raw, np.flatnonzero(has_text & ~missing), first.without_text, without_label)
 
