@@ -434,9 +434,20 @@ def refused(run: Path, tmp_path: Path) -> dict[str, tuple[Any, str]]:
             lambda: textcnn.TextCNNClassifier().fit(["x", "y"], [["a", "b"], ["c", "d"]]),
             "several columns of classes textcnn.train with label_columns",
         ),
+        "nothing held out": (
+            lambda: textcnn.calibrate(nothing_held_out(tmp_path)), "nothing was held out of the training data"
+        ),
         "fold": (lambda: fold(*read_artifact(run)).predict(["w1"]), "predict: got a model with the heads"),
         "head of one task": (lambda: load_classifier(one_task(tmp_path), head="topic"), "for a model with one task"),
     }  # fmt: skip
+
+
+def nothing_held_out(folder: Path) -> Path:
+    """A run of two label columns that held no row out."""
+    columns = ["topic", "spam"]
+    frame(60).to_json(folder / "few.jsonl", orient="records", lines=True)
+    textcnn.train(folder / "few.jsonl", folder / "few", label_columns=columns, max_epochs=1, **QUICK)
+    return folder / "few"
 
 
 def one_task(folder: Path) -> Path:

@@ -264,6 +264,11 @@ def _rows_of_run(path: Path, classifier: TextClassifier, where: str) -> Labelled
     import yaml
 
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if run["data"].get("label_columns"):  # its rows would stand in a file
+        raise DataError(
+            f"nothing was held out of the training data of {path.parent}; expected labelled texts that the model was "
+            "not trained on; give --data"
+        )
     from ..data import TextDataModule
 
     options: dict[str, Any] = {**run["data"], "labels": classifier.labels, "seed": run.get("seed_everything") or 0}
