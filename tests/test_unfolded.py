@@ -116,6 +116,11 @@ def test_a_long_text_is_explained_in_runs_of_tokens(artifact):
         textcnn.load(artifact).explain("a film", "goods")
 
 
+def test_it_is_evaluated(artifact, tmp_path):
+    (tmp_path / "rows.csv").write_text("text,label\na film,good\nno film,bad\n")
+    assert textcnn.evaluate(artifact, tmp_path / "rows.csv", resamples=0).texts == 2
+
+
 def test_what_needs_tables_is_refused_by_name(artifact, tmp_path):
     config = json.loads((artifact / "config.json").read_text(encoding="utf-8"))
     reason = f"got a model with the backbone '{config['backbone']}', which does not fold into tables"

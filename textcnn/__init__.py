@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TextCNNModel,
     )
     from .runtime.encoder import TextEncoder
+    from .runtime.heads import HeadsClassifier
     from .runtime.onnx import OnnxClassifier
     from .scoring.corpus import LabelFilter
     from .scoring.score import score
@@ -92,6 +93,7 @@ _HOMES = {
     "ExportSettings": "settings",
     "FoldSettings": "settings",
     "GenerateSettings": "settings",
+    "HeadsClassifier": "runtime.heads",
     "InspectSettings": "settings",
     "LabelFilter": "scoring.corpus",
     "OnnxClassifier": "runtime.onnx",
@@ -156,6 +158,7 @@ __all__ = [
     "ExportSettings",
     "FoldSettings",
     "GenerateSettings",
+    "HeadsClassifier",
     "InspectSettings",
     "LabelFilter",
     "OnnxClassifier",

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from .errors import one_line
 from .model_card import CURVE_FILE, TrainingRecord, model_card
 from .runtime import checks
+from .runtime.capabilities import refuse_heads
 from .runtime.checks import check_config
 from .runtime.digests import DIGESTS, digest_of_settings, verify_files, verify_settings, with_digests
+from .runtime.heads import config_of_head
 from .runtime.storage import FOLDED_FILE, ONNX_FILE, write_text
 from .runtime.unfinished import unfinished_folder
 
@@ -250,14 +252,20 @@ def _expect_files(directory: Path, *names: str) -> None:
             )
 
 
-def write_calibration(directory: str | Path, **values: Any) -> None:
-    """Set temperature, thresholds and abstention of an artifact; values not given are reset.
+def write_calibration(directory: str | Path, head: str | None = None, **values: Any) -> None:
+    """Set temperature, thresholds and abstention of an artifact, or of one of its heads; values not given are reset.
 
     Example:
         >>> write_calibration("runs/spam", temperature=1.7, thresholds={"spam": 0.8})
     """
     path = check_artifact(directory) / "config.json"
-    config = {**read_config(path.parent), **CALIBRATION, **values}
+    config, own = read_config(path.parent), {**CALIBRATION, **values}
+    if head is None:
+        refuse_heads(config, "calibration")
+        config |= own
+    else:
+        config_of_head(config, head)  # a misspelt one is named
+        config["heads"] = [one | own if one["name"] == head else one for one in config["heads"]]
     check_config(config)
     digests = config.get(DIGESTS)
     if digests:

@@ -41,6 +41,7 @@ class Info:
         verbs: Verbs of `textcnn` that take the directory.
         dimensions: Size of a text's vector, of an encoder.
         unfolded: Reason why there are no tables and never will be; None where the model folds.
+        heads: Task, labels and calibration of each head of a model with several.
     """
 
     directory: str
@@ -57,6 +58,7 @@ class Info:
     verbs: list[str] = field(default_factory=list)
     unfolded: str | None = None
     dimensions: int | None = None
+    heads: list[dict[str, Any]] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -70,7 +72,14 @@ class Info:
             lines.append(("task", self.task.replace("_", " ")))
         if self.dimensions is not None:
             lines.append(("vector", f"{self.dimensions} dimensions"))
-        if self.labels:
+        for head in self.heads:
+            calibrated = ", ".join(
+                f"{name} {_rounded(head.get(name, value))}" for name, value in _calibration().items()
+            )
+            kind = head["problem_type"].replace("_", " ")
+            lines.append((f"head {head['name']}", f"{kind}, {len(head['labels'])} labels: {listed(head['labels'])}; "
+                          f"{calibrated}"))  # fmt: skip
+        if self.labels and not self.heads:
             lines.append(("predicts", listed(self.labels)) if self.task == REGRESSION else
                          ("labels", f"{len(self.labels)}: {listed(self.labels)}"))  # fmt: skip
         if self.tokens:
@@ -156,11 +165,12 @@ def info(settings: InfoSettings) -> Info:
         sizes,
         scores,
         {}
-        if kind in _KINDS or config.get("problem_type") == REGRESSION
+        if kind in _KINDS or config.get("heads") or config.get("problem_type") == REGRESSION
         else {name: config.get(name, default) for name, default in _calibration().items()},
         _verbs(config, kind_of_tables, trained=weights is not None),
         obstacle(config, "fold") and f"none: {obstacle(config, 'fold')}",
         config.get("encoding_dim"),
+        list(config.get("heads") or []),
     )
 
 
@@ -221,7 +231,8 @@ def _verbs(config: dict[str, Any], tables: str | None, trained: bool) -> list[st
         verbs.append("certify")
     if not trained:
         return verbs
-    return [*verbs, *(["fold"] if "fold" in able else []), "export", *([] if "regress" in able else ["distill"])]
+    teaches = "regress" not in able and not config.get("heads")
+    return [*verbs, *(["fold"] if "fold" in able else []), "export", *(["distill"] if teaches else [])]
 
 
 def _config(directory: Path) -> dict[str, Any]:

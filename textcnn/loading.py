@@ -6,6 +6,7 @@ Shapes: `N` texts, `C` classes.
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -14,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .runtime.capabilities import obstacle
+from .runtime.capabilities import obstacle, refuse_heads
+from .runtime.checks import check_config
 from .runtime.classifier import TextClassifier
 from .runtime.decisions import Array, check_fired, count_fired
+from .runtime.heads import HeadsClassifier, alone, config_of_head, with_heads
 
 if TYPE_CHECKING:
     from .model import TextCNNForSequenceClassification
@@ -34,8 +37,8 @@ class TorchClassifier(TextClassifier):
     """
 
     def __init__(self, model: TextCNNForSequenceClassification, tokenizer: Any, batch_size: int = 256) -> None:
-        self.config = model.config.to_dict()
-        super().__init__(self.config)
+        super().__init__(model.config.to_dict())
+        self._columns, self._is_head = slice(None), False
         self.model = model.eval()
         self.tokenizer = tokenizer
         self.batch_size = batch_size
@@ -44,6 +47,8 @@ class TorchClassifier(TextClassifier):
     def capabilities(self) -> frozenset[str]:
         """Capabilities of the model; a pooled norm hides the contribution of each window."""
         able = super().capabilities
+        if self.model.config.backbone != "parallel":  # whose filters have no window that fires or not
+            able -= {"fired"}
         return able & {"regress"} if self.model.config.pooled_norm else able
 
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
@@ -51,7 +56,10 @@ class TorchClassifier(TextClassifier):
         if obstacle(self.config, "fold") is None:
             from .folding.fold import fold
 
-            return fold(self.model, self.tokenizer).explain_batch(texts, label)
+            folded: TextClassifier = fold(self.model, self.tokenizer)
+            if self._is_head:
+                folded = folded.of_head(self.config, self._columns)
+            return folded.explain_batch(texts, label)
         return super().explain_batch(texts, label)
 
     def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
@@ -79,8 +87,20 @@ class TorchClassifier(TextClassifier):
                 mask = torch.tensor([[*row, *[0] * (longest - len(row))] for row in hidden], dtype=torch.long)
                 shape = (len(rows), longest)
                 output = self.model(padded.view(shape).to(device), mask.view(shape).to(device))
-                parts.append(output.logits.float().cpu().numpy())
+                parts.append(self._own(output.logits))
         return np.concatenate(parts)
+
+    def of_head(self, config: dict[str, Any], columns: slice) -> TorchClassifier:
+        """Return one head of a model with several as a classifier that runs the same network."""
+        head = copy.copy(self)
+        TextClassifier.__init__(head, config)
+        head._columns, head._is_head = columns, True
+        return head
+
+    def _own(self, logits: Any) -> Array:
+        """Return the logits [N, C] of the labels that this classifier has; those of a head have no temperature yet."""
+        own: Array = logits[:, self._columns].float().cpu().numpy()
+        return own / np.float32(self.temperature) if self._is_head else own
 
     def _logits(self, texts: list[str]) -> Array:
         import torch
@@ -88,7 +108,7 @@ class TorchClassifier(TextClassifier):
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         with torch.inference_mode():
             for rows, input_ids, mask in self._padded(texts):
-                logits[rows] = self.model(input_ids, mask).logits.float().cpu().numpy()
+                logits[rows] = self._own(self.model(input_ids, mask).logits)
         return logits
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
@@ -129,7 +149,8 @@ def load(directory: str | Path, threads: int = 1) -> Any:
         threads: Threads that work on the texts of one call.
 
     Returns:
-        A `TextClassifier`, or a `TextEncoder` where the model turns texts into vectors.
+        A `TextClassifier`, a `HeadsClassifier` where the model has several heads, or a `TextEncoder` where it turns
+        texts into vectors.
 
     Example:
         >>> classifier = textcnn.load("runs/quickstart")
@@ -150,11 +171,35 @@ def load(directory: str | Path, threads: int = 1) -> Any:
             f"write texts with it: textcnn generate {directory}; start from it: textcnn train DATA --init {directory}"
         )
     engine = _load_engine(Path(directory), threads)
-    return TextEncoder(engine) if kind == ENCODER else engine
+    return TextEncoder(engine) if kind == ENCODER else with_heads(engine)
 
 
-def load_classifier(directory: str | Path, threads: int = 1) -> TextClassifier:
-    """Open the classifier of a directory.
+def load_classifier(directory: str | Path, threads: int = 1, head: str | None = None) -> TextClassifier:
+    """Open the classifier of a directory that answers one question.
+
+    Args:
+        directory: The artifact.
+        threads: Threads that work on the texts of one call.
+        head: Name of the head, where the model has several.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: the directory is no artifact, one of its files is broken, it holds another model, or it has several
+            heads and none is named.
+    """
+    from .artifact import CLASSIFIER, check_kind, read_config
+
+    config = read_config(check_kind(directory, CLASSIFIER))
+    check_config(config)
+    if head is None:
+        refuse_heads(config, str(directory), "choose one with head (--head)")
+        return _load_engine(Path(directory), threads)
+    config_of_head(config, head)  # before the work: a misspelt one is named
+    return alone(_load_engine(Path(directory), threads), head)
+
+
+def load_with_heads(directory: str | Path, threads: int = 1) -> TextClassifier | HeadsClassifier:
+    """Open the classifier of a directory: a HeadsClassifier where it has several heads.
 
     Raises:
         FileNotFoundError: there is no such directory.
@@ -162,7 +207,8 @@ def load_classifier(directory: str | Path, threads: int = 1) -> TextClassifier:
     """
     from .artifact import CLASSIFIER, check_kind
 
-    return _load_engine(check_kind(directory, CLASSIFIER), threads)
+    classifier: TextClassifier | HeadsClassifier = with_heads(_load_engine(check_kind(directory, CLASSIFIER), threads))
+    return classifier
 
 
 def _load_engine(directory: Path, threads: int) -> TextClassifier:
@@ -216,12 +262,13 @@ def _load_unfolded(directory: Path, config: dict[str, Any], threads: int) -> Tex
     return TorchClassifier(*read_artifact(directory))
 
 
-def load_folded(directory: str | Path, capability: str) -> FoldedTextCNN:
+def load_folded(directory: str | Path, capability: str, head: str | None = None) -> FoldedTextCNN:
     """Open a model that answers from look-up tables and has an ability.
 
     Args:
         directory: The artifact.
         capability: Of `textcnn.runtime.capabilities`.
+        head: Name of the head, where the model has several.
 
     Raises:
         ValueError: the model lacks the ability; the setting in the way is named.
@@ -231,6 +278,6 @@ def load_folded(directory: str | Path, capability: str) -> FoldedTextCNN:
     from .runtime.folded import FoldedTextCNN
 
     demand(read_config(check_kind(directory, CLASSIFIER)), capability)
-    classifier = load_classifier(directory)
+    classifier = load_classifier(directory, head=head)
     assert isinstance(classifier, FoldedTextCNN)
     return classifier

@@ -74,6 +74,9 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
     kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
     what, named = ("text regressor", "Number") if regression else (f"{kind} text classifier", f"Labels ({len(labels)})")
+    if config.heads is not None:
+        what, named = f"text classifier of {len(config.heads)} label columns", "Label columns"
+        shown = ", ".join(f"{head['name']} ({len(head['labels'])} labels)" for head in config.heads)
     parts = [
         f"---\n{metadata}\n---",
         f"# A TextCNN for {name}" if record.data else "# A TextCNN",
@@ -87,7 +90,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         parts.append(f"## Training\n\n![Validation score and loss by epoch]({CURVE_FILE})")
     if record.data_report:
         parts.append(f"## Data\n\n```\n{record.data_report}\n```")
-    parts.append(_USE.replace(_PROBABILITIES, "") if regression else _USE)
+    parts.append(_USE.replace(_PROBABILITIES, "") if regression else _USE if config.heads is None else _USE_OF_HEADS)
     if record.parameters:
         parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
         parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
@@ -129,4 +132,22 @@ or, without textcnn installed:
 from transformers import pipeline
 
 classify = pipeline("text-classification", "path/to/this/directory", trust_remote_code=True)
+```"""
+_USE_OF_HEADS = """## Use
+
+```python
+import textcnn
+
+model = textcnn.load("path/to/this/directory")
+model.predict(["a text", "another"])  # labels by column
+model.predict_proba(["a text", "another"])
+```
+
+or, without textcnn installed:
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", "path/to/this/directory", trust_remote_code=True)
+classify("a text")  # label and score by column
 ```"""

@@ -53,6 +53,7 @@ def test_bench_speed(artifact: Path, tmp_path: Path) -> None:
     figures = written["figures"]
     assert {
         "pooled_float32_vs_conv1d", "pooled_int8_vs_conv1d", "tokenizer_vs_tokenizers", "label_vs_tfidf",
+        "heads_cost", "heads_cost_int8",
         "threads_2_vs_1", "single_text_microseconds", "cost_growth", "cold_start_vs_import_torch", "resident_mb",
         "resident_growth_mb",
     } <= figures.keys()  # fmt: skip

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torchmetrics.classification import MulticlassF1Score, MultilabelExactMatch, MultilabelF1Score
 
-from textcnn.model import TextCNNConfig
-from textcnn.training.metrics import MacroF1, metric_arguments, score_metrics
+from textcnn.training.metrics import MacroF1, metric_arguments, score_metrics, thresholds_of
 
 
 @pytest.mark.parametrize("classes", [2, 7, 60])
@@ -24,13 +23,10 @@ def test_macro_f1_is_that_of_torchmetrics(classes) -> None:
 
 def test_labels_of_a_multi_label_model_are_scored_at_its_thresholds() -> None:
     torch.manual_seed(0)
-    config = TextCNNConfig(
-        vocab_size=9, id2label={0: "a", 1: "b", 2: "c"}, problem_type="multi_label_classification",
-        thresholds={"a": 0.2, "c": 0.7},
-    )  # fmt: skip
+    kind = "multi_label_classification"
     logits, labels = torch.randn(40, 3), torch.randint(2, (40, 3)).float()
-    metrics = score_metrics(config, "val_")
-    metrics.update(**metric_arguments(config, logits, labels))
+    metrics = score_metrics(kind, 3, "val_")
+    metrics.update(**metric_arguments(logits, labels, thresholds_of(kind, "abc", {"a": 0.2, "c": 0.7})))
     given = (logits.sigmoid() >= torch.tensor([0.2, 0.5, 0.7])).long()
     expected = {
         "val_accuracy": MultilabelExactMatch(3),

@@ -18,6 +18,7 @@ from ..runtime.folded import FoldedTextCNN
 from ..settings.benchmarks import SpeedBenchSettings
 from . import peers
 from .figures import Figures
+from .heads import measure_heads
 from .processes import cold_start, first_label, resident_memory
 from .timing import paired, per_call
 
@@ -85,6 +86,8 @@ def measure(
             lambda: exact.encode(texts), lambda: encoder.encode_batch_fast(texts), len(texts),
         )  # fmt: skip
         _peers(figures, rounded, texts, wanted, transformer, str(exact.tokenizer_json))
+        measure_heads(figures, exact, texts)
+        measure_heads(figures, rounded, texts)
 
     one, many = (fold(model, tokenizer, int8=True, threads=n) for n in (1, threads))
     copies = texts * max(1, 60_000 // len(texts))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 from ..settings import CalibrateSettings
 from .options import Verb, print_json
+
+if TYPE_CHECKING:
+    from ..evaluation.calibrate import Calibration
 
 VERB = Verb(
     "calibrate",
@@ -21,6 +25,11 @@ VERB = Verb(
 )
 
 
+def _plain(found: Calibration) -> dict[str, Any]:
+    abstention = None if found.abstention is None else vars(found.abstention)
+    return {name: value for name, value in vars(found).items() if name != "heads"} | {"abstention": abstention}
+
+
 def main(args: list[str]) -> None:
     """Run the verb."""
     call = VERB.read(args)
@@ -28,14 +37,22 @@ def main(args: list[str]) -> None:
 
     found = calibrate(**call.values)
     if call.settings.reset:
-        print(f"{call.settings.model}: temperature 1.0, thresholds None, abstention None")
+        of = "" if call.settings.head is None else f", {call.settings.head}"
+        print(f"{call.settings.model}{of}: temperature 1.0, thresholds None, abstention None")
         return
     for note in filter(None, (found.dropped, *found.notes)):
         print(note, file=sys.stderr)
     if call.json:
-        abstention = None if found.abstention is None else vars(found.abstention)
-        print_json({**vars(found), "abstention": abstention})
+        print_json({"heads": {n: _plain(one) for n, one in found.heads.items()}} if found.heads else _plain(found))
         return
+    for head, own in found.heads.items():
+        print(f"{head}")
+        _print(own)
+    if not found.heads:
+        _print(found)
+
+
+def _print(found: Calibration) -> None:
     print(f"temperature {found.temperature:.4f}, from {found.texts:,} texts")
     print(f"calibration error (15 bins, these texts) {found.ece[0]:.4f} -> {found.ece[1]:.4f}")
     if found.cross_fitted_ece is not None:

@@ -15,6 +15,7 @@ VERB = Verb(
     [
         "textcnn evaluate runs/reviews --data test.csv --report report.html",
         "textcnn evaluate runs/intents --data intents --split test --out_of_scope oos",
+        "textcnn evaluate runs/posts --data test.csv --head topic --report topic.html",
     ],
     json=True,
 )
@@ -36,6 +37,12 @@ def main(args: list[str]) -> None:
         return
     classes = f", {found.classes} classes" if found.classes else ""
     print(f"{found.texts:,} texts of {found.data}{classes}; 95% intervals")
+    for head, own in found.heads.items():
+        print(f"\n{head}: {own.texts:,} texts, {own.classes} classes")
+        for name, score in own.scores.items():
+            print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
+    if found.mean is not None:
+        print(f"\n{'mean of the heads':<38}{found.mean:.4f}")
     for name, score in found.scores.items():
         print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
     if found.by_class:

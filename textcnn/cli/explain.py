@@ -15,6 +15,7 @@ VERB = Verb(
     [
         'textcnn explain runs/reviews "a lovely film with a dull end"',
         'textcnn explain runs/reviews "a lovely film" --label negative --html why.html',
+        'textcnn explain runs/posts "a lovely film" --head topic',
     ],
     json=True,
 )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..data.errors import DataError
+from ..data.headed import refuse_label_columns
 from ..data.numbers import refuse_numbers
 from ..runtime.storage import write_text
 from ..settings import CompareSettings, takes
@@ -77,6 +78,7 @@ def compare(settings: CompareSettings) -> Comparison:
         ValueError: The data cannot be learnt from, nothing could be fitted, or a setting cannot be used.
     """
     refuse_numbers(settings.problem_type, "compare")
+    refuse_label_columns(settings.label_columns, "compare")
     output = Path(settings.output)
     if output.is_file():
         raise ValueError(f"output: got the file {output}; expected a directory; give another name")

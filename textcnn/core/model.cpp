@@ -81,6 +81,10 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     fail("config.json: got the pooling " + config["pooling"].text_or("max") + " and " +
          text_of(static_cast<int64_t>(config["num_experts"].number_or(1))) +
          " experts; the C interface has the pooling max and one bank; answer with Python");
+  // Their tasks and temperatures are applied by the Python runtime.
+  if (config["heads"].is_array())
+    fail("config.json: got several heads; expected one, as the C interface answers; answer with Python, or save a head by itself: "
+         "textcnn.load(...).heads[...].save(...)");
   const SafeTensors tensors(tables_bytes, "folded.safetensors");
   const auto format = tensors.metadata().find("format");
   if (format == tensors.metadata().end() || format->second != kFormat)

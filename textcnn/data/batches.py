@@ -43,10 +43,10 @@ def group_by_length(lengths: np.ndarray, batch_size: int, rng: np.random.Generat
 
 
 class Field(Protocol):
-    """A named field of a batch: `labels.Targets`, or a FieldArray."""
+    """A named field of a batch: `labels.Targets`, `head_targets.HeadTargets` or a FieldArray."""
 
-    def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """Return the values of rows [B], an array whose first dimension is B."""
+    def batch(self, rows: np.ndarray, num_labels: int) -> Any:
+        """Return the values of rows [B]: an array whose first dimension is B, or one by head."""
 
 
 class FieldArray:
@@ -114,7 +114,7 @@ class LengthBatchSampler(DistributedSampler[Any]):
         return group_by_length(self.lengths, size, rng)
 
 
-class BatchDataset(Dataset[dict[str, Tensor]]):
+class BatchDataset(Dataset[dict[str, Any]]):
     """Batches as items: item `positions` is the batch of those texts, assembled at once.
 
     Args:
@@ -140,11 +140,16 @@ class BatchDataset(Dataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, positions: np.ndarray) -> dict[str, Tensor]:
+    def __getitem__(self, positions: np.ndarray) -> dict[str, Any]:
         rows = self.rows[positions]
-        batch = self.collator.pad(*self.encoded.gather(rows))
+        batch: dict[str, Any] = self.collator.pad(*self.encoded.gather(rows))
         for name, field in self.fields.items():
-            batch[name] = torch.from_numpy(field.batch(rows, self.num_labels))
+            values = field.batch(rows, self.num_labels)
+            batch[name] = (
+                {head: torch.from_numpy(own) for head, own in values.items()}
+                if isinstance(values, dict)
+                else torch.from_numpy(values)
+            )
         return batch
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 _SEVERAL = (list, tuple, set, np.ndarray)
 _LISTS_OF_LABELS = (
     "y: got lists of labels; expected one label a text, or zeros and ones [N, C]; for several labels a text use "
-    "sklearn.preprocessing.MultiLabelBinarizer"
+    "sklearn.preprocessing.MultiLabelBinarizer, and for several columns of classes textcnn.train with label_columns"
 )
 
 

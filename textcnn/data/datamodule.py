@@ -21,6 +21,7 @@ from .batches import BatchDataset, length_loader
 from .collator import TextCollator
 from .encoding import encode_texts
 from .errors import DataError
+from .headed import HeadedData
 from .io.sources import open_source
 from .memory import InMemoryData
 from .numbers import REGRESSION
@@ -75,7 +76,10 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
             raise DataError(
                 "problem_type: got regression for a stream; expected data that fits in memory; load it first"
             )
-        data = StreamedData(source, self.options) if streamed else InMemoryData(source, self.options)
+        if streamed and self.options.label_columns is not None:
+            raise DataError("label_columns: got several for a stream; expected data that fits in memory; load it first")
+        in_memory = InMemoryData if self.options.label_columns is None else HeadedData
+        data = StreamedData(source, self.options) if streamed else in_memory(source, self.options)
         wanted = self.options.problem_type
         if wanted is not None and wanted != _problem_type(data):
             raise DataError(
@@ -107,6 +111,13 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         return self.options.problem_type or _problem_type(self._data)
 
     @property
+    def heads(self) -> list[dict[str, Any]] | None:
+        """The heads of a model of several label columns: name, problem_type and labels; None for one column."""
+        if self.options.label_columns is None:
+            return None
+        return self._data.heads if isinstance(self._data, HeadedData) else None
+
+    @property
     def class_counts(self) -> list[int]:
         """Numbers of train texts with each label, in the order of the ids."""
         return [int(count) for count in self._data.class_counts]
@@ -127,6 +138,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
         """Return the texts of train, validation or test, and their label ids or numbers [N], or zeros and ones [N, C].
+
+        With label_columns the targets are a dict of these by column: -1, or NaN, where a row has no label.
 
         Raises:
             DataError: there is no such split, or the data is a stream.

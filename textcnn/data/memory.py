@@ -26,8 +26,8 @@ from .examples import Columns, Examples, find_columns, read_examples, refuse_inc
 from .io.sources import Source
 from .labels import choose_labels, encode_labels, present_labels
 from .numbers import REGRESSION, NumberTargets, mean_and_deviation
-from .split_report import Split, dropped_lines, long_text_line, overlap_lines
-from .splits import folds, hold_out
+from .split_report import Split, cut_line, dropped_lines, long_text_line, overlap_lines
+from .splits import folds, hold_out, text_groups
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -62,18 +62,11 @@ class InMemoryData:
         options, name = self.options, self.options.train_split
         train = self._examples(source, name)
         assert train is not None
-        if self.regression:
-            self.labels = [str(name) for name in options.labels or [self.columns.label]]
-        else:
-            self.labels = choose_labels(present_labels(train.raw, train.rows), train.raw.names, options.labels)
-        self.multi_label = train.raw.multi_label
+        self._choose_labels(train)
         self._add("train", name, train)
         if options.num_folds is not None and options.fold is not None:
             self._divide(options.num_folds, options.fold)
-        for role, wanted in (
-            ("validation", options.validation_split),
-            ("test", options.test_split),
-        ):
+        for role, wanted in (("validation", options.validation_split), ("test", options.test_split)):
             if role in self.splits:
                 continue
             other = source.find(role, wanted, taken=name)
@@ -96,6 +89,12 @@ class InMemoryData:
         if never:
             self.notes.append(f"no train row has the labels {', '.join(map(repr, never[:8]))}")
 
+    def _choose_labels(self, train: Examples) -> None:
+        wish, raw = self.options.labels, train.raw
+        numbers = [str(name) for name in wish or [self.columns.label]]
+        self.labels = numbers if self.regression else choose_labels(present_labels(raw, train.rows), raw.names, wish)
+        self.multi_label = train.raw.multi_label
+
     def _examples(self, source: Source, name: str, required: bool = True) -> Examples | None:
         """Read a split; return None where it has no labels and is not required."""
         if name in self._read:
@@ -104,16 +103,11 @@ class InMemoryData:
         where = f"the {name} split of {source.description}"
         if len(dataset) == 0:
             raise DataError(f"{where} is empty; expected at least one row")
-        text, label = self.options.text_column, self.options.label_column
-        if self._columns is not None:
-            text, label = self._columns.text, self._columns.label
+        label = self.options.label_column if self._columns is None else self._columns.label
         if label and label not in dataset.column_names and not required:
             self.notes.append(f"the {name} split has no column {label!r} and is left out")
             return None
-        head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
-        self._columns = columns = find_columns(head, text, label, where)
-        table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
-        examples = read_examples(table, columns, dataset.features, where, self.regression)
+        examples = self._read_examples(name, dataset, where)
         if examples.raw.missing.all() and not required:
             self.notes.append(f"the {name} split has no labels and is left out")
             return None
@@ -121,12 +115,20 @@ class InMemoryData:
             refuse_incomplete(examples, where)
         if len(examples.rows) == 0:
             raise DataError(
-                f"no row of {where} has both a text and a label (columns {columns.text!r} and "
-                f"{columns.label!r}); "
-                "name other columns with text_column and label_column"
+                f"no row of {where} has both a text and a label (columns {self.columns.text!r} and "
+                f"{self.columns.label!r}); name other columns with text_column and label_column"
             )
         self._read[name] = examples
         return examples
+
+    def _read_examples(self, name: str, dataset: Dataset, where: str) -> Examples:
+        text, label = self.options.text_column, self.options.label_column
+        if self._columns is not None:
+            text, label = self._columns.text, self._columns.label
+        head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
+        self._columns = columns = find_columns(head, text, label, where)
+        table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
+        return read_examples(table, columns, dataset.features, where, self.regression)
 
     def _add(self, role: str, name: str, examples: Examples) -> None:
         if examples.raw.numbers is not None:
@@ -174,11 +176,8 @@ class InMemoryData:
         return split.targets.counts(split.rows, len(self.labels))
 
     def _strata_and_groups(self, split: Split) -> tuple[np.ndarray, np.ndarray]:
-        codes = self._read[split.table].texts.combine_chunks().dictionary_encode()
-        if isinstance(codes, pa.ChunkedArray):
-            codes = codes.unify_dictionaries().combine_chunks()
-        groups = codes.indices.to_numpy(zero_copy_only=False)[split.rows]
-        return split.targets.strata(split.rows, len(self.labels)), groups.astype(np.int64)
+        groups = text_groups(self._read[split.table].texts)[split.rows]
+        return split.targets.strata(split.rows, len(self.labels)), groups
 
     def _make_validation(self, fraction: float) -> None:
         train = self.splits["train"]
@@ -186,8 +185,8 @@ class InMemoryData:
         held = hold_out(strata, groups, fraction, self.options.seed)
         if not held.any():
             raise DataError(
-                f"no validation split can be made from {len(train.rows)} train rows with one text "
-                "a label; add rows, name a validation_split, or set validation_fraction to 0"
+                f"no validation split can be made from {len(train.rows)} train rows with one text a label; add rows, "
+                "name a validation_split, or set validation_fraction to 0"
             )
         self.splits["validation"] = Split(train.table, train.rows[held], train.targets)
         self.splits["train"] = Split(train.table, train.rows[~held], train.targets)
@@ -195,8 +194,8 @@ class InMemoryData:
 
     def _divide(self, num_folds: int, fold: int) -> None:
         train = self.splits["train"]
-        if len(train.rows) < num_folds:
-            raise DataError(f"{len(train.rows)} train rows cannot make {num_folds} folds; lower num_folds")
+        if (count := len(train.rows)) < num_folds:
+            raise DataError(f"{count} train rows cannot make {num_folds} folds; lower num_folds")
         number = folds(*self._strata_and_groups(train), num_folds, self.options.seed)
         self.splits["test"] = Split(train.table, train.rows[number == fold], train.targets)
         self.splits["train"] = Split(train.table, train.rows[number != fold], train.targets)
@@ -222,9 +221,8 @@ class InMemoryData:
             DataError: there is no such split.
         """
         if role not in self.splits:
-            raise DataError(
-                f"{self.description} has no {role} split; expected one; its splits are {', '.join(self.splits)}"
-            )
+            names = ", ".join(self.splits)
+            raise DataError(f"{self.description} has no {role} split; expected one; its splits are {names}")
         split = self.splits[role]
         return self._texts_and_targets(split, split.rows[split.targets.known(split.rows, len(self.labels))])
 
@@ -307,13 +305,16 @@ class InMemoryData:
             self._noted.add(role)
             print(long_text_line(role, longest, size), file=sys.stderr, flush=True)
 
+    def _kind_in_words(self) -> str:
+        if self.regression:
+            return f"numbers from {self.columns.label!r}"
+        kind = "labels, several a text" if self.multi_label else "labels"
+        return f"labels from {self.columns.label!r} ({len(self.labels)} {kind})"
+
     def report(self, tokenizer: PreTrainedTokenizerFast) -> list[str]:
         """Return lines about columns, rows, dropped rows and cut texts."""
-        kind = "labels, several a text" if self.multi_label else "labels"
-        labels = f"labels from {self.columns.label!r} ({len(self.labels)} {kind})"
-        targets = f"numbers from {self.columns.label!r}" if self.regression else labels
         lines = [
-            f"data: {self.description}, texts from {self.columns.text!r}, {targets}",
+            f"data: {self.description}, texts from {self.columns.text!r}, {self._kind_in_words()}",
             f"rows: {', '.join(f'{role} {len(split.rows):,}' for role, split in self.splits.items())}",
             *self._source_notes,
             *self.notes,
@@ -321,10 +322,8 @@ class InMemoryData:
             *overlap_lines(self.splits, self._read),
         ]
         if self.options.max_length is not None:
-            for role, split in self.splits.items():
-                cut = int(self.encode(role, tokenizer).cut[split.rows].sum())
-                lines.append(
-                    f"cut: {cut:,} of {len(split.rows):,} {role} texts were longer than "
-                    f"max_length {self.options.max_length} tokens"
-                )
+            lines += [
+                cut_line(role, self.encode(role, tokenizer).cut[split.rows], self.options.max_length)
+                for role, split in self.splits.items()
+            ]
         return lines

@@ -10,17 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .examples import Examples
+from .head_targets import HeadTargets
 from .labels import Targets
 from .numbers import NumberTargets
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a table of texts, with the label ids, or numbers, of the whole table."""
+    """Rows of a table of texts, with the label ids, or numbers, of the whole table, of one column or of several."""
 
     table: str
     rows: np.ndarray
-    targets: Targets | NumberTargets
+    targets: Targets | NumberTargets | HeadTargets
 
 
 def dropped_lines(tables: Mapping[str, Examples]) -> list[str]:
@@ -40,6 +41,11 @@ def long_text_line(role: str, longest: int, gigabytes: float) -> str:
         f"note: the longest {role} text has {longest:,} tokens, to which its batch is padded: about {gigabytes:,.0f} "
         f"GB of memory; set max_length to the tokens of a text that count, or a smaller {setting}"
     )
+
+
+def cut_line(role: str, cut: np.ndarray, max_length: int) -> str:
+    """Return the line on the texts of a split that were cut, where `cut` [N] is True."""
+    return f"cut: {int(cut.sum()):,} of {len(cut):,} {role} texts were longer than max_length {max_length} tokens"
 
 
 def overlap_lines(splits: Mapping[str, Split], tables: Mapping[str, Examples]) -> list[str]:

@@ -6,6 +6,7 @@ Shapes: N rows; every function returns a mask or numbers [N].
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 
 def hold_out(strata: np.ndarray, groups: np.ndarray, fraction: float, seed: int) -> np.ndarray:
@@ -45,6 +46,14 @@ def folds(strata: np.ndarray, groups: np.ndarray, num_folds: int, seed: int) -> 
     fold = np.empty(len(first), dtype=np.int64)
     fold[order] = np.arange(len(order)) % num_folds
     return fold[group]
+
+
+def text_groups(texts: pa.ChunkedArray) -> np.ndarray:
+    """Return a number for each text [N], the same for equal texts."""
+    codes = texts.combine_chunks().dictionary_encode()
+    if isinstance(codes, pa.ChunkedArray):
+        codes = codes.unify_dictionaries().combine_chunks()
+    return np.asarray(codes.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _groups(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

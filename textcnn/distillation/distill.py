@@ -11,6 +11,7 @@ import lightning
 import numpy as np
 
 from ..data.errors import DataError
+from ..data.headed import refuse_label_columns
 from ..data.numbers import refuse_numbers
 from ..data.replaced import ReplacedTrainData
 from ..data.unlabelled import named, read_unlabelled
@@ -74,6 +75,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
     from ..loading import load_classifier
 
     refuse_numbers(settings.problem_type, "distill")
+    refuse_label_columns(settings.label_columns, "distill")
     quiet_lightning()
     teacher, vectors, budget, seed = settings.teacher, settings.vectors, settings.budget, settings.seed
     network_given = {name: getattr(settings, name) for name in hints(ArchitectureSettings) if name in settings.given}

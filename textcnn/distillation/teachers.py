@@ -196,8 +196,11 @@ class _Function(Teacher):
 
 class _TextCNN(Teacher):
     def __init__(self, directory: str, labels: Sequence[str]) -> None:
+        from ..artifact import read_config
         from ..loading import load_classifier
+        from ..runtime.capabilities import refuse_heads
 
+        refuse_heads(read_config(directory), f"teacher {directory}", "train it with one label_column")
         self._classifier = load_classifier(directory)
         self._order = _match(self._classifier.labels, labels, directory)
         self.fingerprint = f"{fingerprint(Path(directory))} {self._order}"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
-from ..artifact import check_artifact, write_calibration
+from ..artifact import check_artifact, read_config, write_calibration
 from ..data.errors import nearest
 from ..loading import load_classifier
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
+from ..runtime.heads import head_slices
 from ..settings import CalibrateSettings, takes
 from .calibration import (
     FEW_TEXTS,
@@ -47,6 +49,7 @@ class Calibration:
         dropped: Rows that were left out, in words.
         cross_fitted_ece: Expected calibration error of each text under a temperature fitted on others; None where the
             temperature is not fitted or there are too few texts.
+        heads: Calibration of each head of a model with several; the other fields are then those of no calibration.
     """
 
     temperature: float
@@ -59,10 +62,13 @@ class Calibration:
     accuracy_of_covered: float | None = None
     dropped: str = ""
     cross_fitted_ece: float | None = None
+    heads: dict[str, Calibration] = field(default_factory=dict)
 
     @property
     def notes(self) -> list[str]:
         """Warnings about the result."""
+        if self.heads:
+            return [f"{name}: {note}" for name, one in self.heads.items() for note in one.notes]
         if self.texts >= FEW_TEXTS:
             return []
         return [
@@ -76,8 +82,9 @@ def calibrate(settings: CalibrateSettings) -> Calibration:
     """Fit temperature, thresholds and abstention of a model on labelled data, and store them in its config.json.
 
     Each call sets all three anew; of a model with several labels a text, thresholds stay where none are asked for. No
-    weight changes, and no label but by thresholds and abstention that were asked for. `textcnn.CalibrateSettings`
-    documents the settings.
+    weight changes, and no label but by thresholds and abstention that were asked for. Of a model with several heads
+    each is calibrated, or the one of `head`, which leaves the others as they are. `textcnn.CalibrateSettings` documents
+    the settings.
 
     Example:
         >>> textcnn.calibrate("runs/spam", threshold_for="spam:precision=0.99").temperature
@@ -88,16 +95,44 @@ def calibrate(settings: CalibrateSettings) -> Calibration:
     """
     directory = settings.model
     if settings.reset:
-        others = sorted(settings.given - {"model", "reset"})
+        others = sorted(settings.given - {"model", "reset", "head"})
         if others:
             raise ValueError(
                 f"reset: got {others[0]} as well; expected it alone; leave out reset, as each call sets all three anew"
             )
-        write_calibration(directory)
+        every: list[str | None] = [*_heads_of(directory)] or [None]
+        for head in every if settings.head is None else [settings.head]:
+            write_calibration(directory, head)
         return Calibration(1.0, {}, None, 0, (0.0, 0.0), (0.0, 0.0))
+    heads = _heads_of(directory)
+    if heads and settings.head is None:
+        return _calibrate_heads(settings, heads)
+    return _calibrate_one(settings, settings.head)
+
+
+def _heads_of(directory: str | Path) -> list[str]:
+    return list(head_slices(read_config(check_artifact(directory))))
+
+
+def _calibrate_heads(settings: CalibrateSettings, heads: list[str]) -> Calibration:
+    """Calibrate each head of a model by itself."""
+    for name in ("threshold_for", "abstain", "label_column"):
+        if getattr(settings, name):
+            raise ValueError(
+                f"{name}: got it for a model with the heads {', '.join(heads)}; expected one of them; choose it with "
+                "head (--head)"
+            )
+    found = {head: _calibrate_one(settings, head) for head in heads}
+    dropped = "; ".join(f"{head}: {one.dropped}" for head, one in found.items() if one.dropped)
+    texts = max(one.texts for one in found.values())
+    return Calibration(1.0, {}, None, texts, (0.0, 0.0), (0.0, 0.0), dropped=dropped, heads=found)
+
+
+def _calibrate_one(settings: CalibrateSettings, head: str | None) -> Calibration:
+    directory = settings.model
     wishes = settings.threshold_for
     wishes = [wishes] if isinstance(wishes, str) else list(wishes)
-    classifier = load_classifier(check_artifact(directory))
+    classifier = load_classifier(check_artifact(directory), head=head)
     classifier.demand_labels("calibrate")
     thresholds_wanted = _parse_thresholds(wishes, classifier)
     abstention_wanted = _parse_abstention(settings.abstain, classifier)
@@ -112,7 +147,9 @@ def calibrate(settings: CalibrateSettings) -> Calibration:
     logits = scaled * np.float32(classifier.temperature)
     found = _fit(logits, fired, rows, classifier, thresholds_wanted, abstention_wanted, settings.temperature)
     entry = None if found.abstention is None else vars(found.abstention)
-    write_calibration(directory, temperature=found.temperature, thresholds=found.thresholds or None, abstention=entry)
+    write_calibration(
+        directory, head, temperature=found.temperature, thresholds=found.thresholds or None, abstention=entry
+    )
     return found
 
 

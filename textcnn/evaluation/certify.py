@@ -75,7 +75,7 @@ def certify(settings: CertifySettings) -> Certificates:
     Raises:
         ValueError: The tables are int8, or there is no such split or column.
     """
-    model = load_folded(settings.model, "certify")
+    model = load_folded(settings.model, "certify", settings.head)
     if settings.text is not None:
         return Certificates(of_text=[_certify_text(model, settings.text, k) for k in settings.replaced])
     rows = read_labelled(settings.data, model, settings.split, settings.text_column, settings.label_column)

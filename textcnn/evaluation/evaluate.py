@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..artifact import check_artifact
-from ..loading import load_classifier
+from ..artifact import check_artifact, read_config
+from ..errors import listed
+from ..loading import load_classifier, load_with_heads
 from ..runtime.classifier import TextClassifier
+from ..runtime.heads import HeadsClassifier, head_slices
 from ..settings import EvaluateSettings, takes
 from .breakdown import class_table
 from .labelled import read_labelled
@@ -32,6 +34,7 @@ class Evaluation:
         dropped: The same in words; "" where no row was left out.
         by_class: Precision, recall and F1 of each class, as a table; "" for a regression.
         report: HTML page that was written, or None.
+        heads: Evaluation of each head of a model with several; `scores` are then empty.
     """
 
     data: str
@@ -44,6 +47,14 @@ class Evaluation:
     dropped: str
     by_class: str
     report: Path | None
+    heads: dict[str, Evaluation] = field(default_factory=dict)
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over the heads of the first score of each; None without heads."""
+        if not self.heads:
+            return None
+        return sum(next(iter(one.scores.values())).value for one in self.heads.values()) / len(self.heads)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
@@ -53,14 +64,17 @@ class Evaluation:
             "dropped": {"without_text": self.without_text, "without_label": self.without_label},
             "scores": {name: asdict(score) for name, score in self.scores.items()},
             "out_of_scope": [asdict(scope) for scope in self.out_of_scope],
-        }
+            **({"heads": {name: one.to_dict() for name, one in self.heads.items()}, "mean": self.mean}
+               if self.heads else {}),
+        }  # fmt: skip
 
 
 @takes(EvaluateSettings)
 def evaluate(settings: EvaluateSettings) -> Evaluation:
     """Score a model on labelled data, as every interface answers: calibrated, with its thresholds and abstention.
 
-    A regression has the scores R2, MAE and Spearman.
+    A regression has the scores R2, MAE and Spearman. Of a model with several heads, each is scored on the rows with a
+    label in its column.
 
     `textcnn.EvaluateSettings` documents the settings.
 
@@ -77,7 +91,9 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
 
         load_matplotlib()  # an extra that is missing is named now, not after the work
         Path(settings.report).parent.mkdir(parents=True, exist_ok=True)
-    classifier = load_classifier(check_artifact(settings.model))
+    if settings.head is None and (heads := head_slices(read_config(check_artifact(settings.model)))):
+        return _evaluate_heads(settings, list(heads))
+    classifier = load_classifier(check_artifact(settings.model), head=settings.head)
     if classifier.regression:
         return _evaluate_numbers(settings, classifier)
     rows = read_labelled(
@@ -102,6 +118,35 @@ def evaluate(settings: EvaluateSettings) -> Evaluation:
         by_class=class_table(outcome),
         report=None if report is None else Path(report),
     )
+
+
+def _evaluate_heads(settings: EvaluateSettings, heads: list[str]) -> Evaluation:
+    for name in ("report", "by", "out_of_scope", "label_column"):
+        if getattr(settings, name):
+            raise ValueError(
+                f"{name}: got it for a model with the heads {listed(heads)}; expected one of them; choose it with head "
+                "(--head)"
+            )
+    model, found = load_with_heads(settings.model), {}
+    assert isinstance(model, HeadsClassifier)
+    for name in heads:
+        rows = read_labelled(
+            settings.data, model.heads[name], settings.split, settings.text_column, name, others="wrong"
+        )
+        outcome = ask(model.heads[name], rows)
+        found[name] = Evaluation(
+            data=rows.where, texts=len(outcome.inside), classes=len(outcome.labels),
+            scores=scores(outcome, settings.resamples), out_of_scope=[], without_text=rows.without_text,
+            without_label=rows.without_label, dropped=rows.dropped, by_class="", report=None,
+        )  # fmt: skip
+    return Evaluation(
+        data=next(iter(found.values())).data, texts=max(one.texts for one in found.values()),
+        classes=sum(one.classes for one in found.values()), scores={}, out_of_scope=[],
+        without_text=max(one.without_text for one in found.values()),
+        without_label=max(one.without_label for one in found.values()),
+        dropped="; ".join(f"{name}: {one.dropped}" for name, one in found.items() if one.dropped),
+        by_class="", report=None, heads=found,
+    )  # fmt: skip
 
 
 def _evaluate_numbers(settings: EvaluateSettings, model: TextClassifier) -> Evaluation:

@@ -28,7 +28,7 @@ def explain(settings: ExplainSettings) -> Explanation:
     """
     from ..runtime.explain.views import page
 
-    explanation = load_classifier(settings.model).explain(settings.text, settings.label)
+    explanation = load_classifier(settings.model, head=settings.head).explain(settings.text, settings.label)
     if settings.html is not None:
         path = Path(settings.html)
         content = page(explanation, settings.top)

@@ -66,7 +66,7 @@ def inspect(settings: InspectSettings) -> Inspection:
     factors = {**dict.fromkeys(settings.drop, 0.0), **dict(map(_factor, settings.scale))}
     if settings.output is not None:
         begin_output(settings.output, settings.force)
-    model = load_folded(settings.model, "inspect")
+    model = load_folded(settings.model, "inspect", settings.head)
     check_filters(model, [*factors, *settings.filter])
     for label in settings.label:
         if label not in model.labels:

@@ -20,6 +20,8 @@ from ..data.examples import Columns, Examples, find_columns, read_examples
 from ..data.io.sources import ALIASES, Source, open_source
 from ..data.io.tables import with_numbers
 from ..data.labels import Targets, encode_labels
+from ..runtime.checks import read_config
+from ..runtime.heads import head_slices
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier
@@ -243,7 +245,11 @@ def held_out_rows(directory: str | Path, classifier: TextClassifier) -> Labelled
     where = f"the validation rows of {directory}"
     path = Path(directory) / HELD_OUT_FILE
     if path.is_file():
-        rows = read_labelled(path, classifier, text_column="text", label_column="label")
+        # Of several heads, the columns keep their names.
+        heads = head_slices(read_config(Path(directory) / "config.json"))
+        config = classifier.config
+        columns = (config["text_column"], config["label_column"]) if heads else ("text", "label")
+        rows = read_labelled(path, classifier, text_column=columns[0], label_column=columns[1])
         return replace(rows, where=where)
     path = Path(directory) / RUN_CONFIG
     if not path.is_file():
@@ -258,6 +264,11 @@ def _rows_of_run(path: Path, classifier: TextClassifier, where: str) -> Labelled
     import yaml
 
     run = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if run["data"].get("label_columns"):  # its rows would stand in a file
+        raise DataError(
+            f"nothing was held out of the training data of {path.parent}; expected labelled texts that the model was "
+            "not trained on; give --data"
+        )
     from ..data import TextDataModule
 
     options: dict[str, Any] = {**run["data"], "labels": classifier.labels, "seed": run.get("seed_everything") or 0}

@@ -149,8 +149,9 @@ def learning_curves(directory: str | Path) -> str | None:
     for path in reversed(found):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        is_regression = any(row.get("val_r2") for row in rows)
-        shown = [("val_r2", ACCENT)] if is_regression else [("val_micro_f1", ACCENT), ("val_macro_f1", WARN)]
+        alone = {"val_r2": "R2", "val_mean_score": "mean score of the heads"}
+        chosen = next((name for name in alone if any(row.get(name) for row in rows)), None)
+        shown = [(chosen, ACCENT)] if chosen is not None else [("val_micro_f1", ACCENT), ("val_macro_f1", WARN)]
         series = {
             name: [(float(row["step"]), float(row[name])) for row in rows if row.get(name) and row.get("step")]
             for name in ("train_loss", "val_loss", *(name for name, _ in shown))
@@ -166,7 +167,7 @@ def learning_curves(directory: str | Path) -> str | None:
                 steps, values = zip(*series[name], strict=True)
                 axes.plot(steps, values, color=color, linewidth=1.6, marker="o" if len(steps) < 40 else None,
                           markersize=3, label=name)  # fmt: skip
-        for axes, what in ((losses, "loss"), (scores, "R2" if is_regression else "F1")):
+        for axes, what in ((losses, "loss"), (scores, "F1" if chosen is None else alone[chosen])):
             axes.set_ylabel(what)
             axes.set_ylim(bottom=max(0.0, axes.get_ylim()[0]))
             axes.legend(loc="best")

@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..outputs import check_output
+from ..runtime.heads import with_heads
 from ..settings import ExportSettings, takes
 
 if TYPE_CHECKING:
+    from ..runtime.heads import HeadsClassifier
     from .inlined import InlinedModels
     from .onnx import OnnxClassifier
 
 
 @takes(ExportSettings)
-def export(settings: ExportSettings) -> OnnxClassifier | InlinedModels:
+def export(settings: ExportSettings) -> OnnxClassifier | HeadsClassifier | InlinedModels:
     """Write a trained model for a program that has neither Python nor textcnn.
 
     - `onnx`: a graph that takes input_ids and attention_mask of any size and gives logits, already divided by the
-      temperature. Its metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json.
+      temperature. Its metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json. The logits
+      of a model with heads are those of all heads, side by side as its metadata `heads` have them, before temperatures.
     - `html`: one page that classifies and explains in the browser, without a network.
     - `js`: the same as an ES module for Node and browsers, with a file of types beside it.
 
@@ -38,11 +41,15 @@ def export(settings: ExportSettings) -> OnnxClassifier | InlinedModels:
         from .onnx import export_onnx
 
         texts = _texts(settings) if settings.int8 else None
-        return export_onnx(*read_artifact(settings.model), path, settings.int8, texts)
+        written: OnnxClassifier | HeadsClassifier = with_heads(
+            export_onnx(*read_artifact(settings.model), path, settings.int8, texts)
+        )
+        return written
 
     from .inlined import models_of
 
-    models = models_of([settings.model, *(settings.beside or ())], _texts(settings) if settings.int8 else None)
+    directories = [settings.model, *(settings.beside or ())]
+    models = models_of(directories, _texts(settings) if settings.int8 else None, settings.head)
     if settings.kind == "html":
         from .html import write_html
 

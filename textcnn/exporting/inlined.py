@@ -22,6 +22,7 @@ from ..core.library import address, check, last_error, library
 from ..folding.fold import fold
 from ..progress import each_with_progress
 from ..runtime.folded import FoldedTextCNN
+from ..runtime.heads import alone
 from ..runtime.storage import FOLDED_FILE, unfinished
 from ..runtime.tokenizer import CompiledTokenizer, NotCompiled
 
@@ -86,24 +87,28 @@ class InlinedModels:
         return self.models[0].metadata
 
 
-def models_of(directories: Sequence[str | Path], texts: Sequence[str] | None = None) -> list[InlinedModel]:
+def models_of(
+    directories: Sequence[str | Path], texts: Sequence[str] | None = None, head: str | None = None
+) -> list[InlinedModel]:
     """Return trained models in the form that a page contains.
 
     Args:
         directories: The artifacts. One that is not folded is folded first.
+        head: Head of the first model, where it has several.
         texts: Real texts; with them, tables of float32 are rounded to 8 bits and the error is measured on the texts.
 
     Raises:
         FileNotFoundError: There is no such model.
         ValueError: The compiled core cannot give the answers of a model.
     """
-    return [_inlined(Path(directory), texts) for directory in directories]
+    heads = [head, *[None] * len(directories)]
+    return [_inlined(Path(path), texts, own) for path, own in zip(directories, heads, strict=False)]
 
 
-def _inlined(directory: Path, texts: Sequence[str] | None) -> InlinedModel:
-    from ..loading import load
+def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> InlinedModel:
+    from ..loading import load_classifier
 
-    classifier: Any = load(directory)
+    classifier: Any = load_classifier(directory, head=head)
     if not isinstance(classifier, FoldedTextCNN):
         raise ValueError(
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
@@ -114,7 +119,8 @@ def _inlined(directory: Path, texts: Sequence[str] | None) -> InlinedModel:
 
         model, _ = read_artifact(directory)
         classifier = fold(model, classifier.tokenizer_json, int8=True, texts=texts)
-    return inline(classifier, directory.resolve().name)
+        classifier = classifier if head is None else alone(classifier, head)
+    return inline(classifier, " ".join(filter(None, [directory.resolve().name, head])))
 
 
 def inline(classifier: FoldedTextCNN, name: str) -> InlinedModel:

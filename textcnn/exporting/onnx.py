@@ -50,6 +50,7 @@ def export_onnx(
         "problem_type": str(config.get("problem_type")),
         "temperature": str(config.get("temperature", 1.0)),
         "thresholds": json.dumps(config.get("thresholds")),
+        **({"heads": json.dumps(config["heads"], ensure_ascii=False)} if config.get("heads") else {}),
         "tokenizer.json": str(tokenizer_json_of(tokenizer)),
     }
     graph = onnx_graph(model, int8)

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..artifact import quiet_transformers
 from ..data import TextDataModule
 from ..data.batches import ResumableLoader
+from ..data.headed import refuse_label_columns
 from ..data.numbers import refuse_numbers
 from ..encoders.checkpoints import check_place, readable_length, unreadable
 from ..outputs import begin_output
@@ -110,6 +111,7 @@ def teach(settings: TeachSettings) -> dict[str, float]:
     from transformers import AutoTokenizer
 
     refuse_numbers(settings.problem_type, "teach")
+    refuse_label_columns(settings.label_columns, "teach")
     model, batch_size = str(settings.model), settings.batch_size
     check_place("model", model, _EXPECTED)
     directory = begin_output(settings.output, settings.force)

@@ -16,6 +16,7 @@ from ..progress import array_with_progress
 from ..runtime.classifier import TextClassifier
 from ..runtime.encoder import unit_vectors
 from ..runtime.folded import FoldedTextCNN
+from ..runtime.heads import alone, head_slices
 from ..runtime.layout import Layout
 
 # Beyond the largest sums in some texts, a little more is left for others.
@@ -149,10 +150,19 @@ def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: li
     return {"texts": len(texts), "min_cosine": float(cosines.min()), "mean_cosine": float(cosines.mean())}
 
 
+def _largest_error(errors: list[dict[str, float]]) -> dict[str, float]:
+    """Return the largest error of several heads, and the least agreement."""
+    return {name: (min if name == "label_agreement" else max)(one[name] for one in errors) for name in errors[0]}
+
+
 def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:
     """Measure the difference between int8 and float32 answers on real texts: probabilities and labels, or numbers."""
     if not texts:
         return {"texts": 0}
+    if head_slices(exact.config):
+        return _largest_error(
+            [measure_error(alone(exact, n), alone(rounded, n), texts) for n in head_slices(exact.config)]
+        )
     if exact.regression:
         error = np.abs(exact.logits(texts) - rounded.logits(texts))
         return {"texts": len(texts), "max_difference": float(error.max()), "mean_difference": float(error.mean())}

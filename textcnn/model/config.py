@@ -213,6 +213,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # The columns of the training data, which other data of the same kind is likely to have.
     text_column: str | None = None
     label_column: str | None = None
+    # Several tasks in one model, each of a slice of the logits, in their order: {"name": ..., "problem_type": ...,
+    # "labels": [...]} and, once calibrated, "temperature", "thresholds" and "abstention". id2label names a logit
+    # "name: label". Logits are then those before any temperature.
+    heads: list[dict[str, Any]] | None = None
     # Size of a text's vector, where the model is an encoder (TextCNNForTextEncoding) and has no labels.
     encoding_dim: int | None = None
     # Id of the token that hides others, where the model is a masked language model (TextCNNForMaskedLM).
@@ -235,6 +239,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         self.kernel_sizes = [int(width) for width in self.kernel_sizes]
         if not isinstance(self.num_filters, int):
             self.num_filters = [int(count) for count in self.num_filters]
+        if self.heads is not None:
+            self._name_heads(kwargs)
         if self.encoding_dim is not None:
             _at_least_one("encoding_dim", self.encoding_dim)
             # A folded model names its outputs, and an encoder's outputs are dimensions.
@@ -257,6 +263,20 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
                 f"class_weights: got {len(self.class_weights)} numbers; expected one for each of the "
                 f"{self.num_labels} labels"
             )
+
+    def _name_heads(self, kwargs: dict[str, Any]) -> None:
+        """Name the logits after their heads."""
+        names = [head["name"] for head in self.heads or ()]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"heads: got {names}; expected at least one head, each with a name of its own")
+        for head in self.heads or ():
+            _one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES[:2])
+        labels = [f"{head['name']}: {label}" for head in self.heads or () for label in head["labels"]]
+        self.id2label = dict(enumerate(labels))
+        self.label2id = {name: number for number, name in self.id2label.items()}
+        # Tasks and temperatures are those of the heads.
+        self.problem_type, self.temperature = None, 1.0
+        kwargs.pop("num_labels", None)
 
     def _check_regression(self) -> None:
         if self.problem_type != "regression":

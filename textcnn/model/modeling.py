@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import math
 import os
+import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import ModelOutput, SequenceClassifierOutput
@@ -24,7 +25,9 @@ from .backbones import make_backbone
 from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
+from .extents import text_extents
 from .heads import LinearHead
+from .objectives import head_slices, heads_loss, task_loss
 
 
 @dataclass
@@ -68,6 +71,13 @@ class TextCNNPreTrainedModel(PreTrainedModel):
         # transformers notes only the class that is saved.
         auto_map = getattr(self.config, "auto_map", None) or {}
         self.config.auto_map = {**auto_map, "AutoModel": f"modeling.{TextCNNModel.__name__}"}
+        code = Path(__file__).with_name("pipeline.py")
+        if self.config.heads is not None and code.is_file():
+            # transformers' own pipeline would take the logits of all heads for one task.
+            impl = {"impl": "pipeline.HeadsPipeline", "pt": ["AutoModelForSequenceClassification"]}
+            self.config.custom_pipelines = {"text-classification": impl}
+            Path(save_directory).mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(code, Path(save_directory) / code.name)
         super().save_pretrained(save_directory, **options)
 
     def _mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
@@ -161,7 +171,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
         mask = self._mask(input_ids, attention_mask, inputs_embeds)
-        inside, holes, offsets = _text_extents(mask)
+        inside, holes, offsets = text_extents(mask)
         if self.embeddings is None:
             vectors, index, holes = torch.zeros(0, 0, device=inside.device), offsets.new_zeros(0), None
         elif input_ids is not None:
@@ -216,7 +226,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
-        labels: Tensor | None = None,
+        labels: Tensor | dict[str, Tensor] | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> SequenceClassifierOutput | tuple[Tensor, ...]:
@@ -225,7 +235,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         Args:
             input_ids, attention_mask, token_type_ids, inputs_embeds: as in `TextCNNModel`.
             labels: [B] class ids, [B, C] zeros and ones when the problem is multi-label, or the numbers of a
-                regression, [B] or [B, C].
+                regression, [B] or [B, C]; with heads, a dict of these by head, whose logits `by_head` takes apart.
             return_dict: False returns a tuple.
         """
         encoded = self.textcnn(input_ids, attention_mask, token_type_ids, inputs_embeds)
@@ -274,33 +284,32 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         """The tokens of a batch one text after the other: ids [N], holes [N] or None, offsets [B + 1]."""
         if input_ids is None:
             raise ValueError("inputs_embeds: got vectors; expected input_ids, as the bag of this model reads token ids")
-        inside, holes, offsets = _text_extents(self._mask(input_ids, attention_mask, None))
+        inside, holes, offsets = text_extents(self._mask(input_ids, attention_mask, None))
         return input_ids[inside].long(), holes, offsets
 
-    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss of logits [B, C].
-
-        It is cross-entropy, binary cross-entropy for multi-label problems, or the mean squared error of a regression.
-        """
+    def loss(self, logits: Tensor, labels: Tensor | dict[str, Tensor]) -> Tensor:
+        """Return the mean loss of logits [B, C], by problem type; see `objectives.task_loss` and `heads_loss`."""
         config = self.config
         # No buffer: from_pretrained leaves garbage in those that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
-        if config.problem_type is None and config.num_labels == 1:
-            config.problem_type = "regression"  # as in transformers
-        if config.problem_type is None:
-            config.problem_type = (
-                "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
-            )
-        if config.problem_type == "regression":
-            return functional.mse_loss(logits, labels.to(logits.dtype).view_as(logits))
-        if config.problem_type == "single_label_classification":
-            return functional.cross_entropy(
-                logits, labels.view(-1), weight=weight, label_smoothing=config.label_smoothing
-            )
-        if config.problem_type != "multi_label_classification":
+        if config.heads is not None:
+            if not isinstance(labels, dict):
+                raise ValueError(
+                    f"labels: got a {type(labels).__name__}; expected a dict, with the labels of each head"
+                )
+            return heads_loss(logits, labels, config.heads, weight, config.label_smoothing)
+        assert isinstance(labels, Tensor)
+        if config.problem_type is None:  # as in transformers
+            kind = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
+            config.problem_type = "regression" if config.num_labels == 1 else kind
+        if config.problem_type not in PROBLEM_TYPES:
             raise ValueError(f"problem_type: got {config.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}")
-        targets = labels.to(logits.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
-        return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
+        return task_loss(logits, labels, config.problem_type, weight, config.label_smoothing)
+
+    def by_head(self, logits: Tensor) -> dict[str, Tensor]:
+        """Return the logits [B, C] of a model with heads by head, each divided by the temperature of its head."""
+        heads = head_slices(self.config.heads or [])
+        return {head["name"]: logits[:, own] / (head.get("temperature") or 1.0) for head, own in heads}
 
 
 def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
@@ -312,20 +321,3 @@ def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
     else:
         outputs //= members
     return math.sqrt(3.0) * math.sqrt(2.0 / (inputs * width + outputs * width))
-
-
-def _text_extents(mask: Tensor) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Return the extents of the texts of a padded batch.
-
-    Shapes: mask [B, T] -> inside [B, T], holes [N] or None, offsets [B + 1].
-
-    A text runs from its first to its last real token, so padding on either side changes nothing. Masked
-    positions in between are holes: they keep their place, as zero vectors.
-    """
-    seen = mask.long().cumsum(dim=1)
-    lengths = seen[:, -1] if mask.shape[1] else seen.new_zeros(len(mask))
-    # After the first real token, and not after the last one (where the count is complete before the position).
-    inside = (seen > 0) & ((seen < lengths[:, None]) | mask)
-    extents = inside.sum(dim=1)
-    holes = None if torch.equal(extents, lengths) else ~mask[inside]
-    return inside, holes, functional.pad(extents.cumsum(dim=0), (1, 0))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import listed
+
 # Tokens that one feature of the last block sees, by the number of blocks: convolutions are 3 tokens wide. The dilation
 # doubles with each block; a pyramid has two convolutions a block, and halves the text between blocks.
 RECEPTIVE_FIELDS: dict[str, Callable[[int], int]] = {
@@ -73,6 +75,36 @@ def demand(config: Mapping[str, Any], capability: str) -> None:
             )
         advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
         raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")
+
+
+def demand_labels(config: Mapping[str, Any], verb: str) -> None:
+    """Raise ValueError where a verb needs labels and the answers of a model are numbers."""
+    if config.get("problem_type") == REGRESSION:
+        raise ValueError(
+            f"{verb}: got a model of problem_type regression, whose answers are numbers; expected a classifier; "
+            "use predict, evaluate, score, explain, fold, or export to ONNX"
+        )
+
+
+def demand_probabilities(config: Mapping[str, Any], method: str) -> None:
+    """Raise ValueError where a model has no probabilities, or those of several heads."""
+    refuse_heads(config, method)
+    if config.get("problem_type") == REGRESSION:
+        raise ValueError(
+            f"{method}: got a model of problem_type regression, which has no probabilities; expected a classifier; "
+            "call predict, which returns the numbers"
+        )
+
+
+def refuse_heads(config: Mapping[str, Any], verb: str, remedy: str = "open it with textcnn.load") -> None:
+    """Raise ValueError where a model has several heads, of which a verb takes one.
+
+    Raises:
+        ValueError: The model has several heads.
+    """
+    if config.get("heads"):
+        names = listed([head["name"] for head in config["heads"]])
+        raise ValueError(f"{verb}: got a model with the heads {names}; expected one of them; {remedy}")
 
 
 def size_in_words(config: Mapping[str, Any]) -> list[str]:

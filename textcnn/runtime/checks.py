@@ -69,6 +69,7 @@ def check_config(config: Mapping[str, Any]) -> None:
     if config.get("id2label") or config.get("mask_token_id") is None:
         check_labels(config)
     check_network(config)
+    check_heads(config)
     check_calibration(config, [str(name) for name in (config.get("id2label") or {}).values()])
 
 
@@ -131,6 +132,36 @@ def check_network(config: Mapping[str, Any]) -> None:
     epsilon = config.get("layer_norm_eps")
     if epsilon is not None and not (is_number(epsilon) and epsilon >= 0):
         raise ValueError(f"config.json: layer_norm_eps: got {epsilon!r:.60}; expected a finite number of 0 or more")
+
+
+def check_heads(config: Mapping[str, Any]) -> None:
+    """Raise ValueError unless `heads` divide the labels among them, each with a calibration that can be used."""
+    heads = config.get("heads")
+    if heads is None:
+        return
+    remedy = "copy config.json again"
+    if not isinstance(heads, list) or not all(isinstance(head, Mapping) for head in heads) or not heads:
+        raise ValueError(f"config.json: heads: got {heads!r:.60}; expected a list of heads; {remedy}")
+    names: list[str] = []
+    for head in heads:
+        labels, kind = head.get("labels"), head.get("problem_type")
+        if not isinstance(labels, list) or not labels or len(set(map(str, labels))) != len(labels):
+            raise ValueError(f"config.json: heads: labels: got {labels!r:.60}; expected distinct names; {remedy}")
+        if kind not in PROBLEM_TYPES[:2]:
+            raise ValueError(
+                f"config.json: heads: problem_type: got {kind!r:.60}; expected {' or '.join(PROBLEM_TYPES[:2])}; "
+                f"{remedy}"
+            )
+        check_calibration(head, map(str, labels))
+        names.append(str(head.get("name")))
+    flat = [f"{name}: {label}" for name, head in zip(names, heads, strict=True) for label in head["labels"]]
+    if len(set(names)) != len(names) or flat != [
+        str(config["id2label"][key]) for key in sorted(config["id2label"], key=int)
+    ]:
+        raise ValueError(
+            f"config.json: heads: got {', '.join(names)[:60]}, whose labels are not those of id2label; expected each "
+            f"logit as 'head: label'; {remedy}"
+        )
 
 
 def check_calibration(config: Mapping[str, Any], labels: Iterable[str]) -> None:

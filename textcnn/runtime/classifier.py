@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .capabilities import REGRESSION, size_in_words
+from .capabilities import REGRESSION, demand_labels, demand_probabilities, refuse_heads, size_in_words
 from .checks import check_config
-from .decisions import Abstention, Answers, Array, confidence, decide, sigmoid, softmax
+from .decisions import Abstention, Answers, Array, confidence, decide, probability_of_labels, sigmoid, softmax
 from .text_batches import BATCHES_OF_THREADS, text_batches
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class TextClassifier:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         check_config(config)
+        self.config: dict[str, Any] = dict(config)
         names = {int(index): str(name) for index, name in config["id2label"].items()}
         self.labels: list[str] = [names[index] for index in range(len(names))]
         self.multi_label: bool = config.get("problem_type") == "multi_label_classification"
@@ -77,11 +78,16 @@ class TextClassifier:
         Raises:
             ValueError: The problem_type of the model is regression.
         """
-        if self.regression:
-            raise ValueError(
-                f"{verb}: got a model of problem_type regression, whose answers are numbers; expected a classifier; "
-                "use predict, evaluate, score, explain, fold, or export to ONNX"
-            )
+        demand_labels(self.config, verb)
+
+    def of_head(self, config: dict[str, Any], columns: slice) -> TextClassifier:
+        """Return one head of several as a classifier of its own, of its config.json and its columns of the logits."""
+        raise NotImplementedError
+
+    @property
+    def label_columns(self) -> dict[str, bool]:
+        """Output columns of labels, by name: True where a text may have several."""
+        return {} if self.regression else {"predicted_label": self.multi_label}
 
     def __repr__(self) -> str:
         labels = f"{len(self.labels)} {'number' if self.regression else 'label'}{'s' * (len(self.labels) != 1)}"
@@ -125,6 +131,7 @@ class TextClassifier:
         """Return the explanations of many texts, found together: of `label`, or as `explain` for None."""
         from .explain.explanation import label_id
 
+        refuse_heads(self.config, "explain")
         chosen = None if label is None else label_id(label, self.labels)
         explanations: list[Explanation] = []
         for batch in text_batches(texts):
@@ -145,8 +152,7 @@ class TextClassifier:
         if not self.multi_label and not self.thresholds and self.abstention is None:
             return None, [False] * len(texts)
         answers = self.answer(texts)
-        thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
-        ids = decide(answers.probabilities, thresholds, self.multi_label)
+        ids = decide(answers.probabilities, self._thresholds_by_id, self.multi_label)
         if self.multi_label:
             best = answers.probabilities.argmax(axis=1).tolist()
             classes = [int(row[0]) if len(row) else most for row, most in zip(ids, best, strict=True)]
@@ -184,15 +190,8 @@ class TextClassifier:
             TypeError: `texts` is one string or a table, or holds something that is no string.
             ValueError: the model is a regression, which has no probabilities.
         """
-        self._demand_probabilities("predict_proba")
+        demand_probabilities(self.config, "predict_proba")
         return self._probabilities(self.logits(texts))
-
-    def _demand_probabilities(self, method: str) -> None:
-        if self.regression:
-            raise ValueError(
-                f"{method}: got a model of problem_type regression, which has no probabilities; expected a classifier; "
-                "call predict, which returns the numbers"
-            )
 
     def confidence(self, texts: Iterable[str], score: str = "probability") -> NDArray[np.float64]:
         """Return the confidence in each text's label, for choosing texts to leave without one: [N], larger is surer.
@@ -204,7 +203,7 @@ class TextClassifier:
         Raises:
             ValueError: there is no such score, or the model is a regression.
         """
-        self._demand_probabilities("confidence")
+        demand_probabilities(self.config, "confidence")
         logits, fired = self.logits_and_fired(texts) if score == "fired" else (self.logits(texts), None)
         return confidence(score, logits, fired)
 
@@ -231,6 +230,7 @@ class TextClassifier:
 
     def answer_of(self, logits: Array, fired: NDArray[np.int64] | None = None) -> Answers:
         """Return the same from logits [N, C] and, for that score, the number of filters that fired [N]."""
+        refuse_heads(self.config, "answer")
         score = None if self.abstention is None else confidence(self.abstention.score, logits, fired)
         return Answers(logits if self.regression else self._probabilities(logits), score)
 
@@ -252,23 +252,35 @@ class TextClassifier:
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
         """
+        refuse_heads(self.config, "predict")
         if self.regression or (self.abstention is not None and abstain):
             return self.decide(self.answer(texts))
         if self.multi_label or self.thresholds:
-            return self.decide(Answers(self.predict_proba(texts)))
+            return self.predict_of(self.logits(texts), abstain=False)
         return self._names[self._label_ids(texts)]
+
+    def predict_of(self, logits: Array, fired: NDArray[np.int64] | None = None, abstain: bool = True) -> Any:
+        """Return the same from logits [N, C] and, for that score, the number of filters that fired [N]."""
+        if self.regression or (self.abstention is not None and abstain):
+            return self.decide(self.answer_of(logits, fired))
+        if self.multi_label or self.thresholds:
+            return self.decide(Answers(self._probabilities(logits)))
+        return self._names[logits.argmax(axis=1)]
 
     def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
         """Return the class with the largest logit of each text: [N]."""
         return self.logits(texts).argmax(axis=1)
+
+    @property
+    def _thresholds_by_id(self) -> dict[int, float]:
+        return {self.labels.index(name): value for name, value in self.thresholds.items()}
 
     def decide(self, answers: Answers) -> Any:
         """Return the labels, or numbers, of answers, as `predict` does."""
         if self.regression:
             numbers = answers.probabilities
             return numbers[:, 0] if len(self.labels) == 1 else numbers
-        thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
-        ids = decide(answers.probabilities, thresholds, self.multi_label)
+        ids = decide(answers.probabilities, self._thresholds_by_id, self.multi_label)
         if self.multi_label:
             return [[self.labels[i] for i in row] for row in ids]
         labels = self._names[ids]
@@ -293,9 +305,10 @@ class TextClassifier:
             names = ["prediction"] if len(self.labels) == 1 else [f"prediction_{name}" for name in self.labels]
             return {name: answers.probabilities[:, i].tolist() for i, name in enumerate(names)}
         probabilities, labels = answers.probabilities, self.decide(answers)
+        given = probability_of_labels(probabilities, self._thresholds_by_id, self.multi_label)
         columns: dict[str, list[Any]] = {
             "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else labels,
-            "probability": self._probability_of_labels(probabilities).tolist(),
+            "probability": given.tolist(),
         }
         if not self.multi_label:
             columns["predicted_label"] = labels.tolist()
@@ -304,21 +317,13 @@ class TextClassifier:
                 columns[f"probability_{label}"] = probabilities[:, i].tolist()
         return columns
 
-    def _probability_of_labels(self, probabilities: Array) -> Array:
-        """Return the probability of the label that each text is given: [N]; the largest where it may have several."""
-        if self.multi_label or not self.thresholds:
-            return np.asarray(probabilities.max(axis=1))
-        thresholds = {self.labels.index(name): value for name, value in self.thresholds.items()}
-        ids = decide(probabilities, thresholds, multi_label=False)
-        return np.asarray(probabilities[np.arange(len(ids)), ids])
-
     def predict_top_k(self, texts: Iterable[str], k: int = 3) -> list[list[tuple[str, float]]]:
         """Return the k most probable labels of each text with their probabilities, the most probable first.
 
         Raises:
             ValueError: k is less than 1.
         """
-        self._demand_probabilities("predict_top_k")
+        demand_probabilities(self.config, "predict_top_k")
         if k < 1:
             raise ValueError(f"k: got {k}; expected a whole number of at least 1")
         probabilities = self.predict_proba(texts)

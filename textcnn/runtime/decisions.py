@@ -124,6 +124,18 @@ def decide(probabilities: Array, thresholds: Mapping[int, float], multi_label: b
     return ranks.argmax(axis=1)
 
 
+def probability_of_labels(probabilities: Array, thresholds: Mapping[int, float], multi_label: bool) -> Array:
+    """Return the probability of the label that each text is given: [N]; the largest where it may have several.
+
+    Args:
+        probabilities, thresholds, multi_label: As of `decide`.
+    """
+    if multi_label or not thresholds:
+        return np.asarray(probabilities.max(axis=1))
+    ids = decide(probabilities, thresholds, multi_label=False)
+    return np.asarray(probabilities[np.arange(len(ids)), ids])
+
+
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     """Return the probabilities [N, C] of logits for labels that exclude each other."""
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -28,7 +28,7 @@ from ..core.library import address, library
 
 DIGESTS = "digests"
 # What calibration sets and what people rename by hand: an edit is allowed, and said.
-EDITABLE = ("id2label", "temperature", "thresholds", "abstention")
+EDITABLE = ("heads", "id2label", "temperature", "thresholds", "abstention")
 # No answer depends on these.
 _IRRELEVANT = (
     DIGESTS, "label2id", "text_column", "label_column", "architectures", "auto_map", "transformers_version",

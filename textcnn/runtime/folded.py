@@ -64,7 +64,6 @@ class FoldedTextCNN(TextClassifier):
         threads: int = 1,
     ) -> None:
         super().__init__(config)
-        self.config = dict(config)
         self.metadata = dict(metadata or {})
         self.tokenizer_json = tokenizer
         self._tensors = dict(tensors)
@@ -268,6 +267,17 @@ class FoldedTextCNN(TextClassifier):
     def __reduce__(self) -> tuple[Any, ...]:
         arguments = (self.config, self._tensors, self.tokenizer_json, self.metadata, self.threads)
         return type(self), arguments
+
+    def of_head(self, config: dict[str, Any], columns: slice) -> FoldedTextCNN:
+        """Return one head of a model with several as a folded model of its own, which shares the table."""
+        tensors = dict(self._tensors)
+        for name in ("head_weight", "head_bias", "bag_output", "bag_scale"):
+            # The columns of a bag are logits, unless it has a matrix that makes logits of them.
+            if name in tensors and not (name == "bag_scale" and "bag_output" in tensors):
+                tensors[name] = np.ascontiguousarray(tensors[name][columns])
+        if "bag_table" in tensors and "bag_output" not in tensors:
+            tensors["bag_table"] = np.ascontiguousarray(tensors["bag_table"][:, columns])
+        return type(self)(config, tensors, self.tokenizer_json, self.metadata, self.threads)
 
     def _open_tables(self) -> Tables:
         return Tables(self.config, self._tensors, len(self.labels))

@@ -5,6 +5,7 @@ Shapes: `N` and `B` texts, `T` tokens with padding, `C` classes.
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 from collections.abc import Mapping, Sequence
@@ -61,10 +62,10 @@ class OnnxClassifier(TextClassifier):
         if not {"config", "tokenizer.json"} <= self.metadata.keys():
             raise ValueError(f"{where}: got an ONNX model without our metadata; expected what `textcnn export` writes")
         exported = json.loads(self.metadata["config"])
-        self.config = dict(config or exported)
-        super().__init__(self.config)
+        super().__init__(config or exported)
         # The file divides by the temperature of its day.
         self._factor = np.float32(float(exported.get("temperature", 1.0)) / self.temperature)
+        self._columns = slice(None)
         self._pad = int(exported["pad_token_id"])
         self._tokenizer = compile_tokenizer(self.metadata["tokenizer.json"])
 
@@ -75,7 +76,14 @@ class OnnxClassifier(TextClassifier):
             "attention_mask": np.asarray(attention_mask, dtype=np.int64),
         }
         logits: Array = self._session.run(["logits"], inputs)[0]
-        return logits * self._factor
+        return logits[:, self._columns] * self._factor
+
+    def of_head(self, config: dict[str, Any], columns: slice) -> OnnxClassifier:
+        """Return one head of a model with several as a classifier that runs the same file."""
+        head = copy.copy(self)
+        TextClassifier.__init__(head, config)
+        head._columns, head._factor = columns, np.float32(1 / head.temperature)
+        return head
 
     def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         from .explain import explain_by_occlusion

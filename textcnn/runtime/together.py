@@ -6,6 +6,7 @@ Shapes: `N` texts, `C` classes of one classifier.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from .classifier import TextClassifier
 from .decisions import Answers, Array
 from .fasttext import FoldedFastText
 from .fasttext_columns import FastTextColumns, dictionary_of
+from .heads import HeadAnswers, HeadsClassifier
 from .text_batches import text_batches
 
 # Returns the logits [N, C] of each of some classifiers for a batch of texts.
@@ -33,7 +35,7 @@ class Together:
         >>> quality, topic = Together([first, second]).answers(["Open a socket."])
     """
 
-    def __init__(self, classifiers: Sequence[TextClassifier]) -> None:
+    def __init__(self, classifiers: Sequence[TextClassifier | HeadsClassifier]) -> None:
         self.classifiers = list(classifiers)
         ids: dict[str, list[int]] = {}
         dictionaries: dict[str, list[int]] = {}
@@ -47,15 +49,15 @@ class Together:
             if len(positions) > 1:
                 self._groups.append((positions, self._logits_of(positions)))
 
-    def answers(self, texts: Iterable[str]) -> list[Answers]:
-        """Return the answers of each classifier.
+    def answers(self, texts: Iterable[str]) -> list[Any]:
+        """Return the answers of each classifier: Answers, or a dict of them by head.
 
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
         """
         if len(self.classifiers) > 1 and not isinstance(texts, list):
             texts = list(texts)
-        answers: dict[int, Answers] = {}
+        answers: dict[int, Answers | HeadAnswers] = {}
         for positions, logits_of in self._groups:
             parts: list[list[Array]] = [
                 [np.zeros((0, len(self.classifiers[position].labels)), dtype=np.float32)] for position in positions

@@ -46,6 +46,7 @@ class LabelFilter:
             labels; the mean over the parts.
         text_column: The column of the texts, in `datasets`.
         threads: Threads that each process works with.
+        head: Head whose labels these are, of a model with several.
         exclusion_writer: Takes the documents that `run` drops: a context manager with `write(document, rank)`.
 
     Example:
@@ -72,12 +73,13 @@ class LabelFilter:
         text_column: str = "text",
         threads: int = 1,
         exclusion_writer: Any = None,
+        head: str | None = None,
     ) -> None:
         given = {"label": label, "keep_labels": keep_labels, "remove_labels": remove_labels}
         named = [name for name, value in given.items() if value]
         if len(named) > 1:
             raise ValueError(f"got {' and '.join(named)}; expected one of them; use a filter for each")
-        self.directory = str(Path(directory).absolute())
+        self.directory, self.head = str(Path(directory).absolute()), head
         self.label = label
         self.threshold = _checked("threshold", threshold)
         self.keep_labels = [(label, self.threshold)] if label is not None else _pairs("keep_labels", keep_labels)
@@ -88,7 +90,7 @@ class LabelFilter:
         self.threads = threads
         self.exclusion_writer = exclusion_writer
         # Opened at once: a mistake shows here and not in a worker, and the tables are made before workers share them.
-        self._opened: TextClassifier | None = load_classifier(check_artifact(directory), threads)
+        self._opened: TextClassifier | None = load_classifier(check_artifact(directory), threads, head)
         self._opened.demand_labels("filter")
         labels = self._opened.labels
         for name, _ in [*self.keep_labels, *self.remove_labels]:
@@ -189,7 +191,8 @@ class LabelFilter:
     @property
     def _classifier(self) -> TextClassifier:
         if self._opened is None:
-            self._opened = open_once(self.directory, self.threads)
+            opened = open_once(self.directory, self.threads)
+            self._opened = opened if self.head is None else opened.heads[self.head]
         return self._opened
 
     def _scores(self, texts: Sequence[str | None]) -> list[dict[str, float] | None]:

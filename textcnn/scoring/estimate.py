@@ -18,6 +18,7 @@ from ..data.io.writers import open_writer
 from ..loading import load
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
+from ..runtime.heads import HeadAnswers, HeadsClassifier
 from ..settings import ScoreSettings
 from .local import cores
 from .rows import find_texts_of, output_format
@@ -122,7 +123,9 @@ class _Sample(NamedTuple):
     stages: dict[str, float]
 
 
-def _sample(settings: ScoreSettings, reader: Reader, chunks: int, classifier: TextClassifier) -> _Sample:
+def _sample(
+    settings: ScoreSettings, reader: Reader, chunks: int, classifier: TextClassifier | HeadsClassifier
+) -> _Sample:
     (rows, size), parsing = _timed(lambda: _first_rows(reader, chunks))
     if not rows:
         return _Sample(0, 0, dict.fromkeys(STAGES, 0.0))
@@ -172,7 +175,7 @@ def _read(path: str, size: int) -> None:
             continue
 
 
-def _encode(classifier: TextClassifier, texts: list[str]) -> None:
+def _encode(classifier: TextClassifier | HeadsClassifier, texts: list[str]) -> None:
     if classifier.tokens_of is not None:
         for start in range(0, len(texts), 512):
             classifier.encode(texts[start : start + 512])
@@ -183,8 +186,8 @@ def _write(
     reader: Reader,
     rows: list[Row],
     texts: list[Any],
-    classifier: TextClassifier,
-    answers: Answers,
+    classifier: TextClassifier | HeadsClassifier,
+    answers: Answers | HeadAnswers,
 ) -> None:
     format = output_format(None, settings.output_format, str(reader.format), to_file=True)
     columns = AnswerColumns(classifier, joined=format in ("csv", "tsv"), every_class=not settings.label_only)

@@ -12,10 +12,11 @@ from ..data.io.readers import Reader, Row, parquet_schema
 from ..data.io.writers import FORMATS as OUTPUT_FORMATS
 from ..data.io.writers import open_writer
 from ..runtime.classifier import TextClassifier
+from ..runtime.heads import HeadsClassifier
 
 
 def write_labelled(
-    classifier: TextClassifier,
+    classifier: TextClassifier | HeadsClassifier,
     readers: Sequence[Reader],
     output: str | None,
     format: str,
@@ -58,7 +59,7 @@ def write_labelled(
 
 
 def labelled_rows(
-    classifier: TextClassifier, reader: Reader, answers: AnswerColumns, text_column: str | None = None
+    classifier: TextClassifier | HeadsClassifier, reader: Reader, answers: AnswerColumns, text_column: str | None = None
 ) -> Iterator[list[Row]]:
     """Yield the rows of a reader with their labels and probabilities, some thousands at a time.
 
@@ -82,7 +83,9 @@ def labelled_rows(
         yield rows
 
 
-def find_texts_of(rows: Sequence[Row], reader: Reader, text_column: str | None, classifier: TextClassifier) -> str:
+def find_texts_of(
+    rows: Sequence[Row], reader: Reader, text_column: str | None, classifier: TextClassifier | HeadsClassifier
+) -> str:
     """Return the name of the column of the texts in the first rows of a file.
 
     Raises:

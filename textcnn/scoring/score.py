@@ -11,7 +11,7 @@ from pathlib import Path
 from ..data.io.locations import InputFile, expand, is_file, is_remote
 from ..data.io.readers import Reader
 from ..errors import MissingPackage
-from ..loading import load_classifier
+from ..loading import load_with_heads
 from ..outputs import check_output
 from ..settings import ScoreSettings, takes
 from .estimate import Estimate, estimate
@@ -42,7 +42,8 @@ class ScoreReport:
 def score(settings: ScoreSettings) -> ScoreReport:
     """Write the rows of files with predicted_label, probability and probability_<label> beside them.
 
-    A regression has the column prediction in their place.
+    A regression has the column prediction in their place, a model with heads these columns for each head, after its
+    name: topic_predicted_label.
     Rows keep their order. A row without a text (null, or an empty cell of csv or tsv) is kept, without a label, and so
     is one that the model abstains from; both are counted. Bytes that are not UTF-8 are written as they came. An output
     appears under its name only when it is complete.
@@ -79,7 +80,7 @@ def _to_file(settings: ScoreSettings, files: Sequence[InputFile]) -> ScoreReport
     readers = [Reader(file.path, settings.input_format, settings.max_line) for file in files]
     _refuse_to_overwrite(output, readers, settings.force)
     format = output_format(output, settings.output_format, str(readers[0].format))
-    classifier = load_classifier(settings.model, settings.threads)
+    classifier = load_with_heads(settings.model, settings.threads)
     started = time.perf_counter()
     with _Progress({reader.path: reader.size for reader in readers}) as progress:
         count, notes = write_labelled(

@@ -16,13 +16,14 @@ import numpy as np
 from ..artifact import answering_files, check_artifact
 from ..data.answers import AnswerColumns
 from ..data.columns import HEAD_ROWS, find_text_column
-from ..data.errors import listed, nearest
 from ..data.io.formats import pyarrow, valid_unicode
 from ..loading import load
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
+from ..runtime.heads import HeadsClassifier
 from ..runtime.storage import FOLDED_FILE
 from ..runtime.together import Together
+from .arguments import probability, unknown, whole
 from .containers import Columns, check_column, check_texts, column_names, values_of, with_columns
 
 PathLike = str | Path
@@ -39,8 +40,9 @@ class Scorer:
     memory.
 
     The columns are predicted_label, probability and probability_<label>, as `textcnn score` writes them; of a
-    regression, prediction. A row without
-    a text has no value in each. With several models each name begins with the model's name: quality_predicted_label.
+    regression, prediction; of a model with heads, these of each head after its name: topic_predicted_label. A row
+    without a text has no value in each. With several models each name begins with the model's name:
+    quality_predicted_label.
     Models with equal tokenizers share the tokens of each text.
 
     Args:
@@ -80,11 +82,11 @@ class Scorer:
         self.models = _named(models)
         self.text_column, self.label_only, self.threads = text_column, label_only, threads
         self.labels = None if labels is None else list(labels)
-        self.top_k, self.reasons = _whole("top_k", top_k), _whole("reasons", reasons)
+        self.top_k, self.reasons = whole("top_k", top_k), whole("reasons", reasons)
         # Opened at once: a mistake shows here and not in a worker, and the tables are made before workers share them.
         # The digest makes another model in the same directory another function for `datasets`, which caches by pickle.
         self.digests = {name: model_digest(path) for name, path in self.models.items()}
-        self._opened: dict[str, TextClassifier] | None = None
+        self._opened: dict[str, TextClassifier | HeadsClassifier] | None = None
         self._together: Together | None = None
         self.thresholds: dict[str, dict[str, float]] = {}
         given = {"labels": labels, "top_k": top_k, "thresholds": thresholds}
@@ -93,15 +95,26 @@ class Scorer:
                 one.demand_labels(option)
         for label in self.labels or ():
             if not any(label in one.labels for one in self.classifiers.values()):
-                raise _unknown("labels", label, [name for one in self.classifiers.values() for name in one.labels])
+                raise unknown("labels", label, [name for one in self.classifiers.values() for name in one.labels])
         self.thresholds = self._checked(thresholds or {})
 
     @property
-    def classifiers(self) -> dict[str, TextClassifier]:
-        """The classifiers by name; opened on first use, once in a process."""
+    def _engines(self) -> dict[str, TextClassifier | HeadsClassifier]:
+        """The models by name; opened on first use, once in a process."""
         if self._opened is None:
             self._opened = {name: open_once(path, self.threads) for name, path in self.models.items()}
         return self._opened
+
+    @property
+    def classifiers(self) -> dict[str, TextClassifier]:
+        """The classifiers by name; each head of a model is one, called MODEL_HEAD, or HEAD where there is one model."""
+        found: dict[str, TextClassifier] = {}
+        for name, engine in self._engines.items():
+            if isinstance(engine, HeadsClassifier):
+                found |= {self._prefix(name) + head: engine.heads[head] for head in engine.heads}
+            else:
+                found[name] = engine
+        return found
 
     @property
     def schema(self) -> Any:
@@ -148,7 +161,7 @@ class Scorer:
         """
         names = column_names(data) or []
         if self.text_column is None:
-            config = getattr(next(iter(self.classifiers.values())), "config", {})
+            config = next(iter(self._engines.values())).config
             head = {name: values_of(data, name)[:HEAD_ROWS] for name in names}
             self.text_column = find_text_column(head, None, "the data", config.get("text_column"))
         check_column(self.text_column, names)
@@ -161,8 +174,10 @@ class Scorer:
         readable = [valid_unicode(texts[i] or "") for i in present]
         columns: Columns = {}
         if self._together is None:
-            self._together = Together(list(self.classifiers.values()))
-        answers = self._together.answers(readable)
+            self._together = Together(list(self._engines.values()))
+        answers: list[Answers] = []
+        for found in self._together.answers(readable):
+            answers += found.values() if isinstance(found, dict) else [found]
         for (name, classifier), own in zip(self.classifiers.items(), answers, strict=True):
             for column, values in self._columns(classifier, name, readable, own).items():
                 columns[self._prefix(name) + column] = _spread(values, present, len(texts))
@@ -182,8 +197,9 @@ class Scorer:
         Raises:
             ValueError: There are several models or no texts, or a share or label cannot be used.
         """
-        if len(self.models) > 1:
-            raise ValueError(f"with_shares: got {len(self.models)} models; expected one; make a scorer of each")
+        if len(self.classifiers) > 1:
+            what = "models" if len(self.models) > 1 else "heads"
+            raise ValueError(f"with_shares: got {len(self.classifiers)} {what}; expected one; make a scorer of each")
         classifier = next(iter(self.classifiers.values()))
         classifier.demand_labels("with_shares")
         probabilities = classifier.predict_proba([valid_unicode(text) for text in texts])
@@ -192,8 +208,8 @@ class Scorer:
         thresholds = {}
         for label, share in shares.items():
             if label not in classifier.labels:
-                raise _unknown("shares", label, classifier.labels)
-            if not 0 < _probability(f"shares: {label}", share) <= 1:
+                raise unknown("shares", label, classifier.labels)
+            if not 0 < probability(f"shares: {label}", share) <= 1:
                 raise ValueError(f"shares: {label}: got {share}; expected a share of more than 0")
             descending = np.sort(probabilities[:, classifier.labels.index(label)])[::-1]
             thresholds[label] = float(descending[max(0, round(share * len(descending)) - 1)])
@@ -211,7 +227,7 @@ class Scorer:
 
     @property
     def _is_named(self) -> bool:
-        return "" not in self.models
+        return "" not in self.classifiers
 
     def _prefix(self, name: str) -> str:
         return f"{name}_" if name else ""
@@ -219,14 +235,14 @@ class Scorer:
     def _checked(self, thresholds: Mapping[str, Any]) -> dict[str, dict[str, float]]:
         by_model = thresholds if self._is_named else {"": thresholds}
         for name, own in by_model.items():
-            if name not in self.models:
-                raise _unknown("thresholds", name, list(self.models))
+            if name not in self.classifiers:
+                raise unknown("thresholds", name, list(self.classifiers))
             if not isinstance(own, Mapping):
                 raise ValueError(f"thresholds: {name}: got {own!r}; expected a dict of labels, such as {{'good': 0.9}}")
             for label, threshold in own.items():
                 if label not in self.classifiers[name].labels:
-                    raise _unknown("thresholds", label, self.classifiers[name].labels)
-                _probability(f"thresholds: {label}", threshold)
+                    raise unknown("thresholds", label, self.classifiers[name].labels)
+                probability(f"thresholds: {label}", threshold)
         return {name: {label: float(value) for label, value in own.items()} for name, own in by_model.items()}
 
     def _columns(self, classifier: TextClassifier, name: str, texts: list[str], answers: Answers) -> Columns:
@@ -270,14 +286,14 @@ def model_digest(directory: PathLike) -> str:
     return digest.hexdigest()
 
 
-def open_once(path: str, threads: int = 1) -> TextClassifier:
+def open_once(path: str, threads: int = 1) -> Any:
     """Open a model once per process, however many scorers or shards use it; again when its files have changed."""
     files = [Path(path) / name for name in ("config.json", FOLDED_FILE, "model.safetensors")]
     return _open(path, threads, tuple(file.stat().st_mtime_ns if file.is_file() else 0 for file in files))
 
 
 @lru_cache(maxsize=16)
-def _open(path: str, threads: int, times: tuple[int, ...]) -> TextClassifier:
+def _open(path: str, threads: int, times: tuple[int, ...]) -> Any:
     return load(path, threads)
 
 
@@ -306,19 +322,3 @@ def _spread(values: list[Any], present: list[int], rows: int) -> list[Any]:
     for i, value in zip(present, values, strict=True):
         spread[i] = value
     return spread
-
-
-def _whole(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 0")
-    return value
-
-
-def _probability(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"{name}: got {value!r}; expected a number from 0 to 1")
-    return float(value)
-
-
-def _unknown(name: str, value: Any, known: list[str]) -> ValueError:
-    return ValueError(f"{name}: got {value!r}; expected one of {listed(known)}{nearest(str(value), known)}")

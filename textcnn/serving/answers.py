@@ -10,23 +10,42 @@ import numpy as np
 
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import Answers
+from ..runtime.heads import HeadAnswers, Heads
 
 
 def replies(
-    model: str, classifier: TextClassifier, answers: Answers, counts: Sequence[int], *options: Any
+    model: str,
+    classifier: TextClassifier | Heads,
+    answers: Answers | HeadAnswers,
+    counts: Sequence[int],
+    *options: Any,
 ) -> list[dict[str, Any]]:
     """Return the reply to each of several requests, whose texts were answered together.
 
     Args:
         model: Name of the model.
         classifier: What answered.
-        answers: Its answers to the texts of all requests.
+        answers: Its answers to the texts of all requests, by head where it has heads.
         counts: Texts of each request.
         options: Further arguments of `as_json`.
     """
+    parts = [slice(end - count, end) for count, end in zip(counts, accumulate(counts), strict=True)]
+    if isinstance(answers, dict):
+        assert isinstance(classifier, Heads)
+        deciders = classifier.deciders
+        by_head = {name: as_json(deciders[name], own, *options) for name, own in answers.items()}
+        return [
+            {
+                "model": model,
+                "heads": {
+                    name: {"labels": deciders[name].labels, "answers": rows[part]} for name, rows in by_head.items()
+                },
+            }
+            for part in parts
+        ]
+    assert isinstance(classifier, TextClassifier)
     rows = as_json(classifier, answers, *options)
-    parts = ((end - count, end) for count, end in zip(counts, accumulate(counts), strict=True))
-    return [{"model": model, "labels": classifier.labels, "answers": rows[begin:end]} for begin, end in parts]
+    return [{"model": model, "labels": classifier.labels, "answers": rows[part]} for part in parts]
 
 
 def as_json(

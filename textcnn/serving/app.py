@@ -14,18 +14,19 @@ from starlette.exceptions import HTTPException
 
 from ..errors import one_line
 from ..exporting.html import page
+from ..runtime.heads import HeadsClassifier
 from .gate import Gate
 from .limits import Limits, check_texts, overload, read_body
 from .metrics import Metrics
-from .predictions import Predictions, find
+from .predictions import Model, Predictions, find
 from .requests import ExplainRequest, PredictRequest, body_schema
-from .served_models import ServedModel, ServedModels
+from .served_models import ServedModels
 from .work_queue import Overloaded, WorkQueue
 
 PATHS = frozenset({"/", "/predict", "/explain", "/models", "/health", "/metrics", "/docs", "/openapi.json"})
 # Seconds between two looks at the files of the models.
 WATCH_SECONDS = 1.0
-ExplainJob = tuple[ServedModel, str, str | None]
+ExplainJob = tuple[Model, str, str | None]
 
 
 class JSONReply(Response):
@@ -83,7 +84,9 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
 
     @app.get("/models", summary="The models, their labels and thresholds")
     async def list_models() -> JSONReply:
-        return JSONReply({"models": [model.described() for model in models.values()]})
+        entries = [entry for model in models.values() for entry in model.described()]
+        heads = {model.name: list(model.heads) for model in models.values() if model.heads}
+        return JSONReply({"models": entries, **({"heads": heads} if heads else {})})
 
     @app.get("/health", summary="Whether the server answers")
     async def tell_health() -> JSONReply:
@@ -127,6 +130,9 @@ def explain_each(jobs: Sequence[ExplainJob]) -> list[dict[str, Any] | Exception]
     for model, text, label in jobs:
         try:
             classifier = model.classifier
+            if isinstance(classifier, HeadsClassifier):
+                names = ", ".join(f"{model.name}/{head}" for head in classifier.slices)
+                raise ValueError(f"model: got {model.name!a}, which has several heads; expected one of {names}")
             if label is not None and label not in classifier.labels:
                 from ..errors import listed, nearest
 

@@ -20,7 +20,7 @@ from .limits import Limits, check_texts, overload, read_body
 from .loop_batch import LoopBatch
 from .metrics import Metrics
 from .requests import PredictRequest
-from .served_models import ServedModel, ServedModels
+from .served_models import ServedHead, ServedModel, ServedModels
 from .work_queue import Overloaded, WorkQueue
 
 # Texts that are answered together; more would only make the first of them wait.
@@ -31,7 +31,8 @@ SMALL = 4096
 SMALL_TOGETHER = 16 * SMALL
 # Top labels, probabilities, abstention: what a request wants to know.
 Options = tuple[int, bool, bool]
-PredictJob = tuple[ServedModel, Options, Sequence[str]]
+Model = ServedModel | ServedHead
+PredictJob = tuple[Model, Options, Sequence[str]]
 
 
 class Predictions:
@@ -120,7 +121,7 @@ def answer_together(jobs: Sequence[PredictJob]) -> list[bytes | Exception]:
     return [results[place] for place in range(len(jobs))]
 
 
-def find(models: ServedModels, name: str | None) -> ServedModel:
+def find(models: ServedModels, name: str | None) -> Model:
     """Return a model by its name.
 
     Raises:

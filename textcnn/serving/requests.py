@@ -17,7 +17,9 @@ class PredictRequest(BaseModel):
             "examples": [{"text": "a lovely film"}, {"texts": ["a lovely film", "a dull end"], "top_k": 2}]
         },
     )
-    model: str | None = Field(None, description="Name of the model. Default: the first one.")
+    model: str | None = Field(
+        None, description="Name of the model, or MODEL/HEAD for one head. Default: the first one."
+    )
     text: str | None = Field(None, description="One text.")
     texts: list[str] | None = Field(None, description="Several texts.")
     top_k: int = Field(0, ge=0, le=1000, description="Most probable labels to add to each answer.")
@@ -42,7 +44,7 @@ class ExplainRequest(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a lovely film with a dull end"}]}
     )
-    model: str | None = Field(None, description="Name of the model. Default: the first one.")
+    model: str | None = Field(None, description="Name of the model, or MODEL/HEAD. Default: the first one.")
     text: str = Field(description="Text to explain.")
     label: str | None = Field(None, description="Label to explain. Default: the most probable one.")
 

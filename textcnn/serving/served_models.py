@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import listed, nearest, one_line
-from ..loading import load_classifier
+from ..loading import load_with_heads
 from ..runtime.classifier import TextClassifier
+from ..runtime.heads import HeadsClassifier
 from ..runtime.storage import FOLDED_FILE, ONNX_FILE
 
 logger = logging.getLogger("textcnn.serving")
@@ -50,7 +51,7 @@ class ServedModel:
     def __init__(self, name: str, directory: Path) -> None:
         self.name, self.directory = name, directory
         self._state = state_of(directory)
-        self.classifier: TextClassifier = load_classifier(directory)
+        self.classifier = load_with_heads(directory)
         self.classifier.demand_labels("serve")
         # Opening may have written the tables.
         self._state = state_of(directory)
@@ -69,7 +70,7 @@ class ServedModel:
             return False
         self._state = state
         try:
-            classifier = load_classifier(self.directory)
+            classifier = load_with_heads(self.directory)
             classifier.demand_labels("serve")
         except (OSError, ValueError) as error:
             self.problem = one_line(error)
@@ -81,22 +82,52 @@ class ServedModel:
         logger.info("%s: opened anew", self.name)
         return True
 
-    def described(self) -> dict[str, Any]:
-        """Return the entry of `GET /models`."""
-        classifier = self.classifier
-        return {
-            "name": self.name,
-            "labels": classifier.labels,
-            "multi_label": classifier.multi_label,
-            "explains": "explain" in classifier.capabilities,
-            "approximate": classifier.precision == "int8",
-            "thresholds": classifier.thresholds,
-            "abstains": classifier.abstention is not None,
-            "temperature": classifier.temperature,
-            "precision": classifier.precision,
-            "reloads": self.reloads,
-            "problem": self.problem,
-        }
+    @property
+    def heads(self) -> dict[str, ServedHead]:
+        """The heads of the model by name; none for a model with one task."""
+        names = self.classifier.slices if isinstance(self.classifier, HeadsClassifier) else ()
+        return {name: ServedHead(self, name) for name in names}
+
+    def described(self) -> list[dict[str, Any]]:
+        """Return the entries of `GET /models`: of the model, or of each of its heads."""
+        if isinstance(self.classifier, HeadsClassifier):
+            return [_described(head.name, head.classifier, self) for head in self.heads.values()]
+        return [_described(self.name, self.classifier, self)]
+
+
+class ServedHead:
+    """One head of a model, which requests name MODEL/HEAD.
+
+    Args:
+        model: The model.
+        head: Name of the head.
+    """
+
+    def __init__(self, model: ServedModel, head: str) -> None:
+        self.name, self._model, self._head = f"{model.name}/{head}", model, head
+
+    @property
+    def classifier(self) -> TextClassifier:
+        """The head of the model as it is now."""
+        classifier = self._model.classifier
+        assert isinstance(classifier, HeadsClassifier)
+        return classifier.heads[self._head]
+
+
+def _described(name: str, classifier: TextClassifier, model: ServedModel) -> dict[str, Any]:
+    return {
+        "name": name,
+        "labels": classifier.labels,
+        "multi_label": classifier.multi_label,
+        "explains": "explain" in classifier.capabilities,
+        "approximate": classifier.precision == "int8",
+        "thresholds": classifier.thresholds,
+        "abstains": classifier.abstention is not None,
+        "temperature": classifier.temperature,
+        "precision": classifier.precision,
+        "reloads": model.reloads,
+        "problem": model.problem,
+    }
 
 
 class ServedModels(Mapping[str, ServedModel]):
@@ -119,17 +150,21 @@ class ServedModels(Mapping[str, ServedModel]):
     def __len__(self) -> int:
         return len(self._models)
 
-    def find(self, name: str | None) -> ServedModel:
-        """Return a model by its name, or the first one for None.
+    def find(self, name: str | None) -> ServedModel | ServedHead:
+        """Return a model by its name, a head by MODEL/HEAD, or the first model for None.
 
         Raises:
-            LookupError: There is no such model.
+            LookupError: There is no such model or head.
         """
         if name is None:
             return next(iter(self._models.values()))
-        if name not in self._models:
-            raise LookupError(f"model: got {name[:80]!a}; expected one of {listed(list(self))}{nearest(name, self)}")
-        return self._models[name]
+        if name in self._models:
+            return self._models[name]
+        heads = {head.name: head for model in self._models.values() for head in model.heads.values()}
+        if name not in heads:
+            names = [*self, *heads]
+            raise LookupError(f"model: got {name[:80]!a}; expected one of {listed(names)}{nearest(name, names)}")
+        return heads[name]
 
     def watch(self, seconds: float) -> None:
         """Start a thread that looks for changed files every so many seconds."""

@@ -37,6 +37,8 @@ class SourceSettings(ColumnSettings):
         train_split: Split to train on.
         validation_split: Split to validate on. Default: found by its name, else held out.
         test_split: Split to test on. Default: found by its name.
+        label_columns: Several columns of labels, such as quality topic: one model with a head for each, in place of
+            label_column. Default: one column.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
         problem_type: single_label_classification, multi_label_classification or regression (predicts the number in the
             label column). Default: one of the first two, found from the labels.
@@ -53,6 +55,7 @@ class SourceSettings(ColumnSettings):
     train_split: str = "train"
     validation_split: str | None = None
     test_split: str | None = None
+    label_columns: Sequence[str] | None = None
     labels: Sequence[str] | None = None
     problem_type: str | None = None
     validation_fraction: float | None = None
@@ -62,6 +65,8 @@ class SourceSettings(ColumnSettings):
     strict: bool = False
 
     def check(self) -> None:
+        if self.label_columns is not None:
+            self._check_label_columns(list(self.label_columns))
         if self.validation_fraction is not None and not 0 <= self.validation_fraction < 1:
             raise DataError(
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
@@ -87,6 +92,23 @@ class SourceSettings(ColumnSettings):
                 f"got num_folds={self.num_folds} and fold={self.fold}; expected at least 2 folds "
                 "and a fold from 0 to num_folds - 1"
             )
+
+    def _check_label_columns(self, names: list[str]) -> None:
+        if len(names) < 2 or len(set(names)) != len(names):
+            raise DataError(
+                f"label_columns: got {', '.join(map(repr, names)) or 'none'}; expected two or more different columns; "
+                "name one column with label_column"
+            )
+        for other, value in (
+            ("label_column", self.label_column), ("labels", self.labels), ("problem_type", self.problem_type),
+        ):  # fmt: skip
+            if value is not None:
+                raise DataError(
+                    f"{other}: got {value!r} with label_columns, whose tasks and labels are found from each column; "
+                    f"expected none; leave out {other}, or train a model of one column"
+                )
+        if self.streaming:
+            raise DataError("streaming: got it with label_columns; expected data that fits in memory; leave it out")
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,18 @@ class ModelSettings(Settings):
 
 
 @dataclass(kw_only=True)
-class LabelledSettings(ColumnSettings, ModelSettings):
+class HeadSettings(Settings):
+    """Head of a model of several label columns.
+
+    Args:
+        head: Label column of a model that has several. Default: all of them, where the verb can.
+    """
+
+    head: str | None = None
+
+
+@dataclass(kw_only=True)
+class LabelledSettings(HeadSettings, ColumnSettings, ModelSettings):
     """Labelled data.
 
     Args:
@@ -93,7 +104,7 @@ class ScoreSettings(ModelSettings):
 
 
 @dataclass(kw_only=True)
-class ExplainSettings(ModelSettings):
+class ExplainSettings(HeadSettings, ModelSettings):
     """Settings of `textcnn.explain`.
 
     Args:
@@ -188,6 +199,8 @@ class InspectSettings(LabelledSettings):
         at_least(1, limit=self.limit)
         if self.output is not None and not self.drop and not self.scale:
             raise ValueError("output: got no filter to change; expected some; give drop (--drop) or scale (--scale)")
+        if self.output is not None and self.head is not None:
+            raise ValueError("output: got it with head; expected none, as all heads share the filters; leave it out")
 
 
 @dataclass(kw_only=True)
@@ -242,7 +255,7 @@ class ConvertSettings(ModelSettings):
 
 
 @dataclass(kw_only=True)
-class ExportSettings(ModelSettings):
+class ExportSettings(HeadSettings, ModelSettings):
     """Settings of `textcnn.export`.
 
     Args:
@@ -266,6 +279,8 @@ class ExportSettings(ModelSettings):
     def check(self) -> None:
         if self.int8 and self.texts is None:
             raise ValueError("int8: got no texts; expected some, to measure its error on; give texts (--texts FILE)")
+        if self.head is not None and self.kind == "onnx":
+            raise ValueError("head: got it for an ONNX file, whose logits are those of all heads; leave it out")
         if self.beside and self.kind != "html":
             raise ValueError(f"beside: got it with the format {self.kind}; expected html; write a file for each model")
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,14 @@ def has_room_for_bag(data: Any, fields: Mapping[str, Any]) -> bool:
     return bool((data.vocab_size + buckets) * data.num_labels <= _MOST_NUMBERS)
 
 
-def bag_weights(bag: HashedBag, start: str, data: Any, classes: int, intercept: bool) -> tuple[np.ndarray, np.ndarray]:
+def bag_weights(
+    bag: HashedBag,
+    start: str,
+    data: Any,
+    classes: int,
+    intercept: bool,
+    heads: Sequence[Mapping[str, Any]] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Return what each row of a bag adds at the start, float32 [R, C], and what a text without any has, [C].
 
     Args:
@@ -81,8 +88,15 @@ def bag_weights(bag: HashedBag, start: str, data: Any, classes: int, intercept: 
         data: Data module of the train texts. Its numbers, in a regression, are standardised.
         classes: C.
         intercept: Fit logits of a text without any row; else they are 0.
+        heads: Heads of the model, each of which has a linear model of its own; None for one task.
     """
     ids, lengths, targets = data.encoded_train()
+    if heads is not None:
+        parts = [
+            start_of_bag(bag, start, ids, lengths, targets[head["name"]], len(head["labels"]), intercept)
+            for head in heads
+        ]
+        return np.concatenate([own for own, _ in parts], axis=1), np.concatenate([own for _, own in parts])
     if data.problem_type != REGRESSION:
         return start_of_bag(bag, start, ids, lengths, targets, classes, intercept)
     mean, deviation = data.target_scale()
@@ -105,11 +119,11 @@ def start_of_bag(
         start: "linear" or "naive_bayes".
         ids: Token ids of the train texts, one text after the other.
         lengths: [N] tokens of each text.
-        targets: [N] class ids, -1 for a text without a label, or zeros and ones [N, C].
+        targets: [N] class ids, -1 for a text without a label, or zeros and ones [N, C], NaN for one.
         classes: C.
         intercept: Fit logits of a text without any; else they are 0.
     """
-    labelled = np.flatnonzero(targets >= 0) if targets.ndim == 1 else np.arange(len(lengths))
+    labelled = np.flatnonzero(targets >= 0 if targets.ndim == 1 else ~np.isnan(targets).any(axis=1))
     if len(labelled) > _MOST_TEXTS and start == "linear":
         labelled = labelled[np.linspace(0, len(labelled) - 1, _MOST_TEXTS).astype(np.int64)]
     if len(labelled) < len(lengths):

@@ -17,8 +17,9 @@ from ..settings import OptimizationSettings
 from .bag_start import bag_weights
 from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
+from .heads import MEAN_SCORE, head_metrics, log_mean_score, refuse_settings_of_one_task, score_heads
 from .initial_weights import initial_architecture, load_initial_weights
-from .metrics import metric_arguments, score_metrics
+from .metrics import score_labels, score_metrics, score_nothing, score_numbers
 from .optimization import OptimizationModule
 from .target_scale import TargetScale, refuse_label_settings
 
@@ -40,6 +41,7 @@ class TrainingModule(OptimizationModule):
         problem_type: single_label_classification, multi_label_classification or regression.
         vectors_dim: Size of the data module's initial vectors, None where there are none.
         architecture: The network.
+        heads: Heads of several label columns, as in config.json; None for one column.
         optimization: The fields of OptimizationSettings.
     """
 
@@ -53,6 +55,7 @@ class TrainingModule(OptimizationModule):
         ),
         vectors_dim: int | None = None,
         architecture: Architecture = KIM_2014,
+        heads: list[dict[str, Any]] | None = None,
         **optimization: Any,
     ) -> None:
         super().__init__()
@@ -92,6 +95,7 @@ class TrainingModule(OptimizationModule):
                 "pad_token_id": pad_token_id,
                 "problem_type": problem_type,
                 "vectors_dim": vectors_dim,
+                "heads": heads,
                 "architecture": dataclasses.asdict(architecture),
                 **vars(rates),
                 "init": None if init is None else str(init),
@@ -105,6 +109,7 @@ class TrainingModule(OptimizationModule):
             id2label=dict(enumerate(labels)),
             label2id={label: i for i, label in enumerate(labels)},
             problem_type=problem_type,
+            **({} if heads is None else {"heads": heads}),
         )
         config = self.model.config
         if self.separate_bag:
@@ -112,6 +117,8 @@ class TrainingModule(OptimizationModule):
         self.target_scale = TargetScale() if config.problem_type == "regression" else None
         if self.target_scale is not None:
             refuse_label_settings(rates)
+        if heads is not None:
+            refuse_settings_of_one_task(rates)
         if rates.contrastive_weight and config.problem_type == "multi_label_classification":
             raise ValueError(
                 "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
@@ -130,8 +137,11 @@ class TrainingModule(OptimizationModule):
 
     def scores(self, config: TextCNNConfig) -> torch.nn.ModuleDict:
         """Return the metrics of validation and test."""
+        if config.heads is not None:
+            return head_metrics(config.heads)
+        kind, labels = config.problem_type, config.num_labels
         return torch.nn.ModuleDict(
-            {f"{stage}_metrics": score_metrics(config, prefix=f"{stage}_") for stage in ("val", "test")}
+            {f"{stage}_metrics": score_metrics(kind, labels, prefix=f"{stage}_") for stage in ("val", "test")}
         )
 
     def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
@@ -149,10 +159,13 @@ class TrainingModule(OptimizationModule):
         """Name of the validation score that chooses the best epoch.
 
         Micro-F1, which is the accuracy when a text has one label. With several labels a text, F1 is 0 until a label
-        passes its threshold; average precision needs none. Of a regression, the coefficient of determination.
+        passes its threshold; average precision needs none. Of a regression, the coefficient of determination; of
+        several heads, the mean of theirs.
         """
         if self.target_scale is not None:
             return "val_r2"
+        if self.model.config.heads is not None:
+            return MEAN_SCORE.format(stage="val")
         return "val_micro_f1" if self._single_label else "val_average_precision"
 
     def setup(self, stage: str) -> None:
@@ -183,7 +196,8 @@ class TrainingModule(OptimizationModule):
         if bag is None or start == "zero":
             return
         separate = self.separate_bag
-        weights, bias = bag_weights(bag, start, data, self.model.config.num_labels, intercept=not separate)
+        config = self.model.config
+        weights, bias = bag_weights(bag, start, data, config.num_labels, not separate, config.heads)
         if separate:  # the bias of the head is the network's to learn
             weights *= self._bag_weight * self._network_share
         else:
@@ -297,32 +311,18 @@ class TrainingModule(OptimizationModule):
         return self.model.config.problem_type == "single_label_classification"
 
     def _score(self, batch: Batch, stage: str) -> None:
-        size = len(batch["labels"])
-        if not size:  # of a distributed run: the metric of the loss is there all the same, with no text in it
-            self.log(f"{stage}_loss", torch.zeros((), device=self.device), prog_bar=True, batch_size=0, sync_dist=True)
-            self.log_dict(
-                dict(self.metrics[f"{stage}_metrics"]), prog_bar=True, batch_size=0, on_epoch=True, on_step=False
-            )
+        if not len(batch["input_ids"]):
+            score_nothing(self, stage)
             return
         if self.target_scale is not None:
-            self._score_numbers(batch, stage, self.target_scale)
-            return
-        logits, labels = self(batch).float(), batch["labels"]
-        # A label that no train row has: it counts as wrong, and has no loss.
-        known = labels < self.model.config.num_labels if self._single_label else torch.ones(size, dtype=torch.bool)
-        if known.any():
-            own = (logits, labels) if known.all() else (logits[known], labels[known])
-            loss = self.model.loss(*own)
-            self.log(f"{stage}_loss", loss, prog_bar=True, batch_size=int(known.sum()), sync_dist=True)
-        metrics = self.metrics[f"{stage}_metrics"]
-        metrics.update(**metric_arguments(self.model.config, logits, labels))
-        self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
+            score_numbers(self, batch, stage, self.target_scale)
+        elif self.model.config.heads is not None:
+            score_heads(self, batch, stage)
+        else:
+            score_labels(self, batch, stage)
 
-    def _score_numbers(self, batch: Batch, stage: str, scale: TargetScale) -> None:
-        logits, labels = self.model(batch["input_ids"], batch["attention_mask"]).logits.float(), batch["labels"]
-        size, metrics = len(labels), self.metrics[f"{stage}_metrics"]
-        loss = self.model.loss(logits, scale.standardized(labels))
-        self.log(f"{stage}_loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
-        # Without the mean, which no score depends on and whose square float32 would lose digits to.
-        metrics.update(logits.squeeze(-1) * scale.deviation, labels - scale.mean)
-        self.log_dict(dict(metrics), prog_bar=True, batch_size=size, on_epoch=True, on_step=False)
+    def on_validation_epoch_end(self) -> None:
+        log_mean_score(self, "val")
+
+    def on_test_epoch_end(self) -> None:
+        log_mean_score(self, "test")

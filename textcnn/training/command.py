@@ -52,6 +52,7 @@ LINKS = {
     "pad_token_id": "pad_token_id",
     "problem_type": "problem_type",
     "embedding_dim": "vectors_dim",
+    "heads": "heads",
 }
 
 
@@ -185,8 +186,15 @@ class TextCNNCLI(LightningCLI):
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         names = saved["id2label"]
         config["data"]["tokenizer"] = str(folder)
-        config["data"]["labels"] = [names[str(index)] for index in range(len(names))]
-        config["data"]["problem_type"] = saved.get("problem_type")
+        if saved.get("heads"):
+            if self.config["subcommand"] == "predict":
+                raise ValueError(
+                    f"predict: got {folder}, a model with several heads; expected one with a single label column; "
+                    f"score files with it: textcnn score {folder} FILE"
+                )
+        else:
+            config["data"]["labels"] = [names[str(index)] for index in range(len(names))]
+            config["data"]["problem_type"] = saved.get("problem_type")
         if config["data"].get("vectors"):
             config["data"]["vectors"] = [str(folder)]  # only their size matters now
         if self.config["subcommand"] == "predict":
@@ -270,7 +278,7 @@ class TextCNNCLI(LightningCLI):
         if not (folder / "config.json").is_file() or Path(config["ckpt_path"]).name != "best.ckpt":
             return
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        for name in CALIBRATION:
+        for name in ("heads", *CALIBRATION):
             if name in saved:
                 setattr(self.model.model.config, name, saved[name])
 

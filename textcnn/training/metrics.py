@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +19,7 @@ from torchmetrics.classification import (
 )
 from torchmetrics.regression import MeanAbsoluteError, R2Score, SpearmanCorrCoef
 
-from ..model import TextCNNConfig
+from .target_scale import TargetScale
 
 
 class Determination(R2Score):
@@ -74,33 +76,39 @@ class GivenF1(MultilabelF1Score):
         super().update(given, target)
 
 
-def metric_arguments(config: TextCNNConfig, logits: Tensor, labels: Tensor) -> dict[str, Tensor]:
+def metric_arguments(logits: Tensor, labels: Tensor, thresholds: Sequence[float] | None = None) -> dict[str, Tensor]:
     """Return the arguments by which `score_metrics` of a classifier are updated.
 
     Args:
-        config: Configuration of the model. Its thresholds decide which of several labels are given; 0.5 without one.
         logits: Logits [B, C].
         labels: Class ids [B], C for a label that no train row has; or zeros and ones [B, C].
+        thresholds: C probabilities from which labels are given, where a text may have several.
     """
-    if config.problem_type == "single_label_classification":
+    if thresholds is None:
         return {"preds": functional.pad(logits, (0, 1), value=-torch.inf), "target": labels.long()}
-    probabilities, thresholds = logits.sigmoid(), config.thresholds or {}
-    reached = probabilities >= probabilities.new_tensor(
-        [thresholds.get(name, 0.5) for name in config.id2label.values()]
-    )
-    return {"preds": probabilities, "given": reached.long(), "target": labels.long()}
+    probabilities = logits.sigmoid()
+    given = probabilities >= probabilities.new_tensor(thresholds)
+    return {"preds": probabilities, "given": given.long(), "target": labels.long()}
 
 
-def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
+def thresholds_of(problem_type: str, labels: Iterable[str], thresholds: Mapping[str, float] | None) -> Any:
+    """Return the threshold of each label of a task whose texts may have several, 0.5 without one; else None."""
+    if problem_type != "multi_label_classification":
+        return None
+    return [(thresholds or {}).get(label, 0.5) for label in labels]
+
+
+def score_metrics(problem_type: str, num_labels: int, prefix: str) -> MetricCollection:
     """Return the metrics of a problem type, with a prefix to their names.
 
     Args:
-        config: Configuration of the model.
+        problem_type: As transformers names it.
+        num_labels: Number of labels.
         prefix: Prefix, such as "val_".
     """
-    if config.problem_type == "single_label_classification":
+    if problem_type == "single_label_classification":
         # One class more, for labels that no train row has; without any, it takes no part in the macro average.
-        count = config.num_labels + 1
+        count = num_labels + 1
         return MetricCollection(
             {
                 "accuracy": MulticlassAccuracy(count, average="micro"),
@@ -109,7 +117,7 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
             },
             prefix=prefix,
         )
-    if config.problem_type == "regression":
+    if problem_type == "regression":
         with warnings.catch_warnings():
             # It keeps the numbers of the split, one a text.
             warnings.filterwarnings("ignore", message="Metric `Spearman")
@@ -117,7 +125,7 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
         return MetricCollection(
             {"mae": MeanAbsoluteError(), "r2": Determination(), "spearman": spearman}, prefix=prefix
         )
-    count = config.num_labels
+    count = num_labels
     return MetricCollection(
         {
             "accuracy": GivenExactMatch(count),
@@ -127,3 +135,38 @@ def score_metrics(config: TextCNNConfig, prefix: str) -> MetricCollection:
         },
         prefix=prefix,
     )
+
+
+def score_nothing(module: Any, stage: str) -> None:
+    """Log the loss and the metrics of a stage for a batch without a text, which a process of a distributed run has."""
+    module.log(f"{stage}_loss", torch.zeros((), device=module.device), prog_bar=True, batch_size=0, sync_dist=True)
+    parts = module.metrics[f"{stage}_metrics"]
+    for metrics in parts if isinstance(parts, torch.nn.ModuleList) else [parts]:
+        module.log_dict(dict(metrics), prog_bar=True, batch_size=0, on_epoch=True, on_step=False)
+
+
+def score_labels(module: Any, batch: dict[str, Tensor], stage: str) -> None:
+    """Add a batch to the loss and the metrics of a stage of a classifier."""
+    logits, labels, config = module(batch).float(), batch["labels"], module.model.config
+    single = config.problem_type == "single_label_classification"
+    # A label that no train row has: it counts as wrong, and has no loss.
+    known = labels < config.num_labels if single else torch.ones(len(labels), dtype=torch.bool)
+    if known.any():
+        own = (logits, labels) if known.all() else (logits[known], labels[known])
+        loss = module.model.loss(*own)
+        module.log(f"{stage}_loss", loss, prog_bar=True, batch_size=int(known.sum()), sync_dist=True)
+    thresholds = thresholds_of(config.problem_type, config.id2label.values(), config.thresholds)
+    metrics = module.metrics[f"{stage}_metrics"]
+    metrics.update(**metric_arguments(logits, labels, thresholds))
+    module.log_dict(dict(metrics), prog_bar=True, batch_size=len(labels), on_epoch=True, on_step=False)
+
+
+def score_numbers(module: Any, batch: dict[str, Tensor], stage: str, scale: TargetScale) -> None:
+    """Add a batch to the loss and the metrics of a stage of a regression."""
+    logits, labels = module.model(batch["input_ids"], batch["attention_mask"]).logits.float(), batch["labels"]
+    metrics = module.metrics[f"{stage}_metrics"]
+    loss = module.model.loss(logits, scale.standardized(labels))
+    module.log(f"{stage}_loss", loss, prog_bar=True, batch_size=len(labels), sync_dist=True)
+    # Without the mean, which no score depends on and whose square float32 would lose digits to.
+    metrics.update(logits.squeeze(-1) * scale.deviation, labels - scale.mean)
+    module.log_dict(dict(metrics), prog_bar=True, batch_size=len(labels), on_epoch=True, on_step=False)

@@ -9,7 +9,7 @@ import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
@@ -42,9 +42,6 @@ from .run_files import write_config, write_held_out
 from .summary import show, summarize_run
 from .tasks.classification import ClassificationModule
 from .validation_fit import fit_on_validation
-
-if TYPE_CHECKING:
-    from ..runtime.classifier import TextClassifier
 
 MONITOR = {"monitor": AUTO, "mode": "max"}
 # Checked after validations only: a run that has none goes on to its last epoch.
@@ -83,8 +80,8 @@ def quiet_lightning() -> None:
 
 
 @takes(TrainSettings)
-def train(settings: TrainSettings) -> TextClassifier:
-    """Train a classifier, write its artifact into `output` and return it.
+def train(settings: TrainSettings) -> Any:
+    """Train a classifier, write its artifact into `output` and return it: a HeadsClassifier with `label_columns`.
 
     Beside the artifact stand config.yaml, the settings of the run as `textcnn fit --config` reads them, and
     held_out.jsonl.gz, its validation rows, on which `calibrate` works. Every setting has the same name on the command
@@ -100,7 +97,7 @@ def train(settings: TrainSettings) -> TextClassifier:
             (the nearest is named) or a value that cannot be used.
         FileNotFoundError: There is no such file or folder.
     """
-    from ..loading import load_classifier
+    from ..loading import load_with_heads
 
     quiet_lightning()
     apply_preset(settings)
@@ -123,7 +120,7 @@ def train(settings: TrainSettings) -> TextClassifier:
     with keyboard_stops():
         trainer.fit(module, datamodule=data)
     save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))
-    classifier = load_classifier(output)
+    classifier = load_with_heads(output)
     if settings.summary and settings.progress and trainer.is_global_zero:
         given = str(settings.data) if isinstance(settings.data, (str, Path)) else None
         summary = summarize_run(data, classifier, output, given)
@@ -225,6 +222,7 @@ def sizes(data: TextDataModule) -> dict[str, Any]:
         "pad_token_id": data.pad_token_id,
         "problem_type": data.problem_type,
         "vectors_dim": data.embedding_dim,
+        **({} if data.heads is None else {"heads": data.heads}),
     }
 
 
@@ -259,7 +257,8 @@ def save_run(
     module.finish()
     if trainer.is_global_zero:
         config = module.model.config
-        config.text_column, config.label_column = data.columns
+        config.text_column, label = data.columns
+        config.label_column = label if data.heads is None else None
         curve = read_curve(output_dir)
         record = TrainingRecord(
             data=name,

@@ -7,7 +7,7 @@ training data and of the folder it was started in.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,20 +96,25 @@ def write_held_out(output_dir: str | Path, data: TextDataModule) -> None:
     if not texts:
         path.unlink(missing_ok=True)
         return
-    labels = data.labels
-    rows: list[dict[str, Any]] = (
-        [{"text": text, "label": float(target)} for text, target in zip(texts, targets, strict=True)]
-        if data.problem_type == REGRESSION
-        else [
-            {
-                "text": text,
-                "label": labels[target] if targets.ndim == 1 else [labels[c] for c in np.flatnonzero(target)],
-            }
-            for text, target in zip(texts, targets, strict=True)
-        ]
-    )
+    if data.heads is None:
+        columns = {"label": _named(targets, data.labels, data.problem_type == REGRESSION)}
+    else:
+        columns = {head["name"]: _named(targets[head["name"]], head["labels"]) for head in data.heads}
+    text = "text" if data.heads is None else data.columns[0]
+    rows = [
+        {text: one, **dict(zip(columns, own, strict=True))} for one, *own in zip(texts, *columns.values(), strict=True)
+    ]
     with open_writer(str(path), "jsonl") as writer:
         writer.write(rows)
+
+
+def _named(targets: np.ndarray, labels: Sequence[str], numbers: bool = False) -> list[Any]:
+    """Return targets as a file holds them: numbers, labels, or lists of labels; None for a row without one."""
+    if numbers:
+        return [float(target) for target in targets]
+    if targets.ndim == 2:
+        return [None if np.isnan(row).any() else [labels[c] for c in np.flatnonzero(row)] for row in targets]
+    return [labels[target] if 0 <= target < len(labels) else None for target in targets.tolist()]
 
 
 def plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data.errors import DataError
+from ..runtime.heads import HeadsClassifier
 from .baseline import baseline_labels, baseline_numbers, too_large
-from .curve import Curve, read_curve, sparkline
+from .curve import Curve, read_curve
+from .head_summary import HeadScore, HeadsSummary
+from .screen import aligned, curve_row, next_steps
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -114,33 +118,9 @@ class NumberSummary:
         return aligned([*rows, *curve_row(self.curve), *next_steps(self.output, self.data)])
 
 
-def curve_row(curve: Curve | None) -> list[tuple[str, str]]:
-    """Return the row of the training curve, if there is one."""
-    if curve is None:
-        return []
-    scores, best = curve.scores, curve.best
-    said = f"{curve.metric} {scores[0]:.3f} to {scores[best]:.3f}, best in epoch {best + 1} of {len(scores)}"
-    return [("training", f"{sparkline(scores)}  {said}")]
-
-
-def next_steps(output: str, data: str | None) -> list[tuple[str, str]]:
-    """Return the rows of the commands that come next."""
-    run, given = shlex.quote(output), "FILE" if data is None else shlex.quote(data)
-    return [
-        ("next", f"textcnn evaluate {run} --data {given} --report report.html"),
-        ("", f'textcnn explain {run} "a text"'),
-    ]
-
-
-def aligned(rows: list[tuple[str, str]]) -> list[str]:
-    """Return rows of a name and a text as lines."""
-    width = max(len(name) for name, _ in rows)
-    return [f"{name:<{width}}  {text}" for name, text in rows]
-
-
 def summarize_run(
-    data: TextDataModule, classifier: TextClassifier, output: str | Path, name: str | None
-) -> RunSummary | NumberSummary | None:
+    data: TextDataModule, classifier: TextClassifier | HeadsClassifier, output: str | Path, name: str | None
+) -> RunSummary | NumberSummary | HeadsSummary | None:
     """Return the summary of a run, or None where nothing was held out.
 
     Args:
@@ -153,6 +133,8 @@ def summarize_run(
     if found is None:
         return None
     role, texts, targets = found
+    if isinstance(classifier, HeadsClassifier):
+        return summarize_heads(data, classifier, role, texts, targets, output, name)
     if classifier.regression:
         return summarize_numbers(data, classifier, role, texts, targets, output, name)
     multi_label = targets.ndim == 2
@@ -160,7 +142,7 @@ def summarize_run(
     predicted = (probabilities >= 0.5).astype(np.int64) if multi_label else probabilities.argmax(axis=1)
     right = _right(predicted, targets)
     low, high = wilson_interval(int(right.sum()), len(right))
-    baseline, why = _baseline(data, texts, targets)
+    baseline, why = _baseline(*data.texts_and_targets("train"), len(data.labels), texts, targets)
     return RunSummary(
         role=role, accuracy=float(right.mean()), low=low, high=high, texts=len(texts), multi_label=multi_label,
         baseline=baseline, baseline_note=why,
@@ -186,6 +168,33 @@ def summarize_numbers(
     return NumberSummary(role, len(texts), own, baseline, why, read_curve(output), str(output), name)
 
 
+def summarize_heads(
+    data: TextDataModule, model: HeadsClassifier, role: str, texts: list[str], targets: Mapping[str, NDArray[Any]],
+    output: str | Path, name: str | None,
+) -> HeadsSummary:  # fmt: skip
+    """Return the summary of a model with several heads on the texts and labels of a split; see `summarize_run`."""
+    train_texts, train_targets = data.texts_and_targets("train")
+    probabilities, rows = model.predict_proba(texts), []
+    for head, decider in model.deciders.items():
+        there, train_there = (np.flatnonzero(_has_label(own[head])) for own in (targets, train_targets))
+        if not len(there):
+            continue
+        own, p = targets[head][there], probabilities[head][there]
+        predicted = (p >= 0.5).astype(np.int64) if decider.multi_label else p.argmax(axis=1)
+        right = _right(predicted, own)
+        baseline, why = _baseline(
+            [train_texts[i] for i in train_there], train_targets[head][train_there], len(decider.labels),
+            [texts[i] for i in there], own,
+        )  # fmt: skip
+        low, high = wilson_interval(int(right.sum()), len(right))
+        rows.append(HeadScore(head, float(right.mean()), low, high, len(there), baseline, why))
+    return HeadsSummary(role, rows, read_curve(output), str(output), name)
+
+
+def _has_label(targets: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.asarray(targets >= 0 if targets.ndim == 1 else ~np.isnan(targets).any(axis=1))
+
+
 def _number_scores(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:
     """Return the coefficient of determination and the mean absolute error."""
     spread = float(np.square(targets - targets.mean()).sum())
@@ -193,7 +202,7 @@ def _number_scores(predicted: NDArray[np.float64], targets: NDArray[np.float64])
     return 1 - float(np.square(error).sum()) / spread if spread else 0.0, float(np.abs(error).mean())
 
 
-def show(summary: RunSummary | NumberSummary) -> None:
+def show(summary: RunSummary | NumberSummary | HeadsSummary) -> None:
     """Print a summary on standard error."""
     from rich.console import Console
     from rich.text import Text
@@ -255,9 +264,10 @@ def _right(predicted: NDArray[np.int64], targets: NDArray[Any]) -> NDArray[np.bo
     return np.asarray(right.all(axis=1) if targets.ndim == 2 else right)
 
 
-def _baseline(data: TextDataModule, texts: list[str], targets: NDArray[Any]) -> tuple[float | None, str]:
-    train_texts, train_targets = data.texts_and_targets("train")
-    why = too_large(train_texts, len(data.labels))
+def _baseline(
+    train_texts: list[str], train_targets: NDArray[Any], classes: int, texts: list[str], targets: NDArray[Any]
+) -> tuple[float | None, str]:
+    why = too_large(train_texts, classes)
     if why:
         return None, f"{why}; textcnn compare fits it"
     try:

@@ -5,13 +5,15 @@ Shapes: `B` texts of a batch, `N` validation texts, `C` classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightning
 import torch
 from torch import Tensor
 
+from ..model.objectives import head_slices, labelled
 from ..runtime.thresholds import f1_threshold
 from .part_weights import fit_part_weights
 
@@ -24,6 +26,7 @@ _TEXTS_OF_A_THRESHOLD = 100
 def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkpoint_path: str) -> dict[str, float]:
     """Fit the weights of network and bag, and choose the threshold of several labels, on the validation texts.
 
+    Each head of a model has its own.
     The weights are multiplied into the module and into the checkpoint, which is written anew; the threshold goes into
     the config of the model.
 
@@ -36,36 +39,92 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
     Returns:
         What was found, for the model card; empty where there is nothing to find.
     """
-    config = module.model.config
+    tasks = list(_tasks(module.model.config))
     weighed = getattr(module, "separate_bag", False) and module.hparams["bag_weight"] is None
-    multi_label = config.problem_type == "multi_label_classification"
-    if not (weighed or multi_label) or trainer.limit_val_batches == 0:
+    several = any(task.problem_type == "multi_label_classification" for task in tasks)
+    if not (weighed or several) or trainer.limit_val_batches == 0:
         return {}
     checkpoint = trainer.strategy.load_checkpoint(checkpoint_path)
     module.load_state_dict(checkpoint["state_dict"])
-    network, bag, labels = part_logits(module.model, data.val_dataloader())
+    network, bag, labels_of = part_logits(module.model, data.val_dataloader())
     found: dict[str, float] = {}
+    for task in tasks:
+        labels, parts = labels_of[task.name], [network[:, task.columns], bag[:, task.columns]]
+        if weighed and FITTED not in checkpoint:
+            numbers = labels if module.target_scale is None else module.target_scale.standardized(labels)
+            weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type)
+            if weights is not None:
+                weights.multiply_into(module.model, task.columns)
+                parts = [parts[0] * weights.network, parts[1] * weights.bag]
+                found[f"{task.prefix}factor_of_network"] = round(weights.network, 4)
+                found[f"{task.prefix}factor_of_bag"] = round(weights.bag, 4)
+        if task.problem_type == "multi_label_classification":
+            threshold = _threshold((parts[0] + parts[1]).sigmoid(), labels)
+            if threshold is not None:
+                task.set_threshold(threshold)
+                found[f"{task.prefix}threshold"] = threshold
     if weighed and FITTED not in checkpoint:
-        numbers = labels if module.target_scale is None else module.target_scale.standardized(labels)
-        weights = fit_part_weights(network, bag, numbers, config.problem_type)
-        if weights is not None:
-            weights.multiply_into(module.model)
-            network, bag = network * weights.network, bag * weights.bag
-            found |= {"factor_of_network": round(weights.network, 4), "factor_of_bag": round(weights.bag, 4)}
-            state = module.state_dict()
-            trainer.strategy.save_checkpoint({**checkpoint, "state_dict": state, FITTED: True}, checkpoint_path)
-            trainer.strategy.barrier()  # the others read what the first process wrote
-    if multi_label and len(labels) >= _TEXTS_OF_A_THRESHOLD and labels.any():
-        # One for all labels, by the micro-F1: most labels of most data sets are too rare for one of their own.
-        threshold = f1_threshold((network + bag).sigmoid().flatten().numpy(), labels.flatten().numpy() > 0)
-        found["threshold"] = max(0.0, round(threshold, 6))
-        config.thresholds = dict.fromkeys(config.id2label.values(), found["threshold"])
+        state = module.state_dict()
+        trainer.strategy.save_checkpoint({**checkpoint, "state_dict": state, FITTED: True}, checkpoint_path)
+        trainer.strategy.barrier()  # the others read what the first process wrote
     return found
 
 
+@dataclass(frozen=True)
+class _Task:
+    """One task of a model: all of its logits, or those of a head.
+
+    Args:
+        name: Name of the head, or None.
+        problem_type: As transformers names it.
+        columns: Its logits.
+        entry: Mapping that its thresholds belong to.
+        labels: Its labels.
+    """
+
+    name: str | None
+    problem_type: str
+    columns: slice
+    entry: Any
+    labels: list[str]
+
+    @property
+    def prefix(self) -> str:
+        return "" if self.name is None else f"{self.name}_"
+
+    def set_threshold(self, threshold: float) -> None:
+        thresholds = dict.fromkeys(self.labels, threshold)
+        if self.name is None:
+            self.entry.thresholds = thresholds
+        else:
+            self.entry["thresholds"] = thresholds
+
+
+def _tasks(config: Any) -> Iterator[_Task]:
+    if config.heads is None:
+        yield _Task(None, config.problem_type, slice(None), config, list(config.id2label.values()))
+        return
+    for head, columns in head_slices(config.heads):
+        yield _Task(head["name"], head["problem_type"], columns, head, list(head["labels"]))
+
+
+def _threshold(probabilities: Tensor, labels: Tensor) -> float | None:
+    """Return the one threshold of all labels with the largest micro-F1; None where few texts have labels.
+
+    One for all, because most labels of most data sets are too rare for one of their own.
+    """
+    known = labelled(labels, probabilities.shape[1])
+    if int(known.sum()) < _TEXTS_OF_A_THRESHOLD or not labels[known].any():
+        return None
+    threshold = f1_threshold(probabilities[known].flatten().numpy(), labels[known].flatten().numpy() > 0)
+    return max(0.0, round(threshold, 6))
+
+
 @torch.no_grad()
-def part_logits(model: Any, batches: Iterable[dict[str, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the logits of the network [N, C] and of the bag [N, C], 0 without one, and the labels [N] or [N, C].
+def part_logits(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[Tensor, Tensor, dict[str | None, Tensor]]:
+    """Return the logits of the network [N, C] and of the bag [N, C], 0 without one, and the labels.
+
+    The labels [N] or [N, C] are those of each head by its name; of a model with one task, under None.
 
     In a distributed run each process has some of the batches, and returns the logits of all.
 
@@ -81,7 +140,8 @@ def part_logits(model: Any, batches: Iterable[dict[str, Tensor]]) -> tuple[Tenso
         if len(ids):
             network = model.member_logits(model.textcnn(ids, mask).pooler_output).mean(dim=0).float()
             bag = model.bag_logits(ids, mask)
-            parts.append((network, torch.zeros_like(network) if bag is None else bag.float(), batch["labels"]))
+            labels = batch["labels"] if isinstance(batch["labels"], Mapping) else {None: batch["labels"]}
+            parts.append((network, torch.zeros_like(network) if bag is None else bag.float(), labels))
     model.train(training)
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         gathered: list[Any] = [None] * torch.distributed.get_world_size()
@@ -89,6 +149,7 @@ def part_logits(model: Any, batches: Iterable[dict[str, Tensor]]) -> tuple[Tenso
         parts = [part for of_process in gathered for part in of_process]
     if not parts:
         nothing = torch.zeros(0, model.config.num_labels)
-        return nothing, nothing, torch.zeros(0)
-    network, bag, labels = (torch.cat(tensors) for tensors in zip(*parts, strict=True))
-    return network, bag, labels
+        return nothing, nothing, {task.name: torch.zeros(0) for task in _tasks(model.config)}
+    networks, bags, labels_of = zip(*parts, strict=True)
+    joined = {name: torch.cat([labels[name] for labels in labels_of]) for name in labels_of[0]}
+    return torch.cat(networks), torch.cat(bags), joined

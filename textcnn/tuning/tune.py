@@ -13,6 +13,7 @@ import lightning
 
 from ..data import TextDataModule
 from ..data.errors import DataError
+from ..data.headed import refuse_label_columns
 from ..data.numbers import refuse_numbers
 from ..info import FILES, info
 from ..outputs import begin_output
@@ -80,6 +81,7 @@ def tune(settings: TuneSettings) -> Tuning:
         FileNotFoundError: There is no such file or folder.
     """
     refuse_numbers(settings.problem_type, "tune")
+    refuse_label_columns(settings.label_columns, "tune")
     optuna = _load_optuna()
     from .search import JOURNAL, Search
 

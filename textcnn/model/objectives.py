@@ -1,0 +1,74 @@
+"""Losses of labels: of one task, and of several heads that share the logits of a model.
+
+Shapes: `B` texts, `C` labels of a task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def task_loss(
+    logits: Tensor, labels: Tensor, problem_type: str, weight: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Return the mean loss of logits [B, C].
+
+    It is cross-entropy, binary cross-entropy for multi-label problems, or the mean squared error of a regression.
+
+    Args:
+        logits: Logits [B, C].
+        labels: Class ids [B], zeros and ones [B, C] when the problem is multi-label, or numbers [B] or [B, C].
+        problem_type: As transformers names it.
+        weight: Weight of each class [C]; None weighs all alike.
+        label_smoothing: Share of the target spread evenly over the classes.
+    """
+    if problem_type == "regression":
+        return functional.mse_loss(logits, labels.to(logits.dtype).view_as(logits))
+    if problem_type == "single_label_classification":
+        return functional.cross_entropy(logits, labels.view(-1), weight=weight, label_smoothing=label_smoothing)
+    targets = labels.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
+    return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
+
+
+def head_slices(heads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], slice]]:
+    """Yield each head of a config with its slice of the logits."""
+    start = 0
+    for head in heads:
+        yield head, slice(start, start := start + len(head["labels"]))
+
+
+def labelled(labels: Tensor, classes: int) -> Tensor:
+    """Return the mask [B] of texts with a label that counts: an id of 0 to `classes` - 1, or a row without NaN."""
+    if labels.ndim == 2:
+        return ~labels.isnan().any(dim=1)
+    return (labels >= 0) & (labels < classes)
+
+
+def heads_loss(
+    logits: Tensor,
+    labels: Mapping[str, Tensor],
+    heads: Sequence[Mapping[str, Any]],
+    weight: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Return the mean, over the heads that have a label in the batch, of their own mean losses.
+
+    Args:
+        logits: Logits [B, C] of all heads.
+        labels: Labels by the name of the head: ids [B] (-1 for none), or zeros and ones [B, its labels] (NaN for none).
+        heads: Heads of the config.
+        weight, label_smoothing: As of `task_loss`, the weights of all heads' classes.
+    """
+    losses = []
+    for head, columns in head_slices(heads):
+        target = labels[head["name"]]
+        known = labelled(target, len(head["labels"]))
+        if known.any():
+            own = None if weight is None else weight[columns]
+            losses.append(task_loss(logits[known, columns], target[known], head["problem_type"], own, label_smoothing))
+    return torch.stack(losses).mean() if losses else logits.sum() * 0
