@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
+from folded_models import make_model
 from safetensors.torch import load_file
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
@@ -14,8 +17,8 @@ import textcnn
 from textcnn.data import TextDataModule
 from textcnn.evaluation.calibration import negative_log_likelihood
 from textcnn.training import ClassificationModule
-from textcnn.training.part_weights import NOISE, fit_part_weights
-from textcnn.training.validation_fit import FITTED, fit_on_validation
+from textcnn.training.part_weights import NOISE, PartWeights, fit_part_weights
+from textcnn.training.validation_fit import FITTED, fit_on_validation, part_logits
 
 PROBLEMS = ("single_label_classification", "multi_label_classification", "regression")
 SMALL = {"num_filters": 4, "embedding_dim": 4, "vectors": None, "progress": False, "min_frequency": 1, "max_epochs": 3}
@@ -89,6 +92,19 @@ def test_a_few_texts_that_the_bag_is_sure_and_wrong_about_do_not_decide() -> Non
         return ((weights[0] * network + weights[1] * bag).argmax(axis=1) == labels).mean()
 
     assert accuracy([found.network, found.bag]) > accuracy(plain) + 0.02
+
+
+@pytest.mark.parametrize("changes", [{}, {"bag_dim": 4}, {"num_members": 2}])
+def test_factors_are_multiplied_into_some_logits_only(changes) -> None:
+    model = make_model(bag="sqrtn", bag_buckets=30, **changes)
+    batch = {"input_ids": torch.tensor([[2, 3, 4], [5, 6, 7]]), "attention_mask": torch.ones(2, 3, dtype=torch.long)}
+    batches = [{**batch, "labels": torch.tensor([0, 1])}]
+    network, bag, _ = part_logits(model, batches)
+    PartWeights(2.0, 3.0, 1).multiply_into(model, slice(1, 2))
+    factors = torch.ones(network.shape[1])
+    after = part_logits(model, batches)
+    torch.testing.assert_close(after[0], network * factors.index_fill(0, torch.tensor([1]), 2.0))
+    torch.testing.assert_close(after[1], bag * factors.index_fill(0, torch.tensor([1]), 3.0))
 
 
 def test_labels_that_no_train_text_has_are_left_out() -> None:
@@ -181,3 +197,17 @@ def test_labels_are_given_from_the_threshold_with_the_largest_f1(rare, bag, tmp_
     # The scores in the model card are of the labels that the model gives, and so are those of `textcnn validate`.
     expected = f"{micro_f1(threshold):.4f}"
     assert f"val_micro_f1 | {expected}" in (tmp_path / "run" / "README.md").read_text()
+
+
+def test_each_head_has_weights_and_a_threshold_of_its_own(rare, tmp_path) -> None:
+    rows = [{**row, "kind": "long" if "x1" in row["text"] else "short"} for row in rare]
+    run = textcnn.train(rows, tmp_path / "run", label_columns=["kind", "labels"], text_column="text", **SMALL)
+    card = (tmp_path / "run" / "README.md").read_text()
+    factors = dict(re.findall(r'"(\w+_factor_of_\w+)": ([\d.]+)', card))
+    assert sorted(factors) == [f"{head}_factor_of_{part}" for head in ("kind", "labels") for part in ("bag", "network")]
+    assert len(set(factors.values())) == 4
+    threshold = run.heads["labels"].thresholds["rare"]
+    assert run.heads["labels"].thresholds == {"common": threshold, "rare": threshold}
+    assert 0 < threshold < 1
+    assert threshold != 0.5
+    assert not run.heads["kind"].thresholds

@@ -41,9 +41,8 @@ class TextClassifier:
         self.multi_label: bool = config.get("problem_type") == "multi_label_classification"
         self.regression: bool = config.get("problem_type") == REGRESSION
         self.temperature = float(config.get("temperature", 1.0))
-        self.thresholds: dict[str, float] = {
-            name: float(value) for name, value in (config.get("thresholds") or {}).items()
-        }
+        thresholds: Mapping[str, Any] = config.get("thresholds") or {}
+        self.thresholds = {name: float(value) for name, value in thresholds.items()}
         without = self.multi_label or self.regression
         self.abstention: Abstention | None = None if without else Abstention.of(config)
         self._names = np.array(self.labels)
