@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from html.parser import HTMLParser
+from xml.etree import ElementTree
 
 import pytest
 
@@ -25,6 +26,10 @@ def test_it_compares_writes_a_page_and_goes_on(reviews, tmp_path, capsys, monkey
     page = (output / "comparison.html").read_text(encoding="utf-8")
     check_page(page)
     assert "fine-tuned transformer: needs --transformer" in page
+    picture = ElementTree.parse(output / "comparison.svg").getroot()
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    texts = {text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"textcnn default", "TF-IDF + linear SVM"} <= texts
     saved = json.loads((output / "comparison.json").read_text(encoding="utf-8"))
     accuracies = {row["candidate"]: row["means"]["accuracy"] for row in saved["rows"]}
     assert set(accuracies) == {"textcnn_default", "tfidf_svm"}

@@ -21,12 +21,12 @@ from ..settings.durations import read_seconds
 from .advice import advise, percent, readable_seconds
 from .candidates import OURS, Candidate, find_candidates
 from .cells import Cell, CellStore, compute
-from .page import write_page
+from .page import write_page, write_picture
 from .peers import Resources
 from .splits import Splits, few_labels, find_data_sets, read_splits
 from .summary import Figures, summarize
 
-RESULTS, PAGE, CELLS = "comparison.json", "comparison.html", "cells"
+RESULTS, PAGE, PICTURE, CELLS = "comparison.json", "comparison.html", "comparison.svg", "cells"
 
 
 @dataclass
@@ -66,8 +66,8 @@ class Comparison:
 def compare(settings: CompareSettings) -> Comparison:
     """Fit textcnn and other classifiers on the same splits and compare accuracy, calibration, speed, size and memory.
 
-    The results are in `output`: comparison.html, comparison.json and a file for each fit. A fit whose file is there is
-    not done again. `textcnn.CompareSettings` documents the settings.
+    The results are in `output`: comparison.html, comparison.svg, comparison.json and a file for each fit. A fit whose
+    file is there is not done again. `textcnn.CompareSettings` documents the settings.
 
     Example:
         >>> textcnn.compare("reviews.csv", peers=["tfidf_logistic", "fasttext"]).advice["all labels"]
@@ -115,6 +115,7 @@ def compare(settings: CompareSettings) -> Comparison:
         run.unfinished,
     )  # fmt: skip
     found.page = write_page(output / PAGE, found)
+    write_picture(output / PICTURE, found)
     write_text(output / RESULTS, json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return found
 

@@ -16,11 +16,13 @@ from .table import labels_text
 if TYPE_CHECKING:
     from .compare import Comparison
 
-STYLE = """
+THEME = """
 :root{color-scheme:light dark;--page:#fbfbfa;--card:#fff;--ink:#1c2024;--soft:#5d666f;--faint:#b6bdc4;--line:#e6e9eb;
 --accent:#146ec8;--tint:#146ec814;--good:#1a7f4b}
 @media (prefers-color-scheme:dark){:root{--page:#14171a;--card:#1c2125;--ink:#e6e9ec;--soft:#9ba5ae;--faint:#57616a;
 --line:#2c3338;--accent:#5aa9f5;--tint:#5aa9f51c;--good:#5fc992}}
+"""
+_LAYOUT = """
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
 main{max-width:76rem;margin:0 auto;padding:1.4rem 1rem 4rem}
@@ -49,6 +51,7 @@ ul{margin:.3rem 0;padding-left:1.2rem}
 li{margin:.15rem 0;overflow-wrap:anywhere}
 @media (max-width:40rem){.card{padding:.8rem}td,th{padding:.3rem .4rem}}
 """
+STYLE = THEME + _LAYOUT
 
 MEANINGS = (
     ("accuracy", "test texts with the right label (all right labels, where a text may have several); ± is the standard "
@@ -69,6 +72,17 @@ def write_page(path: Path, found: Comparison) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, page(found))
     return path
+
+
+def write_picture(path: Path, found: Comparison) -> None:
+    """Write accuracy against throughput as a picture of its own, of the first number of labels that was compared."""
+    per_class = next(iter(found.figures.groups()))
+    overall = [one for one in found.figures.overall if one.per_class == per_class]
+    svg = _drawn(found, overall, labels_text(per_class))
+    head, rest = svg.split(">", 1)
+    # Its own ground, as the page around it may have another theme than its reader.
+    ground = f'<style>{THEME}</style><rect width="100%" height="100%" rx="10" style="fill:var(--card)"/>'
+    write_text(path, f'{head} xmlns="http://www.w3.org/2000/svg">{ground}{rest}\n')
 
 
 def page(found: Comparison) -> str:
@@ -108,7 +122,7 @@ def _rows_text(found: Comparison) -> str:
     )
 
 
-def _picture(found: Comparison, overall: Sequence[Overall], labels: str) -> str:
+def _drawn(found: Comparison, overall: Sequence[Overall], labels: str) -> str:
     points = [
         Point(
             found.titles[one.candidate], one.texts_per_second, one.accuracy, one.candidate in found.ours, one.level,
@@ -116,11 +130,15 @@ def _picture(found: Comparison, overall: Sequence[Overall], labels: str) -> str:
         )
         for one in overall
     ]  # fmt: skip
+    return draw(points, f"Accuracy against texts per second, {labels}")
+
+
+def _picture(found: Comparison, overall: Sequence[Overall], labels: str) -> str:
     several = len(found.data_sets) > 1
     caption = "Means over data sets. " if several else ""
     return (
         f'<section class="card"><h2>Accuracy against throughput, {escape(labels)}</h2>'
-        f'<div class="scroll">{draw(points, f"Accuracy against texts per second, {labels}")}</div>'
+        f'<div class="scroll">{_drawn(found, overall, labels)}</div>'
         f'<p class="soft">{caption}Up and to the right is better. Filled: level with the best. The dashed line joins '
         "the classifiers that no other one beats in both.</p></section>"
     )
