@@ -13,6 +13,7 @@ import yaml
 from documented_commands import ROOT, run_command
 
 from textcnn.cli import JOBS, VERBS, main
+from textcnn.data.io.writers import open_writer
 
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 # Language, attributes and code.
@@ -82,6 +83,9 @@ def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
     (tmp_path / "new.csv").write_text("text\na lovely film\nawful\n")
     shutil.copy(reviews, tmp_path / "test.csv")
     (tmp_path / "scopes.csv").write_text(reviews.read_text() + "what time is it,oos\n")
+    (tmp_path / "test.txt").write_text("__label__positive a lovely film\n__label__negative an awful plot\n")
+    with open_writer(str(tmp_path / "crawl" / "part-00000.jsonl.zst"), "jsonl") as crawl:
+        crawl.write([{"id": "0", "text": "a lovely film"}, {"id": "1", "text": "an awful plot"}])
     (tmp_path / "texts.txt").write_text("a lovely film\n")
     (tmp_path / "vectors.txt").write_text("film 1 2 3\nplot 3 2 1\ngreat 0 1 0\n")
     (tmp_path / "job.yaml").write_text("data: {path: reviews.csv}\noutput_dir: runs/job\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from folded_models import write_artifact
 
+from textcnn.bench.scoring import _start_ray
 from textcnn.cli import main
 
 
@@ -20,3 +22,13 @@ def test_bench_score(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     figure = json.loads(output.read_text())["figures"]["score_process_scaling"]
     assert figure["value"] == pytest.approx(figure["ours"] / figure["theirs"])
     assert "score_process_scaling" in capsys.readouterr().out
+
+
+def test_ray_has_the_priority_of_the_other_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray")
+    seen: dict[str, str] = {}
+    monkeypatch.setenv("RAY_worker_niceness", "15")
+    monkeypatch.delenv("RAY_worker_niceness")  # put back as it was at the end
+    monkeypatch.setattr(ray, "init", lambda **_: seen.update(os.environ))
+    _start_ray(2)
+    assert seen["RAY_worker_niceness"] == "0"

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 import types
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,6 +157,28 @@ def test_fasttext_searches_on_the_validation_texts(data, monkeypatch):
     assert given[0]["autotuneDuration"] == 1
     assert given[0]["autotuneValidationFile"].endswith("validation.txt")
     assert given[0]["seed"] == 3
+
+
+def test_fasttext_reads_rows_that_are_sorted_by_label_in_a_random_order(data, monkeypatch):
+    pytest.importorskip("fasttext")
+    from textcnn.comparison.peers import fasttext as module
+
+    files = []
+    real = module.train_apart
+
+    def train(options, path):
+        files.append(Path(options["input"]).read_text().splitlines())
+        return real({"input": options["input"], **module.TUTORIAL}, path)
+
+    monkeypatch.setattr(module, "train_apart", train)
+    by_label = data.train.take(np.argsort(data.train.targets, kind="stable"))
+    for seed in (0, 0, 1):
+        peer_class("fasttext")(Resources()).fit(replace(data, train=by_label), seed)
+    first, again, other = files
+    assert first == again != other
+    assert sorted(first) == sorted(other)
+    labels = [line.partition(" ")[0] for line in first]
+    assert labels != sorted(labels)
 
 
 def test_the_sentence_encoder_pools_as_written(data, transformer, tmp_path):

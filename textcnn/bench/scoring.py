@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ def _start_ray(processes: int) -> None:
         raise ValueError("peers: got ray, which is not installed; pip install 'ray[data]'")
     import ray
 
+    # Ray's processes are less urgent than others by default: beside other work they would wait for it.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # A cluster is there before a job is: its start is not counted.
     ray.init(num_cpus=processes, include_dashboard=False, log_to_driver=False)
 

@@ -55,7 +55,9 @@ class FastText(Peer):
 
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            options: dict[str, Any] = {"input": write_lines(data.train, folder / "train.txt"), "seed": seed}
+            # fastText reads the lines in their order: of rows sorted by label it learns the last label only.
+            order = np.random.default_rng(seed).permutation(len(data.train.texts))
+            options: dict[str, Any] = {"input": write_lines(data.train.take(order), folder / "train.txt"), "seed": seed}
             options["loss"] = "ova" if data.multi_label else "softmax"
             # Several threads write into one model without order: the result would differ from run to run.
             options["thread"] = threads()
