@@ -66,6 +66,8 @@ def fasttext_best(path: str, label_column: str | None, threads: int = 2) -> tupl
             lines = []
             for texts, targets in map(data.texts_and_targets, roles):
                 lines += [f"__label__{target} {words(text)}" for text, target in zip(texts, targets, strict=True)]
+            # It reads the lines in their order, which in many files is that of the labels.
+            np.random.default_rng(0).shuffle(lines)
             file = Path(folder) / "-".join(roles)
             file.write_text("\n".join(lines) + "\n", encoding="utf-8")
             return str(file)
