@@ -28,7 +28,7 @@ quickstart: install ## train a classifier on the embedded dataset, score it and 
 	$(BIN)/python -m textcnn.quickstart
 
 test: lint server wasm ## lint, then every test, on two cores
-	OMP_NUM_THREADS=1 TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-lowest: ## a short selection of the tests with the lowest versions of constraints-lowest.txt, in .venv-lowest
 	$(PYTHON) -m venv .venv-lowest

@@ -21,6 +21,18 @@ FLAGS = [
 ]  # fmt: skip
 
 
+# Files that take a minute or more: they begin first, so that no process is left alone with one of them at the end.
+LONGEST = (
+    "test_docs.py", "test_notebooks.py", "test_cli.py", "test_sanitizers.py", "test_variants.py", "test_estimator.py",
+    "test_ray.py", "test_resume.py", "test_js.py", "test_processes.py", "test_bars.py",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move the tests of the longest files to the front."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Headless Chromium; tests that need it are skipped where there is none."""
