@@ -169,7 +169,7 @@ def test_a_table_comes_back_labelled(tab, tmp_path):
         csv.writer(file).writerows([["id", "text"], *([n, text] for n, text in enumerate(texts)), ["last", ""]])
     opened(tab, tmp_path / "model.html")
     tab.set_input_files("#file", tmp_path / "rows.csv")
-    assert tab.inner_text("#run") == f"Label {len(texts) + 1} rows"
+    tab.locator("#run", has_text=f"Label {len(texts) + 1} rows").wait_for()  # the file is read meanwhile
     tab.click("#run")
     with tab.expect_download() as download:
         tab.click("#download")
