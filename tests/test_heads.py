@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import textcnn
 from textcnn import TextDataModule
 from textcnn.artifact import read_artifact
 from textcnn.cli import main
+from textcnn.core.build import MODULE
 from textcnn.data.errors import DataError
 from textcnn.folding.fold import fold
 from textcnn.loading import TorchClassifier, load_classifier
@@ -293,10 +295,9 @@ def test_a_head_in_the_page(run: Path) -> None:
     from textcnn.exporting.inlined import inline
 
     head = load_classifier(run, head="tone")
-    try:
-        model = inline(head, "posts tone")  # type: ignore[arg-type]
-    except ValueError as error:
-        pytest.skip(str(error))
+    if not MODULE.is_file():
+        pytest.skip("the WebAssembly module is not built: make wasm")
+    model = inline(head, "posts tone")  # type: ignore[arg-type]
     assert model.labels == ["loud", "rude"]
     assert "heads" not in json.loads(model.config)
 
@@ -460,9 +461,8 @@ def one_task(folder: Path) -> Path:
 @pytest.mark.parametrize("name", list(refused(Path(), Path())))
 def test_what_takes_one_column_is_refused_in_one_line(name: str, run: Path, tmp_path: Path) -> None:
     call, said = refused(run, tmp_path)[name]
-    with pytest.raises(ValueError) as error:  # noqa: PT011
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
         call()
-    assert said in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -505,6 +505,5 @@ def test_damaged_heads_are_named(change: dict[str, Any], said: str) -> None:
     labels = [f"{head['name']}: {label}" for head in HEADS for label in head["labels"]]
     config = {"id2label": {str(n): label for n, label in enumerate(labels)}, "heads": HEADS}
     check_config(config)
-    with pytest.raises(ValueError) as error:  # noqa: PT011
+    with pytest.raises(ValueError, match=re.escape(said)):
         check_config({**config, **change})
-    assert said in str(error.value)
