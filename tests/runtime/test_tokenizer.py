@@ -192,6 +192,29 @@ def test_real_texts(kind: str, data_dir: Path) -> None:
             _same(kind, texts[begin : begin + 4096])
 
 
+def _contractions(count: int, seed: int) -> list[str]:
+    # Words of GPT-2's expression end anywhere in the stretches of 64 bytes that are split at once.
+    rng = np.random.default_rng(seed)
+    parts = ["'", "s", "t", "ll", "re", "ve", "x", "A'LL", " ", "  ", "\n", "\t", "0", "12", "!", "'s", "é", "\u00a0", "word "]
+    shares = rng.dirichlet(np.full(len(parts), 0.5), size=count)
+    return ["".join(rng.choice(parts, size=rng.integers(0, 100), p=share)) for share in shares]
+
+
+@pytest.mark.parametrize("lowercase", [False, True])
+def test_contractions_and_white_space_at_the_ends_of_stretches(lowercase: bool) -> None:
+    # Its tokens are words of such texts, so that a word that is cut elsewhere has other ids.
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=lowercase)
+    if lowercase:
+        tokenizer.normalizer = normalizers.Lowercase()
+    trainer = trainers.BpeTrainer(vocab_size=2000, min_frequency=1, show_progress=False)
+    tokenizer.train_from_iterator(_contractions(1000, seed=1), trainer)
+    compiled, reference = compile_tokenizer(tokenizer.to_str()), ReferenceTokenizer(tokenizer.to_str())
+    assert isinstance(compiled, CompiledTokenizer)
+    for text in _contractions(3000, seed=0):
+        assert compiled.encode_batch([text])[0].tolist() == reference.encode_batch([text])[0].tolist(), ascii(text)
+
+
 def test_a_word_may_be_as_long_as_the_file_says() -> None:
     _same("wordpiece", ["x" * length for length in (15, 16, 17, 29, 30, 31, 500, 100_000)])
     _same("words bert", ["x" * 100_000 + " fox"])

@@ -1,78 +1,65 @@
 // Words of ASCII text, 64 bytes at a time. Included by kernels.cpp alone.
 //
-// Two look-ups by the halves of a byte say whether it is a letter, a separator or a word of its own; from the three
-// masks follow where words begin and how long they are. Letters are lower-cased all at once. The slots of all words
-// of the stretch are asked for before the first of them is read.
+// A mask for each kind of character says where words begin and how long they are. Letters are lower-cased all at once.
+// The slots of all words of the stretch are asked for before the first of them is read.
 
-struct AsciiMasks {
-  uint64_t letters, separators, isolated;
+// The words of a stretch: bits at which they begin, bits that go on with the word before them, and the bytes that are
+// done with them. A word that may go on beyond the stretch is left for the next one.
+struct StretchWords {
+  uint64_t begins, continued;
+  int64_t next;
 };
 
-#if defined(__AVX2__) && !defined(TEXTCNN_PLAIN)
-inline uint64_t bits_of(__m256i low, __m256i high, const std::array<uint8_t, 16>& table) {
-  const __m256i own = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table.data())));
-  const __m256i hits = _mm256_and_si256(_mm256_shuffle_epi8(own, low), high);
-  return static_cast<uint32_t>(~_mm256_movemask_epi8(_mm256_cmpeq_epi8(hits, _mm256_setzero_si256())));
+// Words of letters, with characters between them that are dropped or words of their own. `size` bytes count; `cut`
+// where they are not the end of the text.
+inline StretchWords words_of(const Stretch& stretch, const AsciiTables& tables, uint64_t inside, int64_t size, bool cut) {
+  const uint64_t letters = stretch.in(tables.letter) & inside;
+  StretchWords words{letters & ~(letters << 1), letters & (letters << 1), size};
+  if (cut && size > 0 && (letters >> (size - 1) & 1) != 0) {
+    words.next = 63 - __builtin_clzll(words.begins);
+    words.begins &= ~(uint64_t{1} << words.next);
+  }
+  words.begins |= stretch.in(tables.isolated) & inside;
+  return words;
 }
 
-inline AsciiMasks masks_of(const char* text, const AsciiTables& tables, char* lowered) {
-  AsciiMasks masks{};
-  // 1 << (byte / 16); a byte beyond ASCII gives 0 in the first look-up.
-  const __m256i powers = _mm256_broadcastsi128_si256(
-      _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, static_cast<char>(128), 0, 0, 0, 0, 0, 0, 0, 0));
-  for (int half = 0; half < 2; ++half) {
-    const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text + 32 * half));
-    const __m256i high =
-        _mm256_shuffle_epi8(powers, _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15)));
-    masks.letters |= bits_of(bytes, high, tables.letter) << (32 * half);
-    masks.separators |= bits_of(bytes, high, tables.separator) << (32 * half);
-    masks.isolated |= bits_of(bytes, high, tables.isolated) << (32 * half);
-    __m256i kept = bytes;
-    if (tables.lowers) {
-      const __m256i capital = _mm256_and_si256(_mm256_cmpgt_epi8(bytes, _mm256_set1_epi8('A' - 1)),
-                                               _mm256_cmpgt_epi8(_mm256_set1_epi8('Z' + 1), bytes));
-      kept = _mm256_or_si256(bytes, _mm256_and_si256(capital, _mm256_set1_epi8(0x20)));
+constexpr AsciiSet set_of(char character) {
+  AsciiSet set{};
+  set[character & 15] = static_cast<uint8_t>(1 << (character >> 4));
+  return set;
+}
+constexpr AsciiSet kSpaces = set_of(' '), kApostrophes = set_of('\'');
+
+// Words of GPT-2's regular expression (byte_level.cpp): a run of one kind begins one, as does the last white space
+// before something else; what follows a single ' ' goes on with it. `bytes` are those of the stretch, lower-cased.
+inline StretchWords byte_level_words_of(const Stretch& stretch, const AsciiTables& tables, const char* bytes,
+                                        uint64_t inside, int64_t size, bool cut) {
+  const uint64_t letters = stretch.in(tables.letter) & inside, numbers = stretch.in(tables.isolated) & inside;
+  const uint64_t spaces = stretch.in(tables.separator) & inside, others = inside & ~(letters | numbers | spaces);
+  const uint64_t changes = (letters & ~(letters << 1)) | (numbers & ~(numbers << 1)) | (others & ~(others << 1));
+  uint64_t begins = (changes & ~(stretch.in(kSpaces) << 1)) | (spaces & ~(spaces << 1)) | (spaces & (inside & ~spaces) >> 1);
+  for (uint64_t quotes = begins & stretch.in(kApostrophes); quotes != 0; quotes &= quotes - 1) {
+    const int at = __builtin_ctzll(quotes);
+    if (at + 3 > size && cut) {  // its letters may lie beyond the stretch: it is the last word, which is left
+      begins &= (uint64_t{2} << at) - 1;
+      break;
     }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lowered + 32 * half), kept);
+    // The two after it; what lies behind the text is white space.
+    const char one = bytes[at + 1], two = bytes[at + 2];
+    int letters_after = 0;
+    if (one == 's' || one == 't' || one == 'm' || one == 'd') letters_after = 1;
+    else if (((one == 'r' || one == 'v') && two == 'e') || (one == 'l' && two == 'l')) letters_after = 2;
+    if (letters_after == 0) continue;
+    begins &= ~(uint64_t{2} << at);
+    if (at + 1 + letters_after < size) begins |= uint64_t{2} << (at + letters_after);
   }
-  return masks;
-}
-#elif defined(__wasm_simd128__) && !defined(TEXTCNN_PLAIN)
-inline AsciiMasks masks_of(const char* text, const AsciiTables& tables, char* lowered) {
-  AsciiMasks masks{};
-  const v128_t powers = wasm_u8x16_make(1, 2, 4, 8, 16, 32, 64, 128, 0, 0, 0, 0, 0, 0, 0, 0);
-  for (int part = 0; part < 4; ++part) {
-    const v128_t bytes = wasm_v128_load(text + 16 * part);
-    const v128_t high = wasm_i8x16_swizzle(powers, wasm_u8x16_shr(bytes, 4));
-    const v128_t low = wasm_v128_and(bytes, wasm_u8x16_splat(0x8F));
-    const auto bits = [&](const std::array<uint8_t, 16>& table) {
-      const v128_t hits = wasm_v128_and(wasm_i8x16_swizzle(wasm_v128_load(table.data()), low), high);
-      return static_cast<uint64_t>(wasm_i8x16_bitmask(wasm_i8x16_ne(hits, wasm_u8x16_splat(0)))) << (16 * part);
-    };
-    masks.letters |= bits(tables.letter);
-    masks.separators |= bits(tables.separator);
-    masks.isolated |= bits(tables.isolated);
-    const v128_t capital = wasm_v128_and(wasm_u8x16_ge(bytes, wasm_u8x16_splat('A')), wasm_u8x16_le(bytes, wasm_u8x16_splat('Z')));
-    wasm_v128_store(lowered + 16 * part,
-                    tables.lowers ? wasm_v128_or(bytes, wasm_v128_and(capital, wasm_u8x16_splat(0x20))) : bytes);
+  StretchWords words{begins, inside & ~begins, size};
+  if (cut && begins != 0) {
+    words.next = 63 - __builtin_clzll(begins);
+    words.begins &= ~(uint64_t{1} << words.next);
   }
-  return masks;
+  return words;
 }
-#else
-inline AsciiMasks masks_of(const char* text, const AsciiTables& tables, char* lowered) {
-  AsciiMasks masks{};
-  for (int i = 0; i < 64; ++i) {
-    const auto byte = static_cast<uint8_t>(text[i]);
-    const bool ascii = byte < 128;
-    const int low = byte & 15, high = byte >> 4 & 7;
-    masks.letters |= static_cast<uint64_t>(ascii & tables.letter[low] >> high) << i;
-    masks.separators |= static_cast<uint64_t>(ascii & tables.separator[low] >> high) << i;
-    masks.isolated |= static_cast<uint64_t>(ascii & tables.isolated[low] >> high) << i;
-    lowered[i] = tables.lowers && byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : text[i];
-  }
-  return masks;
-}
-#endif
 
 constexpr uint64_t kLowBytes[9] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF,
                                    0xFFFFFFFFFFFFFF, ~uint64_t{0}};
@@ -91,7 +78,9 @@ struct FoundWord {
   uint32_t begin, length;
 };
 
-ScanStop scan_ascii(AsciiScan& scan) {
+template <bool kByteLevel>
+ScanStop scan_words(AsciiScan& scan) {
+  const AsciiTables& tables = *scan.tables;
   const WordSlot* words = scan.words == nullptr ? nullptr : scan.words->slots();
   const uint64_t words_mask = scan.words == nullptr ? 0 : scan.words->mask();
   const WordSlot* memory = scan.memory->slots();
@@ -114,27 +103,22 @@ ScanStop scan_ascii(AsciiScan& scan) {
       text = padded;
       size = left;
     }
-    AsciiMasks masks = masks_of(text, *scan.tables, lowered);
+    const Stretch stretch(text);
+    stretch.copy(tables.lowers, lowered);
     const uint64_t valid = size == 64 ? ~uint64_t{0} : (uint64_t{1} << size) - 1;
-    const uint64_t special = ~(masks.letters | masks.separators | masks.isolated) & valid;
+    const uint64_t special = ~stretch.in(tables.known) & valid;
     bool cut = left > 64;  // whether a word that touches the end of the stretch may go on beyond it
     if (special != 0) {
       size = __builtin_ctzll(special);
       cut = true;
     }
     const uint64_t inside = size == 64 ? ~uint64_t{0} : (uint64_t{1} << size) - 1;
-    const uint64_t letters = masks.letters & inside;
-    const uint64_t continued = letters & (letters << 1);
-    uint64_t tokens = (letters & ~(letters << 1)) | (masks.isolated & inside);
-    int64_t next = size;
-    if (cut && size > 0 && (letters >> (size - 1) & 1) != 0) {
-      next = 63 - __builtin_clzll(letters & ~(letters << 1));
-      tokens &= ~(uint64_t{1} << next);
-    }
+    const StretchWords stretch_words = kByteLevel ? byte_level_words_of(stretch, tables, lowered, inside, size, cut)
+                                                  : words_of(stretch, tables, inside, size, cut);
     int count = 0;
-    for (; tokens != 0; tokens &= tokens - 1, ++count) {
-      const int begin = __builtin_ctzll(tokens);
-      const uint64_t after = begin == 63 ? 0 : continued >> (begin + 1);
+    for (uint64_t begins = stretch_words.begins; begins != 0; begins &= begins - 1, ++count) {
+      const int begin = __builtin_ctzll(begins);
+      const uint64_t after = begin == 63 ? 0 : stretch_words.continued >> (begin + 1);
       const uint32_t length = 1 + static_cast<uint32_t>(__builtin_ctzll(~after));
       FoundWord& word = found[count];
       uint64_t low, high;
@@ -177,8 +161,8 @@ ScanStop scan_ascii(AsciiScan& scan) {
       }
       out += slot->count;
     }
-    scan.at += next;
-    if (special != 0 || (cut && next == 0)) {
+    scan.at += stretch_words.next;
+    if (special != 0 || (cut && stretch_words.next == 0)) {
       stop = ScanStop::special;
       break;
     }
@@ -186,3 +170,5 @@ ScanStop scan_ascii(AsciiScan& scan) {
   scan.count = out - scan.out;
   return stop;
 }
+
+ScanStop scan_ascii(AsciiScan& scan) { return scan.tables->byte_level ? scan_words<true>(scan) : scan_words<false>(scan); }

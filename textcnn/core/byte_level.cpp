@@ -8,19 +8,18 @@
 namespace textcnn {
 namespace {
 
-// A text as characters: `starts` has the byte at which each begins, and one entry more; a text of single bytes has none.
-template <bool kSingleBytes>
+// The plain form takes at least so many bytes, which the scan took or may have taken into account.
+constexpr int64_t kLeastPlainBytes = 64;
+
+// A text as characters: `starts` has the byte at which each begins, and one entry more.
 struct CharacterView {
   const char* text;
   const int64_t* starts;
-  const uint8_t* kinds;  // by character, or by byte value
+  const uint8_t* kinds;
   int64_t count;
 
-  int64_t start(int64_t i) const { return kSingleBytes ? i : starts[i]; }
-  char first(int64_t i) const { return text[start(i)]; }
-  Class kind(int64_t i) const {
-    return static_cast<Class>(kSingleBytes ? kinds[static_cast<uint8_t>(text[i])] : kinds[i]);
-  }
+  char first(int64_t i) const { return text[starts[i]]; }
+  Class kind(int64_t i) const { return static_cast<Class>(kinds[i]); }
 
   // Characters of the contraction that begins at character i, an apostrophe; 0 for none.
   int64_t contraction(int64_t i) const {
@@ -55,7 +54,7 @@ struct CharacterView {
 }  // namespace
 
 void ByteLevelSplitter::emit(const char* word, int64_t length, const int64_t* origins) {
-  if (spans_ == nullptr) return append_word(tokenizer_, *tokenizer_.model_, word, length, workspace_, out_);
+  if (spans_ == nullptr) return append_word(*tokenizer_.model_, word, length, workspace_, out_);
   workspace_.tokens.clear();
   tokenizer_.model_->split(word, length, workspace_.tokens);
   int64_t begin = 0;
@@ -81,36 +80,36 @@ void ByteLevelSplitter::trim(const char* token, int64_t length, int64_t& first, 
   if (last >= trailing) last = std::max(last - trailing, first);
 }
 
-// Text whose characters are single bytes that normalise to themselves.
-bool ByteLevelSplitter::split_ascii(const SplitText& source) {
-  const std::string_view text(source.text + source.begin, static_cast<size_t>(source.end - source.begin));
-  for (const char byte : text)
-    if (static_cast<uint8_t>(byte) >= 128) return false;
-  const bool lowers = tokenizer_.ascii_.lowers;
-  const bool prefixed = tokenizer_.add_prefix_space_ && !text.empty() && text[0] != ' ';
-  const char* bytes = text.data();
-  auto count = static_cast<int64_t>(text.size());
-  if (lowers || prefixed) {
-    std::string& own = workspace_.text;
-    own.clear();
-    if (prefixed) own += ' ';
-    own += text;
-    if (lowers)
-      for (char& byte : own) byte = byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
-    bytes = own.data();
-    count = static_cast<int64_t>(own.size());
+bool ByteLevelSplitter::split(const SplitText& source) {
+  bool prefixed = tokenizer_.add_prefix_space_;
+  if (!tokenizer_.ascii_.usable || spans_ != nullptr) return split_characters(source, prefixed);
+  SplitText part{source.text, source.begin, source.end, 0};
+  if (prefixed && part.begin < part.end && static_cast<uint8_t>(part.text[part.begin]) < 128) {
+    prefixed = false;
+    if (part.text[part.begin] != ' ') {
+      std::string& own = workspace_.prefixed;
+      own = ' ';
+      own.append(part.text + part.begin, static_cast<size_t>(part.end - part.begin));
+      part = {own.data(), 0, static_cast<int64_t>(own.size()), 0};
+    }
   }
-  const CharacterView<true> characters{bytes, nullptr, tokenizer_.ascii_kinds_.data(), count};
-  for (int64_t i = 0; i < count;) {
-    const int64_t end = characters.word_end(i);
-    emit(bytes + i, end - i, nullptr);
-    i = end;
+  const int64_t end = part.end;
+  while (part.begin < end) {
+    // A prefix that may be needed is for the plain form to add.
+    if (!prefixed)
+      part.begin = scan_ascii_words(tokenizer_.ascii_, *tokenizer_.model_, part.text, part.begin, end, workspace_, out_);
+    if (part.begin == end) break;
+    // It met other characters, or a word longer than it takes: the plain form, to the next place that surely begins a word.
+    const std::string_view whole(part.text, static_cast<size_t>(end));
+    part.end = tokenizer_.place_to_cut(whole, std::min(end, part.begin + kLeastPlainBytes));
+    if (!split_characters(part, prefixed)) return false;
+    prefixed = false;
+    part.begin = part.end;
   }
   return true;
 }
 
-bool ByteLevelSplitter::split(const SplitText& source) {
-  if (tokenizer_.ascii_.usable && spans_ == nullptr && split_ascii(source)) return true;
+bool ByteLevelSplitter::split_characters(const SplitText& source, bool prefixed) {
   std::string& text = workspace_.text;
   std::vector<uint8_t>& kinds = workspace_.kinds;
   std::vector<int64_t>&starts = workspace_.starts, &origins = workspace_.unit_origins;
@@ -129,7 +128,7 @@ bool ByteLevelSplitter::split(const SplitText& source) {
     const uint8_t flags = *unit++;
     if (flags & kMovable) return false;
     for (int units = flags & kUnits; units > 0; --units) {
-      if (first && tokenizer_.add_prefix_space_ && unit[2] != ' ') {
+      if (first && prefixed && unit[2] != ' ') {
         text += ' ';
         kinds.push_back(static_cast<uint8_t>(Class::gpt_space));
         starts.push_back(0);
@@ -145,7 +144,7 @@ bool ByteLevelSplitter::split(const SplitText& source) {
   }
   const auto count = static_cast<int64_t>(kinds.size());
   starts.push_back(static_cast<int64_t>(text.size()));
-  const CharacterView<false> characters{text.data(), starts.data(), kinds.data(), count};
+  const CharacterView characters{text.data(), starts.data(), kinds.data(), count};
   for (int64_t i = 0; i < count;) {
     const int64_t end = characters.word_end(i);
     emit(text.data() + starts[static_cast<size_t>(i)], starts[static_cast<size_t>(end)] - starts[static_cast<size_t>(i)],

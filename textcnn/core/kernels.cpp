@@ -18,6 +18,8 @@ namespace {
 
 #include "features.hpp"
 
+#include "ascii_stretch.hpp"
+
 #include "ascii_words.hpp"
 
 #include "winning.hpp"

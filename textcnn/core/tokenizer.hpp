@@ -22,16 +22,14 @@
 
 namespace textcnn {
 
-// ASCII characters by what the fast scan does with them: nibble tables for each of the three kinds. A character that
-// is of no kind stops the scan.
+// ASCII characters by what the fast scan does with them: a set for each kind (see ascii_stretch.hpp), and all that it
+// knows; any other character stops it.
 struct AsciiTables {
-  std::array<uint8_t, 16> letter{}, separator{}, isolated{};
-  bool lowers = false;  // A-Z become a-z
+  std::array<uint8_t, 16> letter{}, separator{}, isolated{}, known{};
+  bool byte_level = false;  // the kinds are letters, white space and numbers of GPT-2's regular expression
+  bool lowers = false;      // A-Z become a-z
   bool usable = false;
-  bool is_letter(uint8_t byte) const { return byte < 128 && (letter[byte & 15] >> (byte >> 4) & 1) != 0; }
-  bool is_any(uint8_t byte) const {
-    return byte < 128 && ((letter[byte & 15] | separator[byte & 15] | isolated[byte & 15]) >> (byte >> 4) & 1) != 0;
-  }
+  bool knows(uint8_t byte) const { return byte < 128 && (known[byte & 15] >> (byte >> 4) & 1) != 0; }
 };
 
 // Ids that are written one after the other.
@@ -64,7 +62,7 @@ struct Workspace {
   std::vector<uint8_t> kinds;
   std::vector<int64_t> starts;
   std::vector<int64_t> unit_origins;
-  std::string text;
+  std::string text, prefixed;
   std::vector<float> features;
   Ids ids;
 };
@@ -128,7 +126,6 @@ class Tokenizer {
   Characters characters_, normalized_characters_;
   AddedTokens added_;
   AsciiTables ascii_;
-  std::array<uint8_t, 256> ascii_kinds_{};  // classes of single bytes, for byte-level splitting
   std::vector<int32_t> prefix_, suffix_;
   int64_t limit_ = -1;        // most ids beside those; -1 for any number
   std::string replacement_;   // Metaspace: what stands for a space

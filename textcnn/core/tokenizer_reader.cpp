@@ -153,15 +153,20 @@ void Tokenizer::make_ascii_tables() {
       ++unlike;
       continue;
     }
-    ascii_kinds_[static_cast<size_t>(byte)] = static_cast<uint8_t>(kind);
     const auto bit = static_cast<uint8_t>(1 << (byte >> 4));
     const auto low = static_cast<size_t>(byte & 15);
-    if (kind == static_cast<int>(Class::letter)) ascii_.letter[low] |= bit;
-    if (kind == static_cast<int>(Class::separator)) ascii_.separator[low] |= bit;
-    if (block.records[static_cast<size_t>(byte)] < 0) ascii_.isolated[low] |= bit;
+    const auto is = [kind](Class words, Class byte_level) {
+      return kind == static_cast<int>(words) || kind == static_cast<int>(byte_level);
+    };
+    if (is(Class::letter, Class::gpt_letter)) ascii_.letter[low] |= bit;
+    if (is(Class::separator, Class::gpt_space)) ascii_.separator[low] |= bit;
+    if (block.records[static_cast<size_t>(byte)] < 0 || is(Class::gpt_number, Class::gpt_number)) ascii_.isolated[low] |= bit;
+    if (is(Class::gpt_other, Class::gpt_other)) ascii_.known[low] |= bit;
   }
-  // Byte-level splitting takes a text as it is, so that every character must be one byte.
-  ascii_.usable = splitting_ == Splitting::byte_level ? unlike == 0 : splitting_ == Splitting::bert ||
+  for (size_t low = 0; low < 16; ++low) ascii_.known[low] |= ascii_.letter[low] | ascii_.separator[low] | ascii_.isolated[low];
+  ascii_.byte_level = splitting_ == Splitting::byte_level;
+  // White space counts in byte-level words, so that every character must be one byte.
+  ascii_.usable = ascii_.byte_level ? unlike == 0 : splitting_ == Splitting::bert ||
                   splitting_ == Splitting::white_space || splitting_ == Splitting::words;
 }
 

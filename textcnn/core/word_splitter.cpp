@@ -6,8 +6,7 @@
 
 namespace textcnn {
 
-void append_word(const Tokenizer&, const WordModel& model, const char* word, int64_t length, Workspace& workspace,
-                 Ids& out) {
+void append_word(const WordModel& model, const char* word, int64_t length, Workspace& workspace, Ids& out) {
   const WordKey key = word_key(word, length);
   const WordMap* whole = model.whole_words();
   if (whole != nullptr)
@@ -46,7 +45,7 @@ void WordSplitter::emit() {
 }
 
 void WordSplitter::add_tokens(const char* word, int64_t length) {
-  if (spans_ == nullptr) return append_word(tokenizer_, *tokenizer_.model_, word, length, workspace_, out_);
+  if (spans_ == nullptr) return append_word(*tokenizer_.model_, word, length, workspace_, out_);
   workspace_.tokens.clear();
   tokenizer_.model_->split(word, length, workspace_.tokens);
   int64_t begin = 0, before = 0;
@@ -69,24 +68,23 @@ void WordSplitter::begin_word(const SplitText& source) {
          static_cast<int64_t>(tokenizer_.replacement_.size()), source.origins ? source.origins[0] : source.first_character);
 }
 
-// The words of ASCII text from a place where no word is open; returns where it stopped.
-int64_t WordSplitter::scan(const SplitText& source, int64_t at) {
-  const WordModel& model = *tokenizer_.model_;
-  AsciiScan scan{&tokenizer_.ascii_, model.whole_words(), &workspace_.memory, source.text, at, source.end, nullptr, 0, 0};
+int64_t scan_ascii_words(const AsciiTables& tables, const WordModel& model, const char* text, int64_t at, int64_t end,
+                         Workspace& workspace, Ids& out) {
+  AsciiScan scan{&tables, model.whole_words(), &workspace.memory, text, at, end, nullptr, 0, 0};
   const auto& run = kernels().scan_ascii;
   for (;;) {
-    out_.reserve(source.end - scan.at + kMostMemoryIds + 8);
-    scan.out = out_.values.data();
-    scan.count = out_.count;
+    out.reserve(end - scan.at + kMostMemoryIds + 8);
+    scan.out = out.values.data();
+    scan.count = out.count;
     const ScanStop stop = run(scan);
-    out_.count = scan.count;
+    out.count = scan.count;
     if (stop != ScanStop::miss) return scan.at;
     char word[64];
     for (int64_t i = 0; i < scan.size; ++i) {
-      const char byte = source.text[scan.at + i];
-      word[i] = tokenizer_.ascii_.lowers && byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
+      const char byte = text[scan.at + i];
+      word[i] = tables.lowers && byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
     }
-    append_word(tokenizer_, model, word, scan.size, workspace_, out_);
+    append_word(model, word, scan.size, workspace, out);
     scan.at += scan.size;
   }
 }
@@ -101,8 +99,9 @@ bool WordSplitter::split(const SplitText& source, bool begins_text) {
   const bool scans = tokenizer_.ascii_.usable && spans_ == nullptr;
   while (at < source.end) {
     const auto byte = static_cast<uint8_t>(source.text[at]);
-    if (scans && length_ == 0 && joins != Class::symbol && tokenizer_.ascii_.is_any(byte)) {
-      const int64_t reached = scan(source, at);
+    if (scans && length_ == 0 && joins != Class::symbol && tokenizer_.ascii_.knows(byte)) {
+      const int64_t reached =
+          scan_ascii_words(tokenizer_.ascii_, *tokenizer_.model_, source.text, at, source.end, workspace_, out_);
       if (reached > at) {
         at = reached;
         joins = Class::letter;

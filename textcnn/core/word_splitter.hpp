@@ -26,7 +26,6 @@ class WordSplitter {
 
  private:
   void begin_word(const SplitText& source);
-  int64_t scan(const SplitText& source, int64_t at);
   void append(const uint8_t* bytes, int64_t size, int64_t origin);
   void emit();
   void add_tokens(const char* word, int64_t length);
@@ -40,8 +39,12 @@ class WordSplitter {
 };
 
 // The ids of a word, from the tables, from the memory or from the model; kept in the memory where it was the model.
-void append_word(const Tokenizer& tokenizer, const WordModel& model, const char* word, int64_t length,
-                 Workspace& workspace, Ids& out);
+void append_word(const WordModel& model, const char* word, int64_t length, Workspace& workspace, Ids& out);
+
+// Appends the ids of the words of ASCII text from a place on at which a word may begin; returns where it stopped, which
+// is such a place again.
+int64_t scan_ascii_words(const AsciiTables& tables, const WordModel& model, const char* text, int64_t at, int64_t end,
+                         Workspace& workspace, Ids& out);
 
 // Appends the ids of a byte-level text; false where its marks have to be sorted first.
 class ByteLevelSplitter {
@@ -51,7 +54,7 @@ class ByteLevelSplitter {
   bool split(const SplitText& source);
 
  private:
-  bool split_ascii(const SplitText& source);
+  bool split_characters(const SplitText& source, bool prefixed);
   void emit(const char* word, int64_t length, const int64_t* origins);
   void trim(const char* token, int64_t length, int64_t& first, int64_t& last) const;
 
