@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ import torch
 from folded_models import flat, id_lists, make_model, write_artifact
 
 import textcnn
-from textcnn.bench import peers, processes, speed, timing, training
+from textcnn.bench import peers, processes, speed, timing, tokenizers, training
 from textcnn.bench.figures import Figures
 from textcnn.cli import main
 from textcnn.folding.fold import fold
+from textcnn.runtime.tokenizer import ReferenceTokenizer
 
 TEXTS = [f"w{i % 40 + 2} w{i % 11 + 2} w{i % 7 + 2}" for i in range(300)]
 
@@ -78,7 +81,40 @@ def test_mistakes(artifact: Path, capsys: pytest.CaptureFixture[str], arguments:
 
 def test_a_peer_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match=r"textcnn\[bench\]"):
-        peers._import("no_such_peer")
+        peers.import_peer("no_such_peer")
+
+
+class OtherTokenizer:
+    """A tokenizer of another library: the ids of this one's reference, or others."""
+
+    shift = 0
+
+    def __init__(self, text: str) -> None:
+        self.reference = ReferenceTokenizer(text)
+
+    @classmethod
+    def from_json(cls, data: str) -> OtherTokenizer:
+        return cls(data if data.startswith("{") else Path(data).read_text(encoding="utf-8"))
+
+    def encode_batch_flat(self, texts: list[str], add_special_tokens: bool) -> tuple[np.ndarray, np.ndarray]:
+        ids, offsets = self.reference.encode_batch(texts)
+        return ids + self.shift, np.diff(offsets)
+
+    def encode_batch(self, texts: list[str], parallel: bool) -> list[np.ndarray]:
+        ids, offsets = self.reference.encode_batch(texts)
+        return np.split(ids + self.shift, offsets[1:-1])
+
+
+def test_other_tokenizers_are_timed_where_their_ids_are_equal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("tokie", "gigatoken"):
+        monkeypatch.setitem(sys.modules, name, SimpleNamespace(Tokenizer=OtherTokenizer))
+    figures = Figures()
+    tokenizers.measure_tokenizers(figures, TEXTS, ["fasttext", "tokie", "gigatoken"])
+    assert set(figures) == {"wordpiece_vs_tokie", "bpe_vs_gigatoken"}
+    monkeypatch.setattr(OtherTokenizer, "shift", 1)
+    for name in ("tokie", "gigatoken"):
+        with pytest.raises(RuntimeError, match="other ids"):
+            tokenizers.measure_tokenizers(Figures(), TEXTS, [name])
 
 
 @pytest.mark.skipif(importlib.util.find_spec("fasttext") is None, reason="fasttext is an extra")

@@ -195,7 +195,27 @@ def test_real_texts(kind: str, data_dir: Path) -> None:
 def _contractions(count: int, seed: int) -> list[str]:
     # Words of GPT-2's expression end anywhere in the stretches of 64 bytes that are split at once.
     rng = np.random.default_rng(seed)
-    parts = ["'", "s", "t", "ll", "re", "ve", "x", "A'LL", " ", "  ", "\n", "\t", "0", "12", "!", "'s", "é", "\u00a0", "word "]
+    parts = [
+        "'",
+        "s",
+        "t",
+        "ll",
+        "re",
+        "ve",
+        "x",
+        "A'LL",
+        " ",
+        "  ",
+        "\n",
+        "\t",
+        "0",
+        "12",
+        "!",
+        "'s",
+        "é",
+        "\u00a0",
+        "word ",
+    ]
     shares = rng.dirichlet(np.full(len(parts), 0.5), size=count)
     return ["".join(rng.choice(parts, size=rng.integers(0, 100), p=share)) for share in shares]
 

@@ -23,7 +23,7 @@ from ..runtime.fasttext import FoldedFastText
 from ..runtime.together import Together
 from ..settings.benchmarks import FastTextBenchSettings
 from .figures import Figures
-from .peers import _import
+from .peers import import_peer
 
 # Small models of each kind, whose answers are compared on every text.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
@@ -51,7 +51,7 @@ model.save_model(target)
 
 def run(settings: FastTextBenchSettings) -> Figures:
     """Train fastText on each data set, convert its models and compare the answers; time them on the first data set."""
-    fasttext = _import("fasttext")
+    fasttext = import_peer("fasttext")
     figures = Figures()
     equal = texts_compared = ties = 0
     error = error_of_table = 0.0

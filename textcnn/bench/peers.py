@@ -17,7 +17,6 @@ from ..comparison.peers.base import silence
 from ..comparison.peers.fasttext import words
 
 Peer = Callable[[list[str]], Any]
-PEERS = ("fasttext", "tfidf", "model2vec", "transformers")
 
 
 def fasttext_peer(texts: Sequence[str], labels: Sequence[str]) -> Peer:
@@ -33,7 +32,7 @@ def write_fasttext(texts: Sequence[str], labels: Sequence[str], path: str) -> No
 
 
 def _fasttext(texts: Sequence[str], labels: Sequence[str]) -> Any:
-    fasttext = _import("fasttext")
+    fasttext = import_peer("fasttext")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.txt"
         lines = (f"__label__{label.replace(' ', '_')} {_line(t)}" for t, label in zip(texts, labels, strict=True))
@@ -58,7 +57,7 @@ def fasttext_best(path: str, label_column: str | None, threads: int = 2) -> tupl
     """
     from ..data import TextDataModule
 
-    fasttext = _import("fasttext")
+    fasttext = import_peer("fasttext")
     data = TextDataModule(path, label_column=label_column)
     with tempfile.TemporaryDirectory() as folder, silence():
 
@@ -102,8 +101,8 @@ def model2vec_peer(tokenizer_json: str, classes: Sequence[str]) -> Peer:
     """Return model2vec's classifier: the mean of static vectors of 256 dimensions and a hidden layer of 512."""
     from tokenizers import Tokenizer
 
-    model2vec = _import("model2vec")
-    mlp = _import("model2vec.inference.mlp")
+    model2vec = import_peer("model2vec")
+    mlp = import_peer("model2vec.inference.mlp")
     tokenizer = Tokenizer.from_str(tokenizer_json)
     rng = np.random.default_rng(0)
 
@@ -112,7 +111,7 @@ def model2vec_peer(tokenizer_json: str, classes: Sequence[str]) -> Peer:
 
     vectors = rng.normal(size=(tokenizer.get_vocab_size(), 256)).astype(np.float32)
     head = mlp.MLPHead([layer(256, 512), layer(512, len(classes))], mlp.Activation.SOFTMAX, np.array(classes))
-    pipeline = _import("model2vec.inference").StaticModelPipeline(model2vec.StaticModel(vectors, tokenizer), head)
+    pipeline = import_peer("model2vec.inference").StaticModelPipeline(model2vec.StaticModel(vectors, tokenizer), head)
     return lambda batch: pipeline.predict(batch, use_multiprocessing=False)
 
 
@@ -147,7 +146,7 @@ def _line(text: str) -> str:
     return " ".join(text.split("\n"))
 
 
-def _import(name: str) -> Any:
+def import_peer(name: str) -> Any:
     import importlib
 
     try:

@@ -21,6 +21,7 @@ from .figures import Figures
 from .heads import measure_heads
 from .processes import cold_start, first_label, resident_memory
 from .timing import paired, per_call
+from .tokenizers import measure_tokenizers
 
 # Texts for what is slow: the ratio is of the same texts on either side.
 FEW, VERY_FEW = 1024, 128
@@ -85,6 +86,7 @@ def measure(
             "tokenizer_vs_tokenizers", "texts to ids, against tokenizers.encode_batch_fast, one thread",
             lambda: exact.encode(texts), lambda: encoder.encode_batch_fast(texts), len(texts),
         )  # fmt: skip
+        measure_tokenizers(figures, texts, wanted)
         _peers(figures, rounded, texts, wanted, transformer, str(exact.tokenizer_json))
         measure_heads(figures, exact, texts)
         measure_heads(figures, rounded, texts)
@@ -211,7 +213,7 @@ def _peers(
             texts[:: max(1, len(texts) // VERY_FEW)],
         ),
     }
-    for name in wanted:
+    for name in [name for name in wanted if name in makers]:
         key, make, some = makers[name]
         peer = make()
         figures.ratio(

@@ -52,7 +52,7 @@ class SpeedBenchSettings(FiguresSettings, ModelSettings):
         texts: File of texts to label.
         text_column: Column of the texts. Default: found by its name.
         unicode: Files of texts that are not ASCII, to label too. Default: none.
-        peers: Classifiers to compare with. Default: none.
+        peers: Classifiers and tokenizers to compare with. Default: none.
         transformer: Checkpoint of the peer transformers. Default: none.
         threads: Threads that are compared with one.
         resident: Measure memory, too, on files of 100 MB and 1 GB.
@@ -61,7 +61,7 @@ class SpeedBenchSettings(FiguresSettings, ModelSettings):
     texts: str | Path = field(kw_only=False)
     text_column: str | None = None
     unicode: Sequence[str] = ()
-    peers: Sequence[Literal["fasttext", "tfidf", "model2vec", "transformers"]] = ()
+    peers: Sequence[Literal["fasttext", "tfidf", "model2vec", "transformers", "tokie", "gigatoken"]] = ()
     transformer: str | None = None
     threads: int = 2
     resident: bool = False
