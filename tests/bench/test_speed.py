@@ -156,12 +156,18 @@ def test_a_training_step_does_what_conv1d_does() -> None:
 def test_bench_train(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "synthetic", lambda count, length: [np.ones(length, np.int64)] * 2)
     monkeypatch.setattr(training, "MEMORY", "print(3.0)")
-    output = tmp_path / "train.json"
-    main(["bench", "train", str(reviews), "--output", str(output)])
+    monkeypatch.setattr(peers, "fasttext_best", lambda path, label_column: (2.0, 0.75))
+    data, output = tmp_path / "data", tmp_path / "train.json"
+    data.mkdir()
+    for split in ("train", "test"):
+        (data / f"{split}.csv").write_text(reviews.read_text())
+    main(["bench", "train", str(data), "--peers", "fasttext", "--output", str(output)])
     figures = json.loads(output.read_text())["figures"]
     assert {"step_sorted_256", "step_unsorted_256", "step_sorted_50", "memory_512", "cost_growth", "fit_vs_op"} <= set(
         figures
     )
+    assert figures["fit_vs_fasttext"]["theirs"] == 2
+    assert figures["fit_vs_fasttext"]["accuracy"] > figures["fit_vs_fasttext"]["their_accuracy"]
 
 
 def test_bench_int8(reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

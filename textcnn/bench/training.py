@@ -31,7 +31,7 @@ from .timing import paired, per_call
 DIMENSIONS, FILTERS, WIDTHS = 300, 100, (3, 4, 5)
 # What is compared with fastText, with vectors that start from naive Bayes: chosen on folds of AG News' train texts.
 FOR_NEWS = Architecture(embedding_dim=100, kernel_sizes=[1, 2, 3, 5], label_smoothing=0.1)
-CASED_WORDS: dict[str, Any] = {"tokenizer": "word", "lowercase": False, "vocab_size": 60_000}
+CASED_WORDS: dict[str, Any] = {"tokenizer": "word", "lowercase": False, "vocab_size": 60_000, "vectors": None}
 # Run in a process of its own, whose peak is that of one step.
 MEMORY = """\
 import sys
@@ -51,7 +51,8 @@ def run(settings: TrainBenchSettings) -> Figures:
     The network is Kim's: widths 3, 4, 5 with 100 filters each, 300 dimensions; fastText meets widths 1, 2, 3, 5 and 100
     dimensions. Ratios are measured in turns on the same batches; the two figures beside one are medians.
     """
-    data = TextDataModule(settings.data, label_column=settings.label_column, batch_size=256)
+    # Random vectors, of the size that the bare operator has.
+    data = TextDataModule(settings.data, label_column=settings.label_column, batch_size=256, vectors=None)
     figures = Figures()
     texts = token_ids(data)
     measure_steps(figures, texts, data.vocab_size)
