@@ -145,7 +145,7 @@ def load(directory: str | Path, threads: int = 1) -> Any:
     `textcnn export` wrote that into the directory, else with torch.
 
     Args:
-        directory: The artifact.
+        directory: The artifact, or an ONNX file that `textcnn export` wrote.
         threads: Threads that work on the texts of one call.
 
     Returns:
@@ -161,17 +161,26 @@ def load(directory: str | Path, threads: int = 1) -> Any:
         FileNotFoundError: there is no such directory.
         ValueError: the directory is no artifact, or one of its files is broken.
     """
-    from .artifact import ENCODER, MASKED_LM, check_artifact, model_kind, read_config
-    from .runtime.encoder import TextEncoder
+    from .artifact import MASKED_LM, check_artifact, model_kind, read_config
+    from .runtime.onnx import OnnxClassifier
 
+    if Path(directory).suffix == ".onnx":
+        return as_answered(OnnxClassifier(directory, threads))
     kind = model_kind(read_config(check_artifact(directory)))
     if kind == MASKED_LM:
         raise ValueError(
             f"got {directory}, a masked language model, which has no answers; expected a classifier or an encoder; "
             f"write texts with it: textcnn generate {directory}; start from it: textcnn train DATA --init {directory}"
         )
-    engine = _load_engine(Path(directory), threads)
-    return TextEncoder(engine) if kind == ENCODER else with_heads(engine)
+    return as_answered(_load_engine(Path(directory), threads))
+
+
+def as_answered(engine: TextClassifier) -> Any:
+    """Return what `load` does for an engine: itself, a HeadsClassifier, or a TextEncoder."""
+    from .artifact import ENCODER, model_kind
+    from .runtime.encoder import TextEncoder
+
+    return TextEncoder(engine) if model_kind(engine.config) == ENCODER else with_heads(engine)
 
 
 def load_classifier(directory: str | Path, threads: int = 1, head: str | None = None) -> TextClassifier:

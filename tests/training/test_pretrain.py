@@ -136,6 +136,23 @@ def test_an_encoder_learns_another_and_answers_without_torch(tmp_path: Path) -> 
     assert json.loads(textcnn.load(tmp_path / "run").engine.metadata["int8_error"])["min_cosine"] > 0.98
 
 
+@pytest.mark.parametrize("backbone", ["parallel", "dilated"])
+def test_an_encoder_as_an_onnx_file_gives_the_same_vectors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], backbone: str
+) -> None:
+    pytest.importorskip("onnxruntime")
+    texts, file = some_texts(), tmp_path / "encoder.onnx"
+    sizes = SMALL if backbone == "parallel" else {**DEEP, "backbone": backbone}
+    textcnn.pretrain(texts, tmp_path / "run", objective="contrastive", encoding_dim=12, **{**sizes, "max_epochs": 1})
+    main(["export", str(tmp_path / "run"), "--output", str(file)])
+    assert "12 dimensions" in capsys.readouterr().out
+    opened = textcnn.load(file)
+    assert repr(opened) == "TextEncoder(12 dimensions, float32)"
+    np.testing.assert_allclose(opened.encode(texts), textcnn.load(tmp_path / "run").encode(texts), atol=1e-5)
+    with pytest.raises(FileNotFoundError, match=r"no file .*none\.onnx"):
+        textcnn.load(tmp_path / "none.onnx")
+
+
 def test_the_encoders_vectors_are_computed_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, transformer: str
 ) -> None:

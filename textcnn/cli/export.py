@@ -27,13 +27,14 @@ def main(args: list[str]) -> None:
     """Run the verb."""
     call = VERB.read(args)
     from .. import export
+    from ..runtime.encoder import TextEncoder
 
     written = export(**call.values)
     path, onnx = Path(call.settings.output), call.settings.kind == "onnx"
     precision = ("int8" if call.settings.int8 else "float32") if onnx else written.precision
-    print(f"{path}: {precision}, {path.stat().st_size / 1e6:.1f} MB, {len(written.labels)} labels")
-    if "int8_error" in written.metadata:
-        measured = json.loads(written.metadata["int8_error"])
+    size = f"{written.dimensions} dimensions" if isinstance(written, TextEncoder) else f"{len(written.labels)} labels"
+    print(f"{path}: {precision}, {path.stat().st_size / 1e6:.1f} MB, {size}")
+    if measured := json.loads(written.metadata.get("int8_error", "{}")):
         print("int8_error: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))
     elif not onnx and precision == "float32":
         print("--int8 --texts FILE makes the tables a quarter of this size")

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..loading import as_answered
 from ..outputs import check_output
-from ..runtime.heads import with_heads
 from ..settings import ExportSettings, takes
 
 if TYPE_CHECKING:
+    from ..runtime.encoder import TextEncoder
     from ..runtime.heads import HeadsClassifier
     from .inlined import InlinedModels
     from .onnx import OnnxClassifier
 
 
 @takes(ExportSettings)
-def export(settings: ExportSettings) -> OnnxClassifier | HeadsClassifier | InlinedModels:
+def export(settings: ExportSettings) -> OnnxClassifier | HeadsClassifier | TextEncoder | InlinedModels:
     """Write a trained model for a program that has neither Python nor textcnn.
 
     - `onnx`: a graph that takes input_ids and attention_mask of any size and gives logits, already divided by the
       temperature. Its metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json. The logits
       of a model with heads are those of all heads, side by side as its metadata `heads` have them, before temperatures.
+      Those of an encoder are the vectors of the texts, before they are scaled to length 1.
     - `html`: one page that classifies and explains in the browser, without a network.
     - `js`: the same as an ES module for Node and browsers, with a file of types beside it.
 
@@ -41,7 +43,7 @@ def export(settings: ExportSettings) -> OnnxClassifier | HeadsClassifier | Inlin
         from .onnx import export_onnx
 
         texts = _texts(settings) if settings.int8 else None
-        written: OnnxClassifier | HeadsClassifier = with_heads(
+        written: OnnxClassifier | HeadsClassifier | TextEncoder = as_answered(
             export_onnx(*read_artifact(settings.model), path, settings.int8, texts)
         )
         return written

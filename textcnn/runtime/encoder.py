@@ -38,6 +38,11 @@ class TextEncoder:
         """D."""
         return len(self.engine.labels)
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Measurements of folding or export."""
+        return dict(getattr(self.engine, "metadata", {}))
+
     def encode(self, texts: Iterable[str], normalize: bool = True) -> Array:
         """Return the vectors of any iterable of strings: [N, D] float32.
 
