@@ -31,8 +31,9 @@ def main(args: list[str]) -> None:
 
     written = export(**call.values)
     path, onnx = Path(call.settings.output), call.settings.kind == "onnx"
-    precision = ("int8" if call.settings.int8 else "float32") if onnx else written.precision
-    size = f"{written.dimensions} dimensions" if isinstance(written, TextEncoder) else f"{len(written.labels)} labels"
+    model = written.engine if isinstance(written, TextEncoder) else written
+    precision = ("int8" if call.settings.int8 else "float32") if onnx else model.precision
+    size = f"{len(model.labels)} {'labels' if model is written else 'dimensions'}"
     print(f"{path}: {precision}, {path.stat().st_size / 1e6:.1f} MB, {size}")
     if measured := json.loads(written.metadata.get("int8_error", "{}")):
         print("int8_error: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))
