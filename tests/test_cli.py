@@ -171,8 +171,9 @@ def test_settings_and_architecture_are_one(trained):
     assert [one.name for one in described(ArchitectureSettings)] == list(wanted)
     architecture = textcnn.Architecture()
     for one in described(ArchitectureSettings):
-        # A verb decides what "auto" is; a network has one or none.
-        assert one.default == ("auto" if one.name == "bag" else getattr(architecture, one.name))
+        # A verb decides what these are; a network has one.
+        decided = {"bag": "auto", "bag_ngrams": None}
+        assert one.default == decided.get(one.name, getattr(architecture, one.name))
 
 
 def test_a_learning_rate_below_zero_is_refused(trained, capsys):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import load_file
 
+import textcnn
 from textcnn import TextDataModule
 from textcnn.data.defaults import batch_size_for, epochs_for, validation_fraction_for
 from textcnn.settings import TrainSettings, hints
 from textcnn.settings.values import read_words
+from textcnn.training.bag_start import network_for_data
 from textcnn.vectors.shipped import ENGLISH, known_words, shipped_tokenizer
 
 ENGLISH_TEXTS = [
@@ -71,6 +74,44 @@ def test_the_texts_decide(texts, fits):
 )
 def test_a_vocabulary_that_no_vectors_fit_is_small(texts, settings, limit):
     assert TextDataModule((texts, LABELS), **settings).vocab_size_limit == limit
+
+
+@pytest.mark.parametrize(
+    ("texts", "settings", "kind", "ngrams"),
+    [
+        (GERMAN_TEXTS, {}, "char", 4),
+        (GERMAN_TEXTS, {"bag": "mean"}, "char", 4),
+        (GERMAN_TEXTS, {"bag_ngrams": 3}, "char", 3),
+        (GERMAN_TEXTS, {"bag": "none"}, "wordpiece", 2),
+        (GERMAN_TEXTS, {"bag_buckets": 20_000_000}, "wordpiece", 2),
+        (GERMAN_TEXTS, {"tokenizer": "wordpiece"}, "wordpiece", 2),
+        (GERMAN_TEXTS, {"vocab_size": 500}, "wordpiece", 2),
+        (GERMAN_TEXTS, {"vectors": None}, "wordpiece", 2),
+        (ENGLISH_TEXTS, {"tokenizer": "char"}, "char", 4),
+        (ENGLISH_TEXTS, {}, str(ENGLISH), 2),
+    ],
+)
+def test_texts_that_no_vectors_fit_become_characters_beside_a_bag(texts, settings, kind, ngrams):
+    given = dict(settings)
+    fields = {name: given.pop(name) for name in settings if name.startswith("bag")}
+    data = TextDataModule((texts, LABELS), **given)
+    network = network_for_data(data, fields)
+    assert data._source_of_tokenizer() == kind
+    assert network.bag_ngrams == ngrams
+    assert network.bag == ("none" if "bag_buckets" in settings else settings.get("bag", "sqrtn"))
+
+
+def test_a_run_on_characters_says_so_and_is_made_again_from_its_config(tmp_path):
+    small = {"max_epochs": 1, "num_filters": 4, "embedding_dim": 4, "progress": False}
+    classifier = textcnn.train((GERMAN_TEXTS, LABELS), tmp_path / "run", **small)
+    config = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert config["data"]["tokenizer"] == "char"
+    assert config["model"]["architecture"]["bag_ngrams"] == 4
+    assert classifier.config["bag_ngrams"] == 4
+    assert "n-grams of up to 4" in (tmp_path / "run" / "README.md").read_text()
+    del small["progress"]
+    estimator = textcnn.TextCNNClassifier(**small).fit(GERMAN_TEXTS, LABELS)
+    assert textcnn.load(estimator.save(tmp_path / "saved")).config["bag_ngrams"] == 4
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from ..settings import DataSettings
     from ..vectors import InitialVectors
 
-# Largest vocabulary of a tokenizer that is trained, and of word pieces where the shipped vectors know too few words. On
-# held-out rows of two sets in many languages (docs/how-to/train.md), 8,000 were better than 30,000 by 1.1 points.
+# Largest vocabulary of a tokenizer that is trained, and of word pieces and characters where the shipped vectors know too
+# few words. On held-out rows of two sets in many languages (docs/how-to/train.md), 8,000 pieces were better than 30,000
+# by 1.1 points.
 _MOST_TOKENS, _MOST_PIECES = 30_000, 8000
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")
 
@@ -29,6 +30,8 @@ class TokenizerChoice:
     tokenizer_source: Any
     vocab_size_given: int | None
     options: DataSettings
+    # Kind to train where none is given and the initial vectors bring none.
+    default_kind = "wordpiece"
     _vectors: dict[int | None, InitialVectors]
 
     @cached_property
@@ -47,6 +50,17 @@ class TokenizerChoice:
         if share < LEAST_KNOWN:
             return f"{share:.0%} of the words are among those that ship; {LEAST_KNOWN:.0%} would do"
         return None
+
+    @property
+    def suits_characters(self) -> bool:
+        """True where the shipped vectors know too few words of the texts, and no tokens or vectors are asked for."""
+        given = (self.tokenizer_source, self.vocab_size_given) != (None, None) or self.options.vectors != AUTO
+        return not given and self._known_share < LEAST_KNOWN
+
+    @property
+    def has_characters(self) -> bool:
+        """True where the tokenizer is trained and its tokens are characters."""
+        return bool(self._source_of_tokenizer() == "char")
 
     @cached_property
     def _known_share(self) -> float:
@@ -134,10 +148,10 @@ class TokenizerChoice:
             getattr(self.options, name) != getattr(TokenizerSettings, name)
             for name in ("vocab_size", "lowercase", "min_frequency")
         ):
-            return "wordpiece"  # one is trained as these settings say, and its tokens are looked up
+            return self.default_kind  # one is trained as these settings say, and its tokens are looked up
         from ..vectors import source_names
 
-        return next(filter(_has_tokenizer, source_names(self.vectors)), "wordpiece")
+        return next(filter(_has_tokenizer, source_names(self.vectors)), self.default_kind)
 
     def _tokenizer_name(self) -> str:
         source = self._source_of_tokenizer()

@@ -71,7 +71,7 @@ class TextEstimator(BaseEstimator):
         schedule: str = "cosine",
         optimizer: str = "adamw",
         bag: str = "auto",
-        bag_ngrams: int = 2,
+        bag_ngrams: int | None = None,
         bag_buckets: int = 65_536,
         bag_dim: int | None = None,
         bag_start: str = "linear",
@@ -225,7 +225,7 @@ class TextEstimator(BaseEstimator):
         from ..data.replaced import ReplacedTrainData
         from ..settings import RunSettings
         from ..training import ClassificationModule
-        from ..training.bag_start import has_room_for_bag, network_with_bag
+        from ..training.bag_start import network_for_data
         from ..training.finite import FiniteLoss
         from ..training.interrupt import keyboard_stops
         from ..training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
@@ -253,7 +253,10 @@ class TextEstimator(BaseEstimator):
             model_before = read_artifact(previous)[0]
             network["embedding_dim"] = model_before.config.embedding_dim
             for_module |= {**({"naive_bayes": 0.0} if "naive_bayes" in for_module else {}), "bag_start": "zero"}
-        architecture = network_with_bag(network, has_room_for_bag(data, network))
+        architecture = network_for_data(data, network)
+        network |= {"bag": architecture.bag, "bag_ngrams": architecture.bag_ngrams}
+        if data.has_characters:
+            for_data["tokenizer"] = "char"
         module = ClassificationModule(**sizes(data), architecture=architecture, **for_module)
         if previous is not None:
             module.model.load_state_dict(model_before.state_dict())

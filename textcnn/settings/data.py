@@ -117,9 +117,9 @@ class TokenizerSettings(Settings):
 
     Args:
         tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of
-            `vectors`, else wordpiece.
-        vocab_size: Largest vocabulary of a tokenizer that is trained. Default: 30,000; of word pieces 8,000 where the
-            vectors auto do not fit the words of the texts.
+            `vectors`; where the vectors auto do not fit the words of the texts, char beside a bag; else wordpiece.
+        vocab_size: Largest vocabulary of a tokenizer that is trained. Default: 30,000; 8,000 where the vectors auto do
+            not fit the words of the texts.
         lowercase: Lower-case texts in a tokenizer that is trained.
         min_frequency: Occurrences that a trained tokenizer needs to know a word or piece.
         vectors: Checkpoints or word-vector files that tokens start with, side by side; auto (English vectors that ship

@@ -42,7 +42,7 @@ class ArchitectureSettings(Settings):
         label_smoothing: Fraction of the target spread evenly over the classes.
         bag: Bag of tokens and hashed n-grams: sum, mean, sqrtn or none; auto is sqrtn in `train` beside the backbone
             parallel, none elsewhere.
-        bag_ngrams: Longest n-gram of the bag, in tokens.
+        bag_ngrams: Longest n-gram of the bag, in tokens. Default: 2; of characters 4.
         bag_buckets: Rows that n-grams share by their hash.
         bag_dim: Size of the bag's vectors (fastText). Default: each row holds logits.
     """
@@ -73,7 +73,7 @@ class ArchitectureSettings(Settings):
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
     bag: Literal["auto", "none", "sum", "mean", "sqrtn"] = "auto"
-    bag_ngrams: int = 2
+    bag_ngrams: int | None = None
     bag_buckets: int = 65_536
     bag_dim: int | None = None
 

@@ -34,6 +34,8 @@ _BESIDE_A_BAG = {"backbone": "parallel", "pooling": "max", "num_experts": 1}
 # Most numbers in the rows of a bag that "auto" adds, 128 MB: there is none from some 330 classes on. A linear model for
 # 1,000 classes made a run of one epoch over 20,000 texts take 138 s and 2.9 GB; for 20,000 it would not fit in memory.
 _MOST_NUMBERS = 32_000_000
+# Longest n-gram of characters: docs/lab-log.md has what 4 and 5 gave.
+_CHARACTERS = 4
 # Penalty of ridge regression, over the mean square of the length of a text's features. From 0.01 to 0.2 the validation
 # R2 of star ratings of IMDB, sentiment of tweets and of MR differed by less than 0.01.
 _RIDGE = 0.1
@@ -51,7 +53,7 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
         >>> network_with_bag({"bag": "auto"}).bag, network_with_bag({"bag": "auto", "pooling": "segments"}).bag
         ('sqrtn', 'none')
     """
-    network = Architecture(**{**fields, "bag": "none"})
+    network = Architecture(**{**fields, "bag": "none", "bag_ngrams": fields.get("bag_ngrams") or Architecture.bag_ngrams})
     taken = {name: getattr(network, name) for name in _BESIDE_A_BAG}
     # What is wrong with the directory is found where its weights are read.
     if init is not None and (config := Path(init) / "config.json").is_file():
@@ -61,15 +63,25 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
     return dataclasses.replace(network, bag=("sqrtn" if wanted and fits else "none") if bag == "auto" else bag)
 
 
-def has_room_for_bag(data: Any, fields: Mapping[str, Any]) -> bool:
-    """Return True unless the rows of a bag for the classes of data would be too many numbers.
+def network_for_data(data: Any, fields: Mapping[str, Any], wanted: bool = True, init: Any = None) -> Architecture:
+    """Return the network of settings for data, with the bag that "auto" stands for and the n-grams that its tokens need.
+
+    Beside a bag, texts that the shipped vectors do not fit become characters, unless tokens or vectors are asked for: the
+    data module is told. There is no bag by "auto" whose rows would be too many numbers for the classes.
 
     Args:
         data: Data module.
-        fields: Fields of an Architecture.
+        fields, wanted, init: As of `network_with_bag`.
     """
     buckets = fields.get("bag_buckets", Architecture.bag_buckets)
-    return bool((data.vocab_size + buckets) * data.num_labels <= _MOST_NUMBERS)
+    network = network_with_bag(fields, wanted, init)
+    if network.bag != "none" and buckets * data.num_labels <= _MOST_NUMBERS and data.suits_characters:
+        data.default_kind = "char"
+    wanted = wanted and (data.vocab_size + buckets) * data.num_labels <= _MOST_NUMBERS
+    network = network_with_bag(fields, wanted, init)
+    if fields.get("bag_ngrams") is None and data.has_characters:
+        network = dataclasses.replace(network, bag_ngrams=_CHARACTERS)
+    return network
 
 
 def bag_weights(

@@ -30,7 +30,7 @@ from ..settings import (
 )
 from ..settings.presets import apply_preset
 from ..vectors import base_model, shipped
-from .bag_start import has_room_for_bag, network_with_bag
+from .bag_start import network_for_data, network_with_bag
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import PREVIOUS, WholeCheckpoints
@@ -111,12 +111,14 @@ def train(settings: TrainSettings) -> Any:
     unused = shipped.are_unused(settings.naive_bayes, settings.variant, settings.kernel_sizes)
     if settings.vectors == shipped.AUTO and unused:
         data.vectors = None
-    wanted = not settings.streaming and has_room_for_bag(data, fields)
-    network = network_with_bag(fields, wanted, settings.init)
+    network = network_for_data(data, fields, not settings.streaming, settings.init)
+    chosen = {"bag": network.bag}
+    if data.has_characters:
+        settings.tokenizer, chosen["bag_ngrams"] = "char", network.bag_ngrams
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))
     trainer = make_trainer(output, settings, max_epochs=settings.max_epochs or data.epochs)
     if trainer.is_global_zero:
-        write_settings(output, settings.data, settings, bag=network.bag)
+        write_settings(output, settings.data, settings, **chosen)
     with keyboard_stops():
         trainer.fit(module, datamodule=data)
     save_run(trainer, module, data, output, name=data_name(settings.data), parameters=card_parameters(settings))
