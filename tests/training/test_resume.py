@@ -101,6 +101,34 @@ def test_a_fit_goes_on_where_it_was(step: int, reviews: Path, tmp_path: Path, mo
         assert torch.equal(again[name], tensor), name
 
 
+@pytest.mark.parametrize("step", [1, 4, 13, 14, 17])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_run_on_a_stream_goes_on_where_it_was(
+    step: int, workers: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
+
+    def train(name: str) -> None:
+        options = {"embedding_dropout": 0.2, "streaming": True, "validation_fraction": 0.1, "tokenizer": "byte"}
+        textcnn.train(str(reviews), tmp_path / name, progress=False, num_workers=workers, **LEARN, **options)
+
+    with monkeypatch.context() as counting:
+        steps = count_steps(ClassificationModule, counting)
+        train("whole")
+    with monkeypatch.context() as down:
+        stop_at(step, ClassificationModule, down)
+        with pytest.raises(RuntimeError, match="no power"):
+            train("killed")
+    torch.rand(7)
+    seen = count_steps(ClassificationModule, monkeypatch)
+    folder = tmp_path / "killed"
+    main(["fit", "--config", str(folder / "config.yaml"), "--output_dir", str(folder), "--ckpt_path", "last"])
+    assert seen == steps[step:]
+    whole, again = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
+    for name, tensor in whole.items():
+        assert torch.equal(again[name], tensor), name
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
     damage: str, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -63,6 +63,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         self._vectors: dict[int | None, InitialVectors] = {}
         # Column of the training texts of a model that labels the texts of predict_path.
         self.trained_on: str | None = None
+        # Where the batches of a stream begin in a run that goes on.
+        self.train_position: dict[str, int] | None = None
 
     @cached_property
     def _data(self) -> InMemoryData | StreamedData:
@@ -94,6 +96,11 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         if options.labels is not None and options.problem_type is not None:
             return list(options.labels)  # a trained model's: labelling needs no training data
         return self._data.labels
+
+    @property
+    def is_stream(self) -> bool:
+        """True where the data is read anew in each epoch."""
+        return isinstance(self._data, StreamedData)
 
     @property
     def num_labels(self) -> int:
@@ -206,7 +213,11 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Return batches of the train split: grouped by length, shuffled anew each epoch."""
-        return self._loader("train")
+        loader = self._loader("train")
+        if self.train_position is not None:
+            loader.load_state_dict(self.train_position)
+            self.train_position = None
+        return loader
 
     def val_dataloader(self) -> DataLoader[dict[str, Tensor]] | list[Any]:
         """Return batches of the validation split, longest texts first; [] without one."""

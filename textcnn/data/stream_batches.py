@@ -6,6 +6,7 @@ Shapes: B texts of a batch, C labels. A piece is a run of tokenised texts with t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
 
     pieces(rng, part, parts) reads the stream: its share `part` of `parts`, and with an rng the
     files in a random order. current_epoch: tells the epoch; where it is None, or answers None, the
-    passes are counted here. The order of an epoch depends on (seed, epoch) only.
+    passes are counted here. resumed: the epoch of the next pass, which goes before. The order of an
+    epoch depends on (seed, epoch) only.
     """
 
     def __init__(
@@ -50,18 +52,25 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
         self.buffer_rows = max(BUFFER_ROWS, 2 * batch_size)
         self.current_epoch: Callable[[], int | None] | None = None
         self.epoch = 0
+        self.resumed: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """For a worker process, which has no trainer to ask: the epoch as it is now."""
-        return {**self.__dict__, "current_epoch": None, "epoch": self._epoch()}
+        return {**self.__dict__, "current_epoch": None, "resumed": None, "epoch": self.next_epoch()}
 
-    def _epoch(self) -> int:
+    def next_epoch(self) -> int:
+        """Return the epoch of the next pass."""
+        if self.resumed is not None:
+            return self.resumed
         told = self.current_epoch() if self.current_epoch is not None else None
         return self.epoch if told is None else told
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        epoch = self._epoch()
-        self.epoch = epoch + 1
+        epoch = self.next_epoch()
+        self.epoch, self.resumed = epoch + 1, None
+        return self._pass(epoch)
+
+    def _pass(self, epoch: int) -> Iterator[dict[str, Tensor]]:
         part, parts = _share()
         order = np.random.default_rng([self.seed, epoch]) if self.shuffle else None
         mix = np.random.default_rng([self.seed, epoch, part]) if self.shuffle else None
@@ -98,7 +107,9 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
 
 
 class StreamLoader(DataLoader[dict[str, Tensor]]):
-    """A loader over StreamBatches. It has no length, and is true nevertheless."""
+    """A loader over StreamBatches, which resumes within an epoch. It has no length, and is true nevertheless."""
+
+    _done = _skip = 0
 
     def __init__(self, dataset: StreamBatches, num_workers: int = 0, **settings: Any) -> None:
         settings.setdefault("pin_memory", torch.cuda.is_available())
@@ -107,10 +118,26 @@ class StreamLoader(DataLoader[dict[str, Tensor]]):
         super().__init__(dataset, num_workers=num_workers, **settings)
 
     def __iter__(self) -> Any:
-        iterator = super().__iter__()
-        if self.num_workers > 0:  # the workers count in copies of their own
-            self.batches.epoch += 1
-        return iterator if _processes() == 1 else self._in_step(iterator)
+        skip, self._skip = self._skip, 0
+        self._done, epoch = skip, self.batches.next_epoch()
+        # An epoch has one order, so that what was trained on is read again and left out.
+        iterator = islice(super().__iter__(), skip, None)
+        self.batches.epoch, self.batches.resumed = epoch + 1, None  # workers count in copies of their own
+        for batch in iterator if _processes() == 1 else self._in_step(iterator):
+            self._done += 1
+            yield batch
+        self._done = 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the epoch and the number of its batches that were trained on; after all of them, the next and 0."""
+        if self._done == 0:
+            return {"epoch": self.batches.epoch, "batches": 0}
+        # Lightning asks for one batch more than it trains on, to know which is the last.
+        return {"epoch": self.batches.epoch - 1, "batches": self._done - 1}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Begin the next pass in that epoch after that many batches."""
+        self.batches.resumed, self._skip = state["epoch"], state["batches"]
 
     def _in_step(self, iterator: Iterator[dict[str, Tensor]]) -> Iterator[dict[str, Tensor]]:
         """Yield batches until no process has one; a process whose share has ended goes on with empty ones.

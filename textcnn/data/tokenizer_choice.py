@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..settings import DataSettings
     from ..vectors import InitialVectors
 
-# Largest vocabulary of a tokenizer that is trained, and of word pieces and characters where the shipped vectors know too
-# few words. On held-out rows of two sets in many languages (docs/how-to/train.md), 8,000 pieces were better than 30,000
+# Largest vocabulary of a tokenizer that is trained, and of word pieces and characters where the shipped vectors know
+# too few words. On held-out rows of two sets in many languages (docs/lab-log.md), 8,000 pieces were better than 30,000
 # by 1.1 points.
 _MOST_TOKENS, _MOST_PIECES = 30_000, 8000
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model")

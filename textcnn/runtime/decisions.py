@@ -24,7 +24,7 @@ SCORES = {
 
 @dataclass(frozen=True)
 class Abstention:
-    """When to give no label: `score` (one of SCORES) of a text is below `threshold`."""
+    """Rule for giving no label: `score` (one of SCORES) of a text is below `threshold`."""
 
     score: str
     threshold: float

@@ -53,7 +53,9 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
         >>> network_with_bag({"bag": "auto"}).bag, network_with_bag({"bag": "auto", "pooling": "segments"}).bag
         ('sqrtn', 'none')
     """
-    network = Architecture(**{**fields, "bag": "none", "bag_ngrams": fields.get("bag_ngrams") or Architecture.bag_ngrams})
+    network = Architecture(
+        **{**fields, "bag": "none", "bag_ngrams": fields.get("bag_ngrams") or Architecture.bag_ngrams}
+    )
     taken = {name: getattr(network, name) for name in _BESIDE_A_BAG}
     # What is wrong with the directory is found where its weights are read.
     if init is not None and (config := Path(init) / "config.json").is_file():
@@ -64,10 +66,10 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
 
 
 def network_for_data(data: Any, fields: Mapping[str, Any], wanted: bool = True, init: Any = None) -> Architecture:
-    """Return the network of settings for data, with the bag that "auto" stands for and the n-grams that its tokens need.
+    """Return the network of settings for data, with the bag that "auto" stands for and the n-grams that tokens need.
 
-    Beside a bag, texts that the shipped vectors do not fit become characters, unless tokens or vectors are asked for: the
-    data module is told. There is no bag by "auto" whose rows would be too many numbers for the classes.
+    Beside a bag, texts that the shipped vectors do not fit become characters, unless tokens or vectors are asked for:
+    the data module is told. There is no bag by "auto" whose rows would be too many numbers for the classes.
 
     Args:
         data: Data module.

@@ -15,6 +15,7 @@ from typing import Any
 import lightning
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
+from ..data import TextDataModule
 from ..errors import listed
 from ..runtime.storage import write_text
 from .checkpoints import LAST, PREVIOUS, damage_of, usable_checkpoint
@@ -37,6 +38,10 @@ class ResumeData(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         self._states = checkpoint["loops"]["fit_loop"]["state_dict"].get("combined_loader", [])
+        data = getattr(trainer, "datamodule", None)
+        if self._states and isinstance(data, TextDataModule) and data.is_stream:
+            # Lightning asks a stream for its first batch before it restores anything else.
+            data.train_position = self._states.pop()
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         for state in self._states:
