@@ -51,7 +51,7 @@ def replies(
 def as_json(
     classifier: TextClassifier, answers: Answers, top_k: int = 0, probabilities: bool = True, abstain: bool = True
 ) -> list[dict[str, Any]]:
-    """Return an object for each text.
+    """Return an object for each text. Those of a regression have `prediction`, null for several numbers, and `predictions`.
 
     Args:
         classifier: What answered.
@@ -60,6 +60,9 @@ def as_json(
         probabilities: Give the probability of every class, in the order of the labels.
         abstain: Leave a text without a label where the model is not sure enough.
     """
+    if classifier.regression:
+        several = answers.probabilities.tolist()
+        return [{"prediction": own[0] if len(own) == 1 else None, "predictions": own} for own in several]
     certain = Answers(answers.probabilities)
     columns = classifier.columns(certain, every_class=False)
     labels = columns["predicted_label"]

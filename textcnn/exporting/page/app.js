@@ -26,6 +26,8 @@ function add(classifier) {
     one.title.hidden = cards.length === 1;
     one.copy.hidden = cards.length === 1;
   }
+  if (classifiers.every((one) => one.regression)) find("rows-title").textContent = "Predict for a table";
+  else find("rows-title").textContent = "Label a table";
 }
 
 // Answers for the text as it is. A remote answer that comes after a later text is left out.
@@ -57,13 +59,15 @@ function show(card, value, answer, explanation) {
 function legend(explanation) {
   const place = find("legend");
   if (!explanation || cards.length > 1) {
-    place.textContent = "Each text gets its label while you type.";
+    const numbers = classifiers.length && classifiers.every((classifier) => classifier.regression);
+    place.textContent = `Each text gets its ${numbers ? "number" : "label"} while you type.`;
     return;
   }
+  const words = cards[0].classifier.regression ? { pro: "raises", con: "lowers" } : { pro: "for", con: "against" };
   const keys = ["pro", "con"].map((kind) => {
     const key = document.createElement("span");
     key.className = `key ${kind}`;
-    key.textContent = `${kind === "pro" ? "for" : "against"} ${explanation.label}`;
+    key.textContent = `${words[kind]} ${explanation.label}`;
     return key;
   });
   place.replaceChildren(keys[0], " ", keys[1]);
