@@ -460,7 +460,8 @@ def test_a_converted_model_in_a_file(tmp_path, monkeypatch, capsys):
     import { readFileSync } from "node:fs";
     const texts = readFileSync("texts.txt", "utf8").split("\\n");
     const classifier = await load();
-    console.log(JSON.stringify([classifier.predict(texts), classifier.predictProba(texts).map((row) => Array.from(row))]));
+    const probabilities = classifier.predictProba(texts).map((row) => Array.from(row));
+    console.log(JSON.stringify([classifier.predict(texts), probabilities]));
     """
     (tmp_path / "program.mjs").write_text(program)
     done = subprocess.run([need_node(), "program.mjs"], capture_output=True, text=True, check=True)

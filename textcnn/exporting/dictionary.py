@@ -1,7 +1,7 @@
 """A converted fastText model in the form that a page contains, with its dictionary as lines of text.
 
-An artifact has numbers that no answer needs, and 8 bytes for the end of each word. Here a word ends with a line break, and
-the buckets that have a row are steps from each to the next: gzip makes half of the words, and a byte of most steps.
+An artifact has numbers that no answer needs, and 8 bytes for the end of each word. Here a word ends with a line break,
+and the buckets that have a row are steps from each to the next, of which gzip makes a byte or less.
 
 Shapes: `N` texts, `K` columns of the scores.
 """

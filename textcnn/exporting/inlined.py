@@ -148,8 +148,7 @@ def inline(classifier: FoldedTextCNN | FoldedFastText, name: str) -> InlinedMode
     Raises:
         ValueError: The compiled core cannot give its answers.
     """
-    converted = isinstance(classifier, FoldedFastText)
-    tokenizer = None if converted else str(classifier.tokenizer_json)
+    tokenizer = None if isinstance(classifier, FoldedFastText) else str(classifier.tokenizer_json)
     if tokenizer is not None:
         _check_compiled(tokenizer)
     config = {key: value for key, value in classifier.config.items() if key not in _NOT_NEEDED}
@@ -192,7 +191,7 @@ def check_answers(classifier: FoldedTextCNN | FoldedFastText, model: InlinedMode
             classes = sigmoid if classifier.multi_label else softmax
             got, expected = classes(got), classes(expected)
     else:
-        words = list(json.loads(classifier.tokenizer_json or "{}")["model"].get("vocab", {}))
+        words = list(json.loads(str(classifier.tokenizer_json))["model"].get("vocab", {}))
         texts = _texts_of([str(word[0] if isinstance(word, list) else word) for word in words])
         got, expected = _answers_of_tables(model, texts), classifier.answer(texts).probabilities
     # The numbers of a regression may be large.
@@ -200,7 +199,7 @@ def check_answers(classifier: FoldedTextCNN | FoldedFastText, model: InlinedMode
     if not difference <= _TOLERANCE:
         raise ValueError(
             f"model: got {model.name}, whose answers in a page would differ by {difference:.2g}; expected the same; "
-            "export it to ONNX"
+            + ("export it to ONNX" if model.tokenizer else "convert it again")
         )
 
 

@@ -51,7 +51,9 @@ def replies(
 def as_json(
     classifier: TextClassifier, answers: Answers, top_k: int = 0, probabilities: bool = True, abstain: bool = True
 ) -> list[dict[str, Any]]:
-    """Return an object for each text. Those of a regression have `prediction`, null for several numbers, and `predictions`.
+    """Return an object for each text.
+
+    Those of a regression have `prediction`, None for several numbers, and `predictions`, all of its numbers.
 
     Args:
         classifier: What answered.

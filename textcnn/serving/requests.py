@@ -43,7 +43,10 @@ class PredictRequest(BaseModel):
 
 
 class ExplainRequest(BaseModel):
-    """Body of `POST /explain`: the weights and the bias add up to the logit of a label, or to the number of a regression."""
+    """Body of `POST /explain`.
+
+    The weights and the bias add up to the logit of a label, or to the number of a regression.
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a lovely film with a dull end"}]}
