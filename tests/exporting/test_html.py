@@ -153,7 +153,7 @@ def test_a_bag_is_explained(tab, tmp_path):
         assert [float(weight.replace("\u2212", "-")) for weight in reasons] == pytest.approx(
             [c.weight for c in expected.contributions[:8]], abs=0.0051
         )
-        assert tab.inner_text(".sum").endswith(f"= logit {expected.logit:.2f}" + " (8-bit tables)")
+        assert tab.inner_text(".sum").replace("\u2212", "-").endswith(f"= logit {expected.logit:.2f} (8-bit tables)")
         got = tab.evaluate("(text) => textcnn.classifiers[0].explain(text)", text)
         assert got["bias"] + sum(c["weight"] for c in got["contributions"]) == pytest.approx(got["logit"], abs=1e-5)
         assert got["logit"] == pytest.approx(expected.logit, abs=1e-5)
@@ -368,7 +368,7 @@ def test_a_converted_fasttext_model(tab, tmp_path, monkeypatch):
     weights = "rows => rows.map(r => r.cells[2].innerText)"
     reasons = [float(weight.replace("\u2212", "-")) for weight in tab.eval_on_selector_all(".reasons tr", weights)]
     assert reasons == pytest.approx([c.weight for c in explanation.contributions[:8]], abs=0.0051)
-    assert tab.inner_text(".sum").endswith(f"= logit {explanation.logit:.2f}")
+    assert tab.inner_text(".sum").replace("\u2212", "-").endswith(f"= logit {explanation.logit:.2f}")
     assert tab.text_content("#marks") == text + "\n"
     # An emoji is two units of UTF-16, which share its weight.
     characters = explanation.characters() / [1 + (character > "\uffff") for character in text]

@@ -276,7 +276,7 @@ sys.exit(str(heavy) if heavy else 0)
 
 @pytest.mark.parametrize("names", [["price"], ["price", "stars"]])
 def test_numbers_of_a_regression(names, tmp_path):
-    """`/predict` answers numbers, `/explain` the shares that add up to one; the page and the documentation know of both."""
+    """`/predict` answers numbers, `/explain` the shares that add up to one; OpenAPI knows of both."""
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
     settings = {"problem_type": "regression", "id2label": dict(enumerate(names)), "bag": "sqrtn", "bag_buckets": 100}
     folder = save_artifact(make_model(**settings), tokenizer, tmp_path / "numbers")

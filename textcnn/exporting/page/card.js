@@ -130,8 +130,8 @@ export class Card {
     const others = rest.length ? ` ${signed(total(rest), " ")} of ${rest.length} other${rest.length > 1 ? "s" : ""}` : "";
     const kind = explanation.approximate ? " (8-bit tables)" : "";
     this.sum.textContent =
-      `bias ${explanation.bias.toFixed(digits)} ${signed(total(shown), " ")} of these${others} = ` +
-      `${regression ? explanation.label : "logit"} ${explanation.logit.toFixed(digits)}${kind}`;
+      `bias ${withMinus(explanation.bias.toFixed(digits))} ${signed(total(shown), " ")} of these${others} = ` +
+      `${regression ? explanation.label : "logit"} ${withMinus(explanation.logit.toFixed(digits))}${kind}`;
   }
 
   #bar() {
@@ -177,7 +177,11 @@ export function percent(probability) {
 
 // A number of a regression with five figures.
 export function figure(value) {
-  return value.toLocaleString("en", { maximumSignificantDigits: 5 }).replace("-", "\u2212");
+  return withMinus(value.toLocaleString("en", { maximumSignificantDigits: 5 }));
+}
+
+function withMinus(number) {
+  return number.replace("-", "\u2212");
 }
 
 export function element(name, properties = {}) {
