@@ -1,6 +1,7 @@
 // The page: a text and the answer of each model while it is typed.
 
-import { Card, coloured } from "./card.js";
+import { Card } from "./card.js";
+import { Marks } from "./marks.js";
 import { openModel, openPayload, unpacked } from "./payload.js";
 import { openRemote } from "./remote.js";
 import { Rows } from "./rows.js";
@@ -9,7 +10,9 @@ import { Rows } from "./rows.js";
 const PAUSE = 700;
 
 const find = (id) => document.getElementById(id);
-const text = find("text"), marks = find("marks"), payload = find("payload");
+const text = find("text"), payload = find("payload");
+// A line more at the end, because a line break there has no height of its own.
+const marks = new Marks(find("marks"), "\n");
 const classifiers = [], cards = [];
 let turn = 0, pause;
 
@@ -49,10 +52,9 @@ async function update() {
 function show(card, value, answer, explanation) {
   card.show(value, answer, explanation);
   const characters = explanation?.characters ?? new Float64Array(value.length);
-  if (cards.length > 1) card.copy.replaceChildren(coloured(value, characters));
+  if (cards.length > 1) card.copied.show(value, characters);
   if (card !== cards[0]) return;
-  // A line more at the end, because a line break there has no height of its own.
-  marks.replaceChildren(cards.length > 1 ? value : coloured(value, characters), "\n");
+  marks.show(value, cards.length > 1 ? new Float64Array(value.length) : characters);
   legend(explanation);
 }
 

@@ -1,5 +1,8 @@
 // The answer of one model: its label, a bar for each class, and the n-grams behind a logit; or the numbers of a regression.
 
+import { element } from "./elements.js";
+import { Marks } from "./marks.js";
+
 // Bars and n-grams that are shown at first; a few more bars are shown all the same.
 const BARS = 8;
 const FEW = 10;
@@ -17,6 +20,7 @@ export class Card {
     this.title = element("h3", { textContent: classifier.name, className: "quiet" });
     this.verdict = element("p", { className: "verdict" });
     this.copy = element("p", { className: "copy", hidden: true, dir: "auto" });
+    this.copied = new Marks(this.copy);
     this.list = element("ul", { className: "bars" });
     this.more = element("button", { type: "button", className: "plain", hidden: this.every });
     this.more.addEventListener("click", () => {
@@ -80,7 +84,8 @@ export class Card {
     if (labels.length > FEW && !regression) order.sort((a, b) => probabilities[b] - probabilities[a] || a - b);
     if (!this.every) order = order.slice(0, BARS);
     while (this.bars.length < order.length) this.bars.push(this.#bar());
-    this.list.replaceChildren(...this.bars.slice(0, order.length).map((bar) => bar.item));
+    if (this.list.childElementCount !== order.length)
+      this.list.replaceChildren(...this.bars.slice(0, order.length).map((bar) => bar.item));
     order.forEach((index, n) => {
       const bar = this.bars[n];
       bar.index = index;
@@ -149,24 +154,6 @@ export class Card {
   }
 }
 
-// The text with its characters coloured by their weight: spans for those that count, text for the others.
-export function coloured(text, characters) {
-  const fragment = document.createDocumentFragment();
-  const largest = characters.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) || 1;
-  for (let begin = 0, end = 1; begin < text.length; begin = end++) {
-    while (end < text.length && characters[end] === characters[begin]) ++end;
-    const strength = Math.abs(characters[begin]) / largest, piece = text.slice(begin, end);
-    if (strength < 0.02) {
-      fragment.append(piece);
-      continue;
-    }
-    const span = element("span", { className: characters[begin] > 0 ? "pro" : "con", textContent: piece });
-    span.style.setProperty("--strength", (0.08 + 0.5 * strength).toFixed(2));
-    fragment.append(span);
-  }
-  return fragment;
-}
-
 // A probability in percent, with as many digits as tell it from 0 and 100.
 export function percent(probability) {
   const value = 100 * probability;
@@ -182,10 +169,6 @@ export function figure(value) {
 
 function withMinus(number) {
   return number.replace("-", "\u2212");
-}
-
-export function element(name, properties = {}) {
-  return Object.assign(document.createElement(name), properties);
 }
 
 function withSign(weight, digits, space = "") {

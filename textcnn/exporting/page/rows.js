@@ -1,7 +1,8 @@
 // The part of the page that labels a table: paste or choose it, and get it back with answers beside its rows.
 
 import { formatTable, parseTable, textColumn, withAnswers } from "./csv.js";
-import { element, figure, percent } from "./card.js";
+import { figure, percent } from "./card.js";
+import { element } from "./elements.js";
 
 // Rows between two looks at the page.
 const CHUNK = 1000;
