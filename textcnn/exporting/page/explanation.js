@@ -19,13 +19,13 @@ export function explain(engine, text, index) {
     tokens: parts.map(([token, share]) => ({ ...cut(token, token), weight: share })), filters,
   }));
   // A dilated window leaves tokens out, which an n-gram of the bag does not.
-  const places = new Map();
+  const places = new Map(), placeOf = (first, last) => first * tokens.ids.length + last;
   ngrams.forEach(({ first, last }, g) => {
-    if (shape.dilation === 1 || first === last) places.set(`${first} ${last}`, contributions[g]);
+    if (shape.dilation === 1 || first === last) places.set(placeOf(first, last), contributions[g]);
   });
   for (const { first, length, weight } of shares) {
     if (weight === 0) continue;
-    const last = first + length - 1, before = places.get(`${first} ${last}`);
+    const last = first + length - 1, before = places.get(placeOf(first, last));
     if (before) {
       before.weight += weight;
       before.without -= weight;
@@ -35,7 +35,7 @@ export function explain(engine, text, index) {
     const parts = Array.from({ length }, (_, k) => ({ ...cut(first + k, first + k), weight: weight / length }));
     const added = { ...cut(first, last), weight, without: logit - weight, tokens: parts, filters: [] };
     contributions.push(added);
-    places.set(`${first} ${last}`, added);
+    places.set(placeOf(first, last), added);
   }
   contributions.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   return { text, logit, bias: tensors.headBias[index], contributions };

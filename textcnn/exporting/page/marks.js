@@ -2,8 +2,9 @@
 
 import { element } from "./elements.js";
 
-// Strengths below this are not seen.
+// Strengths below this are not seen, and neither are smaller differences than a step: fewer pieces change with a keystroke.
 const WEAKEST = 0.02;
+const STEP = 0.025;
 
 export class Marks {
   // root: the element that shows the text. tail: text after it.
@@ -39,8 +40,9 @@ function piecesOf(text, characters) {
     while (end < text.length && characters[end] === characters[begin]) ++end;
     const share = Math.abs(characters[begin]) / largest, content = text.slice(begin, end);
     const name = share < WEAKEST ? "" : characters[begin] > 0 ? "pro" : "con", last = pieces.at(-1);
-    if (name === "" && last?.name === "") last.content += content;
-    else pieces.push({ name, content, strength: name && (0.08 + 0.5 * share).toFixed(2) });
+    const strength = name && (Math.round((0.08 + 0.5 * share) / STEP) * STEP).toFixed(3);
+    if (name === last?.name && strength === last.strength) last.content += content;
+    else pieces.push({ name, strength, content });
   }
   return pieces;
 }
