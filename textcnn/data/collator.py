@@ -20,6 +20,12 @@ FLAT_FROM = 1 << 24
 _MOST_PADDING = 4
 
 
+def stays_flat(lengths: np.ndarray) -> bool:
+    """Return whether a batch of texts with these lengths [B] is left without padding."""
+    cells = len(lengths) * int(lengths.max(initial=0))
+    return cells >= FLAT_FROM and cells > _MOST_PADDING * int(lengths.sum())
+
+
 class TextCollator:
     """Collator that pads token ids on the right and makes the attention mask.
 
@@ -54,8 +60,7 @@ class TextCollator:
 
         The models of this package take both and answer the same. A text of 50 MB that pads 63 others takes 12 GB.
         """
-        cells = len(lengths) * int(lengths.max(initial=0))
-        if cells < FLAT_FROM or cells < _MOST_PADDING * len(ids):
+        if not stays_flat(lengths):
             return dict(self.pad(ids, lengths))
         offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
         return {"input_ids": FlatTexts(torch.from_numpy(ids.astype(np.int64)), offsets), "attention_mask": None}

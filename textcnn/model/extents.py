@@ -5,7 +5,7 @@ Shapes: `B` texts, `T` tokens with padding, `N` tokens without.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -62,3 +62,37 @@ class FlatTexts:
         holes = ~real[inside]
         offsets = functional.pad(inside.cumsum(dim=0), (1, 0))[self.offsets]
         return self.ids[inside], holes if bool(holes.any()) else None, offsets
+
+
+class BatchTokens(NamedTuple):
+    """The tokens of a batch, each text from its first to its last real token.
+
+    Args:
+        inside: [B, T] True where the texts lie in a padded batch; None for FlatTexts.
+        ids: [N] token ids, one text after the other; None for vectors in their place.
+        holes: [N] True at padding inside a text; None where there is none.
+        offsets: [B + 1] text b is ids[offsets[b] : offsets[b + 1]].
+    """
+
+    inside: Tensor | None
+    ids: Tensor | None
+    holes: Tensor | None
+    offsets: Tensor
+
+
+def batch_tokens(
+    pad_token_id: int, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
+) -> BatchTokens:
+    """Return the tokens of a batch: ids [B, T], FlatTexts, or vectors [B, T, D], with a mask [B, T] or None."""
+    if isinstance(input_ids, FlatTexts):
+        return BatchTokens(None, *input_ids.extents(pad_token_id))
+    if input_ids is None:
+        assert inputs_embeds is not None
+        mask = inputs_embeds.new_ones(inputs_embeds.shape[:2], dtype=torch.bool)
+        inside, holes, offsets = text_extents(mask if attention_mask is None else attention_mask.bool())
+        return BatchTokens(inside, None, holes, offsets)
+    # A text may spell the padding token out; tables know it as padding only.
+    mask = input_ids != pad_token_id
+    inside, holes, offsets = text_extents(mask if attention_mask is None else attention_mask.bool() & mask)
+    # `long`: an empty list becomes a float tensor, and pipelines send one for an empty text.
+    return BatchTokens(inside, input_ids[inside].long(), holes, offsets)

@@ -25,7 +25,7 @@ from .backbones import make_backbone
 from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
-from .extents import FlatTexts, text_extents
+from .extents import BatchTokens, FlatTexts, batch_tokens
 from .heads import LinearHead
 from .objectives import head_slices, heads_loss, task_loss
 
@@ -80,26 +80,10 @@ class TextCNNPreTrainedModel(PreTrainedModel):
             shutil.copyfile(code, Path(save_directory) / code.name)
         super().save_pretrained(save_directory, **options)
 
-    def _mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        """[B, T] True at tokens."""
-        if attention_mask is not None:
-            mask = attention_mask.bool()
-            # A text may spell the padding token out; tables know it as padding only.
-            return mask if input_ids is None else mask & (input_ids != self.config.pad_token_id)
-        if input_ids is not None:
-            return input_ids != self.config.pad_token_id
-        assert inputs_embeds is not None
-        return torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
-
     def _tokens(
         self, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None = None
-    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, Tensor]:
-        """The extents [B, T] of padded texts, and the tokens side by side: ids [N], holes [N], offsets [B + 1]."""
-        if isinstance(input_ids, FlatTexts):
-            return None, *input_ids.extents(self.config.pad_token_id)
-        inside, holes, offsets = text_extents(self._mask(input_ids, attention_mask, inputs_embeds))
-        # `long`: an empty list becomes a float tensor, and pipelines send one for an empty text.
-        return inside, None if input_ids is None else input_ids[inside].long(), holes, offsets
+    ) -> BatchTokens:
+        return batch_tokens(self.config.pad_token_id, input_ids, attention_mask, inputs_embeds)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
