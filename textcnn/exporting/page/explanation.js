@@ -10,14 +10,16 @@ export function explain(engine, text, index) {
   const { ngrams, begin, end, logits } = ngramsOfFilters(engine, tokens, ids, index);
   const shares = shape.bag ? sharesOfBag(engine, ids, begin, end, index) : [];
   const logit = shares.reduce((sum, share) => sum + share.weight, logits[index]);
-  const cut = (first, last) => {
-    const start = tokens.begins[first], stop = tokens.ends[last];
-    return { start, end: stop, text: text.slice(start, stop) };
+  const made = (first, last, weight, without, parts, filters) => {
+    const start = tokens.begins[first], end = tokens.ends[last];
+    return { start, end, text: text.slice(start, end), weight, without, tokens: parts, filters };
   };
-  const contributions = ngrams.map(({ first, last, weight, loss, parts, filters }) => ({
-    ...cut(first, last), weight, without: logit - loss,
-    tokens: parts.map(([token, share]) => ({ ...cut(token, token), weight: share })), filters,
-  }));
+  // Each token stands in several n-grams.
+  const words = tokens.begins.map((start, k) => text.slice(start, tokens.ends[k]));
+  const part = (k, weight) => ({ start: tokens.begins[k], end: tokens.ends[k], text: words[k], weight });
+  const contributions = ngrams.map(({ first, last, weight, loss, parts, filters }) =>
+    made(first, last, weight, logit - loss, parts.map(([token, share]) => part(token, share)), filters),
+  );
   // A dilated window leaves tokens out, which an n-gram of the bag does not.
   const places = new Map(), placeOf = (first, last) => first * tokens.ids.length + last;
   ngrams.forEach(({ first, last }, g) => {
@@ -32,8 +34,9 @@ export function explain(engine, text, index) {
       for (const token of before.tokens) token.weight += weight / length;
       continue;
     }
-    const parts = Array.from({ length }, (_, k) => ({ ...cut(first + k, first + k), weight: weight / length }));
-    const added = { ...cut(first, last), weight, without: logit - weight, tokens: parts, filters: [] };
+    const parts = [];
+    for (let k = first; k <= last; ++k) parts.push(part(k, weight / length));
+    const added = made(first, last, weight, logit - weight, parts, []);
     contributions.push(added);
     places.set(placeOf(first, last), added);
   }
