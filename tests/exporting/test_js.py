@@ -21,8 +21,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 import textcnn
 from textcnn.cli import main
 from textcnn.core import build
+from textcnn.core.library import address, last_error, library
 from textcnn.data.answers import AnswerColumns
-from textcnn.exporting.dictionary import FORMAT, scores_of_lines
+from textcnn.exporting.dictionary import FORMAT, scores_of_lines, write_lines
 from textcnn.exporting.inlined import check_answers, inline, pack
 from textcnn.exporting.js import write_js
 from textcnn.folding.convert import fold_fasttext, round_fasttext
@@ -31,6 +32,7 @@ from textcnn.folding.fold import fold
 from textcnn.runtime.fasttext import FoldedFastText
 from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.storage import read_tensors, write_tensors
+from textcnn.runtime.tokenizer import Utf8Texts
 
 # The WebAssembly module may be compiled on the way.
 pytestmark = pytest.mark.timeout(900)
@@ -512,3 +514,43 @@ def test_damaged_lines_are_refused(tmp_path):
     broken.words._data = broken.words._data.replace(b"good", b"g\nod")
     with pytest.raises(ValueError, match="with a line break; expected none"):
         inline(broken, "broken")
+
+
+def test_damaged_bytes_end_in_an_error_or_an_answer(tmp_path):
+    """Files of a converted model with a few bytes changed, and no digest that would tell, never break the process."""
+    rng, core, encoded = random.Random(0), library(), Utf8Texts.of(FASTTEXT_TEXTS)
+    files = []
+    for change in ({"kind": "pruned", "ngrams": 3, "minn": 1, "maxn": 4}, {"loss": "hs", "ngrams": 2}, {"dim": 1}):
+        model = fold_fasttext(make_file(**change))
+        write_lines(tmp_path / "tables", model)
+        content = (tmp_path / "tables").read_bytes()
+        end = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:end])
+        del header["__metadata__"]["digest"]
+        plain = json.dumps(header).encode()
+        files.append((json.dumps(model.config).encode(), len(plain).to_bytes(8, "little") + plain + content[end:]))
+
+    def damaged(content):
+        out = bytearray(content)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(min(len(out), rng.choice([1500, len(out)])))
+            out[at] = rng.choice(b"0123456789-") if out[at] in b"0123456789" else out[at] ^ 1 << rng.randrange(8)
+        return bytes(out)
+
+    opened = 0
+    for _ in range(1500):
+        config, tables = rng.choice(files)
+        config, tables = (damaged(config), tables) if rng.random() < 0.5 else (config, damaged(tables))
+        handle = core.textcnn_fasttext_open_memory(config, len(config), tables, len(tables))
+        if not handle:
+            assert str(last_error())
+            continue
+        opened += 1
+        words, bag = core.textcnn_fasttext_words(handle), core.textcnn_fasttext_bag(handle)
+        # More than any of these has classes.
+        scores = np.empty((len(FASTTEXT_TEXTS), 64), dtype=np.float32)
+        core.textcnn_words_logits(
+            words, bag, encoded.address, address(encoded.ends), len(FASTTEXT_TEXTS), 1, address(scores), None
+        )
+        core.textcnn_fasttext_close(handle)
+    assert 100 < opened < 1400

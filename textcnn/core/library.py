@@ -196,7 +196,8 @@ def check(code: int) -> int:
 
 def last_error() -> ValueError:
     """Return the message of the last error on this thread, as an exception."""
-    return ValueError(library().textcnn_error().decode())
+    # A message may quote a damaged file, whose bytes are no text.
+    return ValueError(library().textcnn_error().decode("utf-8", "replace"))
 
 
 def address(array: NDArray[Any] | None, dtype: Any = None) -> int | None:
