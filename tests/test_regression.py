@@ -160,8 +160,6 @@ def refused(run: Path, tmp_path: Path) -> dict[str, Any]:
         "predict_top_k": lambda: textcnn.load(run).predict_top_k(["a"]),
         "confidence": lambda: textcnn.load(run).confidence(["a"]),
         "filter": lambda: textcnn.LabelFilter(run, "price"),
-        "html": lambda: textcnn.export(run, tmp_path / "x.html"),
-        "js": lambda: textcnn.export(run, tmp_path / "x.js"),
         "tune": lambda: textcnn.tune(frame(5), output=tmp_path / "t", **data),
         "compare": lambda: textcnn.compare(frame(5), output=tmp_path / "c", **data),
         "distill": lambda: textcnn.distill(run, frame(5), output=tmp_path / "d", **data),
@@ -175,14 +173,6 @@ def test_what_needs_labels_is_refused_in_one_line(name: str, run: Path, tmp_path
         refused(run, tmp_path)[name]()
     assert "\n" not in str(error.value)
     assert "expected" in str(error.value)
-
-
-def test_a_server_refuses(run: Path) -> None:
-    pytest.importorskip("fastapi")
-    from textcnn.serving.served_models import ServedModel
-
-    with pytest.raises(ValueError, match="serve: got a model of problem_type regression"):
-        ServedModel("x", run)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+from fasttext_models import TEXTS as FASTTEXT_TEXTS
+from fasttext_models import make_file
 from folded_models import make_model, word_tokenizer, write_artifact
 from pages import KINDS, TEXTS, check_probabilities, classifier_of, need_module, payload_of
 
@@ -19,6 +21,7 @@ from textcnn.cli import main
 from textcnn.exporting.html import page, write_html
 from textcnn.exporting.inlined import inline
 from textcnn.exporting.js import write_js
+from textcnn.folding.fasttext_writer import write_fasttext
 from textcnn.folding.fold import fold
 from textcnn.runtime.folded import FoldedTextCNN
 
@@ -150,7 +153,7 @@ def test_a_bag_is_explained(tab, tmp_path):
         assert [float(weight.replace("\u2212", "-")) for weight in reasons] == pytest.approx(
             [c.weight for c in expected.contributions[:8]], abs=0.0051
         )
-        assert tab.inner_text(".sum").endswith(f"= logit {expected.logit:.2f}" + " (8-bit tables)")
+        assert tab.inner_text(".sum").replace("\u2212", "-").endswith(f"= logit {expected.logit:.2f} (8-bit tables)")
         got = tab.evaluate("(text) => textcnn.classifiers[0].explain(text)", text)
         assert got["bias"] + sum(c["weight"] for c in got["contributions"]) == pytest.approx(got["logit"], abs=1e-5)
         assert got["logit"] == pytest.approx(expected.logit, abs=1e-5)
@@ -341,3 +344,78 @@ def test_the_payload_is_the_same_each_time():
     need_module()
     classifier = classifier_of(num_filters=3)
     assert payload_of(classifier) == payload_of(classifier)
+
+
+def test_a_converted_fasttext_model(tab, tmp_path, monkeypatch):
+    """Labels, bars and coloured reasons, where subwords and n-grams overlap, from `textcnn convert` to the page."""
+    monkeypatch.chdir(tmp_path)
+    for name, settings in {"bag": {"minn": 2, "maxn": 3, "ngrams": 2}, "tree": {"loss": "hs", "ngrams": 2}}.items():
+        write_fasttext(make_file(**settings), tmp_path / f"{name}.bin")
+        main(["convert", f"{name}.bin", name])
+    main(["export", "bag", "--beside", "tree", "--output", "both.html"])
+    opened(tab, tmp_path / "both.html")
+    for place, name in enumerate(("bag", "tree")):
+        model = textcnn.load(name)
+        got = tab.evaluate(ALL.replace("[classifier]", f"{{ {place}: classifier }}"), FASTTEXT_TEXTS)
+        assert got["labels"] == model.predict(FASTTEXT_TEXTS).tolist()
+        check_probabilities(got["probabilities"], model, FASTTEXT_TEXTS)
+    main(["export", "bag", "--output", "one.html"])
+    opened(tab, tmp_path / "one.html")
+    model, text = textcnn.load("bag"), "a naïve 😀 film of 日本, unheard of"
+    tab.fill("#text", text)
+    explanation = model.explain(text)
+    assert shown(tab)[0] == explanation.label
+    weights = "rows => rows.map(r => r.cells[2].innerText)"
+    reasons = [float(weight.replace("\u2212", "-")) for weight in tab.eval_on_selector_all(".reasons tr", weights)]
+    assert reasons == pytest.approx([c.weight for c in explanation.contributions[:8]], abs=0.0051)
+    assert tab.inner_text(".sum").replace("\u2212", "-").endswith(f"= logit {explanation.logit:.2f}")
+    assert tab.text_content("#marks") == text + "\n"
+    # An emoji is two units of UTF-16, which share its weight.
+    characters = explanation.characters() / [1 + (character > "\uffff") for character in text]
+    strong = np.abs(characters) >= 0.02 * np.abs(characters).max()
+    marks = tab.eval_on_selector_all("#marks span", "all => all.map(s => s.textContent)")
+    assert "".join(marks) == "".join(np.array(list(text))[strong])
+
+
+def test_a_regression(tab, tmp_path):
+    """The number in large figures, the n-grams that raise and lower it, and a table with a column of numbers."""
+    one = classifier_of(problem_type="regression", id2label={0: "price"}, bag="sqrtn", bag_buckets=200)
+    write_html([inline(one, "prices")], tmp_path / "one.html")
+    opened(tab, tmp_path / "one.html")
+    assert "A text has 1 number." in tab.inner_text(".card")
+    assert tab.inner_text("#legend") == "Each text gets its number while you type."
+    text = "a lovely film, great plot!"
+    tab.fill("#text", text)
+    explanation = one.explain(text)
+
+    def number(selector):
+        return float(tab.inner_text(selector).replace("\u2212", "-").replace(",", ""))
+
+    assert number(".verdict b") == pytest.approx(one.predict([text])[0], rel=1e-4)
+    assert tab.inner_text(".verdict .value") == "price"
+    assert not tab.is_visible(".bars")
+    assert tab.inner_text("#legend") == "raises price lowers price"
+    assert tab.locator(".reasons tr").count() == min(8, len(explanation.contributions))
+    assert "= price " in tab.inner_text(".sum")
+    tab.fill("#pasted", "text,n\na lovely film,1\n,2\n")
+    assert tab.inner_text("#run") == "Predict 2 rows"
+    tab.click("#run")
+    with tab.expect_download() as download:
+        tab.click("#download")
+    with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["text", "n", "prediction"]
+    assert float(rows[0]["prediction"]) == pytest.approx(one.predict(["a lovely film"])[0], rel=1e-6)
+    assert rows[1]["prediction"] == ""
+    assert "price" in tab.inner_text("#rows-note")
+    assert "1 without a text" in tab.inner_text("#rows-note")
+    # Several numbers: each is explained where its name is pressed.
+    several = classifier_of(problem_type="regression")
+    write_html([inline(several, "several")], tmp_path / "several.html")
+    opened(tab, tmp_path / "several.html")
+    tab.fill("#text", text)
+    expected = several.predict([text])[0]
+    assert number(".verdict b") == pytest.approx(expected.max(), rel=1e-4)
+    tab.click(f".bar[title='{several.labels[int(expected.argmin())]}']")
+    assert number(".verdict b") == pytest.approx(expected.min(), rel=1e-4)
+    assert tab.inner_text(".reasons caption") == f"Reasons for {several.labels[int(expected.argmin())]}"

@@ -12,6 +12,8 @@ from itertools import chain
 
 import numpy as np
 import pytest
+from fasttext_models import TEXTS as FASTTEXT_TEXTS
+from fasttext_models import make_file
 from folded_models import CONFIGS, make_model, word_tokenizer, write_artifact
 from pages import KINDS, TEXTS, check_probabilities, classifier_of, need_node, payload_of, run_node
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -19,10 +21,18 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 import textcnn
 from textcnn.cli import main
 from textcnn.core import build
+from textcnn.core.library import address, last_error, library
 from textcnn.data.answers import AnswerColumns
+from textcnn.exporting.dictionary import FORMAT, scores_of_lines, write_lines
 from textcnn.exporting.inlined import check_answers, inline, pack
+from textcnn.exporting.js import write_js
+from textcnn.folding.convert import fold_fasttext, round_fasttext
+from textcnn.folding.fasttext_writer import write_fasttext
 from textcnn.folding.fold import fold
+from textcnn.runtime.fasttext import FoldedFastText
 from textcnn.runtime.folded import FoldedTextCNN
+from textcnn.runtime.storage import read_tensors, write_tensors
+from textcnn.runtime.tokenizer import Utf8Texts
 
 # The WebAssembly module may be compiled on the way.
 pytestmark = pytest.mark.timeout(900)
@@ -32,12 +42,13 @@ const classifiers = await Promise.all(given.payloads.map(openPayload));
 const rows = classifiers.map(([classifier]) => ({
   labels: classifier.predict(given.texts),
   logits: classifier.logits(given.texts).map((row) => Array.from(row)),
-  probabilities: classifier.predictProba(given.texts).map((row) => Array.from(row)),
-  answers: classifier.answer(given.texts).map(({ probability, abstained }) => ({ probability, abstained })),
+  probabilities: classifier.regression ? [] : classifier.predictProba(given.texts).map((row) => Array.from(row)),
+  answers: classifier.answer(given.texts).map(({ probability, abstained, prediction, predictions }) =>
+    ({ probability, abstained, prediction, predictions: predictions && Array.from(predictions) })),
   explained: classifier.explains
     ? given.texts.map((text) => classifier.explain(text)).map(({ label, abstained }) => [label, abstained]) : [],
   explanations: classifier.explains ? given.texts.map((text) => classifier.explain(text)) : [],
-  instructions: classifier.core.wasm.textcnn_instructions !== undefined,
+  instructions: classifier.engine.core.wasm.textcnn_instructions !== undefined,
 }));
 console.log(JSON.stringify(rows));
 """
@@ -49,14 +60,14 @@ def answers_of(classifiers: list[FoldedTextCNN], folder, texts=TEXTS):
     return run_node(ANSWERS, folder, {"payloads": payloads, "texts": texts})
 
 
-def check_explanation(got, expected):
+def check_explanation(got, expected, atol=1e-9):
     """Compare an explanation with Python's: n-grams by their tokens, because weights may be equal up to rounding."""
     assert got["label"] == expected.label
     scale = 1 + max((abs(c.weight) for c in expected.contributions), default=0)
     total = got["bias"] + sum(c["weight"] for c in got["contributions"])
     assert total == pytest.approx(got["logit"], abs=1e-5)
-    assert got["logit"] == pytest.approx(expected.logit, abs=1e-9 * scale)
-    assert got["bias"] == pytest.approx(expected.bias, abs=1e-9)
+    assert got["logit"] == pytest.approx(expected.logit, abs=atol * scale)
+    assert got["bias"] == pytest.approx(expected.bias, abs=atol)
     weights = [abs(c["weight"]) for c in got["contributions"]]
     assert weights == sorted(weights, reverse=True)
     ours = sorted(got["contributions"], key=lambda c: (c["text"], [t["text"] for t in c["tokens"]], c["weight"]))
@@ -64,11 +75,11 @@ def check_explanation(got, expected):
     assert len(ours) == len(theirs)
     for one, other in zip(ours, theirs, strict=True):
         assert one["text"] == other.text
-        assert one["weight"] == pytest.approx(other.weight, abs=1e-9 * scale)
-        assert one["without"] == pytest.approx(other.without, abs=1e-9 * scale)
+        assert one["weight"] == pytest.approx(other.weight, abs=atol * scale)
+        assert one["without"] == pytest.approx(other.without, abs=atol * scale)
         assert [t["text"] for t in one["tokens"]] == [t.text for t in other.tokens]
         parts = [t.weight for t in other.tokens]
-        assert [t["weight"] for t in one["tokens"]] == pytest.approx(parts, abs=1e-9 * scale)
+        assert [t["weight"] for t in one["tokens"]] == pytest.approx(parts, abs=atol * scale)
     by_filters = sorted((c["filters"], c["text"]) for c in got["contributions"])
     assert by_filters == sorted((list(c.filters), c.text) for c in expected.contributions)
     # Weights of characters, which are UTF-16 units there.
@@ -79,8 +90,7 @@ def check_explanation(got, expected):
 def test_the_bytes_of_the_native_core(int8, tmp_path):
     """Every axis of the configuration: windows, features and head give the same bits as the machine's own kernels."""
     texts = TEXTS[:12]
-    # A page and a module have labels: they refuse a regression.
-    changes = [change for change in CONFIGS.values() if change.get("problem_type") != "regression"]
+    changes = list(CONFIGS.values())
     classifiers = [classifier_of(int8=int8, **{"num_filters": 20, **change}) for change in changes]
     for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path, texts), strict=True):
         expected = classifier.logits(texts)
@@ -255,7 +265,7 @@ def test_an_error_of_the_core_reaches_javascript(tmp_path):
     for (const tokenizer of ["{", '{"model": {"type": "BPE", "vocab": {}, "merges": []}}'])
       try {
         const tables = await unpacked(given.models[0].tables), config = await unpacked(given.models[0].config);
-        new Core(module, { config, tokenizer: bytes(tokenizer), tables });
+        new Core(module).open("open_memory", [config, bytes(tokenizer), tables]);
       } catch (error) { messages.push(error.message); }
     console.log(JSON.stringify(messages));
     """
@@ -299,7 +309,7 @@ def test_columns_of_answers_are_those_of_score(tmp_path):
     const [classifier] = await openPayload(given.payload);
     const table = parseTable(given.content);
     const answers = table.rows.map(([text]) => (text === "" ? null : classifier.answer([text])[0]));
-    console.log(JSON.stringify(withAnswers(table, classifier.labels, answers)));
+    console.log(JSON.stringify(withAnswers(table, classifier, answers)));
     """
     content = "text,probability,n\n" + "".join(f"{text},x,{n}\n" for n, text in enumerate(texts))
     got = run_node(program, tmp_path, {"payload": payload_of(classifier), "content": content})
@@ -329,7 +339,7 @@ def test_a_setting_that_the_core_does_not_know_is_refused():
     model = inline(classifier, "padded")
     check_answers(classifier, model)
     for setting, value, error in [
-        ("temperature", 3.0, "model: got padded, whose probabilities in a page would differ by"),
+        ("temperature", 3.0, "model: got padded, whose answers in a page would differ by"),
         ("stride", 3, r"folded\.safetensors was folded with another stride"),
     ]:
         config = json.dumps({**json.loads(model.config), setting: value}).encode()
@@ -355,3 +365,192 @@ def test_beside_is_for_pages(tmp_path, capsys):
         main(["export", "run", "--output", str(tmp_path / "words.js"), "--beside", "other"])
     assert stop.value.code == 2
     assert "beside: got it with the format js; expected html" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
+def test_numbers_of_a_regression(int8, tmp_path):
+    """One number and several, with the exact part of each n-gram; where there are no probabilities, it says so."""
+    one = {"problem_type": "regression", "id2label": {0: "price"}, "bag": "sqrtn", "bag_buckets": 200}
+    classifiers = [classifier_of(int8=int8, **one), classifier_of(int8=int8, problem_type="regression")]
+    for classifier, row in zip(classifiers, answers_of(classifiers, tmp_path), strict=True):
+        expected = classifier.predict(TEXTS)
+        np.testing.assert_allclose(np.array(row["labels"]), expected, rtol=1e-6)
+        numbers = expected.reshape(len(TEXTS), -1)
+        for answer, own in zip(row["answers"], numbers, strict=True):
+            assert answer["predictions"] == pytest.approx(own.tolist(), rel=1e-6)
+            assert answer["prediction"] == (pytest.approx(own[0], rel=1e-6) if len(own) == 1 else None)
+        for text, got in zip(TEXTS, row["explanations"], strict=True):
+            assert got["probability"] is None
+            check_explanation(got, classifier.explain(text))
+    program = """
+    const [classifier] = await openPayload(given);
+    const table = parseTable("text,prediction,n\\na lovely film,old,1\\n,old,2\\n");
+    const answers = table.rows.map(([text]) => (text === "" ? null : classifier.answer([text])[0]));
+    let message = "";
+    try { classifier.predictProba(["a"]); } catch (error) { message = error.message; }
+    console.log(JSON.stringify([withAnswers(table, classifier, answers), message]));
+    """
+    table, message = run_node(program, tmp_path, payload_of(classifiers[0]))
+    assert table["names"] == ["text", "n", "prediction"]
+    assert float(table["rows"][0][2]) == pytest.approx(classifiers[0].predict(["a lovely film"])[0], rel=1e-6)
+    assert table["rows"][1] == ["", "2", ""]
+    assert message.startswith("predictProba: got a regression, which has no probabilities; expected a classifier")
+
+
+def test_types_of_a_regression(tmp_path):
+    need_node()
+    write_js(
+        [inline(classifier_of(problem_type="regression", id2label={0: "price"}), "prices")], tmp_path / "prices.mjs"
+    )
+    assert "export function load(): Promise<Regressor>;" in (tmp_path / "prices.d.mts").read_text()
+    write_js([inline(classifier_of(), "labels")], tmp_path / "labels.mjs")
+    assert "export function load(): Promise<Classifier>;" in (tmp_path / "labels.d.mts").read_text()
+
+
+FASTTEXT = {
+    "words": {},
+    "ngrams": {"ngrams": 3},
+    "subwords": {"minn": 2, "maxn": 4},
+    "subwords-ngrams-ova": {"minn": 1, "maxn": 3, "ngrams": 2, "loss": "ova"},
+    "hs": {"loss": "hs", "ngrams": 2, "labels": [f"__label__{n}" for n in range(9)]},
+    "hs-one-label": {"loss": "hs", "labels": ["__label__only"]},
+    "pruned": {"kind": "pruned", "ngrams": 2, "minn": 2, "maxn": 3},
+    "factors": {"dim": 3, "labels": [f"__label__{n}" for n in range(40)], "ngrams": 2},
+    "hs-factors": {"dim": 3, "labels": [f"__label__{n}" for n in range(40)], "ngrams": 2, "loss": "hs"},
+}
+
+
+@pytest.mark.parametrize("int8", [False, True], ids=["float32", "int8"])
+def test_a_converted_fasttext_model(int8, tmp_path):
+    """Words, n-grams, subwords, trees and factors: the labels, probabilities and exact shares of Python."""
+    models = [fold_fasttext(make_file(**{"seed": n, **change})) for n, change in enumerate(FASTTEXT.values())]
+    models += [
+        FoldedFastText({**models[n].config, "temperature": 2.5, "thresholds": thresholds}, models[n].tensors)
+        for n, thresholds in ((1, {"pos": 0.2}), (3, {"neg": 0.6}), (4, None))
+    ]
+    models = [round_fasttext(model) for model in models] if int8 else models
+    longest = 0
+    for model, row in zip(models, answers_of(models, tmp_path, FASTTEXT_TEXTS), strict=True):
+        expected = model.predict(FASTTEXT_TEXTS)
+        assert row["labels"] == (expected if model.multi_label else expected.tolist()), model.settings
+        check_probabilities(row["probabilities"], model, FASTTEXT_TEXTS)
+        explained = [why.label for why in model.explain_batch(FASTTEXT_TEXTS)]
+        for text, label, got in zip(FASTTEXT_TEXTS, explained, row["explanations"], strict=True):
+            # Of equal logits, as of one-vs-all without a text, either may be explained.
+            check_explanation(got, model.explain(text, got["label"]), atol=1e-6 if model.tree else 1e-9)
+            assert got["approximate"] == int8
+            logits = model.logits([text])[0]
+            assert got["label"] == label or abs(np.diff(np.sort(logits)[-2:])) < 1e-5
+            longest = max(longest, len(got["contributions"]))
+    assert longest > 600
+
+
+def test_a_converted_model_in_a_file(tmp_path, monkeypatch, capsys):
+    """`textcnn export` of a directory that `textcnn convert` wrote; the dictionary travels in a compact form."""
+    need_node()
+    monkeypatch.chdir(tmp_path)
+    words = ["</s>", *(f"word{n}" for n in range(20_000))]
+    write_fasttext(make_file(words=words, ngrams=2, bucket=3000, kind="pruned"), tmp_path / "model.bin")
+    main(["convert", "model.bin", "converted"])
+    (tmp_path / "texts.txt").write_text("\n".join(" ".join(words[n : n + 9]) for n in range(1, 300)))
+    main(["export", "converted", "--output", "model.mjs"])
+    main(["export", "converted", "--output", "small.mjs", "--int8", "--texts", "texts.txt"])
+    said = capsys.readouterr().out
+    assert "int8_error: " in said
+    program = """
+    import { load } from "./model.mjs";
+    import { readFileSync } from "node:fs";
+    const texts = readFileSync("texts.txt", "utf8").split("\\n");
+    const classifier = await load();
+    const probabilities = classifier.predictProba(texts).map((row) => Array.from(row));
+    console.log(JSON.stringify([classifier.predict(texts), probabilities]));
+    """
+    (tmp_path / "program.mjs").write_text(program)
+    done = subprocess.run([need_node(), "program.mjs"], capture_output=True, text=True, check=True)
+    labels, probabilities = json.loads(done.stdout)
+    model, texts = textcnn.load("converted"), (tmp_path / "texts.txt").read_text().split("\n")
+    assert labels == model.predict(texts).tolist()
+    check_probabilities(probabilities, model, texts)
+    # Without its numbers of occurrences, and with a byte of most words and steps in place of 8 or 4.
+    words_alone = sum(map(len, words))
+    tables = model.tensors["table"].nbytes
+    assert len(inline(model, "model").tables) < tables + words_alone + len(words) + 4 * 1200 + 2000
+    assert (tmp_path / "small.mjs").stat().st_size < (tmp_path / "model.mjs").stat().st_size
+
+
+def test_damaged_lines_are_refused(tmp_path):
+    """Nothing that a file says is believed by the reader of a converted model's files."""
+    model = fold_fasttext(make_file(kind="pruned", ngrams=2))
+    inlined = inline(model, "model")
+
+    def said(change, tables=None, remove=None):
+        tensors = {**read_lines(inlined.tables), **(tables or {})}
+        tensors.pop(remove, None)
+        write_tensors(tmp_path / "own", tensors, {"format": FORMAT})
+        config = json.loads(inlined.config)
+        config["fasttext"].update(change)
+        with pytest.raises(ValueError, match=r".") as error:
+            scores_of_lines(json.dumps(config).encode(), (tmp_path / "own").read_bytes(), model, ["good film"])
+        return str(error.value)
+
+    def read_lines(content):
+        (tmp_path / "lines").write_bytes(content)
+        return read_tensors(tmp_path / "lines")[0]
+
+    gaps = read_lines(inlined.tables)["bucket_gaps"]
+    assert "bucket_gaps: got the bucket" in said({}, {"bucket_gaps": gaps + np.int32(10)})
+    assert "bucket_gaps: got the bucket" in said({}, {"bucket_gaps": -gaps - np.int32(1)})
+    assert "expected -1 or a row of the table" in said(
+        {}, {"bucket_gaps": np.zeros(1000, np.int32)[: len(gaps) + 9] + 1}
+    )
+    assert "a last line without an end" in said({}, {"words": np.frombuffer(b"good\nfilm", np.int8)})
+    assert "buckets: got -1; expected 0 or more" in said({"buckets": -1})
+    assert "min_n: got 4294967296" in said({"min_n": 1 << 32})
+    assert "one column a class" in said({"loss": "hs"})
+    assert "words" in said({}, remove="words")
+    with pytest.raises(ValueError, match=r"digest|cannot be read"):
+        scores_of_lines(inlined.config, inlined.tables[:-3] + b"abc", model, ["good film"])
+    broken = FoldedFastText(model.config, {**model.tensors, "word_bytes": model.tensors["word_bytes"].copy()})
+    broken.words._data = broken.words._data.replace(b"good", b"g\nod")
+    with pytest.raises(ValueError, match="with a line break; expected none"):
+        inline(broken, "broken")
+
+
+def test_damaged_bytes_end_in_an_error_or_an_answer(tmp_path):
+    """Files of a converted model with a few bytes changed, and no digest that would tell, never break the process."""
+    rng, core, encoded = random.Random(0), library(), Utf8Texts.of(FASTTEXT_TEXTS)
+    files = []
+    for change in ({"kind": "pruned", "ngrams": 3, "minn": 1, "maxn": 4}, {"loss": "hs", "ngrams": 2}, {"dim": 1}):
+        model = fold_fasttext(make_file(**change))
+        write_lines(tmp_path / "tables", model)
+        content = (tmp_path / "tables").read_bytes()
+        end = 8 + int.from_bytes(content[:8], "little")
+        header = json.loads(content[8:end])
+        del header["__metadata__"]["digest"]
+        plain = json.dumps(header).encode()
+        files.append((json.dumps(model.config).encode(), len(plain).to_bytes(8, "little") + plain + content[end:]))
+
+    def damaged(content):
+        out = bytearray(content)
+        for _ in range(rng.randint(1, 3)):
+            at = rng.randrange(min(len(out), rng.choice([1500, len(out)])))
+            out[at] = rng.choice(b"0123456789-") if out[at] in b"0123456789" else out[at] ^ 1 << rng.randrange(8)
+        return bytes(out)
+
+    opened = 0
+    for _ in range(1500):
+        config, tables = rng.choice(files)
+        config, tables = (damaged(config), tables) if rng.random() < 0.5 else (config, damaged(tables))
+        handle = core.textcnn_fasttext_open_memory(config, len(config), tables, len(tables))
+        if not handle:
+            assert str(last_error())
+            continue
+        opened += 1
+        words, bag = core.textcnn_fasttext_words(handle), core.textcnn_fasttext_bag(handle)
+        # More than any of these has classes.
+        scores = np.empty((len(FASTTEXT_TEXTS), 64), dtype=np.float32)
+        core.textcnn_words_logits(
+            words, bag, encoded.address, address(encoded.ends), len(FASTTEXT_TEXTS), 1, address(scores), None
+        )
+        core.textcnn_fasttext_close(handle)
+    assert 100 < opened < 1400

@@ -205,13 +205,37 @@ def test_a_label_that_is_half_a_surrogate_pair(tmp_path: Path) -> None:
 
 def test_a_very_long_text_comes_with_advice(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [{"text": f"word {'good' if i % 2 else 'bad'} {i}", "label": "yes" if i % 2 else "no"} for i in range(60)]
-    rows[7]["text"] = "long " * 2_000_000
+    rows[7]["text"] = "long " * 8_000_000
     TextDataModule(rows, tokenizer="word", batch_size=64).train_dataloader()
     said = capsys.readouterr().err
-    assert "the longest train text has 2,000,000 tokens" in said
-    assert "about 2 GB of memory; set max_length" in said
+    assert "the longest train text, row 8, has 8,000,000 tokens" in said
+    assert "about 1 GB of memory; set max_length" in said
+    assert said.count("\n") == 1
     TextDataModule(rows, tokenizer="word", max_length=500).train_dataloader()
     assert capsys.readouterr().err == ""
+
+
+def test_a_very_long_text_is_trained_on_in_the_memory_of_its_tokens(tmp_path: Path) -> None:
+    """A batch is not padded to it: that took 16 bytes for each of its tokens and each text of the batch."""
+    rows = [{"text": f"word {'good' if i % 2 else 'bad'} {i}", "label": "yes" if i % 2 else "no"} for i in range(200)]
+    rows[7]["text"] = "long bad " * 1_000_000
+    data = TextDataModule(rows, tokenizer="word", batch_size=64)
+    batches = list(data.train_dataloader())
+    sizes = [batch["input_ids"].flatten().numel() for batch in batches]
+    assert max(sizes) < 3_000_000
+    assert sum(len(batch["input_ids"]) for batch in batches) == len(data.train_dataloader().dataset)
+    options = {"kernel_sizes": [2, 3], "num_filters": 4, "embedding_dim": 8, "vectors": None, "tokenizer": "word"}
+    model = textcnn.train(
+        rows,
+        tmp_path / "run",
+        **options,
+        batch_size=64,
+        max_epochs=2,
+        progress=False,
+        summary=False,
+        learning_rate=0.05,
+    )
+    assert model.predict(["good", "bad", rows[7]["text"]]).tolist() == ["yes", "no", "yes"]
 
 
 NAUGHTY = [

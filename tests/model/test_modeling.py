@@ -12,6 +12,7 @@ from torch.nn import functional
 from transformers import AutoModel, AutoModelForSequenceClassification
 
 from textcnn.model import TextCNNConfig, TextCNNForSequenceClassification, TextCNNModel
+from textcnn.model.extents import FlatTexts
 
 ACTIVATIONS = {
     "relu": functional.relu,
@@ -284,3 +285,44 @@ def test_embedding_dropout_hits_a_token_wherever_it_stands():
     assert len(vectors) == 3
     assert (vectors == 0).any()
     assert index.tolist() == [0, 1, 0, 0, 2, 2]
+
+
+FLAT_AXES = [
+    *AXES,
+    {"bag": "sqrtn", "bag_buckets": 30},
+    {"bag": "mean", "bag_ngrams": 3, "bag_buckets": 30, "kernel_sizes": []},
+    {"pooling": "max_mean"},
+    {"pooling": "segments"},
+    {"num_experts": 3, "experts_per_text": 2},
+    {"backbone": "dilated"},
+    {"backbone": "pyramid"},
+]
+
+
+@pytest.mark.parametrize("axes", FLAT_AXES, ids=str)
+def test_texts_without_padding_are_the_padded_ones(axes):
+    """Answers, winners and gradients are equal, also where a text spells out the padding token."""
+    texts = [*TEXTS, [0, 0, 5, 6, 0, 7, 0], [0, 0], [8, 9, 0, 0, 10], [0, 11]]
+    model = ids_model(**axes).train()
+    model.dropout.p = 0.0
+    if model.bag is not None:
+        model.bag.dropout = 0.0
+    ids, mask = pad(texts)
+    flat = FlatTexts(
+        torch.tensor([token for text in texts for token in text]),
+        torch.tensor([0, *itertools.accumulate(map(len, texts))]),
+    )
+    assert len(flat) == len(texts)
+    labels = torch.arange(len(texts)) % model.config.num_labels
+    found = []
+    for batch in ((ids, mask), (flat.to("cpu"), None)):
+        model.zero_grad()
+        encoded = model.textcnn(*batch)
+        output = model(*batch, labels=labels)
+        output.loss.backward()
+        gradients = [None if p.grad is None else p.grad.to_dense() for p in model.parameters()]
+        found.append([output.logits, output.loss, encoded.pooler_output, encoded.winners, *gradients])
+    for padded, without in zip(*found, strict=True):
+        assert (padded is None) == (without is None)
+        if padded is not None:
+            torch.testing.assert_close(without, padded, rtol=1e-6, atol=1e-6)

@@ -272,3 +272,39 @@ sys.exit(str(heavy) if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("names", [["price"], ["price", "stars"]])
+def test_numbers_of_a_regression(names, tmp_path):
+    """`/predict` answers numbers, `/explain` the shares that add up to one; OpenAPI knows of both."""
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
+    settings = {"problem_type": "regression", "id2label": dict(enumerate(names)), "bag": "sqrtn", "bag_buckets": 100}
+    folder = save_artifact(make_model(**settings), tokenizer, tmp_path / "numbers")
+    model = textcnn.load(folder)
+    with client_of(folder) as client:
+        (described,) = client.get("/models").json()["models"]
+        assert described["regression"]
+        assert described["labels"] == names
+        assert described["explains"]
+        reply = client.post("/predict", json={"texts": TEXTS})
+        assert reply.status_code == 200, reply.text
+        answers, expected = reply.json()["answers"], model.predict(TEXTS).reshape(len(TEXTS), -1)
+        np.testing.assert_allclose([answer["predictions"] for answer in answers], expected, rtol=1e-6)
+        if len(names) == 1:
+            np.testing.assert_allclose([answer["prediction"] for answer in answers], expected[:, 0], rtol=1e-6)
+        else:
+            assert {answer["prediction"] for answer in answers} == {None}
+        for name in (None, names[-1]):
+            why = client.post("/explain", json={"text": "w2 w3 w4", "label": name})
+            assert why.status_code == 200, why.text
+            content = why.json()
+            assert content == json.loads(json.dumps(model.explain("w2 w3 w4", name).to_dict()))
+            total = content["bias"] + sum(one["weight"] for one in content["contributions"])
+            assert total == pytest.approx(content["logit"], abs=1e-5)
+            assert content["probability"] is None
+        refused = client.post("/predict", json={"text": "w2", "top_k": 2})
+        assert refused.status_code == 422
+        assert refused.json()["error"].startswith("top_k: got 2 for numbers, a regression, whose answers are numbers")
+        schema = json.dumps(client.get("/openapi.json").json())
+        assert "of a regression" in schema
+        assert "`predictions`" in schema

@@ -1,4 +1,4 @@
-// The part of each token and n-gram of a bag in a logit: what an explanation is made of.
+// The part of each row of a bag in a logit: what an explanation is made of.
 #include <vector>
 
 #include "error.hpp"
@@ -67,5 +67,19 @@ int64_t textcnn_bag_shares(const textcnn_tables* tables, const int32_t* ids, int
     const double whole = bag.divisor(count);
     for (int64_t g = 0; g < count; ++g) weights[g] /= whole;
     return count;
+  });
+}
+
+int32_t textcnn_bag_values(const textcnn_bag* bag, const int64_t* rows, int64_t count, int64_t index, double* values) {
+  return guarded<int32_t>(-1, [&] {
+    if (index < 0 || index >= bag->classes)
+      fail("index: got class " + text_of(index) + "; expected 0 to " + text_of(bag->classes - 1));
+    const RowValue value(*bag, index);
+    for (int64_t g = 0; g < count; ++g) {
+      if (rows[g] < 0 || rows[g] >= bag->rows)
+        fail("rows: got row " + text_of(rows[g]) + "; expected 0 to " + text_of(bag->rows - 1));
+      values[g] = value.of(rows[g]);
+    }
+    return 0;
   });
 }

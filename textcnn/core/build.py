@@ -40,6 +40,7 @@ _WASM_LINK = ("-target", "wasm32-wasi", "-mexec-model=reactor", "-O3", "-s", "-W
 _WASM_FUNCTIONS = (
     "allocate", "free", "error", "abi", "instructions", "open_memory", "close", "model_tables", "model_tokenizer",
     "encode", "spans", "logits_of_texts", "logits_of_ids", "winners", "ngrams", "bag_shares",
+    "fasttext_open_memory", "fasttext_words", "fasttext_bag", "words_logits", "words_features", "bag_values",
 )  # fmt: skip
 FLAGS = ("-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-fno-math-errno", "-Wall", "-Wextra", "-Wno-psabi",
          "-Wno-ignored-attributes")  # fmt: skip

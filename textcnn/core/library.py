@@ -114,6 +114,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_bag_close": (None, (_P,)),
     "textcnn_bag_logits": (_I, (_P, _P, _P, _P, _P, _N, _I, _P)),
     "textcnn_bag_features": (_N, (_P, _P, _N, _P, _N, _P, _P, _P)),
+    "textcnn_bag_values": (_I, (_P, _P, _N, _N, _P)),
     "textcnn_hash_of_word": (_I, (c_char_p, c_size_t)),
     "textcnn_hashes_of_ids": (_I, (_P, _N, _P)),
     "textcnn_words_open": (_P, (POINTER(WordsSpec),)),
@@ -124,6 +125,10 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "textcnn_words_features": (_N, (_P, _P, c_char_p, c_size_t, POINTER(_P), POINTER(_N), POINTER(_P))),
     "textcnn_words_subwords": (_N, (_P, c_char_p, c_size_t, POINTER(_P))),
     "textcnn_words_rows": (_N, (_P, _N, _P, _P, _N, _I, _P, POINTER(_P))),
+    "textcnn_fasttext_open_memory": (_P, (c_char_p, c_size_t, c_char_p, c_size_t)),
+    "textcnn_fasttext_close": (None, (_P,)),
+    "textcnn_fasttext_words": (_P, (_P,)),
+    "textcnn_fasttext_bag": (_P, (_P,)),
     "textcnn_train_bag": (_I, (POINTER(BagTrainingSpec), POINTER(_D))),
     "textcnn_tables_open": (_P, (POINTER(TablesSpec),)),
     "textcnn_tables_close": (None, (_P,)),
@@ -191,7 +196,8 @@ def check(code: int) -> int:
 
 def last_error() -> ValueError:
     """Return the message of the last error on this thread, as an exception."""
-    return ValueError(library().textcnn_error().decode())
+    # A message may quote a damaged file, whose bytes are no text.
+    return ValueError(library().textcnn_error().decode("utf-8", "replace"))
 
 
 def address(array: NDArray[Any] | None, dtype: Any = None) -> int | None:

@@ -27,25 +27,6 @@ int32_t number_of(const std::string& name, std::initializer_list<const char*> na
   fail(std::string("config.json: ") + setting + ": got " + name + ", which does not exist; copy it again");
 }
 
-float float_of_half(uint16_t half) {
-  const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
-  const uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
-  float value;
-  if (exponent == 0) {
-    value = std::ldexp(static_cast<float>(fraction), -24);
-    return sign ? -value : value;
-  }
-  const uint32_t bits = sign | (exponent == 31 ? 0x7F800000u : (exponent + 112) << 23) | fraction << 13;
-  std::memcpy(&value, &bits, 4);
-  return value;
-}
-
-std::vector<float> floats_of(const Tensor& tensor) {
-  std::vector<float> values(static_cast<size_t>(tensor.count()));
-  if (!values.empty()) std::memcpy(values.data(), tensor.data, values.size() * sizeof(float));
-  return values;
-}
-
 // The settings that the tables were folded with, and the tokenizer that config.json knows, are those that are here.
 void check_belongs(const Json& config, std::string_view tokenizer_json, const SafeTensors& tensors) {
   if (const auto made_of = tensors.metadata().find("config"); made_of != tensors.metadata().end()) {
@@ -62,15 +43,6 @@ void check_belongs(const Json& config, std::string_view tokenizer_json, const Sa
 
 }  // namespace
 
-void table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t rows, int64_t components, int64_t columns,
-                      int8_t* table) {
-  std::vector<float> wide(static_cast<size_t>(components * columns));
-  for (size_t i = 0; i < wide.size(); ++i) wide[i] = float_of_half(filters[i]);
-  std::vector<float> sums(static_cast<size_t>(columns));
-  for (int64_t row = 0; row < rows; ++row)
-    kernels().row_of_factors(vectors + row * components, wide.data(), components, columns, sums.data(), table + row * columns);
-}
-
 Model::Model(std::string_view config_json, std::string_view tokenizer_json, std::string_view tables_bytes) {
   for (const auto& [text, name] : {std::pair{config_json, "config.json"}, {tokenizer_json, "tokenizer.json"}})
     if (const int64_t at = first_invalid_utf8(text); at >= 0)
@@ -86,11 +58,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     fail("config.json: got several heads; expected one, as the C interface answers; answer with Python, or save a head by itself: "
          "textcnn.load(...).heads[...].save(...)");
   const SafeTensors tensors(tables_bytes, "folded.safetensors");
-  const auto format = tensors.metadata().find("format");
-  if (format == tensors.metadata().end() || format->second != kFormat)
-    fail("folded.safetensors: got format " + (format == tensors.metadata().end() ? "none" : format->second) + "; expected " +
-         kFormat + "; fold the model again");
-  check_digest(tensors, "folded.safetensors");
+  check_file(tensors, kFormat, "fold the model again");
   check_belongs(config, tokenizer_json, tensors);
   tokenizer_ = std::make_unique<textcnn_tokenizer>(tokenizer_json);
 
@@ -101,6 +69,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     labels_[index] = label.text();
   }
   multi_label_ = config["problem_type"].text_or("") == "multi_label_classification";
+  regression_ = config["problem_type"].text_or("") == "regression";
   const int64_t members = config["num_members"].integer_or(1);
   for (const Json& size : config["kernel_sizes"].items()) kernel_sizes_.push_back(size.integer());
   const Json& filters = config["num_filters"];
@@ -122,13 +91,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   spec.activation = number_of(config["activation"].text_or("relu"),
                               {"relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus"}, "activation");
   spec.norm_epsilon = config["layer_norm_eps"].number_or(1e-5);
-  const auto floats = [&](const char* name, int64_t count) {
-    const Tensor& tensor = tensors.get(name, "F32", 1);
-    if (tensor.count() != count)
-      fail(std::string("folded.safetensors: tensor ") + name + " has another size than config.json says; fold the model again");
-    // A copy: tensors stand back to back, not at addresses that a float may have.
-    return copies_.emplace_back(floats_of(tensor)).data();
-  };
+  const auto floats = [&](const char* name, int64_t count) { return copies_.floats(tensors, name, 1, count); };
   spec.features = tensors.get("scale", "F32", 1).count();
   spec.scale = floats("scale", spec.features);
   spec.bias = floats("bias", spec.features);
@@ -138,8 +101,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   }
   const Tensor& ids = tensors.get("row_of_id", "I32", 1);
   if (ids.count() != spec.vocab_size) fail("folded.safetensors: row_of_id has another size than vocab_size; fold the model again");
-  std::vector<int32_t> rows(static_cast<size_t>(ids.count()));
-  std::memcpy(rows.data(), ids.data, rows.size() * sizeof(int32_t));
+  const std::vector<int32_t> rows = ids.values<int32_t>();
   spec.row_of_id = rows.data();
 
   if (spec.widths == 0) {
@@ -154,8 +116,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     spec.rows = vectors.shape[0];
     spec.columns = weights.shape[1];
     made_table_.resize(static_cast<size_t>(spec.rows * spec.columns));
-    std::vector<uint16_t> halves(static_cast<size_t>(weights.count()));
-    std::memcpy(halves.data(), weights.data, halves.size() * sizeof(uint16_t));
+    const std::vector<uint16_t> halves = weights.values<uint16_t>();
     table_of_factors(reinterpret_cast<const int8_t*>(vectors.data), halves.data(), spec.rows, vectors.shape[1], spec.columns,
                      made_table_.data());
     spec.table = made_table_.data();
@@ -171,10 +132,9 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   const Tensor &weight = tensors.get("head_weight", "F32", 2), &bias = tensors.get("head_bias", "F32", 1);
   if (weight.shape[0] != spec.classes || weight.shape[1] != spec.features || bias.count() != spec.classes)
     fail("folded.safetensors: the head has another shape than config.json says; fold the model again");
-  const double temperature = config["temperature"].number_or(1);
-  if (!(temperature > 0) || !std::isfinite(temperature)) fail("config.json: temperature: expected a positive number; calibrate again");
+  const double temperature = temperature_of(config);
   const auto divided = [&](const Tensor& tensor) {
-    std::vector<float> out = floats_of(tensor);
+    std::vector<float> out = tensor.values<float>();
     for (float& value : out) value /= static_cast<float>(temperature);
     return out;
   };
@@ -199,26 +159,12 @@ void Model::read_bag(const Json& config, const SafeTensors& tensors, const std::
   spec.buckets = spec.ngrams > 1 ? config["bag_buckets"].integer_or(0) : 0;
   spec.classes = static_cast<int64_t>(labels_.size());
   spec.multiplier = 1 / temperature;
-  spec.is_int8 = tensors.type("bag_table") == "I8";
-  const Tensor& table = tensors.get("bag_table", spec.is_int8 ? "I8" : "F32", 2);
-  spec.rows = table.shape[0];
-  spec.columns = table.shape[1];
-  spec.table = table.data;
-  const auto floats = [&](const char* name, size_t dimensions, int64_t count) {
-    const Tensor& tensor = tensors.get(name, "F32", dimensions);
-    if (tensor.count() != count) fail(std::string("folded.safetensors: tensor ") + name + " has another size than the bag; fold the model again");
-    return copies_.emplace_back(floats_of(tensor)).data();
-  };
-  if (!spec.is_int8 && reinterpret_cast<uintptr_t>(table.data) % sizeof(float) != 0)
-    spec.table = copies_.emplace_back(floats_of(table)).data();
-  if (spec.is_int8) spec.scale = floats("bag_scale", 1, spec.columns);
-  if (tensors.has("bag_output")) spec.output = floats("bag_output", 2, spec.classes * spec.columns);
+  copies_.read_table(tensors, "bag_table", "bag_scale", "bag_output", spec);
   std::vector<int32_t> row_of_bucket;
   if (tensors.has("bag_row_of_bucket")) {
     const Tensor& rows = tensors.get("bag_row_of_bucket", "I32", 1);
     if (rows.count() != spec.buckets) fail("folded.safetensors: bag_row_of_bucket has another size than bag_buckets; fold the model again");
-    row_of_bucket.resize(static_cast<size_t>(rows.count()));
-    if (!row_of_bucket.empty()) std::memcpy(row_of_bucket.data(), rows.data, row_of_bucket.size() * sizeof(int32_t));
+    row_of_bucket = rows.values<int32_t>();
     spec.row_of_bucket = row_of_bucket.data();
     spec.first_bucket_row = *std::max_element(row_of_id.begin(), row_of_id.end()) + 1;
   } else {
@@ -252,6 +198,7 @@ int64_t Model::classify(std::string_view text, float* probabilities) const {
   bag.finish(probabilities);
   const auto count = static_cast<int64_t>(labels_.size());
   const int64_t best = std::max_element(probabilities, probabilities + count) - probabilities;
+  if (regression_) return best;
   if (multi_label_) {
     for (int64_t c = 0; c < count; ++c) probabilities[c] = 1 / (1 + std::exp(-probabilities[c]));
     return best;
@@ -303,12 +250,4 @@ const textcnn_tokenizer* textcnn_model_tokenizer(const textcnn_model* model) { r
 
 int64_t textcnn_classify(const textcnn_model* model, const char* text, size_t bytes, float* probabilities) {
   return guarded<int64_t>(-1, [&] { return model->classify({text, bytes}, probabilities); });
-}
-
-int32_t textcnn_table_of_factors(const int8_t* vectors, const uint16_t* filters, int64_t rows, int64_t components,
-                                 int64_t columns, int8_t* table) {
-  return guarded<int32_t>(-1, [&] {
-    table_of_factors(vectors, filters, rows, components, columns, table);
-    return 0;
-  });
 }

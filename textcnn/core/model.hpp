@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -12,6 +11,7 @@
 #include "json.hpp"
 #include "safetensors.hpp"
 #include "tables.hpp"
+#include "tensor_copies.hpp"
 #include "tokenizer.hpp"
 
 namespace textcnn {
@@ -24,7 +24,7 @@ class Model {
   // The same from the contents of the files; `tables` must stay as it is.
   Model(std::string_view config, std::string_view tokenizer, std::string_view tables);
 
-  // Writes the probabilities [C] of one text; returns the number of the most probable class.
+  // Writes the probabilities [C] of one text, or the numbers of a regression; returns the number of the largest.
   int64_t classify(std::string_view text, float* probabilities) const;
 
   const std::vector<std::string>& labels() const { return labels_; }
@@ -36,9 +36,9 @@ class Model {
 
   std::unique_ptr<FileBytes> file_;
   std::vector<std::string> labels_;
-  bool multi_label_ = false;
+  bool multi_label_ = false, regression_ = false;
   std::vector<float> head_weight_, head_bias_;  // divided by the temperature
-  std::deque<std::vector<float>> copies_;
+  TensorCopies copies_;
   std::vector<int8_t> made_table_;              // of factors
   std::vector<int64_t> kernel_sizes_, num_filters_;
   std::unique_ptr<textcnn_bag> bag_;

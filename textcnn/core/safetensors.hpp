@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <string>
@@ -35,6 +36,13 @@ struct Tensor {
 
   int64_t count() const;
   std::string_view bytes() const { return {data, size}; }
+  // A copy of its numbers, whose type is that of the tensor: tensors stand back to back, wherever that is.
+  template <class Number>
+  std::vector<Number> values() const {
+    std::vector<Number> numbers(size / sizeof(Number));
+    if (!numbers.empty()) std::memcpy(numbers.data(), data, numbers.size() * sizeof(Number));
+    return numbers;
+  }
 };
 
 class SafeTensors {

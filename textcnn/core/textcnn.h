@@ -56,7 +56,7 @@ TEXTCNN_API const char *textcnn_label(const textcnn_model *model, int64_t index)
 TEXTCNN_API const struct textcnn_tables *textcnn_model_tables(const textcnn_model *model);
 TEXTCNN_API const struct textcnn_tokenizer *textcnn_model_tokenizer(const textcnn_model *model);
 
-/* Write the probabilities [C] of one UTF-8 text; return the number of its most probable class. */
+/* Write the probabilities [C] of one UTF-8 text, or the numbers of a regression; return the number of the largest. */
 TEXTCNN_API int64_t textcnn_classify(const textcnn_model *model, const char *text, size_t bytes,
                                      float *probabilities);
 
@@ -102,6 +102,10 @@ TEXTCNN_API int64_t textcnn_bag_features(const textcnn_bag *bag, const int32_t *
                                          const int32_t *hashes, int64_t hash_count, int32_t *feature_rows,
                                          int64_t *firsts, int32_t *lengths);
 
+/* What rows [count] add to the score of class `index`, before the division of the pooling: values [count]. */
+TEXTCNN_API int32_t textcnn_bag_values(const textcnn_bag *bag, const int64_t *rows, int64_t count, int64_t index,
+                                       double *values);
+
 /* fastText's hash of a word, 32-bit FNV-1a over signed bytes; and the hash of token ids in a bag of token ids. */
 TEXTCNN_API int32_t textcnn_hash_of_word(const char *word, size_t bytes);
 TEXTCNN_API int32_t textcnn_hashes_of_ids(const int32_t *ids, int64_t count, int32_t *hashes);
@@ -144,6 +148,15 @@ TEXTCNN_API int64_t textcnn_words_label(const textcnn_words *words, const textcn
  * with `textcnn_free`. */
 TEXTCNN_API int64_t textcnn_words_features(const textcnn_words *words, const textcnn_bag *bag, const char *text,
                                            size_t bytes, int64_t **word_table, int64_t *word_count, int64_t **features);
+
+/* A converted model from the contents of its two files as exported pages hold them, with the dictionary as lines of text; the
+ * second must stay as it is. Its words and its bag are the model's and are closed with it. */
+typedef struct textcnn_fasttext textcnn_fasttext;
+TEXTCNN_API textcnn_fasttext *textcnn_fasttext_open_memory(const char *config, size_t config_bytes, const char *tables,
+                                                           size_t tables_bytes);
+TEXTCNN_API void textcnn_fasttext_close(textcnn_fasttext *model);
+TEXTCNN_API const textcnn_words *textcnn_fasttext_words(const textcnn_fasttext *model);
+TEXTCNN_API const textcnn_bag *textcnn_fasttext_bag(const textcnn_fasttext *model);
 
 /* Buckets of the subwords of a word: [G, 3] bucket, first byte and byte after the last. */
 TEXTCNN_API int64_t textcnn_words_subwords(const textcnn_words *words, const char *word, size_t bytes, int64_t **places);

@@ -142,7 +142,7 @@ class BatchDataset(Dataset[dict[str, Any]]):
 
     def __getitem__(self, positions: np.ndarray) -> dict[str, Any]:
         rows = self.rows[positions]
-        batch: dict[str, Any] = self.collator.pad(*self.encoded.gather(rows))
+        batch: dict[str, Any] = self.collator.flat_or_padded(*self.encoded.gather(rows))
         for name, field in self.fields.items():
             values = field.batch(rows, self.num_labels)
             batch[name] = (

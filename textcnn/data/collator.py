@@ -12,7 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..model.extents import FlatTexts
 from ..runtime.padding import pad_right
+
+# Cells of a padded batch from which it is left flat, where most of them would be padding: 0.25 GB of ids and mask.
+FLAT_FROM = 1 << 24
+_MOST_PADDING = 4
+
+
+def stays_flat(lengths: np.ndarray) -> bool:
+    """Return whether a batch of texts with these lengths [B] is left without padding."""
+    cells = len(lengths) * int(lengths.max(initial=0))
+    return cells >= FLAT_FROM and cells > _MOST_PADDING * int(lengths.sum())
 
 
 class TextCollator:
@@ -43,6 +54,16 @@ class TextCollator:
             kind = np.int64 if labels.ndim == 1 else np.float32
             batch["labels"] = torch.from_numpy(labels.astype(kind))
         return batch
+
+    def flat_or_padded(self, ids: np.ndarray, lengths: np.ndarray) -> dict[str, Any]:
+        """Pad as `pad` does, unless one long text would make that large: then return FlatTexts, without a mask.
+
+        The models of this package take both and answer the same. A text of 50 MB that pads 63 others takes 12 GB.
+        """
+        if not stays_flat(lengths):
+            return dict(self.pad(ids, lengths))
+        offsets = torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64))
+        return {"input_ids": FlatTexts(torch.from_numpy(ids.astype(np.int64)), offsets), "attention_mask": None}
 
     def pad(self, ids: np.ndarray, lengths: np.ndarray) -> dict[str, Tensor]:
         """Pad the ids [sum of lengths] of texts, one after the other, with lengths [B].

@@ -34,10 +34,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 
-# Of a token in a padded batch: its id and its mask.
-_BYTES_OF_A_CELL = 16
-
-
 class InMemoryData:
     """The train, validation and test splits of a source, and loaders over them."""
 
@@ -297,13 +293,12 @@ class InMemoryData:
         )
 
     def _note_long_texts(self, role: str, lengths: np.ndarray) -> None:
-        """Print on standard error the size of the batch with the longest text, if it is more than a GB."""
+        """Print on standard error what a step over the longest texts takes, if it is more than a GB."""
         batch = self.batch_size if role == "train" else self.options.eval_batch_size
-        longest = int(lengths.max(initial=0))
-        size = min(batch, len(lengths)) * longest * _BYTES_OF_A_CELL / 1e9
-        if size > 1 and role not in self._noted:
+        line = long_text_line(role, self.splits[role].rows, lengths, batch)
+        if line and role not in self._noted:
             self._noted.add(role)
-            print(long_text_line(role, longest, size), file=sys.stderr, flush=True)
+            print(line, file=sys.stderr, flush=True)
 
     def _kind_in_words(self) -> str:
         if self.regression:

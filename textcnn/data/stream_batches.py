@@ -101,7 +101,7 @@ class StreamBatches(IterableDataset[dict[str, Tensor]]):
         encoded, targets = piece
         for positions in group_by_length(encoded.lengths[rows], self.batch_size, rng):
             chosen = rows[positions]
-            batch = self.collator.pad(*encoded.gather(chosen))
+            batch = self.collator.flat_or_padded(*encoded.gather(chosen))
             batch["labels"] = torch.from_numpy(targets.batch(chosen, self.num_labels))
             yield batch
 

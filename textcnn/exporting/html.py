@@ -9,7 +9,9 @@ from pathlib import Path
 from .inlined import FOLDER, InlinedModel, InlinedModels, joined_scripts, payload, write
 from .js import CLASSIFIER_SCRIPTS
 
-_SCRIPTS = (*CLASSIFIER_SCRIPTS, "csv.js", "remote.js", "card.js", "rows.js", "app.js")
+_SCRIPTS = (
+    *CLASSIFIER_SCRIPTS, "csv.js", "remote.js", "elements.js", "marks.js", "card.js", "rows.js", "app.js",
+)  # fmt: skip
 # The browser itself refuses whatever else the page would fetch.
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval'; style-src 'unsafe-inline'; img-src data:; "

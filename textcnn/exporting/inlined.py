@@ -16,15 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..core import build
 from ..core.library import address, check, last_error, library
+from ..folding.convert import round_fasttext
 from ..folding.fold import fold
 from ..progress import each_with_progress
+from ..runtime.decisions import sigmoid, softmax
+from ..runtime.fasttext import FoldedFastText
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.heads import alone
 from ..runtime.storage import FOLDED_FILE, unfinished
 from ..runtime.tokenizer import CompiledTokenizer, NotCompiled
+from .dictionary import scores_of_lines, write_lines
 
 FOLDER = Path(__file__).parent / "page"
 # What transformers notes in config.json, which says nothing about answers and may name a machine's folders.
@@ -36,27 +41,31 @@ _TOLERANCE = 1e-6
 
 @dataclass(frozen=True)
 class InlinedModel:
-    """The three files that the core opens.
+    """The files that the core opens.
 
     Args:
         name: Name of the model, as it is shown.
         labels: Its labels.
         precision: Type of its tables.
-        config, tokenizer, tables: Contents of config.json, tokenizer.json and folded.safetensors.
+        config, tokenizer, tables: Contents of config.json, tokenizer.json and folded.safetensors. A converted fastText
+            model has no tokenizer, and its tables are those of `dictionary.write_lines`.
         metadata: Measurements of folding.
+        is_regression: True where its answers are numbers.
     """
 
     name: str
     labels: list[str]
     precision: str
     config: bytes
-    tokenizer: bytes
+    tokenizer: bytes | None
     tables: bytes
     metadata: dict[str, str]
+    is_regression: bool = False
 
     def parts(self) -> dict[str, bytes]:
         """Return the parts that `payload.js` reads compressed."""
-        return {"config": self.config, "tokenizer": self.tokenizer, "tables": self.tables}
+        parts = {"config": self.config, "tokenizer": self.tokenizer, "tables": self.tables}
+        return {name: content for name, content in parts.items() if content is not None}
 
 
 @dataclass(frozen=True)
@@ -109,31 +118,56 @@ def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> 
     from ..loading import load_classifier
 
     classifier: Any = load_classifier(directory, head=head)
-    if not isinstance(classifier, FoldedTextCNN):
+    if not isinstance(classifier, FoldedTextCNN | FoldedFastText):
         raise ValueError(
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
-    classifier.demand_labels("export as html or js")
     if texts is not None and not classifier.is_int8:
-        from ..artifact import read_artifact
-
-        model, _ = read_artifact(directory)
-        classifier = fold(model, classifier.tokenizer_json, int8=True, texts=texts)
+        classifier = _rounded(classifier, directory, texts)
         classifier = classifier if head is None else alone(classifier, head)
     return inline(classifier, " ".join(filter(None, [directory.resolve().name, head])))
 
 
-def inline(classifier: FoldedTextCNN, name: str) -> InlinedModel:
+def _rounded(classifier: FoldedTextCNN | FoldedFastText, directory: Path, texts: Sequence[str]) -> Any:
+    """Return the model of a directory in 8 bits, with the error on some texts in its metadata."""
+    if isinstance(classifier, FoldedFastText):
+        return round_fasttext(classifier, list(texts))
+    from ..artifact import read_artifact
+
+    model, _ = read_artifact(directory)
+    return fold(model, classifier.tokenizer_json, int8=True, texts=texts)
+
+
+def inline(classifier: FoldedTextCNN | FoldedFastText, name: str) -> InlinedModel:
     """Return a folded model in the form that a page contains.
 
     Args:
-        classifier: With a tokenizer.
+        classifier: With a tokenizer, or a converted fastText model.
         name: Name of the model, as it is shown.
 
     Raises:
         ValueError: The compiled core cannot give its answers.
     """
-    tokenizer = str(classifier.tokenizer_json)
+    tokenizer = None if isinstance(classifier, FoldedFastText) else str(classifier.tokenizer_json)
+    if tokenizer is not None:
+        _check_compiled(tokenizer)
+    config = {key: value for key, value in classifier.config.items() if key not in _NOT_NEEDED}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FOLDED_FILE
+        if isinstance(classifier, FoldedFastText):
+            write_lines(path, classifier)
+        else:
+            classifier.save(folder)
+        tables = path.read_bytes()
+    model = InlinedModel(
+        name, classifier.labels, classifier.precision, json.dumps(config).encode(),
+        None if tokenizer is None else tokenizer.encode(), tables, dict(classifier.metadata), classifier.regression,
+    )  # fmt: skip
+    check_answers(classifier, model)
+    return model
+
+
+def _check_compiled(tokenizer: str) -> None:
     try:
         CompiledTokenizer(tokenizer)
     except NotCompiled as reason:
@@ -141,47 +175,54 @@ def inline(classifier: FoldedTextCNN, name: str) -> InlinedModel:
             f"tokenizer: got one that the compiled core cannot reproduce ({reason}); expected word pieces, words, "
             "byte-level BPE, Unigram or characters; export the model to ONNX"
         ) from None
-    config = {key: value for key, value in classifier.config.items() if key not in _NOT_NEEDED}
-    with tempfile.TemporaryDirectory() as folder:
-        classifier.save(folder)
-        tables = (Path(folder) / FOLDED_FILE).read_bytes()
-    model = InlinedModel(
-        name, classifier.labels, classifier.precision, json.dumps(config).encode(), tokenizer.encode(), tables,
-        dict(classifier.metadata),
-    )  # fmt: skip
-    check_answers(classifier, model)
-    return model
 
 
-def check_answers(classifier: FoldedTextCNN, model: InlinedModel) -> None:
-    """Open a model as the page does, but natively, and compare its probabilities with the classifier's.
+def check_answers(classifier: FoldedTextCNN | FoldedFastText, model: InlinedModel) -> None:
+    """Open a model as the page does, but natively, and compare its answers with the classifier's.
 
     Raises:
         ValueError: They differ: the model has a setting that the core's own reader does not know.
     """
-    core = library()
+    if isinstance(classifier, FoldedFastText):
+        texts = _texts_of([classifier.words[row].decode("utf-8", "replace") for row in range(len(classifier.words))])
+        # The scores of the rows: of a tree not yet probabilities, which JavaScript computes from them.
+        got, expected = scores_of_lines(model.config, model.tables, classifier, texts), classifier.scores(texts)[0]
+        if classifier.tree is None:
+            classes = sigmoid if classifier.multi_label else softmax
+            got, expected = classes(got), classes(expected)
+    else:
+        words = list(json.loads(str(classifier.tokenizer_json))["model"].get("vocab", {}))
+        texts = _texts_of([str(word[0] if isinstance(word, list) else word) for word in words])
+        got, expected = _answers_of_tables(model, texts), classifier.answer(texts).probabilities
+    # The numbers of a regression may be large.
+    difference = float((np.abs(got - expected) / np.maximum(1, np.abs(expected))).max())
+    if not difference <= _TOLERANCE:
+        raise ValueError(
+            f"model: got {model.name}, whose answers in a page would differ by {difference:.2g}; expected the same; "
+            + ("export it to ONNX" if model.tokenizer else "convert it again")
+        )
+
+
+def _texts_of(words: list[str]) -> list[str]:
+    """Return texts of some words of a vocabulary each."""
+    return ["", *(" ".join(words[at :: max(1, len(words) // _WORDS)]) for at in range(20))]
+
+
+def _answers_of_tables(model: InlinedModel, texts: list[str]) -> NDArray[np.float32]:
+    core, tokenizer = library(), model.tokenizer or b""
     handle = core.textcnn_open_memory(
-        model.config, len(model.config), model.tokenizer, len(model.tokenizer), model.tables, len(model.tables)
+        model.config, len(model.config), tokenizer, len(tokenizer), model.tables, len(model.tables)
     )
     if not handle:
         raise last_error()
     try:
-        words = list(json.loads(model.tokenizer)["model"].get("vocab", {}))
-        words = [str(word[0] if isinstance(word, list) else word) for word in words]
-        texts = ["", *(" ".join(words[at :: max(1, len(words) // _WORDS)]) for at in range(20))]
-        expected = classifier.predict_proba(texts)
-        got = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
+        got = np.empty((len(texts), len(model.labels)), dtype=np.float32)
         for text, row in zip(texts, got, strict=True):
             data = text.encode()
             check(core.textcnn_classify(handle, data, len(data), address(row)))
     finally:
         core.textcnn_close(handle)
-    difference = float(np.abs(got - expected).max())
-    if not difference <= _TOLERANCE:
-        raise ValueError(
-            f"model: got {model.name}, whose probabilities in a page would differ by {difference:.2g}; expected the "
-            "same; export it to ONNX"
-        )
+    return got
 
 
 def pack(content: bytes) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from .inlined import FOLDER, InlinedModel, InlinedModels, joined_scripts, payload, write
 
-CLASSIFIER_SCRIPTS = ("core.js", "decisions.js", "explanation.js", "classifier.js", "payload.js")
+CLASSIFIER_SCRIPTS = (
+    "core.js", "tensors.js", "decisions.js", "explanation.js", "tables.js", "tree.js", "words.js", "classifier.js",
+    "payload.js",
+)  # fmt: skip
 _HEAD = "// A text classifier, exported by textcnn: import { load } from this file."
 
 
@@ -29,6 +32,8 @@ def write_js(models: Sequence[InlinedModel], path: str | Path) -> InlinedModels:
     scripts = scripts.replace("function load()", "export function load()")
     content = "\n".join([_HEAD, f"const PAYLOAD = {payload(models)};", "", scripts, ""])
     write(path, content)
-    types = path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts")
-    write(types, (FOLDER / "module.d.ts").read_text(encoding="utf-8"))
+    types = (FOLDER / "module.d.ts").read_text(encoding="utf-8")
+    if models[0].is_regression:
+        types = types.replace("Promise<Classifier>", "Promise<Regressor>")
+    write(path.with_suffix(".d.mts" if path.suffix == ".mjs" else ".d.ts"), types)
     return InlinedModels(path, tuple(models))

@@ -49,10 +49,7 @@ def convert(settings: ConvertSettings) -> FoldedFastText:
     begin_output(directory, settings.force)
     classifier = fold_fasttext(file, settings.label_prefix)
     if settings.int8:
-        exact = classifier
-        classifier = round_fasttext(exact)
-        if texts is not None:
-            classifier.metadata["int8_error"] = json.dumps(measure_error(exact, classifier, texts))
+        classifier = round_fasttext(classifier, texts)
     write_converted(classifier, directory, facts_of(file))
     return classifier
 
@@ -154,8 +151,13 @@ def _product(matrix: Matrix, rows: NDArray[np.int64] | int, output: NDArray[np.f
     return table
 
 
-def round_fasttext(model: FoldedFastText) -> FoldedFastText:
-    """Return a model with its table in 8 bits, with one step for each column."""
+def round_fasttext(model: FoldedFastText, texts: list[str] | None = None) -> FoldedFastText:
+    """Return a model with its table in 8 bits, with one step for each column.
+
+    Args:
+        model: With a table of float32.
+        texts: Real texts, to measure the error on; None for no measurement.
+    """
     table = model.tensors["table"]
     largest = np.abs(table).max(axis=0, initial=0)
     scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
@@ -163,7 +165,10 @@ def round_fasttext(model: FoldedFastText) -> FoldedFastText:
     for begin in range(0, len(table), _ROWS_AT_A_TIME):
         rounded[begin : begin + _ROWS_AT_A_TIME] = np.rint(table[begin : begin + _ROWS_AT_A_TIME] / scale)
     tensors = {**model.tensors, "table": rounded, "scale": scale}
-    return FoldedFastText(model.config, tensors, model.metadata, model.threads)
+    rounded_model = FoldedFastText(model.config, tensors, model.metadata, model.threads)
+    if texts is not None:
+        rounded_model.metadata["int8_error"] = json.dumps(measure_error(model, rounded_model, texts))
+    return rounded_model
 
 
 def _read(settings: ConvertSettings) -> list[str] | None:

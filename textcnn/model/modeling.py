@@ -25,7 +25,7 @@ from .backbones import make_backbone
 from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
-from .extents import text_extents
+from .extents import BatchTokens, FlatTexts, batch_tokens
 from .heads import LinearHead
 from .objectives import head_slices, heads_loss, task_loss
 
@@ -80,16 +80,10 @@ class TextCNNPreTrainedModel(PreTrainedModel):
             shutil.copyfile(code, Path(save_directory) / code.name)
         super().save_pretrained(save_directory, **options)
 
-    def _mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
-        """[B, T] True at tokens."""
-        if attention_mask is not None:
-            mask = attention_mask.bool()
-            # A text may spell the padding token out; tables know it as padding only.
-            return mask if input_ids is None else mask & (input_ids != self.config.pad_token_id)
-        if input_ids is not None:
-            return input_ids != self.config.pad_token_id
-        assert inputs_embeds is not None
-        return torch.ones(inputs_embeds.shape[:2], dtype=torch.bool, device=inputs_embeds.device)
+    def _tokens(
+        self, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None = None
+    ) -> BatchTokens:
+        return batch_tokens(self.config.pad_token_id, input_ids, attention_mask, inputs_embeds)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -149,7 +143,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
 
     def forward(
         self,
-        input_ids: Tensor | None = None,
+        input_ids: Tensor | FlatTexts | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
@@ -159,7 +153,7 @@ class TextCNNModel(TextCNNPreTrainedModel):
         """Return the features of a batch of padded texts.
 
         Args:
-            input_ids: [B, T] token ids; T may be 0.
+            input_ids: [B, T] token ids; T may be 0. Or FlatTexts, without padding.
             attention_mask: [B, T], 0 at pads; without it, pads are where input_ids is pad_token_id.
             token_type_ids: accepted, because tokenizers made for other models send it, and unused.
             inputs_embeds: [B, T, D] vectors in place of input_ids (all channels side by side).
@@ -170,13 +164,11 @@ class TextCNNModel(TextCNNPreTrainedModel):
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("expected either input_ids or inputs_embeds; got both or neither")
-        mask = self._mask(input_ids, attention_mask, inputs_embeds)
-        inside, holes, offsets = text_extents(mask)
+        inside, ids, holes, offsets = self._tokens(input_ids, attention_mask, inputs_embeds)
         if self.embeddings is None:
-            vectors, index, holes = torch.zeros(0, 0, device=inside.device), offsets.new_zeros(0), None
-        elif input_ids is not None:
-            # `long`: an empty list becomes a float tensor, and pipelines send one for an empty text.
-            distinct, index = input_ids[inside].long().unique(return_inverse=True)
+            vectors, index, holes = torch.zeros(0, 0, device=offsets.device), offsets.new_zeros(0), None
+        elif ids is not None:
+            distinct, index = ids.unique(return_inverse=True)
             vectors = self.embeddings(distinct)
         else:
             assert inputs_embeds is not None
@@ -192,7 +184,8 @@ class TextCNNModel(TextCNNPreTrainedModel):
         elif getattr(self.convolution, "has_sequence", False):
             tokens = self.convolution.sequence(vectors, index, offsets)
             features, winners = self.convolution.pool(tokens, index, offsets)
-            states = tokens.new_zeros(*mask.shape, tokens.shape[1]).masked_scatter(inside[:, :, None], tokens)
+            if inside is not None:
+                states = tokens.new_zeros(*inside.shape, tokens.shape[1]).masked_scatter(inside[:, :, None], tokens)
         else:
             features, winners = self.convolution(vectors, index, offsets)
         if self.pooled_norm is not None:
@@ -222,7 +215,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
 
     def forward(
         self,
-        input_ids: Tensor | None = None,
+        input_ids: Tensor | FlatTexts | None = None,
         attention_mask: Tensor | None = None,
         token_type_ids: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
@@ -257,7 +250,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         logits = self.head.of_members(self.dropout(features))
         return (logits if bag is None else logits + bag) / self.config.temperature
 
-    def bag_logits(self, input_ids: Tensor | None, attention_mask: Tensor | None = None) -> Tensor | None:
+    def bag_logits(self, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None = None) -> Tensor | None:
         """Return the logits of the bag, before the temperature: [B, C]; None for a model without one.
 
         Raises:
@@ -267,7 +260,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
             return None
         return self.bag(*self._bag_tokens(input_ids, attention_mask))
 
-    def bag_rows(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+    def bag_rows(self, input_ids: Tensor | FlatTexts, attention_mask: Tensor | None = None) -> Tensor:
         """Return the rows of the bag that a batch reads, one for each of its features.
 
         Raises:
@@ -279,13 +272,14 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return rows
 
     def _bag_tokens(
-        self, input_ids: Tensor | None, attention_mask: Tensor | None
+        self, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """The tokens of a batch one text after the other: ids [N], holes [N] or None, offsets [B + 1]."""
         if input_ids is None:
             raise ValueError("inputs_embeds: got vectors; expected input_ids, as the bag of this model reads token ids")
-        inside, holes, offsets = text_extents(self._mask(input_ids, attention_mask, None))
-        return input_ids[inside].long(), holes, offsets
+        _, ids, holes, offsets = self._tokens(input_ids, attention_mask)
+        assert ids is not None
+        return ids, holes, offsets
 
     def loss(self, logits: Tensor, labels: Tensor | dict[str, Tensor]) -> Tensor:
         """Return the mean loss of logits [B, C], by problem type; see `objectives.task_loss` and `heads_loss`."""

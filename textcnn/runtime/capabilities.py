@@ -82,7 +82,7 @@ def demand_labels(config: Mapping[str, Any], verb: str) -> None:
     if config.get("problem_type") == REGRESSION:
         raise ValueError(
             f"{verb}: got a model of problem_type regression, whose answers are numbers; expected a classifier; "
-            "use predict, evaluate, score, explain, fold, or export to ONNX"
+            "use predict, evaluate, score, explain, fold, serve or export"
         )
 
 

@@ -53,6 +53,8 @@ def as_json(
 ) -> list[dict[str, Any]]:
     """Return an object for each text.
 
+    Those of a regression have `prediction`, None for several numbers, and `predictions`, all of its numbers.
+
     Args:
         classifier: What answered.
         answers: Its answers.
@@ -60,6 +62,9 @@ def as_json(
         probabilities: Give the probability of every class, in the order of the labels.
         abstain: Leave a text without a label where the model is not sure enough.
     """
+    if classifier.regression:
+        several = answers.probabilities.tolist()
+        return [{"prediction": own[0] if len(own) == 1 else None, "predictions": own} for own in several]
     certain = Answers(answers.probabilities)
     columns = classifier.columns(certain, every_class=False)
     labels = columns["predicted_label"]

@@ -104,7 +104,11 @@ def make_app(models: ServedModels, limits: Limits | None = None, token: str | No
         }  # fmt: skip
         return Response(metrics.text(gauges), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    @app.post("/predict", summary="Label one text or many", openapi_extra=body_schema(PredictRequest))
+    @app.post(
+        "/predict",
+        summary="Label one text or many, or predict their numbers",
+        openapi_extra=body_schema(PredictRequest),
+    )
     async def predict(request: Request) -> Response:
         # The gate answers this route by itself, unless the application is mounted under another path.
         return Response(await predictions.answer(request.receive), media_type=JSONReply.media_type)

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
+from ..runtime.capabilities import REGRESSION
 from .answers import replies
 from .gate import Scope, Send, send_body
 from .limits import Limits, check_texts, overload, read_body
@@ -87,6 +88,10 @@ class Predictions:
             raise HTTPException(422, str(error)) from None
         check_texts(texts, self._limits)
         model = find(self._models, body.model)
+        if body.top_k and model.classifier.config.get("problem_type") == REGRESSION:
+            raise HTTPException(
+                422, f"top_k: got {body.top_k} for {model.name}, a regression, whose answers are numbers; leave it out"
+            )
         job = model, (body.top_k, body.probabilities, body.abstain), texts
         size = sum(map(len, texts)) + len(texts) * len(model.classifier.labels)
         if size <= SMALL and model.classifier.from_tables:

@@ -8,7 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class PredictRequest(BaseModel):
-    """Body of `POST /predict`: one text or many."""
+    """Body of `POST /predict`: one text or many.
+
+    The answer to a text has its label, labels, probability and probabilities, or, from a regression, its `prediction`
+    and, where it has several numbers, `predictions` in the order of `labels`.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -22,7 +26,7 @@ class PredictRequest(BaseModel):
     )
     text: str | None = Field(None, description="One text.")
     texts: list[str] | None = Field(None, description="Several texts.")
-    top_k: int = Field(0, ge=0, le=1000, description="Most probable labels to add to each answer.")
+    top_k: int = Field(0, ge=0, le=1000, description="Most probable labels to add to each answer; not of a regression.")
     probabilities: bool = Field(True, description="Give the probability of every class.")
     abstain: bool = Field(True, description="Give no label where the model is not sure enough.")
 
@@ -39,14 +43,20 @@ class PredictRequest(BaseModel):
 
 
 class ExplainRequest(BaseModel):
-    """Body of `POST /explain`."""
+    """Body of `POST /explain`.
+
+    The weights and the bias add up to the logit of a label, or to the number of a regression.
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"text": "a lovely film with a dull end"}]}
     )
     model: str | None = Field(None, description="Name of the model, or MODEL/HEAD. Default: the first one.")
     text: str = Field(description="Text to explain.")
-    label: str | None = Field(None, description="Label to explain. Default: the most probable one.")
+    label: str | None = Field(
+        None,
+        description="Label to explain, or name of a number. Default: the most probable label, or the largest number.",
+    )
 
 
 def body_schema(kind: type[BaseModel]) -> dict[str, Any]:

@@ -52,7 +52,6 @@ class ServedModel:
         self.name, self.directory = name, directory
         self._state = state_of(directory)
         self.classifier = load_with_heads(directory)
-        self.classifier.demand_labels("serve")
         # Opening may have written the tables.
         self._state = state_of(directory)
         self._seen = self._state
@@ -71,7 +70,6 @@ class ServedModel:
         self._state = state
         try:
             classifier = load_with_heads(self.directory)
-            classifier.demand_labels("serve")
         except (OSError, ValueError) as error:
             self.problem = one_line(error)
             logger.warning("%s: the new files are not used: %s", self.name, self.problem)
@@ -119,6 +117,7 @@ def _described(name: str, classifier: TextClassifier, model: ServedModel) -> dic
         "name": name,
         "labels": classifier.labels,
         "multi_label": classifier.multi_label,
+        "regression": classifier.regression,
         "explains": "explain" in classifier.capabilities,
         "approximate": classifier.precision == "int8",
         "thresholds": classifier.thresholds,

@@ -1,6 +1,7 @@
 // The page: a text and the answer of each model while it is typed.
 
-import { Card, coloured } from "./card.js";
+import { Card } from "./card.js";
+import { Marks } from "./marks.js";
 import { openModel, openPayload, unpacked } from "./payload.js";
 import { openRemote } from "./remote.js";
 import { Rows } from "./rows.js";
@@ -9,7 +10,9 @@ import { Rows } from "./rows.js";
 const PAUSE = 700;
 
 const find = (id) => document.getElementById(id);
-const text = find("text"), marks = find("marks"), payload = find("payload");
+const text = find("text"), payload = find("payload");
+// A line more at the end, because a line break there has no height of its own.
+const marks = new Marks(find("marks"), "\n");
 const classifiers = [], cards = [];
 let turn = 0, pause;
 
@@ -26,6 +29,8 @@ function add(classifier) {
     one.title.hidden = cards.length === 1;
     one.copy.hidden = cards.length === 1;
   }
+  if (classifiers.every((one) => one.regression)) find("rows-title").textContent = "Predict for a table";
+  else find("rows-title").textContent = "Label a table";
 }
 
 // Answers for the text as it is. A remote answer that comes after a later text is left out.
@@ -47,23 +52,24 @@ async function update() {
 function show(card, value, answer, explanation) {
   card.show(value, answer, explanation);
   const characters = explanation?.characters ?? new Float64Array(value.length);
-  if (cards.length > 1) card.copy.replaceChildren(coloured(value, characters));
+  if (cards.length > 1) card.copied.show(value, characters);
   if (card !== cards[0]) return;
-  // A line more at the end, because a line break there has no height of its own.
-  marks.replaceChildren(cards.length > 1 ? value : coloured(value, characters), "\n");
+  marks.show(value, cards.length > 1 ? new Float64Array(value.length) : characters);
   legend(explanation);
 }
 
 function legend(explanation) {
   const place = find("legend");
   if (!explanation || cards.length > 1) {
-    place.textContent = "Each text gets its label while you type.";
+    const numbers = classifiers.length && classifiers.every((classifier) => classifier.regression);
+    place.textContent = `Each text gets its ${numbers ? "number" : "label"} while you type.`;
     return;
   }
+  const words = cards[0].classifier.regression ? { pro: "raises", con: "lowers" } : { pro: "for", con: "against" };
   const keys = ["pro", "con"].map((kind) => {
     const key = document.createElement("span");
     key.className = `key ${kind}`;
-    key.textContent = `${kind === "pro" ? "for" : "against"} ${explanation.label}`;
+    key.textContent = `${words[kind]} ${explanation.label}`;
     return key;
   });
   place.replaceChildren(keys[0], " ", keys[1]);

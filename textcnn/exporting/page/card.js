@@ -1,4 +1,7 @@
-// The answer of one model: its label, a bar for each class, and the n-grams behind a logit.
+// The answer of one model: its label, a bar for each class, and the n-grams behind a logit; or the numbers of a regression.
+
+import { element } from "./elements.js";
+import { Marks } from "./marks.js";
 
 // Bars and n-grams that are shown at first; a few more bars are shown all the same.
 const BARS = 8;
@@ -17,6 +20,7 @@ export class Card {
     this.title = element("h3", { textContent: classifier.name, className: "quiet" });
     this.verdict = element("p", { className: "verdict" });
     this.copy = element("p", { className: "copy", hidden: true, dir: "auto" });
+    this.copied = new Marks(this.copy);
     this.list = element("ul", { className: "bars" });
     this.more = element("button", { type: "button", className: "plain", hidden: this.every });
     this.more.addEventListener("click", () => {
@@ -28,11 +32,12 @@ export class Card {
     this.root.append(this.title, this.verdict, this.copy, this.list, this.more, this.reasons, this.sum);
   }
 
-  // Shows an answer and, unless it is null, its explanation.
+  // Shows an answer and, unless it is null, its explanation. A regression with one number has no bars.
   show(text, answer, explanation) {
     this.answer = text === "" ? null : answer;
     this.explained = explanation?.label ?? null;
     this.showVerdict();
+    this.list.hidden = this.classifier.regression && this.classifier.labels.length === 1;
     this.showBars();
     this.showReasons(text === "" ? null : explanation);
   }
@@ -40,6 +45,10 @@ export class Card {
   // What a screen reader says of the answer.
   spoken() {
     if (!this.answer) return "";
+    if (this.classifier.regression) {
+      const numbers = Array.from(this.answer.predictions, (value, n) => `${this.classifier.labels[n]} ${figure(value)}`);
+      return `${this.classifier.name}: ${numbers.join(", ")}`;
+    }
     const { label, labels, probability } = this.answer;
     const answer = label === null ? "no label" : labels.join(", ");
     return `${this.classifier.name}: ${answer}, ${percent(probability)}`;
@@ -48,10 +57,17 @@ export class Card {
   showVerdict() {
     const { answer } = this;
     if (!answer) {
-      const plural = this.classifier.labels.length === 1 ? "label" : "labels";
-      const words = this.classifier.multiLabel ? "A text may have several of" : "A text has one of";
-      const line = `${words} ${this.classifier.labels.length} ${plural}.`;
+      const { labels, multiLabel, regression } = this.classifier, noun = regression ? "number" : "label";
+      const words = regression ? "A text has" : multiLabel ? "A text may have several of" : "A text has one of";
+      const line = `${words} ${labels.length} ${noun}${labels.length === 1 ? "" : "s"}.`;
       return this.verdict.replaceChildren(element("span", { className: "quiet", textContent: line }));
+    }
+    if (this.classifier.regression) {
+      const n = Math.max(0, this.classifier.labels.indexOf(this.explained));
+      return this.verdict.replaceChildren(
+        element("b", { textContent: figure(answer.predictions[n]) }),
+        element("span", { className: "value", textContent: this.classifier.labels[n] }),
+      );
     }
     const why = answer.abstained ? "the model is not sure enough" : "no label reaches its threshold";
     const value = answer.label === null ? why : percent(answer.probability);
@@ -62,22 +78,25 @@ export class Card {
   }
 
   showBars() {
-    const { labels, thresholds } = this.classifier;
+    const { labels, thresholds, regression } = this.classifier;
     const probabilities = this.answer?.probabilities ?? labels.map(() => 0);
     let order = [...labels.keys()];
-    if (labels.length > FEW) order.sort((a, b) => probabilities[b] - probabilities[a] || a - b);
+    if (labels.length > FEW && !regression) order.sort((a, b) => probabilities[b] - probabilities[a] || a - b);
     if (!this.every) order = order.slice(0, BARS);
     while (this.bars.length < order.length) this.bars.push(this.#bar());
-    this.list.replaceChildren(...this.bars.slice(0, order.length).map((bar) => bar.item));
+    if (this.list.childElementCount !== order.length)
+      this.list.replaceChildren(...this.bars.slice(0, order.length).map((bar) => bar.item));
     order.forEach((index, n) => {
       const bar = this.bars[n];
       bar.index = index;
       bar.name.textContent = bar.button.title = labels[index];
-      bar.value.textContent = this.answer ? percent(probabilities[index]) : "";
+      const value = () => (regression ? figure(this.answer.predictions[index]) : percent(probabilities[index]));
+      bar.value.textContent = this.answer ? value() : "";
+      bar.button.classList.toggle("numbers", regression); // which have no length between 0 and 1
       bar.fill.style.width = `${100 * probabilities[index]}%`;
       bar.tick.hidden = !this.answer || !thresholds.has(index);
       bar.tick.style.insetInlineStart = `${100 * (thresholds.get(index) ?? 0)}%`;
-      bar.button.classList.toggle("given", Boolean(this.answer?.labels.includes(labels[index])));
+      bar.button.classList.toggle("given", Boolean(this.answer?.labels?.includes(labels[index])));
       bar.button.setAttribute("aria-pressed", String(this.explained === labels[index]));
       bar.button.disabled = !this.classifier.explains;
     });
@@ -95,6 +114,9 @@ export class Card {
     }
     const shown = explanation.contributions.slice(0, REASONS);
     const largest = Math.max(...shown.map((c) => Math.abs(c.weight)), 1e-9);
+    // Logits are of one size; the unit of a regression may be anything.
+    const { regression } = this.classifier, digits = regression ? digitsOf(largest) : 2;
+    const signed = (weight, space) => withSign(weight, digits, space);
     const axis = shown.some((c) => c.weight < 0) ? 50 : 0;
     const body = element("tbody");
     for (const { text, weight } of shown) {
@@ -113,8 +135,8 @@ export class Card {
     const others = rest.length ? ` ${signed(total(rest), " ")} of ${rest.length} other${rest.length > 1 ? "s" : ""}` : "";
     const kind = explanation.approximate ? " (8-bit tables)" : "";
     this.sum.textContent =
-      `bias ${explanation.bias.toFixed(2)} ${signed(total(shown), " ")} of these${others} = logit ` +
-      explanation.logit.toFixed(2) + kind;
+      `bias ${withMinus(explanation.bias.toFixed(digits))} ${signed(total(shown), " ")} of these${others} = ` +
+      `${regression ? explanation.label : "logit"} ${withMinus(explanation.logit.toFixed(digits))}${kind}`;
   }
 
   #bar() {
@@ -132,24 +154,6 @@ export class Card {
   }
 }
 
-// The text with its characters coloured by their weight: spans for those that count, text for the others.
-export function coloured(text, characters) {
-  const fragment = document.createDocumentFragment();
-  const largest = characters.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0) || 1;
-  for (let begin = 0, end = 1; begin < text.length; begin = end++) {
-    while (end < text.length && characters[end] === characters[begin]) ++end;
-    const strength = Math.abs(characters[begin]) / largest, piece = text.slice(begin, end);
-    if (strength < 0.02) {
-      fragment.append(piece);
-      continue;
-    }
-    const span = element("span", { className: characters[begin] > 0 ? "pro" : "con", textContent: piece });
-    span.style.setProperty("--strength", (0.08 + 0.5 * strength).toFixed(2));
-    fragment.append(span);
-  }
-  return fragment;
-}
-
 // A probability in percent, with as many digits as tell it from 0 and 100.
 export function percent(probability) {
   const value = 100 * probability;
@@ -158,10 +162,20 @@ export function percent(probability) {
   return `${value.toFixed(1)}%`;
 }
 
-export function element(name, properties = {}) {
-  return Object.assign(document.createElement(name), properties);
+// A number of a regression with five figures.
+export function figure(value) {
+  return withMinus(value.toLocaleString("en", { maximumSignificantDigits: 5 }));
 }
 
-function signed(weight, space = "") {
-  return `${weight < 0 ? "\u2212" : "+"}${space}${Math.abs(weight).toFixed(2)}`;
+function withMinus(number) {
+  return number.replace("-", "\u2212");
+}
+
+function withSign(weight, digits, space = "") {
+  return `${weight < 0 ? "\u2212" : "+"}${space}${Math.abs(weight).toFixed(digits)}`;
+}
+
+// Digits behind the point that show three figures of a number.
+function digitsOf(value) {
+  return Math.min(10, Math.max(0, 2 - Math.floor(Math.log10(value))));
 }

@@ -1,77 +1,56 @@
-// A folded model with its tokenizer: labels, probabilities and reasons of texts.
+// A model in the core with labels, thresholds and abstention: labels, probabilities and reasons of texts, or the numbers of a
+// regression.
 
-import { Core } from "./core.js";
 import { confidence, countFired, decide, probabilitiesOf } from "./decisions.js";
-import { characterWeights, explain } from "./explanation.js";
-
-// Texts of one call of the core.
-const BATCH = 512;
+import { characterWeights } from "./explanation.js";
 
 export class Classifier {
-  // module: a WebAssembly.Module. files: config, tokenizer and tables, the contents (Uint8Array) of an artifact's files.
-  constructor(module, files) {
-    const config = JSON.parse(new TextDecoder().decode(files.config));
+  // config: config.json as an object. engine: Tables or Words, which compute logits and their n-grams.
+  constructor(config, engine) {
     this.name = config.name ?? "";
-    this.core = new Core(module, files);
+    this.engine = engine;
     this.labels = Object.keys(config.id2label).map((id) => config.id2label[id]);
     this.multiLabel = config.problem_type === "multi_label_classification";
+    this.regression = config.problem_type === "regression";
     this.temperature = config.temperature ?? 1;
     this.thresholds = new Map();
     for (const [label, value] of Object.entries(config.thresholds ?? {}))
       if (this.labels.includes(label)) this.thresholds.set(this.labels.indexOf(label), value);
-    this.abstention = this.multiLabel ? null : config.abstention || null;
-    // Why the n-grams here would not add up to a logit; null where they do.
-    this.obstacle = config.pooled_norm ? "normalises its pooled features" : null;
+    this.abstention = this.multiLabel || this.regression ? null : config.abstention || null;
+    this.obstacle = engine.obstacle;
     this.explains = this.obstacle === null;
     this.config = config;
-    const { header, tensor } = tensorsOf(files.tables);
-    this.approximate = "vectors" in header || (header.table ?? header.bag_table).dtype === "I8";
-    const [C, F] = header.head_weight.shape;
-    this.shape = {
-      C, F, widest: Math.max(0, ...config.kernel_sizes), dilation: config.dilation ?? 1,
-      bag: (config.bag ?? "none") !== "none", ngrams: config.bag_ngrams ?? 1,
-    };
-    const divided = (values) => values.map((value) => Math.fround(value / Math.fround(this.temperature)));
-    this.tensors = { headWeight: divided(tensor("head_weight")), headBias: divided(tensor("head_bias")) };
+    this.approximate = engine.approximate;
   }
 
-  // Logits of texts, divided by the temperature, and pooled features where `features` is true: an array for each text.
-  logits(texts, features = false) {
-    const { C, F } = this.shape;
-    const rows = [], pooled = [];
-    for (let begin = 0; begin < texts.length; begin += BATCH) {
-      const batch = texts.slice(begin, begin + BATCH);
-      batch.forEach((text, n) => checkText(text, begin + n));
-      const { data, ends } = this.core.texts(batch);
-      const wide = features ? this.core.room("pooled", "f32", batch.length * F) : 0;
-      const out = this.core.room("logits", "f32", batch.length * C);
-      this.core.call(
-        "logits_of_texts", this.core.tables, this.core.tokenizer, data, ends, BigInt(batch.length), 1, wide, out,
-      );
-      const values = this.core.view(out, "f32", batch.length * C).slice();
-      for (let n = 0; n < batch.length; ++n) rows.push(values.subarray(n * C, (n + 1) * C));
-      if (!features) continue;
-      const all = this.core.view(wide, "f32", batch.length * F).slice();
-      for (let n = 0; n < batch.length; ++n) pooled.push(all.subarray(n * F, (n + 1) * F));
-    }
-    return features ? [rows, pooled] : rows;
+  // Logits of texts, divided by the temperature: a Float32Array for each text.
+  logits(texts) {
+    return this.#rows(texts)[0];
   }
 
   // Probabilities of texts, classes in the order of `labels`: a Float32Array for each text.
   predictProba(texts) {
+    if (this.regression)
+      throw new Error("predictProba: got a regression, which has no probabilities; expected a classifier; call predict");
     return this.logits(texts).map((logits) => probabilitiesOf(logits, this.multiLabel));
   }
 
   // The label of each text, or the labels of each where a text may have several; null for a text that the model abstains
-  // from.
+  // from. A regression has its number, or an array of its numbers.
   predict(texts) {
-    return this.answer(texts).map((answer) => (this.multiLabel ? answer.labels : answer.label));
+    if (this.regression) return this.answer(texts).map((answer) => answer.prediction ?? Array.from(answer.predictions));
+    if (this.multiLabel || this.thresholds.size || this.abstention)
+      return this.answer(texts).map((answer) => (this.multiLabel ? answer.labels : answer.label));
+    return this.logits(texts).map((logits) => this.labels[largestOf(logits)]);
   }
 
-  // Label, probability and the rest of the answer to each text.
+  // Label, probability and the rest of the answer to each text. Of a regression: its number, null where it has several, and
+  // all of its numbers.
   answer(texts) {
     const byFired = this.abstention?.score === "fired";
-    const [rows, pooled] = byFired ? this.logits(texts, true) : [this.logits(texts)];
+    const [rows, pooled] = this.#rows(texts, byFired);
+    if (this.regression)
+      return rows.map((numbers) => ({ prediction: numbers.length === 1 ? numbers[0] : null, predictions: numbers }));
     return rows.map((logits, n) => {
       const probabilities = probabilitiesOf(logits, this.multiLabel);
       const plain = !this.multiLabel && !this.thresholds.size;
@@ -90,21 +69,30 @@ export class Classifier {
   }
 
   // The n-grams of a text that make the logit of a label; without one, of the label that the text is given, or of the most
-  // probable one where it is given none.
+  // probable one where it is given none. Of a regression: those that make one of its numbers.
   explain(text, label) {
-    checkText(text, 0);
+    checkTexts([text]);
     if (!this.explains)
       throw new Error(`got a model that ${this.obstacle}; expected one whose logits are explained in JavaScript`);
     const logits = this.logits([text])[0];
-    const [{ label: given }] = this.answer([text]);
+    const given = this.regression ? this.labels[largestOf(logits)] : this.answer([text])[0].label;
     label ??= given ?? this.labels[largestOf(logits)];
     const index = this.labels.indexOf(label);
     if (index < 0) throw new Error(`label: got ${JSON.stringify(label)}; expected one of ${this.labels.join(", ")}`);
-    const explanation = explain(this, text, index);
+    const explanation = this.engine.explain(text, index);
     return {
-      label: this.labels[index], probability: probabilitiesOf(logits, this.multiLabel)[index],
+      label: this.labels[index],
+      probability: this.regression ? null : probabilitiesOf(logits, this.multiLabel)[index],
       approximate: this.approximate, abstained: given === null, ...explanation, characters: characterWeights(explanation),
     };
+  }
+
+  // Logits, and pooled features where `features` is true: an array for each text.
+  #rows(texts, features = false) {
+    checkTexts(texts);
+    const { logits, pooled } = this.engine.logits(texts, features), { C, F } = this.engine.shape;
+    const cut = (all, size) => Array.from(texts, (_, n) => all.subarray(n * size, (n + 1) * size));
+    return [cut(logits, C), features ? cut(pooled, F) : null];
   }
 }
 
@@ -114,22 +102,13 @@ function largestOf(values) {
   return best;
 }
 
-function checkText(text, position) {
-  if (typeof text !== "string")
-    throw new TypeError(`texts: got ${typeof text} at position ${position}; expected a string`);
-  if (HALF_OF_A_PAIR.test(text))
-    throw new Error(`texts: got half of a surrogate pair in the text at position ${position}; expected Unicode text`);
+function checkTexts(texts) {
+  texts.forEach((text, position) => {
+    if (typeof text !== "string")
+      throw new TypeError(`texts: got ${typeof text} at position ${position}; expected a string`);
+    if (!(text.isWellFormed?.() ?? !HALF_OF_A_PAIR.test(text)))
+      throw new Error(`texts: got half of a surrogate pair in the text at position ${position}; expected Unicode text`);
+  });
 }
 
 const HALF_OF_A_PAIR = /\p{Surrogate}/u;
-
-// The header of folded.safetensors, and its tensors of float32 by name.
-function tensorsOf(bytes) {
-  const size = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + size)));
-  const tensor = (name) => {
-    const [begin, end] = header[name].data_offsets;
-    return new Float32Array(bytes.slice(8 + size + begin, 8 + size + end).buffer);
-  };
-  return { header, tensor };
-}

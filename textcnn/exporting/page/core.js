@@ -4,23 +4,28 @@
 
 const BYTES = { i32: 4, f32: 4, f64: 8, i64: 8 };
 const VIEWS = { i32: Int32Array, f32: Float32Array, f64: Float64Array, i64: BigInt64Array };
+// Texts of one call of the core.
+const BATCH = 512;
 // Functions that the C library of a module imports, for files that a browser does not have: all of them fail.
 const NO_SYSTEM = 52;
 
 export class Core {
-  // Opens a model from the compiled module and the contents of its three files (Uint8Array each).
-  constructor(module, { config, tokenizer, tables }) {
+  // module: a WebAssembly.Module.
+  constructor(module) {
     const imports = {};
     for (const { module: from, name } of WebAssembly.Module.imports(module))
       (imports[from] ??= {})[name] = () => NO_SYSTEM;
     this.wasm = new WebAssembly.Instance(module, imports).exports;
     this.wasm._initialize();
     this.scratch = new Map();
-    const places = [config, tokenizer, tables].map((bytes) => [this.#store(bytes), bytes.length]);
-    this.model = this.call("open_memory", ...places.flat());
-    for (const [place] of places.slice(0, 2)) this.wasm.textcnn_free(place); // the tables are read where they lie
-    this.tables = this.call("model_tables", this.model);
-    this.tokenizer = this.call("model_tokenizer", this.model);
+  }
+
+  // The model that a function opens from the contents of its files (Uint8Array each).
+  open(name, files) {
+    const places = files.map((bytes) => [this.#store(bytes), bytes.length]);
+    const model = this.call(name, ...places.flat());
+    for (const [place] of places.slice(0, -1)) this.wasm.textcnn_free(place); // the last, the tables, are read where they lie
+    return model;
   }
 
   // Calls a function of the C interface; an error that it stops with is thrown with its message.
@@ -54,17 +59,26 @@ export class Core {
     return Array.from(this.view(place, "i64", count), Number);
   }
 
-  // Writes texts one after the other in UTF-8 and where each ends; returns the two places.
-  texts(texts) {
+  // Texts in batches of one call each, written to memory: {begin, count, data, ends}.
+  *batches(texts) {
+    for (let begin = 0; begin < texts.length; begin += BATCH) {
+      const count = Math.min(BATCH, texts.length - begin);
+      yield { begin, count, ...this.texts(texts, begin, count) };
+    }
+  }
+
+  // Writes `count` texts from the one at `first` on, one after the other in UTF-8, and where each ends; returns the two
+  // places.
+  texts(texts, first, count) {
     let most = 0;
-    for (const text of texts) most += 3 * text.length;
+    for (let n = 0; n < count; ++n) most += 3 * texts[first + n].length;
     const data = this.room("data", "i32", (most >> 2) + 1);
-    const ends = this.room("ends", "i64", texts.length);
+    const ends = this.room("ends", "i64", count);
     const bytes = new Uint8Array(this.wasm.memory.buffer, data, most);
-    const halves = this.view(ends, "i32", 2 * texts.length);
+    const halves = this.view(ends, "i32", 2 * count);
     let at = 0;
-    for (let n = 0; n < texts.length; ++n) {
-      at += encoder.encodeInto(texts[n], at ? bytes.subarray(at) : bytes).written;
+    for (let n = 0; n < count; ++n) {
+      at += encoder.encodeInto(texts[first + n], at ? bytes.subarray(at) : bytes).written;
       halves[2 * n] = at;
       halves[2 * n + 1] = 0;
     }

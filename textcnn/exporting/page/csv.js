@@ -37,15 +37,26 @@ export function textColumn({ names, rows }) {
   return names.reduce((best, _, column) => (length(column) > length(best) ? column : best), 0);
 }
 
+// The columns of a model's answers: their names, and the cells of one answer.
+function columnsOf({ labels, regression }) {
+  if (!regression)
+    return {
+      added: ["predicted_label", "probability", ...labels.map((label) => `probability_${label}`)],
+      cells: (answer) => [answer.labels.join(";"), String(answer.probability), ...Array.from(answer.probabilities, String)],
+    };
+  const added = labels.length === 1 ? ["prediction"] : labels.map((name) => `prediction_${name}`);
+  return { added, cells: (answer) => Array.from(answer.predictions, String) };
+}
+
 // The table with columns of answers; answers: null for a row without a text. Columns of their names are replaced.
-export function withAnswers({ delimiter, names, rows }, labels, answers) {
-  const added = ["predicted_label", "probability", ...labels.map((label) => `probability_${label}`)];
+export function withAnswers({ delimiter, names, rows }, classifier, answers) {
+  const { added, cells: cellsOfAnswer } = columnsOf(classifier);
   const kept = names.map((name, column) => [name, column]).filter(([name]) => !added.includes(name));
   const filled = rows.map((row, n) => {
     const cells = kept.map(([, column]) => row[column]);
     const answer = answers[n];
     if (!answer) return [...cells, ...added.map(() => "")];
-    return [...cells, answer.labels.join(";"), String(answer.probability), ...Array.from(answer.probabilities, String)];
+    return [...cells, ...cellsOfAnswer(answer)];
   });
   return { delimiter, names: [...kept.map(([name]) => name), ...added], rows: filled };
 }

@@ -2,40 +2,43 @@
 // Those of the convolutions are the windows that win filters; a bag adds one row for each of its tokens and n-grams.
 
 // Explains the logit of one class for one text. Places in the text are UTF-16 units, as JavaScript counts.
-export function explain(classifier, text, index) {
-  const { core, tensors, shape } = classifier;
-  const tokens = tokensOf(core, text);
+export function explain(engine, text, index) {
+  const { core, tensors, shape } = engine;
+  const tokens = tokensOf(engine, text);
   const ids = core.room("ids", "i32", tokens.ids.length);
   core.view(ids, "i32", tokens.ids.length).set(tokens.ids);
-  const { ngrams, begin, end, logits } = ngramsOfFilters(classifier, tokens, ids, index);
-  const shares = shape.bag ? sharesOfBag(core, shape, ids, begin, end, index) : [];
+  const { ngrams, begin, end, logits } = ngramsOfFilters(engine, tokens, ids, index);
+  const shares = shape.bag ? sharesOfBag(engine, ids, begin, end, index) : [];
   const logit = shares.reduce((sum, share) => sum + share.weight, logits[index]);
-  const cut = (first, last) => {
-    const start = tokens.begins[first], stop = tokens.ends[last];
-    return { start, end: stop, text: text.slice(start, stop) };
+  const made = (first, last, weight, without, parts, filters) => {
+    const start = tokens.begins[first], end = tokens.ends[last];
+    return { start, end, text: text.slice(start, end), weight, without, tokens: parts, filters };
   };
-  const contributions = ngrams.map(({ first, last, weight, loss, parts, filters }) => ({
-    ...cut(first, last), weight, without: logit - loss,
-    tokens: parts.map(([token, share]) => ({ ...cut(token, token), weight: share })), filters,
-  }));
+  // Each token stands in several n-grams.
+  const words = tokens.begins.map((start, k) => text.slice(start, tokens.ends[k]));
+  const part = (k, weight) => ({ start: tokens.begins[k], end: tokens.ends[k], text: words[k], weight });
+  const contributions = ngrams.map(({ first, last, weight, loss, parts, filters }) =>
+    made(first, last, weight, logit - loss, parts.map(([token, share]) => part(token, share)), filters),
+  );
   // A dilated window leaves tokens out, which an n-gram of the bag does not.
-  const places = new Map();
+  const places = new Map(), placeOf = (first, last) => first * tokens.ids.length + last;
   ngrams.forEach(({ first, last }, g) => {
-    if (shape.dilation === 1 || first === last) places.set(`${first} ${last}`, contributions[g]);
+    if (shape.dilation === 1 || first === last) places.set(placeOf(first, last), contributions[g]);
   });
   for (const { first, length, weight } of shares) {
     if (weight === 0) continue;
-    const last = first + length - 1, before = places.get(`${first} ${last}`);
+    const last = first + length - 1, before = places.get(placeOf(first, last));
     if (before) {
       before.weight += weight;
       before.without -= weight;
       for (const token of before.tokens) token.weight += weight / length;
       continue;
     }
-    const parts = Array.from({ length }, (_, k) => ({ ...cut(first + k, first + k), weight: weight / length }));
-    const added = { ...cut(first, last), weight, without: logit - weight, tokens: parts, filters: [] };
+    const parts = [];
+    for (let k = first; k <= last; ++k) parts.push(part(k, weight / length));
+    const added = made(first, last, weight, logit - weight, parts, []);
     contributions.push(added);
-    places.set(`${first} ${last}`, added);
+    places.set(placeOf(first, last), added);
   }
   contributions.sort((a, b) => Math.abs(b.weight) - Math.abs(a.weight));
   return { text, logit, bias: tensors.headBias[index], contributions };
@@ -43,7 +46,7 @@ export function explain(classifier, text, index) {
 
 // The n-grams of the convolutions, the largest weight first: {first, last, weight, loss, parts, filters}. Also the logits
 // without the bag's part, and which tokens lie between the padding at both ends.
-function ngramsOfFilters({ core, tensors, shape }, tokens, ids, index) {
+function ngramsOfFilters({ core, tables, tensors, shape }, tokens, ids, index) {
   const { F, C, widest } = shape;
   const rooms = {};
   for (const [name, type, count] of [
@@ -56,14 +59,14 @@ function ngramsOfFilters({ core, tensors, shape }, tokens, ids, index) {
   core.view(rooms.offsets, "i64", 2).set([0n, BigInt(tokens.ids.length)]);
   core.view(rooms.weight, "f64", F).set(tensors.headWeight.subarray(index * F, (index + 1) * F));
   core.call(
-    "winners", core.tables, ids, rooms.offsets, 1n, 1, rooms.features, rooms.without, rooms.sums, rooms.start,
+    "winners", tables, ids, rooms.offsets, 1n, 1, rooms.features, rooms.without, rooms.sums, rooms.start,
     rooms.begins, rooms.finish, rooms.sharp,
   );
   const [begin] = core.integers(rooms.begins, 1), [end] = core.integers(rooms.finish, 1);
   const logits = core.view(rooms.sharp, "f64", C).slice();
   const count = Number(
     core.call(
-      "ngrams", core.tables, ids + 4 * begin, BigInt(end - begin), rooms.features, rooms.without, rooms.sums,
+      "ngrams", tables, ids + 4 * begin, BigInt(end - begin), rooms.features, rooms.without, rooms.sums,
       rooms.start, rooms.weight, rooms.limits, rooms.weights, rooms.losses, rooms.filters, rooms.filterBegins,
       rooms.shares, rooms.shareBegins,
     ),
@@ -89,13 +92,13 @@ function ngramsOfFilters({ core, tensors, shape }, tokens, ids, index) {
 }
 
 // What each token and n-gram of the bag adds to a logit: {first, length, weight}.
-function sharesOfBag(core, shape, ids, begin, end, index) {
+function sharesOfBag({ core, tables, shape }, ids, begin, end, index) {
   const most = (end - begin) * shape.ngrams;
   const firsts = core.room("bagFirsts", "i64", most), lengths = core.room("bagLengths", "i32", most);
   const weights = core.room("bagWeights", "f64", most);
   const count = Number(
     core.call(
-      "bag_shares", core.tables, ids + 4 * begin, BigInt(end - begin), BigInt(index), firsts, lengths, weights,
+      "bag_shares", tables, ids + 4 * begin, BigInt(end - begin), BigInt(index), firsts, lengths, weights,
     ),
   );
   const first = core.integers(firsts, count), length = core.view(lengths, "i32", count);
@@ -113,10 +116,10 @@ export function characterWeights(explanation) {
 }
 
 // Ids of the tokens of a text and where each lies in it.
-function tokensOf(core, text) {
-  const { data, bytes } = core.texts([text]);
+function tokensOf({ core, tokenizer }, text) {
+  const { data, bytes } = core.texts([text], 0, 1);
   const pointers = core.room("pointers", "i32", 2);
-  const count = Number(core.call("spans", core.tokenizer, data, bytes, pointers, pointers + 4));
+  const count = Number(core.call("spans", tokenizer, data, bytes, pointers, pointers + 4));
   const ids = core.taken(pointers, "i32", count), spans = core.taken(pointers + 4, "i64", 2 * count);
   const places = unitsOf(text);
   const unit = places ? (character) => places[character] : (character) => character;

@@ -13,6 +13,14 @@ export interface Answer {
   abstained: boolean;
 }
 
+/** The answer of a regression to one text. */
+export interface Prediction {
+  /** The number; null for a model with several. */
+  prediction: number | null;
+  /** All numbers, in the order of `labels`, which are their names. */
+  predictions: Float32Array;
+}
+
 /** A token and its part in the weight of an n-gram. */
 export interface TokenShare {
   start: number;
@@ -21,7 +29,7 @@ export interface TokenShare {
   weight: number;
 }
 
-/** An n-gram and its part in a logit. Places are UTF-16 units of the text. */
+/** An n-gram, or a subword of a converted fastText model, and its part in a logit. Places are UTF-16 units of the text. */
 export interface Contribution {
   start: number;
   end: number;
@@ -35,12 +43,13 @@ export interface Contribution {
   filters: number[];
 }
 
-/** The n-grams behind one logit of one text: bias + sum of weights = logit. */
+/** The n-grams behind one logit of one text: bias + sum of weights = logit, which is the number of a regression. */
 export interface Explanation {
   text: string;
   label: string;
   logit: number;
-  probability: number;
+  /** Null for a regression. */
+  probability: number | null;
   bias: number;
   /** Whether the tables are in 8 bits: exact for what they answer, near what the trained model would. */
   approximate: boolean;
@@ -56,6 +65,8 @@ export interface Classifier {
   readonly name: string;
   readonly labels: string[];
   readonly multiLabel: boolean;
+  /** Whether the answers are numbers: then the model is a `Regressor`. */
+  readonly regression: boolean;
   readonly temperature: number;
   /** Whether `explain` works: not for models that normalise their pooled features. */
   readonly explains: boolean;
@@ -67,6 +78,15 @@ export interface Classifier {
   predictProba(texts: string[]): Float32Array[];
   answer(texts: string[]): Answer[];
   /** Explain the logit of a label; without one, of the label that the text is given, or the most probable one. */
+  explain(text: string, label?: string | null): Explanation;
+}
+
+/** A model whose answers are numbers. */
+export interface Regressor extends Omit<Classifier, "predict" | "predictProba" | "answer"> {
+  /** The number of each text, or its numbers where a model has several. */
+  predict(texts: string[]): number[] | number[][];
+  answer(texts: string[]): Prediction[];
+  /** Explain a number by its name; without one, the only or the largest. */
   explain(text: string, label?: string | null): Explanation;
 }
 

@@ -1,6 +1,8 @@
 // What an exported file holds: the module and models, each compressed and written in base64.
 
 import { Classifier } from "./classifier.js";
+import { Tables } from "./tables.js";
+import { Words } from "./words.js";
 
 // payload: {module, models: [{name, config, tokenizer, tables}]}, every part but the name in base64 of gzip.
 export async function openPayload(payload) {
@@ -8,12 +10,13 @@ export async function openPayload(payload) {
   return Promise.all(payload.models.map((model) => openModel(module, model)));
 }
 
-// One model of a payload, by a module that is compiled already.
-export async function openModel(module, { name, config, tokenizer, tables }) {
-  const [a, b, c] = await Promise.all([config, tokenizer, tables].map(unpacked));
-  const classifier = new Classifier(module, { config: a, tokenizer: b, tables: c });
-  classifier.name = name;
-  return classifier;
+// One model of a payload, by a module that is compiled already. A converted fastText model has no tokenizer.
+export async function openModel(module, { name, ...packed }) {
+  const parts = Object.entries(packed).map(async ([part, text]) => [part, await unpacked(text)]);
+  const files = Object.fromEntries(await Promise.all(parts));
+  const config = JSON.parse(new TextDecoder().decode(files.config));
+  const engine = new (config.fasttext ? Words : Tables)(module, files, config);
+  return new Classifier({ ...config, name }, engine);
 }
 
 export async function unpacked(text) {

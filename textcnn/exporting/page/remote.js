@@ -1,7 +1,8 @@
 // A model behind a server, with the same functions as a Classifier; they return promises.
 //
-//   GET  models                        {"models": [{"name", "labels", "multi_label", "explains", "approximate", "thresholds"}]}
+//   GET  models                        {"models": [{"name", "labels", "multi_label", "regression", "explains", "approximate", "thresholds"}]}
 //   POST predict {"model", "texts"}    {"answers": [{"label", "labels", "probability", "probabilities", "confidence", "abstained"}]}
+//                                      of a regression: {"answers": [{"prediction", "predictions"}]}
 //   POST explain {"model", "text", "label"}   the explanation, as Explanation.to_dict() of Python has it
 
 import { characterWeights } from "./explanation.js";
@@ -12,10 +13,11 @@ export async function openRemote() {
 }
 
 class RemoteClassifier {
-  constructor({ name, labels, multi_label, explains, approximate, thresholds }) {
+  constructor({ name, labels, multi_label, regression, explains, approximate, thresholds }) {
     this.name = name;
     this.labels = labels;
     this.multiLabel = Boolean(multi_label);
+    this.regression = Boolean(regression);
     this.explains = explains !== false;
     this.approximate = Boolean(approximate);
     this.thresholds = new Map(Object.entries(thresholds ?? {}).map(([label, value]) => [labels.indexOf(label), value]));

@@ -1,7 +1,8 @@
 // The part of the page that labels a table: paste or choose it, and get it back with answers beside its rows.
 
 import { formatTable, parseTable, textColumn, withAnswers } from "./csv.js";
-import { element, percent } from "./card.js";
+import { figure, percent } from "./card.js";
+import { element } from "./elements.js";
 
 // Rows between two looks at the page.
 const CHUNK = 1000;
@@ -55,7 +56,8 @@ export class Rows {
     find("column-field").hidden = names.length === 1;
     find("model").replaceChildren(...this.classifiers().map((classifier, n) => new Option(classifier.name, n)));
     find("model-field").hidden = this.classifiers().length === 1;
-    find("run").textContent = `Label ${counted(rows.length)}`;
+    const numbers = this.classifiers().every((classifier) => classifier.regression);
+    find("run").textContent = `${numbers ? "Predict" : "Label"} ${counted(rows.length)}`;
     find("run").hidden = false;
     this.note(name);
   }
@@ -89,7 +91,7 @@ export class Rows {
 
   finish(classifier, column, answers, seconds) {
     const { find, table } = this;
-    const labelled = withAnswers(table, classifier.labels, answers);
+    const labelled = withAnswers(table, classifier, answers);
     const type = table.delimiter === "\t" ? "text/tab-separated-values" : "text/csv";
     if (this.address) URL.revokeObjectURL(this.address);
     this.address = URL.createObjectURL(new Blob([formatTable(labelled)], { type }));
@@ -98,20 +100,16 @@ export class Rows {
       href: this.address, hidden: false, download: `${stem}.labelled${table.delimiter === "\t" ? ".tsv" : ".csv"}`,
       textContent: `Download ${stem}.labelled${table.delimiter === "\t" ? ".tsv" : ".csv"}`,
     });
-    const counts = new Map();
-    for (const answer of answers)
-      for (const label of answer?.labels ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
-    const list = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([label, count]) => `${label} ${count}`);
-    const without = answers.filter((answer) => !answer?.labels.length).length;
-    this.note(
-      `${counted(answers.length)} in ${seconds.toFixed(2)} s: ${list.join(", ")}` +
-      (counts.size > 6 ? `, ${counts.size - 6} more labels` : "") + (without ? `; ${without} without a label` : "") + ".",
-    );
-    const rows = table.rows.slice(0, PREVIEW).map((row, n) => [
-      answers[n]?.labels.join(", ") || "\u2013", answers[n] ? percent(answers[n].probability) : "", row[column],
-    ]);
+    const { regression } = classifier;
+    const summary = regression ? summaryOfNumbers(classifier, answers) : summaryOfLabels(answers);
+    this.note(`${counted(answers.length)} in ${seconds.toFixed(2)} s: ${summary}.`);
+    const cells = (answer) => {
+      if (regression) return Array.from(classifier.labels, (_, c) => (answer ? figure(answer.predictions[c]) : "\u2013"));
+      return [answer?.labels.join(", ") || "\u2013", answer ? percent(answer.probability) : ""];
+    };
+    const rows = table.rows.slice(0, PREVIEW).map((row, n) => [...cells(answers[n]), row[column]]);
     const head = element("tr");
-    for (const name of ["label", "probability", table.names[column]])
+    for (const name of [...(regression ? classifier.labels : ["label", "probability"]), table.names[column]])
       head.append(element("th", { textContent: name, scope: "col" }));
     const body = rows.map((row) => {
       const line = element("tr");
@@ -128,6 +126,25 @@ export class Rows {
   note(text) {
     this.find("rows-note").textContent = text;
   }
+}
+
+function summaryOfLabels(answers) {
+  const counts = new Map();
+  for (const answer of answers)
+    for (const label of answer?.labels ?? []) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const list = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([label, count]) => `${label} ${count}`);
+  const without = answers.filter((answer) => !answer?.labels.length).length;
+  return (
+    list.join(", ") + (counts.size > 6 ? `, ${counts.size - 6} more labels` : "") +
+    (without ? `; ${without} without a label` : "")
+  );
+}
+
+function summaryOfNumbers({ labels }, answers) {
+  const given = answers.filter(Boolean), without = answers.length - given.length;
+  const mean = (c) => given.reduce((sum, answer) => sum + answer.predictions[c], 0) / given.length;
+  const means = given.length ? labels.map((name, c) => `${name} ${figure(mean(c))} on average`).join(", ") : "no text";
+  return means + (without ? `; ${without} without a text` : "");
 }
 
 function counted(rows) {

@@ -1,0 +1,4 @@
+// An element of the page with its properties.
+export function element(name, properties = {}) {
+  return Object.assign(document.createElement(name), properties);
+}
