@@ -22,7 +22,8 @@ from .inputs import read_texts
 _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
-    "embedding_dropout", "head_max_norm", "label_smoothing", "bag", "bag_ngrams", "bag_buckets", "bag_dim",
+    "embedding_dropout", "head_max_norm", "label_smoothing", "loss", "huber_delta", "bag", "bag_ngrams", "bag_buckets",
+    "bag_dim",
     "backbone", "num_blocks", "squeeze_excitation", "pooling", "pooling_segments", "num_experts", "experts_per_text",
     "balance_weight",
 )  # fmt: skip

@@ -6,7 +6,7 @@ Shapes: `N` texts.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,8 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
     """A TextCNN that `fit` trains to predict a number for each text, and that answers from look-up tables.
 
     Its parameters are those of `TextCNNClassifier`, without those of classes: class_weight, label_smoothing and
-    naive_bayes. It is trained on the squared error of standardised numbers.
+    naive_bayes; and `loss` ("mse", or "huber" for numbers with outliers) with `huber_delta`, the error from which huber
+    is linear. The loss is that of standardised numbers: a delta of 1 is one standard deviation.
 
     Example:
         >>> texts, numbers = ["a lovely film", "a dull film"] * 50, [8.0, 3.0] * 50
@@ -32,6 +33,74 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
     """
 
     _problem_type = REGRESSION
+
+    def __init__(
+        self,
+        kernel_sizes: Sequence[int] = (3, 4, 5),
+        num_filters: int | Sequence[int] = 100,
+        embedding_dim: int | None = None,
+        dropout: float = 0.5,
+        tokenizer: Any = None,
+        vocab_size: int | None = None,
+        lowercase: bool = True,
+        min_frequency: int = 2,
+        vectors: list[str] | str | None = "auto",
+        max_epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float = 1e-3,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: int = 0,
+        threads: int = 1,
+        verbose: bool = False,
+        num_members: int = 1,
+        variant: str = "non-static",
+        padding: str = "wide",
+        activation: str = "relu",
+        embedding_dropout: float = 0.0,
+        head_max_norm: float | None = None,
+        max_length: int | None = None,
+        embedding_learning_rate: float | None = None,
+        weight_decay: float = 0.01,
+        warmup: float = 0.05,
+        schedule: str = "cosine",
+        optimizer: str = "adamw",
+        bag: str = "auto",
+        bag_ngrams: int = 2,
+        bag_buckets: int = 65_536,
+        bag_dim: int | None = None,
+        bag_start: str = "linear",
+        bag_training: str = "separate",
+        bag_weight: float | None = None,
+        backbone: str = "parallel",
+        num_blocks: int = 4,
+        squeeze_excitation: bool = False,
+        pooling: str = "max",
+        pooling_segments: int = 4,
+        num_experts: int = 1,
+        experts_per_text: int = 1,
+        balance_weight: float = 0.01,
+        loss: str = "mse",
+        huber_delta: float = 1.0,
+    ) -> None:
+        super().__init__(
+            kernel_sizes=kernel_sizes, num_filters=num_filters, embedding_dim=embedding_dim,
+            dropout=dropout, tokenizer=tokenizer, vocab_size=vocab_size, lowercase=lowercase,
+            min_frequency=min_frequency, vectors=vectors, max_epochs=max_epochs, batch_size=batch_size,
+            learning_rate=learning_rate, early_stopping=early_stopping,
+            validation_fraction=validation_fraction, warm_start=warm_start, random_state=random_state,
+            threads=threads, verbose=verbose, num_members=num_members, variant=variant, padding=padding,
+            activation=activation, embedding_dropout=embedding_dropout, head_max_norm=head_max_norm,
+            max_length=max_length, embedding_learning_rate=embedding_learning_rate,
+            weight_decay=weight_decay, warmup=warmup, schedule=schedule, optimizer=optimizer, bag=bag,
+            bag_ngrams=bag_ngrams, bag_buckets=bag_buckets, bag_dim=bag_dim, bag_start=bag_start,
+            bag_training=bag_training, bag_weight=bag_weight, backbone=backbone, num_blocks=num_blocks,
+            squeeze_excitation=squeeze_excitation, pooling=pooling, pooling_segments=pooling_segments,
+            num_experts=num_experts, experts_per_text=experts_per_text, balance_weight=balance_weight,
+        )  # fmt: skip
+        self.loss = loss
+        self.huber_delta = huber_delta
 
     def fit(self, X: Iterable[str], y: Any, sample_weight: Any = None, eval_set: Any = None) -> TextCNNRegressor:
         """Train on texts X [N] and numbers y [N].

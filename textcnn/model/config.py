@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
-from .compatibility import BACKBONES, POOLINGS, check_backbone, check_experts
+from .compatibility import BACKBONES, NUMBER_LOSSES, POOLINGS, check_backbone, check_experts, check_problem
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -25,6 +25,7 @@ Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu",
 Backbone = Literal["parallel", "pyramid", "dilated"]
 Pooling = Literal["max", "segments", "max_mean"]
 Bag = Literal["none", "sum", "mean", "sqrtn"]
+NumberLoss = Literal["mse", "huber"]
 
 
 @dataclass(kw_only=True)
@@ -69,6 +70,9 @@ class Architecture:
         class_weights: Weight of each class in the loss, in the order of the labels (multi-label: of its
             positives); None weighs all alike.
         label_smoothing: Share of the target spread evenly over the classes.
+        loss: Loss of a regression: mse (squared error) or huber (linear from huber_delta on; Huber 1964,
+            https://doi.org/10.1214/aoms/1177703732).
+        huber_delta: Error from which huber is linear, in the unit of the logits; training standardises the numbers.
         bag: A bag of tokens and hashed n-grams whose logits are added to those of the convolutions (Joulin et al. 2017,
             https://arxiv.org/abs/1607.01759): their rows are pooled by sum, mean or sqrtn
             (the sum over the square root of their number), or there is none. All members share it.
@@ -102,6 +106,8 @@ class Architecture:
     head_max_norm: float | None = None
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
+    loss: NumberLoss = "mse"
+    huber_delta: float = 1.0
     bag: Bag = "none"
     bag_ngrams: int = 2
     bag_buckets: int = 1 << 16
@@ -117,6 +123,9 @@ class Architecture:
         _one_of("padding", self.padding, PADDINGS)
         _one_of("activation", self.activation, ACTIVATIONS)
         _one_of("bag", self.bag, BAGS)
+        _one_of("loss", self.loss, NUMBER_LOSSES)
+        if not 0 < self.huber_delta < float("inf"):
+            raise ValueError(f"huber_delta: got {self.huber_delta}; expected a positive number, such as 1")
         if not self.kernel_sizes and self.bag == "none":
             raise ValueError(
                 "kernel_sizes: got an empty list; expected at least one width, such as [3, 4, 5]; "
@@ -251,7 +260,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         self.check()
         if self.problem_type is not None:
             _one_of("problem_type", self.problem_type, PROBLEM_TYPES)
-            self._check_regression()
+            check_problem(self)
         if not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(
                 f"pad_token_id: got {self.pad_token_id}; expected an id below vocab_size ({self.vocab_size})"
@@ -277,18 +286,6 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         # Tasks and temperatures are those of the heads.
         self.problem_type, self.temperature = None, 1.0
         kwargs.pop("num_labels", None)
-
-    def _check_regression(self) -> None:
-        if self.problem_type != "regression":
-            return
-        without = {"class_weights": None, "label_smoothing": 0.0, "temperature": 1.0, "thresholds": None,
-                   "abstention": None}  # fmt: skip
-        for name, value in without.items():
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name}: got {getattr(self, name)} with problem_type regression, whose answers are numbers; "
-                    f"expected {value}; leave it out"
-                )
 
     @property
     def filters(self) -> list[int]:

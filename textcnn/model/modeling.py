@@ -292,19 +292,20 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         config = self.config
         # No buffer: from_pretrained leaves garbage in those that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
+        of_loss = (config.label_smoothing, config.loss, config.huber_delta)
         if config.heads is not None:
             if not isinstance(labels, dict):
                 raise ValueError(
                     f"labels: got a {type(labels).__name__}; expected a dict, with the labels of each head"
                 )
-            return heads_loss(logits, labels, config.heads, weight, config.label_smoothing)
+            return heads_loss(logits, labels, config.heads, weight, *of_loss)
         assert isinstance(labels, Tensor)
         if config.problem_type is None:  # as in transformers
             kind = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
             config.problem_type = "regression" if config.num_labels == 1 else kind
         if config.problem_type not in PROBLEM_TYPES:
             raise ValueError(f"problem_type: got {config.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}")
-        return task_loss(logits, labels, config.problem_type, weight, config.label_smoothing)
+        return task_loss(logits, labels, config.problem_type, weight, *of_loss)
 
     def by_head(self, logits: Tensor) -> dict[str, Tensor]:
         """Return the logits [B, C] of a model with heads by head, each divided by the temperature of its head."""

@@ -52,7 +52,8 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
         labels, parts = labels_of[task.name], [network[:, task.columns], bag[:, task.columns]]
         if weighed and FITTED not in checkpoint:
             numbers = labels if module.target_scale is None else module.target_scale.standardized(labels)
-            weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type)
+            delta = module.model.config.huber_delta if module.model.config.loss == "huber" else None
+            weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type, delta)
             if weights is not None:
                 weights.multiply_into(module.model, task.columns)
                 parts = [parts[0] * weights.network, parts[1] * weights.bag]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ...model.objectives import number_losses
 from ..base import Batch, TrainingModule
 from ..losses import classification_losses
 
 
 class ClassificationModule(TrainingModule):
-    """Training on labelled texts by cross-entropy, binary cross-entropy when multi-label, or squared error of numbers.
+    """Training on labelled texts by cross-entropy, binary cross-entropy when multi-label, or the error of numbers.
 
     Texts count alike, or by the field `weights` [B] of a batch (scikit-learn's sample_weight).
     """
@@ -20,7 +21,7 @@ class ClassificationModule(TrainingModule):
             loss: Tensor = self.model.loss(logits, targets)
             return loss
         if config.problem_type == "regression":
-            losses = (logits - targets.view_as(logits)).square().mean(dim=-1)
+            losses = number_losses(logits, targets, config.loss, config.huber_delta).mean(dim=-1)
         else:
             losses = classification_losses(logits, targets, config.class_weights, config.label_smoothing)
         return (losses * batch["weights"]).mean()
