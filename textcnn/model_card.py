@@ -76,7 +76,11 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     what, named = ("text regressor", "Number") if regression else (f"{kind} text classifier", f"Labels ({len(labels)})")
     if config.heads is not None:
         what, named = f"text classifier of {len(config.heads)} label columns", "Label columns"
-        shown = ", ".join(f"{head['name']} ({len(head['labels'])} labels)" for head in config.heads)
+        numbers = [head["problem_type"] == "regression" for head in config.heads]
+        shown = ", ".join(
+            f"{head['name']} ({'a number' if number else str(len(head['labels'])) + ' labels'})"
+            for head, number in zip(config.heads, numbers, strict=True)
+        )
     parts = [
         f"---\n{metadata}\n---",
         f"# A TextCNN for {name}" if record.data else "# A TextCNN",

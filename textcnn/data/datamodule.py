@@ -139,7 +139,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
         """Return the texts of train, validation or test, and their label ids or numbers [N], or zeros and ones [N, C].
 
-        With label_columns the targets are a dict of these by column: -1, or NaN, where a row has no label.
+        With label_columns the targets are a dict of these by column: -1, or NaN, where a row has no label or number.
 
         Raises:
             DataError: there is no such split, or the data is a stream.
@@ -158,8 +158,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         """
         return self._in_memory("naive_bayes: ").token_counts(self.tokenizer, self.vocab_size)
 
-    def target_scale(self) -> tuple[float, float]:
-        """Return the mean and the standard deviation of the numbers that a regression learns.
+    def target_scale(self) -> tuple[Any, Any]:
+        """Return the mean and the standard deviation of the numbers that a regression learns; of heads, by logit: [C].
 
         Raises:
             DataError: all of them are equal.

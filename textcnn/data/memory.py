@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -242,7 +242,7 @@ class InMemoryData:
             return texts, split.targets.values[rows]
         return texts, split.targets.batch(rows, len(self.labels))
 
-    def target_scale(self) -> tuple[float, float]:
+    def target_scale(self) -> tuple[Any, Any]:
         """Return the mean and the standard deviation of the numbers of the train rows.
 
         Raises:

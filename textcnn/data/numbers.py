@@ -27,12 +27,12 @@ class NumberTargets:
     values: np.ndarray
 
     def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """Return the numbers of rows [B], float32."""
+        """Return the numbers of rows [B], float32, NaN where there is none."""
         return self.values[rows].astype(np.float32)
 
     def counts(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """Return the number of rows, which all have the one target: [1]."""
-        return np.array([len(rows)])
+        """Return the number of rows that have the one target: [1]."""
+        return np.array([int(np.isfinite(self.values[rows]).sum())])
 
     def known(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
         """Return a mask [B] that keeps every row."""
@@ -41,7 +41,8 @@ class NumberTargets:
     def strata(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
         """Return the group of each row, by the size of its number, that a stratified split balances: [B]."""
         values = self.values[rows]
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, _STRATA + 1)[1:-1])) if len(values) else values
+        known = values[np.isfinite(values)]  # of several label columns, a row may lack the number
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, _STRATA + 1)[1:-1])) if len(known) else known
         return np.searchsorted(edges, values, side="right").astype(np.int64)
 
 

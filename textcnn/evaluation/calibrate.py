@@ -12,9 +12,10 @@ from scipy.special import expit, logit
 from ..artifact import check_artifact, read_config, write_calibration
 from ..data.errors import nearest
 from ..loading import load_classifier
+from ..runtime.capabilities import obstacle
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
-from ..runtime.heads import head_slices
+from ..runtime.heads import config_of_head, head_slices
 from ..settings import CalibrateSettings, takes
 from .calibration import (
     FEW_TEXTS,
@@ -115,13 +116,17 @@ def _heads_of(directory: str | Path) -> list[str]:
 
 
 def _calibrate_heads(settings: CalibrateSettings, heads: list[str]) -> Calibration:
-    """Calibrate each head of a model by itself."""
+    """Calibrate each head of a model that has labels by itself."""
     for name in ("threshold_for", "abstain", "label_column"):
         if getattr(settings, name):
             raise ValueError(
                 f"{name}: got it for a model with the heads {', '.join(heads)}; expected one of them; choose it with "
                 "head (--head)"
             )
+    config = read_config(check_artifact(settings.model))
+    able = [head for head in heads if obstacle(config_of_head(config, head), "regress") is not None]
+    # Where no head has labels, the first one says so.
+    heads = able or heads[:1]
     found = {head: _calibrate_one(settings, head) for head in heads}
     dropped = "; ".join(f"{head}: {one.dropped}" for head, one in found.items() if one.dropped)
     texts = max(one.texts for one in found.values())

@@ -9,7 +9,15 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
-from .compatibility import BACKBONES, NUMBER_LOSSES, POOLINGS, check_backbone, check_experts, check_problem
+from .compatibility import (
+    BACKBONES,
+    NUMBER_LOSSES,
+    POOLINGS,
+    check_backbone,
+    check_experts,
+    check_number_loss,
+    check_problem,
+)
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -261,6 +269,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         if self.problem_type is not None:
             _one_of("problem_type", self.problem_type, PROBLEM_TYPES)
             check_problem(self)
+        if self.heads is not None and all(head["problem_type"] != "regression" for head in self.heads):
+            check_number_loss(self, "heads of labels")
         if not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(
                 f"pad_token_id: got {self.pad_token_id}; expected an id below vocab_size ({self.vocab_size})"
@@ -279,7 +289,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         if not names or len(set(names)) != len(names):
             raise ValueError(f"heads: got {names}; expected at least one head, each with a name of its own")
         for head in self.heads or ():
-            _one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES[:2])
+            _one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES)
         labels = [f"{head['name']}: {label}" for head in self.heads or () for label in head["labels"]]
         self.id2label = dict(enumerate(labels))
         self.label2id = {name: number for number, name in self.id2label.items()}

@@ -65,9 +65,9 @@ def head_slices(heads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[st
 
 
 def labelled(labels: Tensor, classes: int) -> Tensor:
-    """Return the mask [B] of texts with a label that counts: an id of 0 to `classes` - 1, or a row without NaN."""
-    if labels.ndim == 2:
-        return ~labels.isnan().any(dim=1)
+    """Return the mask [B] of texts with a label that counts: an id of 0 to `classes` - 1, or numbers without NaN."""
+    if labels.is_floating_point():
+        return ~(labels.isnan().any(dim=1) if labels.ndim == 2 else labels.isnan())
     return (labels >= 0) & (labels < classes)
 
 
@@ -84,7 +84,8 @@ def heads_loss(
 
     Args:
         logits: Logits [B, C] of all heads.
-        labels: Labels by the name of the head: ids [B] (-1 for none), or zeros and ones [B, its labels] (NaN for none).
+        labels: Labels by the name of the head: ids [B] (-1 for none), zeros and ones [B, its labels]
+            or numbers [B] (NaN for none).
         heads: Heads of the config.
         weight, label_smoothing: As of `task_loss`, the weights of all heads' classes.
         loss, huber_delta: As of `number_losses`.

@@ -147,9 +147,9 @@ def check_heads(config: Mapping[str, Any]) -> None:
         labels, kind = head.get("labels"), head.get("problem_type")
         if not isinstance(labels, list) or not labels or len(set(map(str, labels))) != len(labels):
             raise ValueError(f"config.json: heads: labels: got {labels!r:.60}; expected distinct names; {remedy}")
-        if kind not in PROBLEM_TYPES[:2]:
+        if kind not in PROBLEM_TYPES:
             raise ValueError(
-                f"config.json: heads: problem_type: got {kind!r:.60}; expected {' or '.join(PROBLEM_TYPES[:2])}; "
+                f"config.json: heads: problem_type: got {kind!r:.60}; expected one of {', '.join(PROBLEM_TYPES)}; "
                 f"{remedy}"
             )
         check_calibration(head, map(str, labels))

@@ -51,7 +51,7 @@ def replies(
 def as_json(
     classifier: TextClassifier, answers: Answers, top_k: int = 0, probabilities: bool = True, abstain: bool = True
 ) -> list[dict[str, Any]]:
-    """Return an object for each text.
+    """Return an object for each text; of a regression, which a head may be, its number as `prediction`.
 
     Args:
         classifier: What answered.
@@ -60,6 +60,8 @@ def as_json(
         probabilities: Give the probability of every class, in the order of the labels.
         abstain: Leave a text without a label where the model is not sure enough.
     """
+    if classifier.regression:
+        return [{"prediction": float(number)} for number in classifier.decide(answers)]
     certain = Answers(answers.probabilities)
     columns = classifier.columns(certain, every_class=False)
     labels = columns["predicted_label"]

@@ -39,6 +39,7 @@ class SourceSettings(ColumnSettings):
         test_split: Split to test on. Default: found by its name.
         label_columns: Several columns of labels, such as quality topic: one model with a head for each, in place of
             label_column. Default: one column.
+        regression_columns: Those of label_columns whose numbers are predicted. Default: none.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
         problem_type: single_label_classification, multi_label_classification or regression (predicts the number in the
             label column). Default: one of the first two, found from the labels.
@@ -56,6 +57,7 @@ class SourceSettings(ColumnSettings):
     validation_split: str | None = None
     test_split: str | None = None
     label_columns: Sequence[str] | None = None
+    regression_columns: Sequence[str] | None = None
     labels: Sequence[str] | None = None
     problem_type: str | None = None
     validation_fraction: float | None = None
@@ -67,6 +69,11 @@ class SourceSettings(ColumnSettings):
     def check(self) -> None:
         if self.label_columns is not None:
             self._check_label_columns(list(self.label_columns))
+        elif self.regression_columns is not None:
+            raise DataError(
+                f"regression_columns: got {', '.join(self.regression_columns)} without label_columns; expected some of "
+                "its columns; for one column of numbers, set label_column and problem_type regression"
+            )
         if self.validation_fraction is not None and not 0 <= self.validation_fraction < 1:
             raise DataError(
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
@@ -103,9 +110,16 @@ class SourceSettings(ColumnSettings):
             ("label_column", self.label_column), ("labels", self.labels), ("problem_type", self.problem_type),
         ):  # fmt: skip
             if value is not None:
+                named = "; name columns of numbers in regression_columns" if value == "regression" else ""
                 raise DataError(
                     f"{other}: got {value!r} with label_columns, whose tasks and labels are found from each column; "
-                    f"expected none; leave out {other}, or train a model of one column"
+                    f"expected none; leave out {other}, or train a model of one column{named}"
+                )
+        for name in self.regression_columns or ():
+            if name not in names:
+                raise DataError(
+                    f"regression_columns: got {name!r}; expected some of label_columns, {', '.join(names)}"
+                    f"{nearest(name, names)}"
                 )
         if self.streaming:
             raise DataError("streaming: got it with label_columns; expected data that fits in memory; leave it out")

@@ -59,17 +59,16 @@ def fit_part_weights(
 
     Args:
         network, bag: Logits [N, C], or standardised numbers.
-        labels: Class ids [N], of which those outside 0 to C - 1 are left out; zeros and ones [N, C], without rows of
-            NaN; or standardised numbers.
+        labels: Class ids [N], of which those outside 0 to C - 1 are left out; zeros and ones [N, C] or
+            standardised numbers, of which rows with NaN are left out.
         problem_type: single_label_classification, multi_label_classification or regression.
         huber_delta: Error from which that of a number counts linearly; None for the squared error.
 
     Returns:
         The weights, or None without a text.
     """
-    if problem_type != "regression":
-        known = labelled(labels, network.shape[1])
-        network, bag, labels = network[known], bag[known], labels[known]
+    known = labelled(labels, network.shape[1])
+    network, bag, labels = network[known], bag[known], labels[known]
     if not len(labels):
         return None
     network, bag = network.double(), bag.double()

@@ -51,7 +51,8 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
     for task in tasks:
         labels, parts = labels_of[task.name], [network[:, task.columns], bag[:, task.columns]]
         if weighed and FITTED not in checkpoint:
-            numbers = labels if module.target_scale is None else module.target_scale.standardized(labels)
+            number = task.problem_type == "regression"
+            numbers = module.target_scale.standardized(labels, task.columns) if number else labels
             delta = module.model.config.huber_delta if module.model.config.loss == "huber" else None
             weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type, delta)
             if weights is not None:
