@@ -431,10 +431,6 @@ def refused(run: Path, tmp_path: Path) -> dict[str, tuple[Any, str]]:
             lambda: textcnn.train(small, tmp_path / "m", label_columns=["topc", "spam"], **QUICK),
             "did you mean 'topic'",
         ),
-        "estimator": (
-            lambda: textcnn.TextCNNClassifier().fit(["x", "y"], [["a", "b"], ["c", "d"]]),
-            "several columns of classes textcnn.train with label_columns",
-        ),
         "nothing held out": (
             lambda: textcnn.calibrate(nothing_held_out(tmp_path)), "nothing was held out of the training data"
         ),

@@ -348,7 +348,7 @@ def test_the_regressor_in_scikit_learns_company(tmp_path: Path) -> None:
         ([1.0, np.nan], "at position 1"),
         (["a", "b"], "no number"),
         ([1.0], "expected one a text"),
-        ([[1.0, 2.0], [3.0, 4.0]], "expected one a text"),
+        ([[[1.0]], [[2.0]]], "expected one a text"),
         ([2.0, 2.0], "only the number 2"),
     ],
 )

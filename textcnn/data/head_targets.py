@@ -29,6 +29,10 @@ class HeadTargets:
     missing: Mapping[str, np.ndarray]
     sizes: Mapping[str, int]
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.missing.values())))
+
     def batch(self, rows: np.ndarray, num_labels: int) -> Any:
         """Return the labels of rows [B] as a dict of columns: ids [B], zeros and ones [B, its labels], or numbers [B].
 

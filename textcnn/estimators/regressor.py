@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data.numbers import REGRESSION, NumberTargets
 from .base import TextEstimator
+from .columns import TargetColumns, column_names
 from .inputs import read_texts, read_weights
 
 
@@ -103,11 +104,11 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
         self.huber_delta = huber_delta
 
     def fit(self, X: Iterable[str], y: Any, sample_weight: Any = None, eval_set: Any = None) -> TextCNNRegressor:
-        """Train on texts X [N] and numbers y [N].
+        """Train on texts X [N] and numbers y [N], or H columns of numbers [N, H].
 
         Args:
             X: Texts: a list, array or Series of strings.
-            y: Numbers.
+            y: Numbers, or columns of numbers, each of which becomes a head of the model.
             sample_weight: Weight of each text in the loss, [N].
             eval_set: (texts, numbers) whose best epoch is kept.
 
@@ -117,20 +118,27 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
         """
         texts = read_texts(X)
         numbers = self._read_targets(y, len(texts))
+        self._columns = None if numbers.ndim == 1 else TargetColumns(column_names(y, numbers.shape[1]))
         weights = read_weights(sample_weight, len(texts))
         name = str(getattr(y, "name", None) or "y")
         self._fit(texts, numbers, weights, self._held_out(texts, numbers, eval_set), [name])
         return self
 
     def predict(self, X: Iterable[str]) -> NDArray[np.float32]:
-        """Return the number of each text, [N]."""
+        """Return the number of each text, [N], or its numbers, [N, H]."""
         check_is_fitted(self, "n_features_in_")
-        return np.asarray(self._model().predict(read_texts(X)))
+        found = self._model().predict(read_texts(X))
+        return np.asarray(found) if self._columns is None else np.stack(list(found.values()), axis=1)
 
-    def explain(self, text: str) -> Any:
-        """Return the n-grams of a text that add up to its number; see `FoldedTextCNN.explain`."""
+    def explain(self, text: str, column: str | None = None) -> Any:
+        """Return the n-grams of a text that add up to its number; see `FoldedTextCNN.explain`.
+
+        Args:
+            text: One text.
+            column: Name of the column of numbers, where y had several: that of the DataFrame, or y0, y1 and so on.
+        """
         check_is_fitted(self, "n_features_in_")
-        return self._model().explain(text)
+        return self._model().explain(text) if self._columns is None else self._model().explain(text, head=column)
 
     def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
         if y is None:
@@ -144,25 +152,30 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
 
             warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, 3)
             numbers = numbers[:, 0]
-        if numbers.shape != (count,):
+        if numbers.ndim not in (1, 2) or len(numbers) != count:
             raise ValueError(
-                f"y: got numbers of shape {numbers.shape} for {count} texts; expected one a text, ({count},)"
+                f"y: got numbers of shape {numbers.shape} for {count} texts; expected one a text, ({count},), or H "
+                f"columns, ({count}, H)"
             )
-        wrong = np.flatnonzero(~np.isfinite(numbers))
+        wrong = np.argwhere(~np.isfinite(numbers))
         if len(wrong):
             raise ValueError(
-                f"y: got {numbers[wrong[0]]} at position {wrong[0]}; expected a finite number for every text, not NaN "
-                "or infinity; drop the texts without one"
+                f"y: got {numbers[tuple(wrong[0])]} at position {wrong[0][0]}; expected a finite number for every "
+                "text, not NaN or infinity; drop the texts without one"
             )
         return numbers
 
     def _strata(self, targets: NDArray[Any]) -> NDArray[Any] | None:
+        if targets.ndim == 2:
+            return None
         strata = NumberTargets(targets).strata(np.arange(len(targets)), 1)
         held = self.validation_fraction * len(targets)
         # scikit-learn refuses groups of one, and more groups than texts that are held out.
         return strata if np.bincount(strata).min() > 1 and held >= len(np.unique(strata)) else None
 
     def _rows(self, texts: list[str], targets: NDArray[Any], names: list[str]) -> Any:
+        if self._columns is not None:
+            return self._columns.rows(texts, targets)
         from datasets import Dataset
 
         return Dataset.from_dict({"text": texts, "labels": targets.tolist()})

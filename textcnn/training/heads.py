@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..model.objectives import head_slices, labelled
 from ..settings import OptimizationSettings
+from .losses import text_losses
 from .metrics import metric_arguments, number_arguments, score_metrics, thresholds_of
 from .target_scale import TargetScale
 
@@ -43,6 +44,26 @@ def standardized_labels(labels: Mapping[str, Tensor], heads: Sequence[Mapping[st
         else scale.standardized(labels[head["name"]], columns) * share
         for head, columns in head_slices(heads)
     }  # fmt: skip
+
+
+def weighted_loss(logits: Tensor, labels: Mapping[str, Tensor], weights: Tensor, config: Any) -> Tensor:
+    """Return the mean, over the heads that have a label in the batch, of the weighted mean losses of their texts.
+
+    Args:
+        logits: Logits [B, C] of all heads.
+        labels: Labels by the name of the head, the numbers standardised.
+        weights: Weights [B] of the texts.
+        config: The TextCNNConfig.
+    """
+    losses = []
+    for head, columns in head_slices(config.heads):
+        target = labels[head["name"]]
+        known = labelled(target, len(head["labels"]))
+        if known.any():
+            of_classes = None if config.class_weights is None else config.class_weights[columns]
+            of_texts = text_losses(logits[known, columns], target[known], head["problem_type"], config, of_classes)
+            losses.append((of_texts * weights[known]).mean())
+    return torch.stack(losses).mean() if losses else logits.sum() * 0
 
 
 def head_metrics(heads: Sequence[Mapping[str, Any]]) -> torch.nn.ModuleDict:

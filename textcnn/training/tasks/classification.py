@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ...model.objectives import number_losses
 from ..base import Batch, TrainingModule
-from ..losses import classification_losses
+from ..heads import weighted_loss
+from ..losses import text_losses
 
 
 class ClassificationModule(TrainingModule):
@@ -20,8 +20,7 @@ class ClassificationModule(TrainingModule):
         if "weights" not in batch:
             loss: Tensor = self.model.loss(logits, targets)
             return loss
-        if config.problem_type == "regression":
-            losses = number_losses(logits, targets, config.loss, config.huber_delta).mean(dim=-1)
-        else:
-            losses = classification_losses(logits, targets, config.class_weights, config.label_smoothing)
+        if config.heads is not None:
+            return weighted_loss(logits, targets, batch["weights"], config)
+        losses = text_losses(logits, targets, config.problem_type, config, config.class_weights)
         return (losses * batch["weights"]).mean()
