@@ -163,7 +163,8 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
             return (probabilities >= 0.5).astype(int)
         if self._columns is None:
             return np.asarray(self.classes_[probabilities.argmax(axis=1)])
-        parts = [own[of.argmax(axis=1)] for own, of in zip(self.classes_, probabilities, strict=True)]
+        classes = self._columns.classes or []
+        parts = [own[of.argmax(axis=1)] for own, of in zip(classes, probabilities, strict=True)]
         kinds = {part.dtype.kind for part in parts}
         return np.stack(parts if len(kinds) == 1 else [part.astype(object) for part in parts], axis=1)
 
