@@ -72,8 +72,13 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     ).to_yaml()
     labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
-    what, named = ("text regressor", "Number") if regression else (f"{kind} text classifier", f"Labels ({len(labels)})")
+    kinds = {"multi_label_classification": "multi-label", "ordinal": "ordinal"}
+    kind = kinds.get(str(config.problem_type), "single-label")
+    what, named = (
+        ("text regressor", "Number")
+        if regression
+        else (f"{kind} text classifier", f"{'Levels' if kind == 'ordinal' else 'Labels'} ({len(labels)})")
+    )
     if config.heads is not None:
         what, named = f"text classifier of {len(config.heads)} label columns", "Label columns"
         numbers = [head["problem_type"] == "regression" for head in config.heads]

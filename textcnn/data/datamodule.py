@@ -24,7 +24,7 @@ from .errors import DataError
 from .headed import HeadedData
 from .io.sources import open_source
 from .memory import InMemoryData
-from .numbers import REGRESSION
+from .numbers import ORDINAL, REGRESSION
 from .prediction import open_rows, texts_of
 from .stream_batches import StreamLoader
 from .streams import StreamedData
@@ -72,9 +72,10 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
             raise DataError("path: got no data; expected a file, folder, Hub name or data in memory; give --data.path")
         source = open_source(self.path, self.options.config_name, self.options.revision, self.options.streaming)
         streamed = self.options.streaming or not isinstance(source.load(self.options.train_split), Dataset)
-        if streamed and self.options.problem_type == REGRESSION:
+        if streamed and self.options.problem_type in (REGRESSION, ORDINAL):
             raise DataError(
-                "problem_type: got regression for a stream; expected data that fits in memory; load it first"
+                f"problem_type: got {self.options.problem_type} for a stream; expected data that fits in memory; load "
+                "it first"
             )
         if streamed and self.options.label_columns is not None:
             raise DataError("label_columns: got several for a stream; expected data that fits in memory; load it first")
@@ -107,7 +108,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
     @property
     def problem_type(self) -> str:
-        """Problem type of transformers: single_label_classification, multi_label_classification or regression."""
+        """Problem type: single_label_classification, multi_label_classification, regression or ordinal."""
         return self.options.problem_type or _problem_type(self._data)
 
     @property
@@ -240,4 +241,6 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 def _problem_type(data: InMemoryData | StreamedData) -> str:
     if isinstance(data, InMemoryData) and data.regression:
         return REGRESSION
+    if isinstance(data, InMemoryData) and data.options.problem_type == ORDINAL and not data.multi_label:
+        return ORDINAL
     return f"{'multi' if data.multi_label else 'single'}_label_classification"

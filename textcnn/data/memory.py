@@ -24,8 +24,8 @@ from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .io.sources import Source
-from .labels import choose_labels, encode_labels, present_labels
-from .numbers import REGRESSION, NumberTargets, mean_and_deviation
+from .labels import choose_labels, encode_labels, order_levels, present_labels
+from .numbers import ORDINAL, REGRESSION, NumberTargets, mean_and_deviation
 from .split_report import Split, cut_line, dropped_lines, long_text_line, overlap_lines
 from .splits import folds, hold_out, text_groups
 
@@ -92,8 +92,9 @@ class InMemoryData:
     def _choose_labels(self, train: Examples) -> None:
         wish, raw = self.options.labels, train.raw
         numbers = [str(name) for name in wish or [self.columns.label]]
-        self.labels = numbers if self.regression else choose_labels(present_labels(raw, train.rows), raw.names, wish)
         self.multi_label = train.raw.multi_label
+        choose = order_levels if self.options.problem_type == ORDINAL and not self.multi_label else choose_labels
+        self.labels = numbers if self.regression else choose(present_labels(raw, train.rows), raw.names, wish)
 
     def _examples(self, source: Source, name: str, required: bool = True) -> Examples | None:
         """Read a split; return None where it has no labels and is not required."""
@@ -135,9 +136,9 @@ class InMemoryData:
             self.splits[role] = Split(name, examples.rows, NumberTargets(examples.raw.numbers))
             return
         if examples.raw.multi_label != self.multi_label:
+            kind = "one label" if self.multi_label else "lists of labels"
             raise DataError(
-                f"the {role} split has {'lists of labels' if not self.multi_label else 'one label'}"
-                f" and the train split has not; give both the same kind of label"
+                f"the {role} split has {kind} and the train split has not; give both the same kind of label"
             )
         given = self.options.labels is not None
         others: list[str] | None = None if role == "train" or self.options.strict else []

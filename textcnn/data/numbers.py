@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from .errors import DataError
 
-REGRESSION = "regression"
+REGRESSION, ORDINAL = "regression", "ordinal"
 # Groups of about equal size that a held-out part is balanced over.
 _STRATA = 10
 
@@ -101,7 +101,12 @@ def mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
 
 
 def refuse_numbers(problem_type: str | None, verb: str) -> None:
-    """Raise DataError where a verb that needs labels is given problem_type regression."""
+    """Raise DataError where a verb that needs labels without order is given problem_type regression or ordinal."""
+    if problem_type == "ordinal":
+        raise DataError(
+            f"problem_type: got ordinal for {verb}, whose labels have no order; expected single_label_classification "
+            "or multi_label_classification; train ordered levels with textcnn train"
+        )
     if problem_type == REGRESSION:
         raise DataError(
             f"problem_type: got regression for {verb}, which needs labels; expected single_label_classification or "

@@ -148,7 +148,8 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         values = read_classes(y, len(texts))
         several = values.ndim == 2 and not is_indicator(values)
         self._columns = learn_columns(y, values) if several else None
-        self.classes_: Any = learn_classes(values) if self._columns is None else self._columns.classes
+        classes: Any = learn_classes(values) if self._columns is None else self._columns.classes
+        self.classes_ = classes
         self.multilabel_ = values.ndim == 2 and not several
         codes = self._codes(values)
         weights = read_weights(sample_weight, len(texts)) * self._class_weights(codes)

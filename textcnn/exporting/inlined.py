@@ -21,6 +21,7 @@ from ..core import build
 from ..core.library import address, check, last_error, library
 from ..folding.fold import fold
 from ..progress import each_with_progress
+from ..runtime.capabilities import refuse_levels
 from ..runtime.folded import FoldedTextCNN
 from ..runtime.heads import alone
 from ..runtime.storage import FOLDED_FILE, unfinished
@@ -114,6 +115,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> 
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
     classifier.demand_labels("export as html or js")
+    refuse_levels(classifier.config, "export as html or js")
     if texts is not None and not classifier.is_int8:
         from ..artifact import read_artifact
 

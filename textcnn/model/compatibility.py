@@ -5,6 +5,7 @@ An `Architecture` is given as any object with its fields.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 BACKBONES = ("parallel", "pyramid", "dilated")
@@ -95,3 +96,17 @@ def check_number_loss(config: Any, kind: str) -> None:
             f"loss: got {config.loss} with {kind}; expected mse, the default, as it is a loss of numbers; leave it "
             "out, or set problem_type to regression"
         )
+
+
+def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise ValueError unless a value is one of those allowed; the nearest is named."""
+    if value not in allowed:
+        nearest = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"{name}: got {value!r}; expected one of {', '.join(allowed)}{hint}")
+
+
+def at_least_one(name: str, value: object) -> None:
+    """Raise ValueError unless a value is a whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 1")

@@ -13,11 +13,13 @@ from .compatibility import (
     BACKBONES,
     NUMBER_LOSSES,
     POOLINGS,
+    at_least_one,
     check_backbone,
     check_experts,
     check_number_loss,
     check_problem,
-)
+    one_of,
+)  # fmt: skip
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -25,7 +27,8 @@ PADDINGS = ("wide", "same", "valid")
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
 LONGEST_NGRAM = 64
 BAGS = ("none", "sum", "mean", "sqrtn")
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+# Those of transformers, and "ordinal".
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", "ordinal")
 
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
@@ -123,15 +126,15 @@ class Architecture:
 
     def check(self) -> None:
         """Raise ValueError, in one line, at the first field that no network can be built from."""
-        _one_of("variant", self.variant, VARIANTS)
-        _one_of("backbone", self.backbone, BACKBONES)
-        _one_of("pooling", self.pooling, POOLINGS)
+        one_of("variant", self.variant, VARIANTS)
+        one_of("backbone", self.backbone, BACKBONES)
+        one_of("pooling", self.pooling, POOLINGS)
         for name in ("pooling_segments", "num_experts", "experts_per_text"):
-            _at_least_one(name, getattr(self, name))
-        _one_of("padding", self.padding, PADDINGS)
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("bag", self.bag, BAGS)
-        _one_of("loss", self.loss, NUMBER_LOSSES)
+            at_least_one(name, getattr(self, name))
+        one_of("padding", self.padding, PADDINGS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("bag", self.bag, BAGS)
+        one_of("loss", self.loss, NUMBER_LOSSES)
         if not 0 < self.huber_delta < float("inf"):
             raise ValueError(f"huber_delta: got {self.huber_delta}; expected a positive number, such as 1")
         if not self.kernel_sizes and self.bag == "none":
@@ -140,27 +143,27 @@ class Architecture:
                 "set bag to sum, mean or sqrtn for a model without convolutions"
             )
         for width in self.kernel_sizes:
-            _at_least_one("kernel_sizes", width)
+            at_least_one("kernel_sizes", width)
         filters = self.num_filters if isinstance(self.num_filters, list) else [self.num_filters]
         for count in filters:
-            _at_least_one("num_filters", count)
+            at_least_one("num_filters", count)
         if isinstance(self.num_filters, list) and len(self.num_filters) != len(self.kernel_sizes):
             raise ValueError(
                 f"num_filters: got {len(self.num_filters)} numbers for {len(self.kernel_sizes)} kernel sizes; "
                 "expected one number, or one for each kernel size"
             )
         self._check_bag()
-        _at_least_one("num_members", self.num_members)
+        at_least_one("num_members", self.num_members)
         if self.num_members > 1 and (self.embedding_norm or self.pooled_norm):
             norm = "embedding_norm" if self.embedding_norm else "pooled_norm"
             raise ValueError(
                 f"num_members: got {self.num_members} with {norm}; expected 1, as a norm would mix the members; "
                 f"set {norm} to false, or num_members to 1"
             )
-        _at_least_one("stride", self.stride)
-        _at_least_one("dilation", self.dilation)
+        at_least_one("stride", self.stride)
+        at_least_one("dilation", self.dilation)
         if self.embedding_dim is not None:
-            _at_least_one("embedding_dim", self.embedding_dim)
+            at_least_one("embedding_dim", self.embedding_dim)
         for name in ("embedding_dropout", "dropout", "label_smoothing"):
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
@@ -171,19 +174,19 @@ class Architecture:
             raise ValueError(f"class_weights: got {self.class_weights}; expected finite numbers of 0 or more")
         if self.head_max_norm is not None and not 0 < self.head_max_norm < float("inf"):
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
-        _at_least_one("num_blocks", self.num_blocks)
+        at_least_one("num_blocks", self.num_blocks)
         check_backbone(self)
         check_experts(self)
 
     def _check_bag(self) -> None:
-        _at_least_one("bag_ngrams", self.bag_ngrams)
+        at_least_one("bag_ngrams", self.bag_ngrams)
         if self.bag_ngrams > LONGEST_NGRAM:
             raise ValueError(f"bag_ngrams: got {self.bag_ngrams}; expected at most {LONGEST_NGRAM}")
-        _at_least_one("bag_buckets", self.bag_buckets)
+        at_least_one("bag_buckets", self.bag_buckets)
         if self.bag_buckets >= 1 << 30:
             raise ValueError(f"bag_buckets: got {self.bag_buckets}; expected less than {1 << 30}")
         if self.bag_dim is not None:
-            _at_least_one("bag_dim", self.bag_dim)
+            at_least_one("bag_dim", self.bag_dim)
         if self.bag == "none":
             return
         for name, alone in (("backbone", "parallel"), ("pooling", "max"), ("num_experts", 1)):
@@ -234,6 +237,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # "labels": [...]} and, once calibrated, "temperature", "thresholds" and "abstention". id2label names a logit
     # "name: label". Logits are then those before any temperature.
     heads: list[dict[str, Any]] | None = None
+    # Increasing cut points of a model of ordered levels, one fewer than labels: see `ordinal`.
+    cut_points: list[float] | None = None
     # Size of a text's vector, where the model is an encoder (TextCNNForTextEncoding) and has no labels.
     encoding_dim: int | None = None
     # Id of the token that hides others, where the model is a masked language model (TextCNNForMaskedLM).
@@ -259,7 +264,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         if self.heads is not None:
             self._name_heads(kwargs)
         if self.encoding_dim is not None:
-            _at_least_one("encoding_dim", self.encoding_dim)
+            at_least_one("encoding_dim", self.encoding_dim)
             # A folded model names its outputs, and an encoder's outputs are dimensions.
             self.id2label = {number: f"dimension_{number}" for number in range(self.encoding_dim)}
             self.label2id = {name: number for number, name in self.id2label.items()}
@@ -267,7 +272,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         super().__post_init__(**kwargs)
         self.check()
         if self.problem_type is not None:
-            _one_of("problem_type", self.problem_type, PROBLEM_TYPES)
+            one_of("problem_type", self.problem_type, PROBLEM_TYPES)
             check_problem(self)
         if self.heads is not None and all(head["problem_type"] != "regression" for head in self.heads):
             check_number_loss(self, "heads of labels")
@@ -289,13 +294,18 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         if not names or len(set(names)) != len(names):
             raise ValueError(f"heads: got {names}; expected at least one head, each with a name of its own")
         for head in self.heads or ():
-            _one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES)
+            one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES[:3])
         labels = [f"{head['name']}: {label}" for head in self.heads or () for label in head["labels"]]
         self.id2label = dict(enumerate(labels))
         self.label2id = {name: number for number, name in self.id2label.items()}
         # Tasks and temperatures are those of the heads.
         self.problem_type, self.temperature = None, 1.0
         kwargs.pop("num_labels", None)
+
+    @property
+    def num_logits(self) -> int:
+        """Number of outputs of the network: one for each label, or the one score of ordered levels."""
+        return 1 if self.problem_type == "ordinal" else int(self.num_labels)
 
     @property
     def filters(self) -> list[int]:
@@ -315,15 +325,3 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     def pooled_blocks(self) -> int:
         """Number of features of each filter, one for each place that the pooling takes it from; times the banks."""
         return self.num_experts * {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        nearest = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"{name}: got {value!r}; expected one of {', '.join(allowed)}{hint}")
-
-
-def _at_least_one(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 1")

@@ -36,7 +36,7 @@ def task_loss(
     """
     if problem_type == "regression":
         return number_losses(logits, labels, loss, huber_delta).mean()
-    if problem_type == "single_label_classification":
+    if problem_type in ("single_label_classification", "ordinal"):
         return functional.cross_entropy(logits, labels.view(-1), weight=weight, label_smoothing=label_smoothing)
     targets = labels.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
     return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)

@@ -87,6 +87,8 @@ def as_json(
             given, columns["probability"], confidence, abstained, every_class, strict=True
         )
     ]
+    for row, level in zip(rows, columns.get("expected_level", ()), strict=False):
+        row["expected_level"] = level
     if not probabilities:
         for row in rows:
             del row["probabilities"]

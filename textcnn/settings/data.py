@@ -11,7 +11,7 @@ from ..errors import DataError, nearest
 from .base import Settings
 
 LARGEST_SEED = 2**32 - 1
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", "ordinal")
 
 
 @dataclass(kw_only=True)
@@ -41,8 +41,9 @@ class SourceSettings(ColumnSettings):
             label_column. Default: one column.
         regression_columns: Those of label_columns whose numbers are predicted. Default: none.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
-        problem_type: single_label_classification, multi_label_classification or regression (predicts the number in the
-            label column). Default: one of the first two, found from the labels.
+        problem_type: single_label_classification, multi_label_classification, regression (predicts the number in the
+            label column) or ordinal (levels in the order of their numbers, or of `labels`). Default: one of the first
+            two, found from the labels.
         validation_fraction: Fraction of the training rows to hold out without a validation split. Default: 0.1, or 0
             where that is fewer than 10 rows.
         num_folds: Number of folds of cross-validation on the train split. Default: no folds.
@@ -84,10 +85,10 @@ class SourceSettings(ColumnSettings):
                 f"problem_type: got {self.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}"
                 f"{nearest(self.problem_type, PROBLEM_TYPES)}"
             )
-        if self.problem_type == "regression" and self.streaming:
+        if self.problem_type in ("regression", "ordinal") and self.streaming:
             raise DataError(
-                "streaming: got it with problem_type regression; expected data that fits in memory; set streaming to "
-                "false"
+                f"streaming: got it with problem_type {self.problem_type}; expected data that fits in memory; "
+                "set streaming to false"
             )
         if (self.num_folds is None) != (self.fold is None):
             raise DataError(

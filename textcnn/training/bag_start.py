@@ -23,6 +23,7 @@ from ..model import Architecture
 from ..model.bag import HashedBag
 from ..model.objectives import head_slices
 from ..runtime.capabilities import REGRESSION
+from ..runtime.decisions import ORDINAL
 from .evidence import log_count_ratios
 
 # Texts whose features are found at a time.
@@ -90,6 +91,7 @@ def bag_weights(
         classes: C.
         intercept: Fit logits of a text without any row; else they are 0.
         heads: Heads of the model, each of which has a linear model of its own; None for one task.
+            That of ordered levels is a ridge regression of their places.
     """
     ids, lengths, targets = data.encoded_train()
     if heads is not None:
@@ -102,6 +104,11 @@ def bag_weights(
             else:
                 parts.append(start_of_bag(bag, start, ids, lengths, found, len(head["labels"]), intercept))
         return np.concatenate([own for own, _ in parts], axis=1), np.concatenate([own for _, own in parts])
+    if data.problem_type == ORDINAL:
+        if start == "naive_bayes":
+            raise ValueError("bag_start: got naive_bayes with problem_type ordinal; expected linear or zero")
+        places = targets.astype(np.float64)
+        return ridge_of_bag(bag, ids, lengths, (places - places.mean()) / places.std(), intercept)
     if data.problem_type != REGRESSION:
         return start_of_bag(bag, start, ids, lengths, targets, classes, intercept)
     mean, deviation = data.target_scale()

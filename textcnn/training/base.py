@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
+from ..model.ordinal import cut_points_of_counts
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
 from .bag_start import bag_weights
@@ -46,7 +47,7 @@ class TrainingModule(OptimizationModule):
         labels: Names of the classes, in the order of their ids.
         vocab_size: Number of tokens the tokenizer knows.
         pad_token_id: Id of the padding token.
-        problem_type: single_label_classification, multi_label_classification or regression.
+        problem_type: single_label_classification, multi_label_classification, regression or ordinal.
         vectors_dim: Size of the data module's initial vectors, None where there are none.
         architecture: The network.
         heads: Heads of several label columns, as in config.json; None for one column.
@@ -58,7 +59,7 @@ class TrainingModule(OptimizationModule):
         labels: list[str],
         vocab_size: int,
         pad_token_id: int = 0,
-        problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] = (
+        problem_type: Literal["single_label_classification", "multi_label_classification", "regression", "ordinal"] = (
             "single_label_classification"
         ),
         vectors_dim: int | None = None,
@@ -86,8 +87,8 @@ class TrainingModule(OptimizationModule):
             )
         if vectors_dim is not None and not architecture.kernel_sizes:
             raise ValueError(
-                "vectors: got some for a model without convolutions; expected none, as only convolutions read token "
-                "vectors; leave them out, or give kernel_sizes"
+                "vectors: got some for a model without convolutions; expected none, as only these read token vectors; "
+                "leave them out, or give kernel_sizes"
             )
         naive_bayes = rates.naive_bayes if architecture.kernel_sizes else 0.0
         if naive_bayes and vectors_dim is not None:
@@ -170,13 +171,14 @@ class TrainingModule(OptimizationModule):
 
         Micro-F1, which is the accuracy when a text has one label. With several labels a text, F1 is 0 until a label
         passes its threshold; average precision needs none. Of a regression, the coefficient of determination; of
-        several heads, the mean of theirs.
+        several heads, the mean of theirs; of ordered levels, the quadratic kappa.
         """
         if self.model.config.heads is not None:
             return MEAN_SCORE.format(stage="val")
         if self.target_scale is not None:
             return "val_r2"
-        return "val_micro_f1" if self._single_label else "val_average_precision"
+        names = {"single_label_classification": "val_micro_f1", "ordinal": "val_quadratic_kappa"}
+        return names.get(self.model.config.problem_type, "val_average_precision")
 
     def setup(self, stage: str) -> None:
         """Start from the weights of another run, the initial vectors or naive Bayes, as set."""
@@ -185,6 +187,8 @@ class TrainingModule(OptimizationModule):
             return
         if self.target_scale is not None:
             self.target_scale.set(*data.target_scale())
+        if (cut_points := getattr(self.model, "cut_points", None)) is not None:
+            cut_points.set(cut_points_of_counts(data.class_counts))
         self._start_bag(data)
         embeddings = self.model.textcnn.embeddings
         if embeddings is None:
@@ -207,7 +211,7 @@ class TrainingModule(OptimizationModule):
             return
         separate = self.separate_bag
         config = self.model.config
-        weights, bias = bag_weights(bag, start, data, config.num_labels, not separate, config.heads)
+        weights, bias = bag_weights(bag, start, data, config.num_logits, not separate, config.heads)
         if separate:  # the bias of the head is the network's to learn
             weights *= bag_factors(self.hparams, config)
         else:
@@ -230,9 +234,11 @@ class TrainingModule(OptimizationModule):
         return logits if self.target_scale is None else self.target_scale.restored(logits)
 
     def finish(self) -> None:
-        """Make the model one to save: multiply the scale of a regression into its last layer."""
+        """Make the model one to save: put scale or cut points where every interface reads them."""
         if self.target_scale is not None:
             self.target_scale.multiply_into(self.model)
+        if getattr(self.model, "cut_points", None) is not None:
+            self.model.store_cut_points()
 
     def targets_of(self, batch: Batch) -> Any:
         """Return what the loss of the network compares its logits with: labels, or its share of scaled numbers."""
@@ -304,10 +310,6 @@ class TrainingModule(OptimizationModule):
             return logits, None
         features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
         return logits, torch.from_numpy(count_fired(features.float().cpu().numpy(), config.activation))
-
-    @property
-    def _single_label(self) -> bool:
-        return self.model.config.problem_type == "single_label_classification"
 
     def _score(self, batch: Batch, stage: str) -> None:
         if not len(batch["input_ids"]):

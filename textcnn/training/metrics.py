@@ -19,6 +19,7 @@ from torchmetrics.classification import (
 )
 from torchmetrics.regression import MeanAbsoluteError, R2Score, SpearmanCorrCoef
 
+from .levels import level_metrics
 from .target_scale import TargetScale
 
 
@@ -106,6 +107,8 @@ def score_metrics(problem_type: str, num_labels: int, prefix: str) -> MetricColl
         num_labels: Number of labels.
         prefix: Prefix, such as "val_".
     """
+    if problem_type == "ordinal":
+        return level_metrics(num_labels, MacroF1(num_labels + 1), prefix)
     if problem_type == "single_label_classification":
         # One class more, for labels that no train row has; without any, it takes no part in the macro average.
         count = num_labels + 1
@@ -161,7 +164,7 @@ def score_nothing(module: Any, stage: str) -> None:
 def score_labels(module: Any, batch: dict[str, Tensor], stage: str) -> None:
     """Add a batch to the loss and the metrics of a stage of a classifier."""
     logits, labels, config = module(batch).float(), batch["labels"], module.model.config
-    single = config.problem_type == "single_label_classification"
+    single = config.problem_type in ("single_label_classification", "ordinal")
     # A label that no train row has: it counts as wrong, and has no loss.
     known = labels < config.num_labels if single else torch.ones(len(labels), dtype=torch.bool)
     if known.any():

@@ -44,5 +44,6 @@ def bag_factors(settings: Mapping[str, Any], config: Any) -> np.ndarray:
     for task in tasks:
         regression = task["problem_type"] == "regression"
         factor = bag_weight(settings, regression) * network_share(settings, regression)
-        factors.append(np.full(len(task["labels"]), factor, np.float32))
+        size = 1 if task["problem_type"] == "ordinal" else len(task["labels"])
+        factors.append(np.full(size, factor, np.float32))
     return np.concatenate(factors)
