@@ -89,7 +89,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     parts = [
         f"---\n{metadata}\n---",
         f"# A TextCNN for {name}" if record.data else "# A TextCNN",
-        f"A {what}: {_network(config)}, {model.num_parameters():,} parameters.",
+        f"{'An' if what[0] in 'aeiou' else 'A'} {what}: {_network(config)}, {model.num_parameters():,} parameters.",
         f"{named}: {shown}.",
     ]
     if record.scores:

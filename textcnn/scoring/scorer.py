@@ -270,7 +270,8 @@ class Scorer:
         """Return the n-grams with the largest weights, of the label of each text or of its most probable one."""
         reasons = []
         for text, label in zip(texts, labels, strict=True):
-            explanation = classifier.explain(text, label if isinstance(label, str) else None)
+            of_label = isinstance(label, str) and classifier.levels is None
+            explanation = classifier.explain(text, label if of_label else None)
             ngrams = explanation.contributions[: self.reasons]
             reasons.append([{"text": ngram.text, "weight": float(ngram.weight)} for ngram in ngrams])
         return reasons
