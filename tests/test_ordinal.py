@@ -333,3 +333,18 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     predicted = pd.read_csv(tmp_path / "predicted.csv")
     texts = frame(150)["text"].tolist()
     np.testing.assert_allclose(predicted["expected_level"], textcnn.load(out).expected_level(texts), rtol=1e-4)
+
+
+def test_the_estimator() -> None:
+    settings = {name: value for name, value in QUICK.items() if name not in ("progress", "summary")}
+    data = frame(300)
+    model = textcnn.TextCNNClassifier(**settings, ordinal=True, max_epochs=8, min_frequency=1)
+    model.fit(data["text"], data["stars"], sample_weight=np.ones(300))
+    assert model.classes_.tolist() == [1, 2, 3, 10]
+    assert model.score(data["text"], data["stars"]) > 0.8
+    probabilities = model.predict_proba(data["text"])
+    np.testing.assert_allclose(model.expected_level(data["text"]), probabilities @ model.classes_, rtol=1e-4)
+    assert model.explain("w3").label in ("3", "10")
+    for y, said in ((["a", "b"], "ordinal: got the classes a, b"), ([[1, 0], [0, 1]], "ordinal: got several labels")):
+        with pytest.raises(ValueError, match=said):
+            model.fit(["x", "y"], y)

@@ -92,6 +92,11 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         f"{'An' if what[0] in 'aeiou' else 'A'} {what}: {_network(config)}, {model.num_parameters():,} parameters.",
         f"{named}: {shown}.",
     ]
+    if config.label_separator is not None:
+        levels = 1 + max(label.count(config.label_separator) for label in labels)
+        parts.append(
+            f"The labels are paths of up to {levels} levels, with {config.label_separator!r} between their parts."
+        )
     if record.scores:
         rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
         parts.append(f"## Scores\n\n| metric | value |\n|---|---|\n{rows}")

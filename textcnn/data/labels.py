@@ -178,23 +178,6 @@ def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wi
     return labels
 
 
-def order_levels(present: Sequence[str], names: Sequence[str] | None, wish: Sequence[str] | None) -> list[str]:
-    """Return the levels of problem_type ordinal in their order: the wish, else the labels by their numbers.
-
-    Args:
-        present, names, wish: As of `choose_labels`; the names of a ClassLabel need not be in order.
-
-    Raises:
-        DataError: the labels are no numbers, and no order is given.
-    """
-    if wish is None and not are_numbers(present):
-        raise DataError(
-            f"problem_type: got ordinal and the labels {listed(sort_labels(present), 8)}; expected numbers, or the "
-            "labels in their order; give them with labels (--labels low middle high)"
-        )
-    return choose_labels(present, None, wish or sorted(present, key=float))
-
-
 def encode_labels(
     raw: RawLabels, labels: list[str], split: str, given: bool, others: list[str] | None = None
 ) -> Targets:

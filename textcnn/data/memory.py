@@ -24,7 +24,8 @@ from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .io.sources import Source
-from .labels import choose_labels, encode_labels, order_levels, present_labels
+from .label_order import check_paths, order_levels
+from .labels import choose_labels, encode_labels, present_labels
 from .numbers import ORDINAL, REGRESSION, NumberTargets, mean_and_deviation
 from .split_report import Split, cut_line, dropped_lines, long_text_line, overlap_lines
 from .splits import folds, hold_out, text_groups
@@ -95,6 +96,7 @@ class InMemoryData:
         self.multi_label = train.raw.multi_label
         choose = order_levels if self.options.problem_type == ORDINAL and not self.multi_label else choose_labels
         self.labels = numbers if self.regression else choose(present_labels(raw, train.rows), raw.names, wish)
+        check_paths(self.labels, self.options.label_separator, self.multi_label)
 
     def _examples(self, source: Source, name: str, required: bool = True) -> Examples | None:
         """Read a split; return None where it has no labels and is not required."""
@@ -137,9 +139,7 @@ class InMemoryData:
             return
         if examples.raw.multi_label != self.multi_label:
             kind = "one label" if self.multi_label else "lists of labels"
-            raise DataError(
-                f"the {role} split has {kind} and the train split has not; give both the same kind of label"
-            )
+            raise DataError(f"the {role} split has {kind} and train has not; give both the same kind of label")
         given = self.options.labels is not None
         others: list[str] | None = None if role == "train" or self.options.strict else []
         targets = encode_labels(examples.raw, self.labels, role, given, others)

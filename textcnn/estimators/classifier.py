@@ -15,6 +15,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.class_codes import class_codes, is_indicator, labelled_rows, learn_classes, read_classes
+from ..data.numbers import ORDINAL, are_numbers
+from ..errors import listed
 from .base import TextEstimator
 from .columns import codes_of_columns, learn_columns
 from .inputs import read_texts, read_weights
@@ -41,6 +43,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
         warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
+        ordinal: The classes are ordered levels, in the order of their numbers: a cumulative link model.
         early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
             `fit` does that too.
         validation_fraction: Fraction of the texts that is held out.
@@ -72,6 +75,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         learning_rate: float = 1e-3,
         naive_bayes: float = 0.0,
         class_weight: Any = None,
+        ordinal: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
@@ -123,6 +127,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         )  # fmt: skip
         self.naive_bayes = naive_bayes
         self.class_weight = class_weight
+        self.ordinal = ordinal
         self.label_smoothing = label_smoothing
 
     def __sklearn_tags__(self) -> Any:
@@ -151,6 +156,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         classes: Any = learn_classes(values) if self._columns is None else self._columns.classes
         self.classes_ = classes
         self.multilabel_ = values.ndim == 2 and not several
+        self._problem_type = self._type_of_problem(several)
         codes = self._codes(values)
         weights = read_weights(sample_weight, len(texts)) * self._class_weights(codes)
         held_out = self._held_out(texts, codes, eval_set)
@@ -196,6 +202,19 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         if self._columns is None:
             return self._model().explain(text, wanted)
         return self._model().explain(text, wanted, column)
+
+    def expected_level(self, X: Iterable[str]) -> NDArray[np.float64]:
+        """Return the expected value of the level of each text, [N], where `ordinal` is set."""
+        check_is_fitted(self, "classes_")
+        return np.asarray(self._model().expected_level(read_texts(X)))
+
+    def _type_of_problem(self, several: bool) -> str | None:
+        if not self.ordinal:
+            return None
+        if several or self.multilabel_ or not are_numbers([str(name) for name in self.classes_]):
+            kind = "several labels a text" if several or self.multilabel_ else f"the classes {listed(self.classes_, 4)}"
+            raise ValueError(f"ordinal: got {kind}; expected one number a text, whose order is that of the levels")
+        return ORDINAL
 
     def _codes(self, values: NDArray[Any]) -> NDArray[np.int64]:
         if self._columns is not None:

@@ -239,6 +239,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     heads: list[dict[str, Any]] | None = None
     # Increasing cut points of a model of ordered levels, one fewer than labels: see `ordinal`.
     cut_points: list[float] | None = None
+    # Separator of the parts of labels that are paths, such as science/physics.
+    label_separator: str | None = None
     # Size of a text's vector, where the model is an encoder (TextCNNForTextEncoding) and has no labels.
     encoding_dim: int | None = None
     # Id of the token that hides others, where the model is a masked language model (TextCNNForMaskedLM).

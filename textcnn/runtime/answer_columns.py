@@ -28,6 +28,8 @@ def answer_columns(
         columns["predicted_label"] = decided.tolist()
     if classifier.levels is not None:
         columns["expected_level"] = classifier.levels.expected(probabilities).tolist()
+    if classifier.paths is not None:
+        columns |= classifier.paths.columns(probabilities)
     if every_class:
         for i, label in enumerate(labels):
             columns[f"probability_{label}"] = probabilities[:, i].tolist()

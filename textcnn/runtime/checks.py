@@ -73,6 +73,9 @@ def check_config(config: Mapping[str, Any]) -> None:
     check_network(config)
     check_heads(config)
     check_cut_points(config)
+    separator = config.get("label_separator")
+    if separator is not None and not (isinstance(separator, str) and separator):
+        raise ValueError(f"config.json: label_separator: got {separator!r:.60}; expected a string, such as '/'")
     check_calibration(config, [str(name) for name in (config.get("id2label") or {}).values()])
 
 
@@ -142,8 +145,8 @@ def check_cut_points(config: Mapping[str, Any]) -> None:
     if config.get("problem_type") != ORDINAL:
         return
     points, count = config.get("cut_points"), len(config.get("id2label") or ()) - 1
-    numbers = isinstance(points, (list, tuple)) and all(map(is_number, points))
-    if not numbers or len(points) != count or any(a >= b for a, b in pairwise(points)):
+    found = list(points) if isinstance(points, (list, tuple)) and all(map(is_number, points)) else []
+    if len(found) != count or any(a >= b for a, b in pairwise(found)):
         raise ValueError(
             f"config.json: cut_points: got {points!r:.60}; expected {count} increasing numbers, as problem_type is "
             "ordinal; copy config.json again"

@@ -15,13 +15,15 @@ from .answer_columns import answer_columns
 from .capabilities import REGRESSION, demand_labels, demand_probabilities, refuse_heads, size_in_words
 from .checks import check_config
 from .decisions import Abstention, Answers, Array, Levels, confidence, decide, sigmoid, softmax
+from .label_paths import LabelPaths
+from .structured import StructuredAnswers
 from .text_batches import BATCHES_OF_THREADS, text_batches
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
 
-class TextClassifier:
+class TextClassifier(StructuredAnswers):
     """Labels and probabilities of texts; a subclass computes the logits of a list of them.
 
     Args:
@@ -48,6 +50,7 @@ class TextClassifier:
         self.abstention: Abstention | None = None if without else Abstention.of(config)
         self._names = np.array(self.labels)
         self.levels = Levels.of(config, self.labels)
+        self.paths = LabelPaths.of(config, self.labels)
         # Outputs of the network: one for each label, or the one score of ordered levels.
         self.num_logits = len(self.labels) if self.levels is None else 1
         self._summary = size_in_words(config)
@@ -182,16 +185,6 @@ class TextClassifier:
         """Return the outputs of the network, divided by the temperature: logits [N, C], or scores [N, 1] of levels."""
         parts = [self._logits(chunk) for chunk in text_batches(texts, BATCHES_OF_THREADS)]
         return np.concatenate(parts) if parts else np.zeros((0, self.num_logits), dtype=np.float32)
-
-    def expected_level(self, texts: Iterable[str]) -> NDArray[np.float64]:
-        """Return the expected value of the level of each text [N]: of numbers, or of places from 0.
-
-        Raises:
-            ValueError: the levels of the model have no order.
-        """
-        if self.levels is None:
-            raise ValueError("expected_level: got labels without order; expected a model of problem_type ordinal")
-        return self.levels.expected(self.predict_proba(texts))
 
     def predict_proba(self, texts: Iterable[str]) -> Array:
         """Return the probabilities of any iterable of strings, classes in the order of `labels`: [N, C] float32.

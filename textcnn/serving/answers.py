@@ -87,8 +87,11 @@ def as_json(
             given, columns["probability"], confidence, abstained, every_class, strict=True
         )
     ]
-    for row, level in zip(rows, columns.get("expected_level", ()), strict=False):
-        row["expected_level"] = level
+    # Those of ordered levels, and of the levels of labels that are paths.
+    further = [name for name in columns if name not in ("predicted_label", "probability")]
+    for name in further:
+        for row, value in zip(rows, columns[name], strict=True):
+            row[name] = value
     if not probabilities:
         for row in rows:
             del row["probabilities"]

@@ -41,6 +41,7 @@ class SourceSettings(ColumnSettings):
             label_column. Default: one column.
         regression_columns: Those of label_columns whose numbers are predicted. Default: none.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
+        label_separator: Separator of the parts of labels that are paths, such as /. Default: they are no paths.
         problem_type: single_label_classification, multi_label_classification, regression (predicts the number in the
             label column) or ordinal (levels in the order of their numbers, or of `labels`). Default: one of the first
             two, found from the labels.
@@ -60,6 +61,7 @@ class SourceSettings(ColumnSettings):
     label_columns: Sequence[str] | None = None
     regression_columns: Sequence[str] | None = None
     labels: Sequence[str] | None = None
+    label_separator: str | None = None
     problem_type: str | None = None
     validation_fraction: float | None = None
     num_folds: int | None = None
@@ -90,6 +92,16 @@ class SourceSettings(ColumnSettings):
                 f"streaming: got it with problem_type {self.problem_type}; expected data that fits in memory; "
                 "set streaming to false"
             )
+        if self.label_separator is not None:
+            if self.label_separator == "":
+                raise DataError("label_separator: got an empty string; expected a separator, such as /")
+            for name in ("label_columns", "problem_type"):
+                value = getattr(self, name)
+                if value not in (None, "single_label_classification"):
+                    raise DataError(
+                        f"label_separator: got it with {name} {value}; expected one label a text, whose levels it "
+                        "makes; leave out one of them"
+                    )
         if (self.num_folds is None) != (self.fold is None):
             raise DataError(
                 f"got num_folds={self.num_folds} and fold={self.fold}; expected both or none; "

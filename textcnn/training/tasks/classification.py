@@ -22,5 +22,5 @@ class ClassificationModule(TrainingModule):
             return loss
         if config.heads is not None:
             return weighted_loss(logits, targets, batch["weights"], config)
-        losses = text_losses(logits, targets, config.problem_type, config, config.class_weights)
+        losses = text_losses(self.model.of_levels(logits), targets, config.problem_type, config, config.class_weights)
         return (losses * batch["weights"]).mean()
