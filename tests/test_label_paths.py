@@ -145,4 +145,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     main(["train", str(data), "--output", out, "--label_separator", "/", *quick])
     main(["evaluate", out, "--data", str(data), "--resamples", "5"])
     assert "accuracy at level 2" in capsys.readouterr().out
+    predict = ["predict", "--config", f"{out}/config.yaml", "--data.predict_path", str(data)]
+    main([*predict, "--output", str(tmp_path / "predicted.csv"), "--trainer.enable_progress_bar", "false"])
+    assert "label_level_2" in pd.read_csv(tmp_path / "predicted.csv")
     assert "label_separator: /" in (Path(out) / "config.yaml").read_text()
