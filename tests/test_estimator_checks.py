@@ -57,6 +57,7 @@ ON_TEXTS = {
     "check_fit_score_takes_y": "test_fit_again_is_the_same",
     "check_methods_sample_order_invariance": "test_neither_order_nor_company_matters",
     "check_methods_subset_invariance": "test_neither_order_nor_company_matters",
+    "check_classifier_multioutput": "test_several_columns_of_labels",
     "check_n_features_in_after_fitting": "test_fit_sets_only_attributes_with_an_underscore",
     "check_pipeline_consistency": "test_fit_again_is_the_same",
     "check_readonly_memmap_input": "test_read_only_arrays",
@@ -123,6 +124,15 @@ def test_every_check_of_scikit_learn_is_accounted_for() -> None:
 @pytest.mark.parametrize("name", AS_IT_IS)
 def test_as_it_is(name: str) -> None:
     getattr(estimator_checks, name)("TextCNNClassifier", small())
+
+
+def test_several_columns_of_labels() -> None:
+    y = np.stack([LABELS, np.roll(LABELS, 1)], axis=1)
+    model = small(max_epochs=1).fit(TEXTS, y)
+    assert model.predict(TEXTS).shape == y.shape
+    assert model.predict(TEXTS).dtype.kind == y.dtype.kind
+    for classes, probabilities in zip(model.classes_, model.predict_proba(TEXTS), strict=True):
+        assert probabilities.shape == (len(TEXTS), len(classes))
 
 
 def test_before_fit() -> None:

@@ -431,10 +431,6 @@ def refused(run: Path, tmp_path: Path) -> dict[str, tuple[Any, str]]:
             lambda: textcnn.train(small, tmp_path / "m", label_columns=["topc", "spam"], **QUICK),
             "did you mean 'topic'",
         ),
-        "estimator": (
-            lambda: textcnn.TextCNNClassifier().fit(["x", "y"], [["a", "b"], ["c", "d"]]),
-            "several columns of classes textcnn.train with label_columns",
-        ),
         "nothing held out": (
             lambda: textcnn.calibrate(nothing_held_out(tmp_path)), "nothing was held out of the training data"
         ),
@@ -496,7 +492,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ({"heads": "x"}, "heads: got 'x'; expected a list of heads"),
         ({"heads": [{**HEADS[0], "labels": ["a"]}, HEADS[1]]}, "whose labels are not those of id2label"),
         ({"heads": [HEADS[1], HEADS[0]]}, "whose labels are not those of id2label"),
-        ({"heads": [{**HEADS[0], "problem_type": "regression"}, HEADS[1]]}, "heads: problem_type: got 'regression'"),
+        ({"heads": [{**HEADS[0], "problem_type": "regress"}, HEADS[1]]}, "heads: problem_type: got 'regress'"),
         ({"heads": [{**HEADS[0], "temperature": 0}, HEADS[1]]}, "temperature: got 0"),
         ({"heads": [HEADS[0], {**HEADS[1], "thresholds": {"lout": 0.5}}]}, "did you mean 'loud'"),
     ],

@@ -249,6 +249,55 @@ def test_scale_is_multiplied_into_the_last_layer() -> None:
     torch.testing.assert_close(model(ids).logits, before)
 
 
+def test_huber_bends_less_to_outliers(tmp_path: Path) -> None:
+    data = frame(400)
+    clean = data["price"].copy()
+    data.loc[::10, "price"] += 20_000.0
+    errors = {}
+    for loss in ("mse", "huber"):
+        options = {"problem_type": "regression", "label_column": "price", "max_epochs": 8, "bag": "none"}
+        model = textcnn.train(
+            data, tmp_path / loss, **QUICK, **options, loss=loss, huber_delta=0.1, validation_fraction=0
+        )
+        errors[loss] = mean_absolute_error(clean, model.predict(data["text"].tolist()))
+    assert errors["huber"] < errors["mse"] / 2
+    saved = json.loads((tmp_path / "huber/config.json").read_text())
+    assert (saved["loss"], saved["huber_delta"]) == ("huber", 0.1)
+    assert "huber" in (tmp_path / "huber/README.md").read_text()
+    assert "loss: huber" in (tmp_path / "huber/config.yaml").read_text()
+
+
+def test_huber_is_torchs() -> None:
+    import torch
+    from small_models import ids_model
+    from torch.nn import functional
+
+    model = ids_model(problem_type="regression", id2label={0: "y"}, loss="huber", huber_delta=0.5)
+    ids, numbers = torch.tensor([[3, 4, 5]]), torch.tensor([7.0])
+    found = model(ids, labels=numbers)
+    wanted = functional.huber_loss(found.logits[:, 0], numbers, delta=0.5)
+    torch.testing.assert_close(found.loss, wanted)
+
+
+def test_huber_weighs_the_parts_of_a_model(tmp_path: Path) -> None:
+    options = {"problem_type": "regression", "label_column": "price", "max_epochs": 2, "bag": "sqrtn"}
+    textcnn.train(frame(200), tmp_path / "run", **QUICK, **options, loss="huber", validation_fraction=0.2)
+    assert "factor_of_bag" in (tmp_path / "run/README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({"loss": "huber", "label_column": "kind"}, "loss: got huber with problem_type single_label_classification"),
+     ({"loss": "hubert"}, "loss.*got.*hubert.*did you mean 'huber'"),
+     ({"huber_delta": 0.0}, "huber_delta: got 0.0; expected a positive number")],
+)  # fmt: skip
+def test_losses_that_are_refused(settings: dict[str, Any], said: str, tmp_path: Path) -> None:
+    data = frame(60).assign(kind=["a", "b"] * 30)
+    options = {"label_column": "price", **({} if "label_column" in settings else {"problem_type": "regression"})}
+    with pytest.raises(ValueError, match=said):
+        textcnn.train(data, tmp_path / "run", **{**QUICK, **options, **settings})
+
+
 def test_measures_of_constants() -> None:
     assert determination(np.array([1.0, 2.0]), np.array([3.0, 3.0])) == 0
     assert rank_correlation(np.array([1.0, 1.0]), np.array([1.0, 2.0])) == 0
@@ -276,7 +325,9 @@ def test_the_regressor_in_scikit_learns_company(tmp_path: Path) -> None:
     score = model.score(data["text"], data["price"])
     again = model.set_params(warm_start=True, max_epochs=1, learning_rate=1e-5).fit(data["text"], data["price"])
     assert again.score(data["text"], data["price"]) > score - 0.05
-    early = clone(regressor(early_stopping=True, max_epochs=2)).fit(data["text"], data["price"])
+    early = clone(regressor(early_stopping=True, max_epochs=2, loss="huber", huber_delta=2.0)).fit(
+        data["text"], data["price"]
+    )
     assert early.predict(["a"]).shape == (1,)
 
 
@@ -287,7 +338,7 @@ def test_the_regressor_in_scikit_learns_company(tmp_path: Path) -> None:
         ([1.0, np.nan], "at position 1"),
         (["a", "b"], "no number"),
         ([1.0], "expected one a text"),
-        ([[1.0, 2.0], [3.0, 4.0]], "expected one a text"),
+        ([[[1.0]], [[2.0]]], "expected one a text"),
         ([2.0, 2.0], "only the number 2"),
     ],
 )

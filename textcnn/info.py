@@ -77,8 +77,8 @@ class Info:
                 f"{name} {_rounded(head.get(name, value))}" for name, value in _calibration().items()
             )
             kind = head["problem_type"].replace("_", " ")
-            lines.append((f"head {head['name']}", f"{kind}, {len(head['labels'])} labels: {listed(head['labels'])}; "
-                          f"{calibrated}"))  # fmt: skip
+            labels = f", {len(head['labels'])} labels: {listed(head['labels'])}; {calibrated}"
+            lines.append((f"head {head['name']}", kind if kind == REGRESSION else kind + labels))
         if self.labels and not self.heads:
             lines.append(("predicts", listed(self.labels)) if self.task == REGRESSION else
                          ("labels", f"{len(self.labels)}: {listed(self.labels)}"))  # fmt: skip

@@ -86,8 +86,8 @@ class TorchClassifier(TextClassifier):
                 padded = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.long)
                 mask = torch.tensor([[*row, *[0] * (longest - len(row))] for row in hidden], dtype=torch.long)
                 shape = (len(rows), longest)
-                output = self.model(padded.view(shape).to(device), mask.view(shape).to(device))
-                parts.append(self._own(output.logits))
+                scores = self.model.outputs(padded.view(shape).to(device), mask.view(shape).to(device))
+                parts.append(self._own(scores))
         return np.concatenate(parts)
 
     def of_head(self, config: dict[str, Any], columns: slice) -> TorchClassifier:
@@ -105,10 +105,10 @@ class TorchClassifier(TextClassifier):
     def _logits(self, texts: list[str]) -> Array:
         import torch
 
-        logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        logits = np.empty((len(texts), self.num_logits), dtype=np.float32)
         with torch.inference_mode():
             for rows, input_ids, mask in self._padded(texts):
-                logits[rows] = self._own(self.model(input_ids, mask).logits)
+                logits[rows] = self._own(self.model.outputs(input_ids, mask))
         return logits
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:

@@ -72,17 +72,31 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
     ).to_yaml()
     labels = [str(name) for _, name in sorted((config.id2label or {}).items())]
     shown = ", ".join(labels[:20]) + (f" and {len(labels) - 20} more" if len(labels) > 20 else "")
-    kind = "multi-label" if config.problem_type == "multi_label_classification" else "single-label"
-    what, named = ("text regressor", "Number") if regression else (f"{kind} text classifier", f"Labels ({len(labels)})")
+    kinds = {"multi_label_classification": "multi-label", "ordinal": "ordinal"}
+    kind = kinds.get(str(config.problem_type), "single-label")
+    what, named = (
+        ("text regressor", "Number")
+        if regression
+        else (f"{kind} text classifier", f"{'Levels' if kind == 'ordinal' else 'Labels'} ({len(labels)})")
+    )
     if config.heads is not None:
         what, named = f"text classifier of {len(config.heads)} label columns", "Label columns"
-        shown = ", ".join(f"{head['name']} ({len(head['labels'])} labels)" for head in config.heads)
+        numbers = [head["problem_type"] == "regression" for head in config.heads]
+        shown = ", ".join(
+            f"{head['name']} ({'a number' if number else str(len(head['labels'])) + ' labels'})"
+            for head, number in zip(config.heads, numbers, strict=True)
+        )
     parts = [
         f"---\n{metadata}\n---",
         f"# A TextCNN for {name}" if record.data else "# A TextCNN",
-        f"A {what}: {_network(config)}, {model.num_parameters():,} parameters.",
+        f"{'An' if what[0] in 'aeiou' else 'A'} {what}: {_network(config)}, {model.num_parameters():,} parameters.",
         f"{named}: {shown}.",
     ]
+    if config.label_separator is not None:
+        levels = 1 + max(label.count(config.label_separator) for label in labels)
+        parts.append(
+            f"The labels are paths of up to {levels} levels, with {config.label_separator!r} between their parts."
+        )
     if record.scores:
         rows = "\n".join(f"| {metric} | {value:.4f} |" for metric, value in sorted(record.scores.items()))
         parts.append(f"## Scores\n\n| metric | value |\n|---|---|\n{rows}")

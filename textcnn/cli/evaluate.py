@@ -38,7 +38,8 @@ def main(args: list[str]) -> None:
     classes = f", {found.classes} classes" if found.classes else ""
     print(f"{found.texts:,} texts of {found.data}{classes}; 95% intervals")
     for head, own in found.heads.items():
-        print(f"\n{head}: {own.texts:,} texts, {own.classes} classes")
+        kind = f"{own.classes} classes" if own.classes else "numbers"
+        print(f"\n{head}: {own.texts:,} texts, {kind}")
         for name, score in own.scores.items():
             print(f"{name:<38}{score.value:.4f}  {score.low:.4f} to {score.high:.4f}")
     if found.mean is not None:

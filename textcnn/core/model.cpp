@@ -57,6 +57,9 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   if (config["heads"].is_array())
     fail("config.json: got several heads; expected one, as the C interface answers; answer with Python, or save a head by itself: "
          "textcnn.load(...).heads[...].save(...)");
+  // So are the cut points of ordered levels, which share one logit.
+  if (config["problem_type"].text_or("") == "ordinal")
+    fail("config.json: got problem_type ordinal; expected labels without order, as the C interface answers; answer with Python");
   const SafeTensors tensors(tables_bytes, "folded.safetensors");
   check_file(tensors, kFormat, "fold the model again");
   check_belongs(config, tokenizer_json, tensors);

@@ -71,6 +71,7 @@ class AnswerColumns:
         """Return the arrow schema of rows that have answers, from that of the rows without, as far as it is known."""
         arrow = pyarrow()
         types = dict.fromkeys(self._names, arrow.float64())
+        types |= {name: arrow.string() for name in self._names if name.startswith("label_level_")}
         for name, several in self._classifier.label_columns.items():
             types[name] = arrow.list_(arrow.string()) if several and not self._joined else arrow.string()
         others = [field for field in of_rows or () if field.name not in types]

@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 _SEVERAL = (list, tuple, set, np.ndarray)
 _LISTS_OF_LABELS = (
-    "y: got lists of labels; expected one label a text, or zeros and ones [N, C]; for several labels a text use "
-    "sklearn.preprocessing.MultiLabelBinarizer, and for several columns of classes textcnn.train with label_columns"
+    "y: got lists of labels; expected one label a text, zeros and ones [N, C], or columns of classes [N, H]; "
+    "for several labels a text use sklearn.preprocessing.MultiLabelBinarizer"
 )
 
 
 def read_classes(y: Any, count: int) -> NDArray[Any]:
-    """Return labels as an array [N], or zeros and ones [N, C].
+    """Return labels as an array [N], zeros and ones [N, C], or columns of classes [N, H].
 
     Args:
-        y: A list, array or Series of labels, or an indicator matrix.
+        y: A list, array or Series of labels, an indicator matrix, or a table of labels.
         count: N.
 
     Raises:
@@ -51,10 +51,18 @@ def read_classes(y: Any, count: int) -> NDArray[Any]:
     several = values.ndim == 2
     if values.dtype == object and not several and any(isinstance(label, _SEVERAL) for label in values):
         raise ValueError(_LISTS_OF_LABELS)
+    if several and not is_indicator(values):
+        # Of columns of several types numpy would make text.
+        return np.asarray(y, dtype=object)
     values = np.asarray(y) if several else np.asarray(y).ravel()
     if values.dtype.kind == "f" and np.isinf(values).any():
         raise ValueError("y: got infinity; expected classes or an indicator matrix")
     return values
+
+
+def is_indicator(values: NDArray[Any]) -> bool:
+    """Return True for zeros and ones [N, C], which are several labels a text, and not columns of classes."""
+    return values.ndim == 2 and all(value in (0, 1) for value in np.unique(np.array(values.tolist())))
 
 
 def learn_classes(values: NDArray[Any]) -> NDArray[Any]:

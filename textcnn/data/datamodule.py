@@ -24,7 +24,7 @@ from .errors import DataError
 from .headed import HeadedData
 from .io.sources import open_source
 from .memory import InMemoryData
-from .numbers import REGRESSION
+from .numbers import ORDINAL, REGRESSION
 from .prediction import open_rows, texts_of
 from .stream_batches import StreamLoader
 from .streams import StreamedData
@@ -74,9 +74,10 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
             raise DataError("path: got no data; expected a file, folder, Hub name or data in memory; give --data.path")
         source = open_source(self.path, self.options.config_name, self.options.revision, self.options.streaming)
         streamed = self.options.streaming or not isinstance(source.load(self.options.train_split), Dataset)
-        if streamed and self.options.problem_type == REGRESSION:
+        if streamed and self.options.problem_type in (REGRESSION, ORDINAL):
             raise DataError(
-                "problem_type: got regression for a stream; expected data that fits in memory; load it first"
+                f"problem_type: got {self.options.problem_type} for a stream; expected data that fits in memory; load "
+                "it first"
             )
         if streamed and self.options.label_columns is not None:
             raise DataError("label_columns: got several for a stream; expected data that fits in memory; load it first")
@@ -114,7 +115,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 
     @property
     def problem_type(self) -> str:
-        """Problem type of transformers: single_label_classification, multi_label_classification or regression."""
+        """Problem type: single_label_classification, multi_label_classification, regression or ordinal."""
         return self.options.problem_type or _problem_type(self._data)
 
     @property
@@ -146,7 +147,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     def texts_and_targets(self, role: str) -> tuple[list[str], np.ndarray]:
         """Return the texts of train, validation or test, and their label ids or numbers [N], or zeros and ones [N, C].
 
-        With label_columns the targets are a dict of these by column: -1, or NaN, where a row has no label.
+        With label_columns the targets are a dict of these by column: -1, or NaN, where a row has no label or number.
 
         Raises:
             DataError: there is no such split, or the data is a stream.
@@ -165,8 +166,8 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
         """
         return self._in_memory("naive_bayes: ").token_counts(self.tokenizer, self.vocab_size)
 
-    def target_scale(self) -> tuple[float, float]:
-        """Return the mean and the standard deviation of the numbers that a regression learns.
+    def target_scale(self) -> tuple[Any, Any]:
+        """Return the mean and the standard deviation of the numbers that a regression learns; of heads, by logit: [C].
 
         Raises:
             DataError: all of them are equal.
@@ -251,4 +252,6 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
 def _problem_type(data: InMemoryData | StreamedData) -> str:
     if isinstance(data, InMemoryData) and data.regression:
         return REGRESSION
+    if isinstance(data, InMemoryData) and data.options.problem_type == ORDINAL and not data.multi_label:
+        return ORDINAL
     return f"{'multi' if data.multi_label else 'single'}_label_classification"

@@ -47,7 +47,9 @@ def find_columns(
     return Columns(text, find_label_column(head, label, text, where, trained_on[1]))
 
 
-def read_examples(table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool = False) -> Examples:
+def read_examples(
+    table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool = False, every_row: bool = True
+) -> Examples:
     """Return the rows of a table as examples.
 
     Args:
@@ -55,7 +57,8 @@ def read_examples(table: pa.Table, columns: Columns, features: Any, where: str, 
         columns: Names of the columns.
         features: Features of the data set, whose ClassLabel names the labels.
         where: Name of the data, for messages.
-        numbers: The labels are numbers to predict; each row with a text must have one, unless no row has.
+        numbers: The labels are numbers to predict.
+        every_row: Each row with a text must have a number, unless no row has.
 
     Raises:
         DataError: a column has the wrong type, or a number is missing or not finite.
@@ -75,7 +78,7 @@ def read_examples(table: pa.Table, columns: Columns, features: Any, where: str, 
     no_text = pc.is_null(table.column(columns.text)).to_numpy()
     no_label = raw.missing & ~no_text
     if raw.numbers is not None and not raw.missing.all():
-        check_numbers(raw.numbers, np.flatnonzero(~no_text), named)
+        check_numbers(raw.numbers, np.flatnonzero(~(no_text if every_row else no_text | raw.missing)), named)
     rows = np.flatnonzero(~(no_text | raw.missing))
     return Examples(table.column(columns.text), raw, rows, int(no_text.sum()), int(no_label.sum()))
 

@@ -12,24 +12,29 @@ from typing import Any
 import numpy as np
 
 from .labels import Targets
+from .numbers import NumberTargets
 
 
 @dataclass(frozen=True)
 class HeadTargets:
-    """The label ids of N rows in each of H columns: it has the methods of `labels.Targets`.
+    """The label ids, or numbers, of N rows in each of H columns: it has the methods of `labels.Targets`.
 
     Args:
-        targets: Label ids by column.
+        targets: Label ids, or numbers, by column.
         missing: Masks [N] of rows without a label, by column.
         sizes: Number of labels by column.
     """
 
-    targets: Mapping[str, Targets]
+    targets: Mapping[str, Targets | NumberTargets]
     missing: Mapping[str, np.ndarray]
     sizes: Mapping[str, int]
 
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(next(iter(self.missing.values())))
+
     def batch(self, rows: np.ndarray, num_labels: int) -> Any:
-        """Return the labels of rows [B] as a dict of columns: ids [B], or zeros and ones [B, its labels].
+        """Return the labels of rows [B] as a dict of columns: ids [B], zeros and ones [B, its labels], or numbers [B].
 
         A row without a label has the id -1, or NaN; the id of a label that train lacks is the number of labels.
         """

@@ -15,6 +15,7 @@ from .head_targets import HeadTargets
 from .io.sources import Source
 from .labels import RawLabels, Targets, choose_labels, encode_labels, present_labels
 from .memory import InMemoryData
+from .numbers import REGRESSION, NumberTargets, mean_and_deviation
 from .split_report import Split
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class HeadedData(InMemoryData):
 
     def __init__(self, source: Source, options: DataSettings) -> None:
         self.names = list(options.label_columns or ())
+        self.numbers = frozenset(options.regression_columns or ())
         self.heads: list[dict[str, Any]] = []
         self._raws: dict[str, dict[str, RawLabels]] = {}
         super().__init__(source, options)
@@ -57,7 +59,8 @@ class HeadedData(InMemoryData):
             )
         table = dataset.select_columns([columns.text, *self.names]).with_format("arrow")[:]
         found = {
-            column: _read_column(table, Columns(columns.text, column), dataset.features, where) for column in self.names
+            column: _read_column(table, Columns(columns.text, column), dataset.features, where, column in self.numbers)
+            for column in self.names
         }
         self._raws[name] = {column: examples.raw for column, examples in found.items()}
         first = next(iter(found.values()))
@@ -75,6 +78,10 @@ class HeadedData(InMemoryData):
         raws = self._raws[self.options.train_split]
         for name, raw in raws.items():
             rows = train.rows[~raw.missing[train.rows]]
+            if raw.numbers is not None:
+                self._check_numbers(name, raw.numbers[rows])
+                self.heads.append({"name": name, "problem_type": REGRESSION, "labels": [name]})
+                continue
             try:
                 labels = choose_labels(present_labels(raw, rows), raw.names, None)
             except DataError as error:
@@ -84,11 +91,35 @@ class HeadedData(InMemoryData):
         self.labels = [f"{head['name']}: {label}" for head in self.heads for label in head["labels"]]
         self.multi_label = False
 
+    @staticmethod
+    def _check_numbers(name: str, numbers: np.ndarray) -> tuple[float, float]:
+        """Return mean and standard deviation of the numbers of a column."""
+        try:
+            return mean_and_deviation(numbers)
+        except DataError as error:
+            raise DataError(f"the column {name!r}: {error}") from None
+
+    def target_scale(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean and the standard deviation of the numbers of the train rows, by logit: 0 and 1 of labels."""
+        split, means, deviations = self.splits["train"], [], []
+        assert isinstance(split.targets, HeadTargets)
+        for head in self.heads:
+            targets, scale = split.targets.targets[head["name"]], (0.0, 1.0)
+            if isinstance(targets, NumberTargets):
+                numbers = targets.values[split.rows]
+                scale = self._check_numbers(head["name"], numbers[np.isfinite(numbers)])
+            means += [scale[0]] * len(head["labels"])
+            deviations += [scale[1]] * len(head["labels"])
+        return np.array(means), np.array(deviations)
+
     def _add(self, role: str, name: str, examples: Examples) -> None:
-        targets: dict[str, Targets] = {}
+        targets: dict[str, Targets | NumberTargets] = {}
         for head in self.heads:
             column, labels = str(head["name"]), list(head["labels"])
             raw = self._raws[name][column]
+            if raw.numbers is not None:
+                targets[column] = NumberTargets(raw.numbers)
+                continue
             if raw.multi_label != (head["problem_type"] == "multi_label_classification") and not raw.missing.all():
                 raise DataError(
                     f"the column {column!r} holds one label a text in one split and lists of labels in another; give "
@@ -109,7 +140,8 @@ class HeadedData(InMemoryData):
         parts = []
         for head in self.heads:
             several = ", several a text" if head["problem_type"] == "multi_label_classification" else ""
-            parts.append(f"{head['name']!r} ({len(head['labels'])} labels{several})")
+            labels = f"{len(head['labels'])} labels{several}"
+            parts.append(f"{head['name']!r} ({'numbers' if head['problem_type'] == REGRESSION else labels})")
         return f"labels from {', '.join(parts)}"
 
 
@@ -122,13 +154,13 @@ def refuse_label_columns(names: Any, verb: str) -> None:
         )
 
 
-def _read_column(table: pa.Table, columns: Columns, features: Any, where: str) -> Examples:
+def _read_column(table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool) -> Examples:
     try:
-        return read_examples(table, columns, features, where)
+        return read_examples(table, columns, features, where, numbers, every_row=False)
     except DataError as error:
         if "problem_type to regression" not in str(error):
             raise
         raise DataError(
             f"the column {columns.label!r} of {where} holds real numbers; expected labels in each of label_columns; "
-            "predict the numbers with a model of their own: label_column and problem_type regression"
+            f"to predict the numbers, name it in regression_columns (--regression_columns {columns.label})"
         ) from None

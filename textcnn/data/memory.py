@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +24,9 @@ from .encoding import EncodedTexts, encode_texts, text_chunks
 from .errors import DataError, listed
 from .examples import Columns, Examples, find_columns, read_examples, refuse_incomplete
 from .io.sources import Source
+from .label_order import check_paths, order_levels
 from .labels import choose_labels, encode_labels, present_labels
-from .numbers import REGRESSION, NumberTargets, mean_and_deviation
+from .numbers import ORDINAL, REGRESSION, NumberTargets, mean_and_deviation
 from .split_report import Split, cut_line, dropped_lines, long_text_line, overlap_lines
 from .splits import folds, hold_out, text_groups
 
@@ -88,8 +89,10 @@ class InMemoryData:
     def _choose_labels(self, train: Examples) -> None:
         wish, raw = self.options.labels, train.raw
         numbers = [str(name) for name in wish or [self.columns.label]]
-        self.labels = numbers if self.regression else choose_labels(present_labels(raw, train.rows), raw.names, wish)
         self.multi_label = train.raw.multi_label
+        choose = order_levels if self.options.problem_type == ORDINAL and not self.multi_label else choose_labels
+        self.labels = numbers if self.regression else choose(present_labels(raw, train.rows), raw.names, wish)
+        check_paths(self.labels, self.options.label_separator, self.multi_label)
 
     def _examples(self, source: Source, name: str, required: bool = True) -> Examples | None:
         """Read a split; return None where it has no labels and is not required."""
@@ -131,10 +134,8 @@ class InMemoryData:
             self.splits[role] = Split(name, examples.rows, NumberTargets(examples.raw.numbers))
             return
         if examples.raw.multi_label != self.multi_label:
-            raise DataError(
-                f"the {role} split has {'lists of labels' if not self.multi_label else 'one label'}"
-                f" and the train split has not; give both the same kind of label"
-            )
+            kind = "one label" if self.multi_label else "lists of labels"
+            raise DataError(f"the {role} split has {kind} and train has not; give both the same kind of label")
         given = self.options.labels is not None
         others: list[str] | None = None if role == "train" or self.options.strict else []
         targets = encode_labels(examples.raw, self.labels, role, given, others)
@@ -238,7 +239,7 @@ class InMemoryData:
             return texts, split.targets.values[rows]
         return texts, split.targets.batch(rows, len(self.labels))
 
-    def target_scale(self) -> tuple[float, float]:
+    def target_scale(self) -> tuple[Any, Any]:
         """Return the mean and the standard deviation of the numbers of the train rows.
 
         Raises:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from .errors import DataError
 
-REGRESSION = "regression"
+REGRESSION, ORDINAL = "regression", "ordinal"
 # Groups of about equal size that a held-out part is balanced over.
 _STRATA = 10
 
@@ -27,12 +27,12 @@ class NumberTargets:
     values: np.ndarray
 
     def batch(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """Return the numbers of rows [B], float32."""
+        """Return the numbers of rows [B], float32, NaN where there is none."""
         return self.values[rows].astype(np.float32)
 
     def counts(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
-        """Return the number of rows, which all have the one target: [1]."""
-        return np.array([len(rows)])
+        """Return the number of rows that have the one target: [1]."""
+        return np.array([int(np.isfinite(self.values[rows]).sum())])
 
     def known(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
         """Return a mask [B] that keeps every row."""
@@ -41,7 +41,8 @@ class NumberTargets:
     def strata(self, rows: np.ndarray, num_labels: int) -> np.ndarray:
         """Return the group of each row, by the size of its number, that a stratified split balances: [B]."""
         values = self.values[rows]
-        edges = np.unique(np.quantile(values, np.linspace(0, 1, _STRATA + 1)[1:-1])) if len(values) else values
+        known = values[np.isfinite(values)]  # of several label columns, a row may lack the number
+        edges = np.unique(np.quantile(known, np.linspace(0, 1, _STRATA + 1)[1:-1])) if len(known) else known
         return np.searchsorted(edges, values, side="right").astype(np.int64)
 
 
@@ -100,7 +101,12 @@ def mean_and_deviation(values: np.ndarray) -> tuple[float, float]:
 
 
 def refuse_numbers(problem_type: str | None, verb: str) -> None:
-    """Raise DataError where a verb that needs labels is given problem_type regression."""
+    """Raise DataError where a verb that needs labels without order is given problem_type regression or ordinal."""
+    if problem_type == "ordinal":
+        raise DataError(
+            f"problem_type: got ordinal for {verb}, whose labels have no order; expected single_label_classification "
+            "or multi_label_classification; train ordered levels with textcnn train"
+        )
     if problem_type == REGRESSION:
         raise DataError(
             f"problem_type: got regression for {verb}, which needs labels; expected single_label_classification or "

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from .batches import BatchDataset, FieldArray, length_loader
+from .batches import BatchDataset, Field, FieldArray, length_loader
 from .datamodule import TextDataModule
 from .defaults import batch_size_for
 from .encoding import encode_texts
 from .errors import DataError, listed, nearest
+from .head_targets import HeadTargets
 from .io.formats import valid_unicode
 from .io.sources import open_source
 from .memory import InMemoryData
@@ -37,16 +38,16 @@ class ReplacedTrainData(TextDataModule):
     def __init__(self, path: Any, **options: Any) -> None:
         super().__init__(path, **options)
         self._texts: list[str] = []
-        self._fields: dict[str, FieldArray] | None = None
+        self._fields: dict[str, Field] | None = None
         self._encoded: Any = None
 
-    def replace_train(self, texts: Sequence[str], **fields: np.ndarray) -> None:
+    def replace_train(self, texts: Sequence[str], **fields: Any) -> None:
         """Set the texts to train on and the fields of their batches, in place of any set before.
 
         Args:
             texts: N texts.
-            fields: Arrays whose first dimension is N: `labels`, ids [N] (-1: none) or zeros and ones [N, C] (-1: none);
-                `weights` [N]; `teacher_logits` [N, C]; `teacher_features` [N, H].
+            fields: Arrays whose first dimension is N: `labels`, ids [N] (-1: none), zeros and ones [N, C] (-1: none) or
+                the HeadTargets of several columns; `weights` [N]; `teacher_logits` [N, C]; `teacher_features` [N, H].
 
         Raises:
             DataError: a field has another name or length.
@@ -57,7 +58,9 @@ class ReplacedTrainData(TextDataModule):
             if len(values) != len(texts):
                 raise DataError(f"{name}: got {len(values):,} values for {len(texts):,} texts; expected one for each")
         self._texts = [valid_unicode(text) for text in texts]
-        self._fields = {name: FieldArray(values) for name, values in fields.items()}
+        self._fields = {
+            name: values if isinstance(values, HeadTargets) else FieldArray(values) for name, values in fields.items()
+        }
         self._encoded = None
 
     def train_columns(self, names: Sequence[str]) -> dict[str, np.ndarray]:

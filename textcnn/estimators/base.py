@@ -16,13 +16,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ..runtime.capabilities import obstacle
+from .columns import TargetColumns
 from .inputs import read_texts
 
 # Files of the artifact; checkpoints and logs stay behind.
 _ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
-    "embedding_dropout", "head_max_norm", "label_smoothing", "bag", "bag_ngrams", "bag_buckets", "bag_dim",
+    "embedding_dropout", "head_max_norm", "label_smoothing", "loss", "huber_delta", "bag", "bag_ngrams", "bag_buckets",
+    "bag_dim",
     "backbone", "num_blocks", "squeeze_excitation", "pooling", "pooling_segments", "num_experts", "experts_per_text",
     "balance_weight",
 )  # fmt: skip
@@ -37,6 +39,8 @@ class TextEstimator(BaseEstimator):
     """Base of the estimators, which read targets and turn answers into predictions."""
 
     _problem_type: str | None = None
+    # Set by `fit` where y has several columns.
+    _columns: TargetColumns | None = None
 
     def __init__(
         self,
@@ -197,7 +201,8 @@ class TextEstimator(BaseEstimator):
         splits = {"train": self._rows([texts[i] for i in kept], targets[kept], names)}
         if held_out:
             splits["validation"] = self._rows(held_out["texts"], held_out["targets"], names)
-        targets = targets if targets.ndim == 1 else targets.astype(np.float32)
+        if targets.ndim == 2 and self._columns is None:
+            targets = targets.astype(np.float32)
         with tempfile.TemporaryDirectory() as folder:
             previous = None
             if self.warm_start and hasattr(self, "_files"):
@@ -234,15 +239,15 @@ class TextEstimator(BaseEstimator):
 
         quiet_lightning()
         lightning.seed_everything(self.random_state, workers=True, verbose=False)
-        for_data = {name: getattr(self, name) for name in _DATA} | {
-            "labels": names, "problem_type": self._problem_type, "validation_fraction": 0.0,
-        }  # fmt: skip
+        column = {"labels": names, "problem_type": self._problem_type, "label_column": "labels"}
+        for_data = {name: getattr(self, name) for name in _DATA} | {"validation_fraction": 0.0}
+        for_data |= column if self._columns is None else self._columns.data_options
         tokenizer = self.tokenizer if previous is None else str(previous)
-        columns = {"text_column": "text", "label_column": "labels"}
         data = ReplacedTrainData(
-            DatasetDict(splits), seed=self.random_state, **{**for_data, **columns, "tokenizer": tokenizer}
+            DatasetDict(splits), seed=self.random_state, **{**for_data, "text_column": "text", "tokenizer": tokenizer}
         )
-        data.replace_train(splits["train"]["text"][:], labels=targets, weights=weights)
+        labels = targets if self._columns is None else self._columns.targets_of(targets, data.heads or [])
+        data.replace_train(splits["train"]["text"][:], labels=labels, weights=weights)
         epochs = self.max_epochs or data.epochs
         network = {name: getattr(self, name) for name in _NETWORK if hasattr(self, name)}
         network["kernel_sizes"] = list(self.kernel_sizes)
@@ -294,11 +299,13 @@ class TextEstimator(BaseEstimator):
             from ..artifact import read_artifact
             from ..folding.fold import fold
             from ..loading import TorchClassifier
+            from ..runtime.heads import with_heads
 
             with tempfile.TemporaryDirectory() as folder:
                 model, tokenizer = read_artifact(self._write(Path(folder)))
                 folds = obstacle(model.config.to_dict(), "fold") is None
-                self._classifier = fold(model, tokenizer) if folds else TorchClassifier(model, tokenizer)
+                engine = fold(model, tokenizer) if folds else TorchClassifier(model, tokenizer)
+                self._classifier = with_heads(engine)
         self._classifier.threads = self.threads
         return self._classifier
 

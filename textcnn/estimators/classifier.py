@@ -14,8 +14,11 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
-from ..data.class_codes import class_codes, labelled_rows, learn_classes, read_classes
+from ..data.class_codes import class_codes, is_indicator, labelled_rows, learn_classes, read_classes
+from ..data.numbers import ORDINAL, are_numbers
+from ..errors import listed
 from .base import TextEstimator
+from .columns import codes_of_columns, learn_columns
 from .inputs import read_texts, read_weights
 
 
@@ -40,6 +43,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
         warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
+        ordinal: The classes are ordered levels, in the order of their numbers: a cumulative link model.
         early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
             `fit` does that too.
         validation_fraction: Fraction of the texts that is held out.
@@ -71,6 +75,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         learning_rate: float = 1e-3,
         naive_bayes: float = 0.0,
         class_weight: Any = None,
+        ordinal: bool = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
@@ -122,19 +127,21 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         )  # fmt: skip
         self.naive_bayes = naive_bayes
         self.class_weight = class_weight
+        self.ordinal = ordinal
         self.label_smoothing = label_smoothing
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
         return tags
 
     def fit(self, X: Iterable[str], y: Any, sample_weight: Any = None, eval_set: Any = None) -> TextCNNClassifier:
-        """Train on texts X [N] and labels y [N], or zeros and ones [N, C].
+        """Train on texts X [N] and labels y [N], zeros and ones [N, C], or H columns of labels [N, H].
 
         Args:
             X: Texts: a list, array or Series of strings.
-            y: Labels, or an indicator matrix.
+            y: Labels, an indicator matrix, or columns of labels, each of which becomes a head of the model.
             sample_weight: Weight of each text in the loss, [N].
             eval_set: (texts, labels) whose best epoch is kept.
 
@@ -144,44 +151,93 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         """
         texts = read_texts(X)
         values = read_classes(y, len(texts))
-        self.classes_ = learn_classes(values)
-        self.multilabel_ = values.ndim == 2
-        codes = class_codes(values, self.classes_)
+        several = values.ndim == 2 and not is_indicator(values)
+        self._columns = learn_columns(y, values) if several else None
+        classes: Any = learn_classes(values) if self._columns is None else self._columns.classes
+        self.classes_ = classes
+        self.multilabel_ = values.ndim == 2 and not several
+        self._problem_type = self._type_of_problem(several)
+        codes = self._codes(values)
         weights = read_weights(sample_weight, len(texts)) * self._class_weights(codes)
         held_out = self._held_out(texts, codes, eval_set)
-        self._fit(texts, codes, weights, held_out, [str(name) for name in self.classes_])
+        self._fit(texts, codes, weights, held_out, [] if several else [str(name) for name in self.classes_])
         return self
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:
-        """Return labels [N] of texts, or zeros and ones [N, C]."""
+        """Return labels [N] of texts, zeros and ones [N, C], or columns of labels [N, H]."""
         probabilities = self.predict_proba(X)
         if self.multilabel_:
             return (probabilities >= 0.5).astype(int)
-        return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+        if self._columns is None:
+            return np.asarray(self.classes_[probabilities.argmax(axis=1)])
+        classes = self._columns.classes or []
+        parts = [own[of.argmax(axis=1)] for own, of in zip(classes, probabilities, strict=True)]
+        kinds = {part.dtype.kind for part in parts}
+        return np.stack(parts if len(kinds) == 1 else [part.astype(object) for part in parts], axis=1)
 
-    def predict_proba(self, X: Iterable[str]) -> NDArray[np.float32]:
-        """Return probabilities [N, C], in the order of `classes_`."""
+    def predict_proba(self, X: Iterable[str]) -> Any:
+        """Return probabilities [N, C], in the order of `classes_`; of H columns of labels, a list of H of these."""
         check_is_fitted(self, "classes_")
-        return np.asarray(self._model().predict_proba(read_texts(X)))
+        model = self._model()
+        found = model.predict_proba(read_texts(X))
+        return np.asarray(found) if self._columns is None else self._columns.probabilities(found, model.deciders)
 
-    def explain(self, text: str, label: Any = None) -> Any:
-        """Return the n-grams of a text that made an answer; see `FoldedTextCNN.explain`."""
+    def score(self, X: Iterable[str], y: Any, sample_weight: Any = None) -> float:
+        """Return the accuracy; of several columns, the share of texts whose labels are all right."""
+        if getattr(self, "_columns", None) is None:
+            return float(super().score(X, y, sample_weight))
+        right = (self.predict(X) == np.asarray(y, dtype=object)).all(axis=1)
+        return float(np.average(right, weights=sample_weight))
+
+    def explain(self, text: str, label: Any = None, column: str | None = None) -> Any:
+        """Return the n-grams of a text that made an answer; see `FoldedTextCNN.explain`.
+
+        Args:
+            text: One text.
+            label: The label to explain; None for the one that is predicted.
+            column: Name of the column of labels, where y had several: that of the DataFrame, or y0, y1 and so on.
+        """
         check_is_fitted(self, "classes_")
-        return self._model().explain(text, None if label is None else str(label))
+        wanted = None if label is None else str(label)
+        if self._columns is None:
+            return self._model().explain(text, wanted)
+        return self._model().explain(text, wanted, column)
+
+    def expected_level(self, X: Iterable[str]) -> NDArray[np.float64]:
+        """Return the expected value of the level of each text, [N], where `ordinal` is set."""
+        check_is_fitted(self, "classes_")
+        return np.asarray(self._model().expected_level(read_texts(X)))
+
+    def _type_of_problem(self, several: bool) -> str | None:
+        if not self.ordinal:
+            return None
+        if several or self.multilabel_ or not are_numbers([str(name) for name in self.classes_]):
+            kind = "several labels a text" if several or self.multilabel_ else f"the classes {listed(self.classes_, 4)}"
+            raise ValueError(f"ordinal: got {kind}; expected one number a text, whose order is that of the levels")
+        return ORDINAL
+
+    def _codes(self, values: NDArray[Any]) -> NDArray[np.int64]:
+        if self._columns is not None:
+            return codes_of_columns(values, self._columns)
+        return class_codes(values, self.classes_)
 
     def _class_weights(self, codes: NDArray[Any]) -> Any:
         if self.class_weight is None:
             return 1.0
+        if self._columns is not None:
+            raise ValueError("class_weight: got some for several columns of labels; expected None; leave it out")
         if self.multilabel_:
             raise ValueError("class_weight: got some for several labels a text; expected None")
         weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
         return weights[codes]
 
     def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
-        return class_codes(read_classes(y, count), self.classes_)
+        return self._codes(read_classes(y, count))
 
     def _strata(self, targets: NDArray[Any]) -> NDArray[Any] | None:
-        return None if self.multilabel_ else targets
+        return targets if targets.ndim == 1 else None
 
     def _rows(self, texts: list[str], targets: NDArray[Any], names: list[str]) -> Any:
+        if self._columns is not None:
+            return self._columns.rows(texts, targets)
         return labelled_rows(texts, targets, names)

@@ -12,15 +12,19 @@ from scipy.special import expit, logit
 from ..artifact import check_artifact, read_config, write_calibration
 from ..data.errors import nearest
 from ..loading import load_classifier
+from ..progress import array_with_progress
+from ..runtime.capabilities import obstacle
 from ..runtime.classifier import TextClassifier
-from ..runtime.decisions import SCORES, Abstention, check_score, confidence, decide
-from ..runtime.heads import head_slices
+from ..runtime.decisions import SCORES, Abstention, Levels, check_score, confidence, decide
+from ..runtime.heads import config_of_head, head_slices
 from ..settings import CalibrateSettings, takes
 from .calibration import (
     FEW_TEXTS,
+    Rescale,
     abstention_threshold,
     claims,
     cross_fitted_error,
+    divided,
     expected_calibration_error,
     fit_temperature,
     negative_log_likelihood,
@@ -115,13 +119,17 @@ def _heads_of(directory: str | Path) -> list[str]:
 
 
 def _calibrate_heads(settings: CalibrateSettings, heads: list[str]) -> Calibration:
-    """Calibrate each head of a model by itself."""
+    """Calibrate each head of a model that has labels by itself."""
     for name in ("threshold_for", "abstain", "label_column"):
         if getattr(settings, name):
             raise ValueError(
                 f"{name}: got it for a model with the heads {', '.join(heads)}; expected one of them; choose it with "
                 "head (--head)"
             )
+    config = read_config(check_artifact(settings.model))
+    able = [head for head in heads if obstacle(config_of_head(config, head), "regress") is not None]
+    # Where no head has labels, the first one says so.
+    heads = able or heads[:1]
     found = {head: _calibrate_one(settings, head) for head in heads}
     dropped = "; ".join(f"{head}: {one.dropped}" for head, one in found.items() if one.dropped)
     texts = max(one.texts for one in found.values())
@@ -145,7 +153,11 @@ def _calibrate_one(settings: CalibrateSettings, head: str | None) -> Calibration
     scaled, fired = answers_of(classifier, rows.texts, with_fired)
     # As they are before any calibration.
     logits = scaled * np.float32(classifier.temperature)
-    found = _fit(logits, fired, rows, classifier, thresholds_wanted, abstention_wanted, settings.temperature)
+    at: Rescale = divided
+    if classifier.levels is not None:
+        logits = array_with_progress(classifier.outputs, rows.texts, "answering") * np.float32(classifier.temperature)
+        at = Levels(classifier.levels.cut_points * classifier.temperature, classifier.levels.values).divided
+    found = _fit(logits, at, fired, rows, classifier, thresholds_wanted, abstention_wanted, settings.temperature)
     entry = None if found.abstention is None else vars(found.abstention)
     write_calibration(
         directory, head, temperature=found.temperature, thresholds=found.thresholds or None, abstention=entry
@@ -154,7 +166,8 @@ def _calibrate_one(settings: CalibrateSettings, head: str | None) -> Calibration
 
 
 def _fit(
-    logits: NDArray[np.float32],
+    scores: NDArray[np.float32],
+    at: Rescale,
     fired: NDArray[np.int64] | None,
     rows: Labelled,
     classifier: TextClassifier,
@@ -163,8 +176,8 @@ def _fit(
     fit: bool,
 ) -> Calibration:
     targets, multi_label = rows.targets, classifier.multi_label
-    temperature = fit_temperature(logits, targets) if fit else 1.0
-    calibrated = logits / np.float32(temperature)
+    temperature = fit_temperature(scores, targets, at) if fit else 1.0
+    logits, calibrated = at(scores, 1.0), at(scores, temperature)
     before, probabilities = probabilities_of(logits, multi_label), probabilities_of(calibrated, multi_label)
     thresholds = {}
     if multi_label and not thresholds_wanted:
@@ -199,7 +212,7 @@ def _fit(
         coverage=coverage,
         accuracy_of_covered=accuracy,
         dropped=rows.dropped,
-        cross_fitted_ece=cross_fitted_error(logits, targets) if fit else None,
+        cross_fitted_ece=cross_fitted_error(scores, targets, at=at) if fit else None,
     )
 
 
@@ -249,6 +262,11 @@ def _parse_abstention(wish: str | None, classifier: TextClassifier) -> tuple[str
         raise ValueError(
             f"abstain: got {wish!r}; expected SCORE:accuracy=A or SCORE:coverage=C, with a score of "
             f"{', '.join(SCORES)}{nearest(kind, ('accuracy', 'coverage'))}"
+        )
+    if score == "energy" and classifier.levels is not None:
+        raise ValueError(
+            "abstain: got the score energy for a model of problem_type ordinal, whose levels share one score; expected "
+            "probability or fired"
         )
     return check_score(score), kind, _share(f"abstain {wish}", value)
 

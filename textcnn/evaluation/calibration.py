@@ -7,6 +7,7 @@ Shapes: `N` texts, `C` classes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..runtime.decisions import sigmoid, softmax
 from ..runtime.thresholds import below, f1_threshold
 
 Floats = NDArray[np.floating]
+Rescale = Callable[[Any, float], Any]
 BINS = 15
 # Bounds of the temperature: logits a hundred times too large or too small.
 _LOWEST, _HIGHEST = 0.01, 100.0
@@ -24,7 +26,12 @@ FEW_TEXTS = 200
 FOLDS = 5
 
 
-def fit_temperature(logits: Floats, targets: NDArray[np.integer]) -> float:
+def divided(logits: Floats, temperature: float) -> Floats:
+    """Return logits at a temperature."""
+    return logits / temperature
+
+
+def fit_temperature(logits: Floats, targets: NDArray[np.integer], at: Rescale = divided) -> float:
     """Return the temperature whose probabilities make the labels most likely.
 
     With fewer than FEW_TEXTS texts each label counts as right with the probability (N + 1) / (N + 2) only, as in Platt
@@ -34,6 +41,7 @@ def fit_temperature(logits: Floats, targets: NDArray[np.integer]) -> float:
     Args:
         logits: Logits [N, C] at temperature 1.
         targets: Class ids [N], or zeros and ones [N, C] when a text may have several.
+        at: Returns the logits at a temperature; of ordered levels, those of scores [N, 1], which are then given.
 
     Raises:
         ValueError: there is no text.
@@ -46,7 +54,7 @@ def fit_temperature(logits: Floats, targets: NDArray[np.integer]) -> float:
     doubt = 1 / (len(logits) + 2) if len(logits) < FEW_TEXTS else 0.0
 
     def loss(log_temperature: float) -> float:
-        return _doubted_likelihood(wide / np.exp(log_temperature), targets, doubt)
+        return _doubted_likelihood(at(wide, float(np.exp(log_temperature))), targets, doubt)
 
     found = minimize_scalar(loss, bounds=(np.log(_LOWEST), np.log(_HIGHEST)), method="bounded", options={"xatol": 1e-6})
     return float(np.exp(found.x))
@@ -67,7 +75,9 @@ def _doubted_likelihood(logits: Floats, targets: NDArray[np.integer], doubt: flo
     return (1 - doubt) * own + doubt * (every - own) / (classes - 1)
 
 
-def cross_fitted_error(logits: Floats, targets: NDArray[np.integer], seed: int = 0) -> float | None:
+def cross_fitted_error(
+    logits: Floats, targets: NDArray[np.integer], seed: int = 0, at: Rescale = divided
+) -> float | None:
     """Return the expected calibration error of texts under a temperature that was fitted without them.
 
     The texts are divided into FOLDS folds; those of each are scored with the temperature of the others. None for fewer
@@ -77,14 +87,15 @@ def cross_fitted_error(logits: Floats, targets: NDArray[np.integer], seed: int =
         logits: Logits [N, C] at temperature 1.
         targets: Class ids [N], or zeros and ones [N, C].
         seed: Seed of the folds.
+        at: As of `fit_temperature`.
     """
     if len(logits) < 2 * FOLDS:
         return None
     fold = np.random.default_rng(seed).permutation(len(logits)) % FOLDS
-    calibrated = np.empty(logits.shape, dtype=np.float64)
+    calibrated = np.empty(at(logits, 1.0).shape, dtype=np.float64)
     for number in range(FOLDS):
         inside = fold == number
-        calibrated[inside] = logits[inside] / fit_temperature(logits[~inside], targets[~inside])
+        calibrated[inside] = at(logits[inside], fit_temperature(logits[~inside], targets[~inside], at))
     return expected_calibration_error(*claims(probabilities_of(calibrated, targets.ndim == 2), targets))
 
 

@@ -130,14 +130,21 @@ def _evaluate_heads(settings: EvaluateSettings, heads: list[str]) -> Evaluation:
     model, found = load_with_heads(settings.model), {}
     assert isinstance(model, HeadsClassifier)
     for name in heads:
+        one = model.heads[name]
         rows = read_labelled(
-            settings.data, model.heads[name], settings.split, settings.text_column, name, others="wrong"
+            settings.data, one, settings.split, settings.text_column, name, others="wrong", every_number=False
         )
-        outcome = ask(model.heads[name], rows)
+        if one.regression:
+            texts, classes = len(rows), 0
+            own = number_scores(ask_numbers(one, rows), settings.resamples)
+        else:
+            outcome = ask(one, rows)
+            texts, classes = len(outcome.inside), len(outcome.labels)
+            own = scores(outcome, settings.resamples)
         found[name] = Evaluation(
-            data=rows.where, texts=len(outcome.inside), classes=len(outcome.labels),
-            scores=scores(outcome, settings.resamples), out_of_scope=[], without_text=rows.without_text,
-            without_label=rows.without_label, dropped=rows.dropped, by_class="", report=None,
+            data=rows.where, texts=texts, classes=classes, scores=own, out_of_scope=[],
+            without_text=rows.without_text, without_label=rows.without_label, dropped=rows.dropped, by_class="",
+            report=None,
         )  # fmt: skip
     return Evaluation(
         data=next(iter(found.values())).data, texts=max(one.texts for one in found.values()),
@@ -155,7 +162,10 @@ def _evaluate_numbers(settings: EvaluateSettings, model: TextClassifier) -> Eval
             raise ValueError(
                 f"{name}: got it for a model of problem_type regression; expected none, as it needs labels"
             )
-    rows = read_labelled(settings.data, model, settings.split, settings.text_column, settings.label_column)
+    rows = read_labelled(
+        settings.data, model, settings.split, settings.text_column, settings.label_column,
+        every_number=settings.head is None,
+    )  # fmt: skip
     outcome = ask_numbers(model, rows)
     found, report = number_scores(outcome, settings.resamples), None
     if settings.report is not None:

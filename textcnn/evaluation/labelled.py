@@ -116,6 +116,7 @@ def read_labelled(
     out_of_scope: str | None = None,
     role: str = "test",
     others: Literal["leave out", "wrong"] = "leave out",
+    every_number: bool = True,
 ) -> Labelled:
     """Read the labelled rows of a split.
 
@@ -128,6 +129,7 @@ def read_labelled(
         role: "validation" or "test".
         others: Treatment of rows with a label that the model lacks, where other rows have labels that it knows: leave
             them out, or count them as wrong (of several labels a text, such labels are left out).
+        every_number: Refuse a row without the number of a regression; False leaves it out, as of several columns.
 
     Raises:
         DataError: there is no such split or column, or no label is the model's (the nearest is named).
@@ -143,7 +145,7 @@ def read_labelled(
     trained_on = config.get("text_column"), config.get("label_column")
     columns = find_columns(table, text_column, label_column, where, trained_on)
     table = with_numbers(table, without=(columns.text,))
-    examples = read_examples(table, columns, rows.features, where, classifier.regression)
+    examples = read_examples(table, columns, rows.features, where, classifier.regression, every_number)
     if examples.raw.numbers is not None:
         return _numbers(examples, examples.raw.numbers, table, columns, where)
     if examples.raw.multi_label != classifier.multi_label:
@@ -249,7 +251,7 @@ def held_out_rows(directory: str | Path, classifier: TextClassifier) -> Labelled
         heads = head_slices(read_config(Path(directory) / "config.json"))
         config = classifier.config
         columns = (config["text_column"], config["label_column"]) if heads else ("text", "label")
-        rows = read_labelled(path, classifier, text_column=columns[0], label_column=columns[1])
+        rows = read_labelled(path, classifier, text_column=columns[0], label_column=columns[1], every_number=not heads)
         return replace(rows, where=where)
     path = Path(directory) / RUN_CONFIG
     if not path.is_file():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..runtime.classifier import TextClassifier
 from .labelled import Labelled
+from .levels import rank_correlation
 from .scores import Score, answers_of, with_intervals
 
 TEMPLATE = "report_numbers.html.jinja"
@@ -62,21 +63,6 @@ def determination(predicted: NDArray[np.float64], targets: NDArray[np.float64]) 
     """
     spread = float(np.square(targets - targets.mean()).sum())
     return 1 - float(np.square(predicted - targets).sum()) / spread if spread else 0.0
-
-
-def rank_correlation(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> float:
-    """Return Spearman's rank correlation; 0 where all numbers of one side are equal.
-
-    Example:
-        >>> rank_correlation(np.array([1.0, 2.0, 9.0]), np.array([10.0, 20.0, 30.0]))
-        1.0
-    """
-    from scipy.stats import rankdata
-
-    one, other = rankdata(predicted), rankdata(targets)
-    one, other = one - one.mean(), other - other.mean()
-    size = float(np.sqrt(np.square(one).sum() * np.square(other).sum()))
-    return float((one * other).sum()) / size if size else 0.0
 
 
 def number_scores(outcome: NumberOutcome, resamples: int) -> dict[str, Score]:

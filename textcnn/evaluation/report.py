@@ -227,7 +227,7 @@ def _mistakes(outcome: Outcome, limit: int) -> list[dict[str, Any]]:
             "why": None,
         }
         if explains and text.strip():
-            why = outcome.model.explain(text, outcome.labels[explained])
+            why = outcome.model.explain(text, None if outcome.model.levels else outcome.labels[explained])
             # Both are escaped where they are made.
             entry["text"], entry["why"] = Markup(coloured(why)), Markup(ngrams(why, 6))
         shown.append(entry)

@@ -19,6 +19,8 @@ from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, confidence, decide
 from .calibration import claims, expected_calibration_error, probabilities_of
 from .labelled import UNKNOWN, Labelled
+from .levels import level_measures
+from .path_scores import path_measures
 
 RESAMPLES = 1000
 LEVEL = 0.95
@@ -170,8 +172,12 @@ def measures(outcome: Outcome) -> dict[str, Callable[[NDArray[np.int64]], float]
         named["accuracy where it answers"] = lambda at: float(correct[at].sum() / max(1, given[at].sum()))
         forced = outcome.forced == targets
         named["accuracy if it always answered"] = lambda at: float(forced[at].mean())
+    if outcome.model.levels is not None:
+        named |= level_measures(probabilities, predicted, targets, outcome.model.levels)
+    if outcome.model.paths is not None:
+        named |= path_measures(probabilities, targets, outcome.model.paths)
     named["calibration error"] = error_of(probabilities)
-    if outcome.temperature != 1:
+    if outcome.temperature != 1 and outcome.model.levels is None:
         named["calibration error at temperature 1"] = error_of(before)
     return named
 

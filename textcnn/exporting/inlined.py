@@ -23,6 +23,7 @@ from ..core.library import address, check, last_error, library
 from ..folding.convert import round_fasttext
 from ..folding.fold import fold
 from ..progress import each_with_progress
+from ..runtime.capabilities import refuse_levels
 from ..runtime.decisions import sigmoid, softmax
 from ..runtime.fasttext import FoldedFastText
 from ..runtime.folded import FoldedTextCNN
@@ -122,6 +123,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> 
         raise ValueError(
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
+    refuse_levels(classifier.config, "export as html or js")
     if texts is not None and not classifier.is_int8:
         classifier = _rounded(classifier, directory, texts)
         classifier = classifier if head is None else alone(classifier, head)

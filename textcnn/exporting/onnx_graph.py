@@ -59,7 +59,7 @@ def onnx_graph(model: Any, int8: bool = False) -> Any:
         graph.add("Add", bag_logits(graph, config, model.bag, ids, real), logits, name="logits")
     sizes = ["batch", "length"]
     inputs = [helper.make_tensor_value_info(name, INT64, sizes) for name in ("input_ids", "attention_mask")]
-    outputs = [helper.make_tensor_value_info("logits", FLOAT, ["batch", config.num_labels])]
+    outputs = [helper.make_tensor_value_info("logits", FLOAT, ["batch", config.num_logits])]
     return helper.make_model(
         helper.make_graph(graph.nodes, "textcnn", inputs, outputs, graph.weights),
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -151,8 +151,11 @@ def measure_vector_error(exact: FoldedTextCNN, rounded: FoldedTextCNN, texts: li
 
 
 def _largest_error(errors: list[dict[str, float]]) -> dict[str, float]:
-    """Return the largest error of several heads, and the least agreement."""
-    return {name: (min if name == "label_agreement" else max)(one[name] for one in errors) for name in errors[0]}
+    """Return the largest error of several heads, of labels and of numbers, and the least agreement."""
+    names = dict.fromkeys(name for one in errors for name in one)
+    return {
+        name: (min if name == "label_agreement" else max)(one[name] for one in errors if name in one) for name in names
+    }
 
 
 def measure_error(exact: TextClassifier, rounded: TextClassifier, texts: list[str]) -> dict[str, float]:

@@ -50,13 +50,13 @@ class HashedBag(nn.Module):
         self.pooling, self.vocab_size, self.pad_token_id = config.bag, config.vocab_size, config.pad_token_id
         self.ngrams, self.dropout = config.bag_ngrams, config.dropout
         self.buckets = config.bag_buckets if config.bag_ngrams > 1 else 0
-        columns = config.num_labels if config.bag_dim is None else config.bag_dim
+        columns = config.num_logits if config.bag_dim is None else config.bag_dim
         self.rows = BagRows(config.vocab_size + self.buckets, columns)
         self.output = None
         if config.bag_dim is not None:
             # As fastText starts its vectors; rows of logits start at 0.
             self.rows.bound = 1 / config.bag_dim
-            self.output = BagOutput(config.bag_dim, config.num_labels, bias=False)
+            self.output = BagOutput(config.bag_dim, config.num_logits, bias=False)
 
     def forward(self, ids: Tensor, holes: Tensor | None, offsets: Tensor) -> Tensor:
         """Return the logits of a flat batch: ids [N], holes [N] or None, offsets [B + 1] -> [B, C].

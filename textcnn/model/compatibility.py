@@ -5,10 +5,12 @@ An `Architecture` is given as any object with its fields.
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 BACKBONES = ("parallel", "pyramid", "dilated")
 POOLINGS = ("max", "segments", "max_mean")
+NUMBER_LOSSES = ("mse", "huber")
 
 # Settings of the parallel convolutions alone, with the value that a deep backbone leaves them at.
 _PARALLEL = {
@@ -21,6 +23,8 @@ _PARALLEL = {
     "pooling": "max",
     "num_experts": 1,
 }
+# Settings of labels, with the value that a regression leaves them at.
+_LABELS = {"class_weights": None, "label_smoothing": 0.0, "temperature": 1.0, "thresholds": None, "abstention": None}
 
 
 def check_backbone(architecture: Any) -> None:
@@ -70,3 +74,39 @@ def check_experts(architecture: Any) -> None:
                 f"{name}: got {value!r} with {experts} experts; expected {default!r}, as banks have one feature a "
                 "filter; leave it out"
             )
+
+
+def check_problem(config: Any) -> None:
+    """Raise ValueError at the first setting that does not go with the problem type of a TextCNNConfig."""
+    if config.problem_type != "regression":
+        check_number_loss(config, f"problem_type {config.problem_type}")
+        return
+    for name, value in _LABELS.items():
+        if getattr(config, name) != value:
+            raise ValueError(
+                f"{name}: got {getattr(config, name)} with problem_type regression, whose answers are numbers; "
+                f"expected {value}; leave it out"
+            )
+
+
+def check_number_loss(config: Any, kind: str) -> None:
+    """Raise ValueError where the loss is one of numbers, and the targets are none."""
+    if config.loss != "mse":
+        raise ValueError(
+            f"loss: got {config.loss} with {kind}; expected mse, the default, as it is a loss of numbers; leave it "
+            "out, or set problem_type to regression"
+        )
+
+
+def one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
+    """Raise ValueError unless a value is one of those allowed; the nearest is named."""
+    if value not in allowed:
+        nearest = difflib.get_close_matches(str(value), allowed, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+        raise ValueError(f"{name}: got {value!r}; expected one of {', '.join(allowed)}{hint}")
+
+
+def at_least_one(name: str, value: object) -> None:
+    """Raise ValueError unless a value is a whole number of at least 1."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 1")

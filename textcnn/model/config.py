@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 from transformers import PreTrainedConfig
 
-from .compatibility import BACKBONES, POOLINGS, check_backbone, check_experts
+from .compatibility import (
+    BACKBONES,
+    NUMBER_LOSSES,
+    POOLINGS,
+    at_least_one,
+    check_backbone,
+    check_experts,
+    check_number_loss,
+    check_problem,
+    one_of,
+)  # fmt: skip
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -17,7 +27,8 @@ PADDINGS = ("wide", "same", "valid")
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
 LONGEST_NGRAM = 64
 BAGS = ("none", "sum", "mean", "sqrtn")
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+# Those of transformers, and "ordinal".
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", "ordinal")
 
 Variant = Literal["random", "static", "non-static", "multichannel"]
 Padding = Literal["wide", "same", "valid"]
@@ -25,6 +36,7 @@ Activation = Literal["relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu",
 Backbone = Literal["parallel", "pyramid", "dilated"]
 Pooling = Literal["max", "segments", "max_mean"]
 Bag = Literal["none", "sum", "mean", "sqrtn"]
+NumberLoss = Literal["mse", "huber"]
 
 
 @dataclass(kw_only=True)
@@ -69,6 +81,9 @@ class Architecture:
         class_weights: Weight of each class in the loss, in the order of the labels (multi-label: of its
             positives); None weighs all alike.
         label_smoothing: Share of the target spread evenly over the classes.
+        loss: Loss of a regression: mse (squared error) or huber (linear from huber_delta on; Huber 1964,
+            https://doi.org/10.1214/aoms/1177703732).
+        huber_delta: Error from which huber is linear, in the unit of the logits; training standardises the numbers.
         bag: A bag of tokens and hashed n-grams whose logits are added to those of the convolutions (Joulin et al. 2017,
             https://arxiv.org/abs/1607.01759): their rows are pooled by sum, mean or sqrtn
             (the sum over the square root of their number), or there is none. All members share it.
@@ -102,6 +117,8 @@ class Architecture:
     head_max_norm: float | None = None
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
+    loss: NumberLoss = "mse"
+    huber_delta: float = 1.0
     bag: Bag = "none"
     bag_ngrams: int = 2
     bag_buckets: int = 1 << 16
@@ -109,41 +126,44 @@ class Architecture:
 
     def check(self) -> None:
         """Raise ValueError, in one line, at the first field that no network can be built from."""
-        _one_of("variant", self.variant, VARIANTS)
-        _one_of("backbone", self.backbone, BACKBONES)
-        _one_of("pooling", self.pooling, POOLINGS)
+        one_of("variant", self.variant, VARIANTS)
+        one_of("backbone", self.backbone, BACKBONES)
+        one_of("pooling", self.pooling, POOLINGS)
         for name in ("pooling_segments", "num_experts", "experts_per_text"):
-            _at_least_one(name, getattr(self, name))
-        _one_of("padding", self.padding, PADDINGS)
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("bag", self.bag, BAGS)
+            at_least_one(name, getattr(self, name))
+        one_of("padding", self.padding, PADDINGS)
+        one_of("activation", self.activation, ACTIVATIONS)
+        one_of("bag", self.bag, BAGS)
+        one_of("loss", self.loss, NUMBER_LOSSES)
+        if not 0 < self.huber_delta < float("inf"):
+            raise ValueError(f"huber_delta: got {self.huber_delta}; expected a positive number, such as 1")
         if not self.kernel_sizes and self.bag == "none":
             raise ValueError(
                 "kernel_sizes: got an empty list; expected at least one width, such as [3, 4, 5]; "
                 "set bag to sum, mean or sqrtn for a model without convolutions"
             )
         for width in self.kernel_sizes:
-            _at_least_one("kernel_sizes", width)
+            at_least_one("kernel_sizes", width)
         filters = self.num_filters if isinstance(self.num_filters, list) else [self.num_filters]
         for count in filters:
-            _at_least_one("num_filters", count)
+            at_least_one("num_filters", count)
         if isinstance(self.num_filters, list) and len(self.num_filters) != len(self.kernel_sizes):
             raise ValueError(
                 f"num_filters: got {len(self.num_filters)} numbers for {len(self.kernel_sizes)} kernel sizes; "
                 "expected one number, or one for each kernel size"
             )
         self._check_bag()
-        _at_least_one("num_members", self.num_members)
+        at_least_one("num_members", self.num_members)
         if self.num_members > 1 and (self.embedding_norm or self.pooled_norm):
             norm = "embedding_norm" if self.embedding_norm else "pooled_norm"
             raise ValueError(
                 f"num_members: got {self.num_members} with {norm}; expected 1, as a norm would mix the members; "
                 f"set {norm} to false, or num_members to 1"
             )
-        _at_least_one("stride", self.stride)
-        _at_least_one("dilation", self.dilation)
+        at_least_one("stride", self.stride)
+        at_least_one("dilation", self.dilation)
         if self.embedding_dim is not None:
-            _at_least_one("embedding_dim", self.embedding_dim)
+            at_least_one("embedding_dim", self.embedding_dim)
         for name in ("embedding_dropout", "dropout", "label_smoothing"):
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
@@ -154,19 +174,19 @@ class Architecture:
             raise ValueError(f"class_weights: got {self.class_weights}; expected finite numbers of 0 or more")
         if self.head_max_norm is not None and not 0 < self.head_max_norm < float("inf"):
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
-        _at_least_one("num_blocks", self.num_blocks)
+        at_least_one("num_blocks", self.num_blocks)
         check_backbone(self)
         check_experts(self)
 
     def _check_bag(self) -> None:
-        _at_least_one("bag_ngrams", self.bag_ngrams)
+        at_least_one("bag_ngrams", self.bag_ngrams)
         if self.bag_ngrams > LONGEST_NGRAM:
             raise ValueError(f"bag_ngrams: got {self.bag_ngrams}; expected at most {LONGEST_NGRAM}")
-        _at_least_one("bag_buckets", self.bag_buckets)
+        at_least_one("bag_buckets", self.bag_buckets)
         if self.bag_buckets >= 1 << 30:
             raise ValueError(f"bag_buckets: got {self.bag_buckets}; expected less than {1 << 30}")
         if self.bag_dim is not None:
-            _at_least_one("bag_dim", self.bag_dim)
+            at_least_one("bag_dim", self.bag_dim)
         if self.bag == "none":
             return
         for name, alone in (("backbone", "parallel"), ("pooling", "max"), ("num_experts", 1)):
@@ -217,6 +237,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # "labels": [...]} and, once calibrated, "temperature", "thresholds" and "abstention". id2label names a logit
     # "name: label". Logits are then those before any temperature.
     heads: list[dict[str, Any]] | None = None
+    # Increasing cut points of a model of ordered levels, one fewer than labels: see `ordinal`.
+    cut_points: list[float] | None = None
+    # Separator of the parts of labels that are paths, such as science/physics.
+    label_separator: str | None = None
     # Size of a text's vector, where the model is an encoder (TextCNNForTextEncoding) and has no labels.
     encoding_dim: int | None = None
     # Id of the token that hides others, where the model is a masked language model (TextCNNForMaskedLM).
@@ -242,7 +266,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         if self.heads is not None:
             self._name_heads(kwargs)
         if self.encoding_dim is not None:
-            _at_least_one("encoding_dim", self.encoding_dim)
+            at_least_one("encoding_dim", self.encoding_dim)
             # A folded model names its outputs, and an encoder's outputs are dimensions.
             self.id2label = {number: f"dimension_{number}" for number in range(self.encoding_dim)}
             self.label2id = {name: number for number, name in self.id2label.items()}
@@ -250,8 +274,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         super().__post_init__(**kwargs)
         self.check()
         if self.problem_type is not None:
-            _one_of("problem_type", self.problem_type, PROBLEM_TYPES)
-            self._check_regression()
+            one_of("problem_type", self.problem_type, PROBLEM_TYPES)
+            check_problem(self)
+        if self.heads is not None and all(head["problem_type"] != "regression" for head in self.heads):
+            check_number_loss(self, "heads of labels")
         if not 0 <= self.pad_token_id < self.vocab_size:
             raise ValueError(
                 f"pad_token_id: got {self.pad_token_id}; expected an id below vocab_size ({self.vocab_size})"
@@ -270,7 +296,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         if not names or len(set(names)) != len(names):
             raise ValueError(f"heads: got {names}; expected at least one head, each with a name of its own")
         for head in self.heads or ():
-            _one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES[:2])
+            one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES[:3])
         labels = [f"{head['name']}: {label}" for head in self.heads or () for label in head["labels"]]
         self.id2label = dict(enumerate(labels))
         self.label2id = {name: number for number, name in self.id2label.items()}
@@ -278,17 +304,10 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
         self.problem_type, self.temperature = None, 1.0
         kwargs.pop("num_labels", None)
 
-    def _check_regression(self) -> None:
-        if self.problem_type != "regression":
-            return
-        without = {"class_weights": None, "label_smoothing": 0.0, "temperature": 1.0, "thresholds": None,
-                   "abstention": None}  # fmt: skip
-        for name, value in without.items():
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name}: got {getattr(self, name)} with problem_type regression, whose answers are numbers; "
-                    f"expected {value}; leave it out"
-                )
+    @property
+    def num_logits(self) -> int:
+        """Number of outputs of the network: one for each label, or the one score of ordered levels."""
+        return 1 if self.problem_type == "ordinal" else int(self.num_labels)
 
     @property
     def filters(self) -> list[int]:
@@ -308,15 +327,3 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     def pooled_blocks(self) -> int:
         """Number of features of each filter, one for each place that the pooling takes it from; times the banks."""
         return self.num_experts * {"max": 1, "segments": 1 + self.pooling_segments, "max_mean": 2}[self.pooling]
-
-
-def _one_of(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        nearest = difflib.get_close_matches(str(value), allowed, n=1)
-        hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-        raise ValueError(f"{name}: got {value!r}; expected one of {', '.join(allowed)}{hint}")
-
-
-def _at_least_one(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 1")

@@ -5,6 +5,8 @@ Shapes: `B` texts, `F` features, `C` classes, `M` members.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -66,3 +68,14 @@ class LinearHead(nn.Linear):
             return values[None]
         widths = [part.unflatten(-1, (self.num_members, -1)) for part in values.split(self.filters, dim=-1)]
         return torch.cat(widths, dim=-1).movedim(-2, 0)
+
+
+def xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
+    """Return the largest weight that one member starts with (Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a)."""
+    members = module.num_members if isinstance(module, LinearHead) else getattr(module, "groups", 1)
+    outputs, inputs, width = (*module.weight.shape, 1)[:3]
+    if isinstance(module, LinearHead):
+        inputs //= members
+    else:
+        outputs //= members
+    return math.sqrt(3.0) * math.sqrt(2.0 / (inputs * width + outputs * width))

@@ -8,7 +8,6 @@ Shapes: `B` texts, `T` tokens with padding, `N` tokens without, `U` distinct tok
 
 from __future__ import annotations
 
-import math
 import os
 import shutil
 from dataclasses import dataclass
@@ -26,8 +25,9 @@ from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
 from .extents import BatchTokens, FlatTexts, batch_tokens
-from .heads import LinearHead
+from .heads import LinearHead, xavier_bound
 from .objectives import head_slices, heads_loss, task_loss
+from .ordinal import CutPoints, level_logits
 
 
 @dataclass
@@ -100,7 +100,7 @@ class TextCNNPreTrainedModel(PreTrainedModel):
             if not loaded and module.padding_idx is not None:
                 init.zeros_(module.weight[module.padding_idx])
         elif isinstance(module, nn.Conv1d | nn.Linear):
-            bound = _xavier_bound(module)
+            bound = xavier_bound(module)
             init.uniform_(module.weight, -bound, bound)
             if module.bias is not None:
                 init.zeros_(module.bias)
@@ -209,8 +209,11 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         self.textcnn = TextCNNModel(config)
         self.dropout = nn.Dropout(config.dropout)
         filters = config.filters * config.pooled_blocks
-        self.head = LinearHead(filters, config.num_labels, config.head_max_norm, config.num_members)
+        self.head = LinearHead(filters, config.num_logits, config.head_max_norm, config.num_members)
         self.bag = None if config.bag == "none" else HashedBag(config)
+        self.cut_points = CutPoints(config.num_labels) if config.problem_type == "ordinal" else None
+        if self.cut_points is not None and config.cut_points is None:
+            self.store_cut_points()
         self.post_init()
 
     def forward(
@@ -237,7 +240,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         loss = None if labels is None else torch.stack([self.loss(member, labels) for member in members]).mean()
         if loss is not None and self.training and encoded.balance_loss is not None:
             loss = loss + self.config.balance_weight * encoded.balance_loss
-        output = SequenceClassifierOutput(loss=loss, logits=logits)
+        output = SequenceClassifierOutput(loss=loss, logits=self.of_levels(logits))
         return output.to_tuple() if return_dict is False else output
 
     def member_logits(self, features: Tensor, bag: Tensor | None = None) -> Tensor:
@@ -249,6 +252,22 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         """
         logits = self.head.of_members(self.dropout(features))
         return (logits if bag is None else logits + bag) / self.config.temperature
+
+    def of_levels(self, scores: Tensor) -> Tensor:
+        """Return the logits [B, C] of ordered levels from scores [B, 1]; all other logits as they are."""
+        if self.cut_points is not None and scores.shape[-1] == 1:
+            scores = level_logits(scores, self.cut_points() / self.config.temperature)
+        return scores
+
+    def outputs(self, input_ids: Tensor | FlatTexts, attention_mask: Tensor | None) -> Tensor:
+        """Return the outputs of the network, divided by the temperature: [B, C], or the scores [B, 1] of levels."""
+        features = self.textcnn(input_ids, attention_mask).pooler_output
+        return self.member_logits(features, self.bag_logits(input_ids, attention_mask)).mean(dim=0)
+
+    def store_cut_points(self) -> None:
+        """Write the cut points into the configuration, which every interface reads."""
+        if self.cut_points is not None:
+            self.config.cut_points = self.cut_points.values()
 
     def bag_logits(self, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None = None) -> Tensor | None:
         """Return the logits of the bag, before the temperature: [B, C]; None for a model without one.
@@ -283,35 +302,23 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
 
     def loss(self, logits: Tensor, labels: Tensor | dict[str, Tensor]) -> Tensor:
         """Return the mean loss of logits [B, C], by problem type; see `objectives.task_loss` and `heads_loss`."""
-        config = self.config
+        config, logits = self.config, self.of_levels(logits)
         # No buffer: from_pretrained leaves garbage in those that are not saved.
         weight = None if config.class_weights is None else logits.new_tensor(config.class_weights)
+        of_loss = (config.label_smoothing, config.loss, config.huber_delta)
         if config.heads is not None:
             if not isinstance(labels, dict):
-                raise ValueError(
-                    f"labels: got a {type(labels).__name__}; expected a dict, with the labels of each head"
-                )
-            return heads_loss(logits, labels, config.heads, weight, config.label_smoothing)
+                raise ValueError(f"labels: got a {type(labels).__name__}; expected a dict of labels by head")
+            return heads_loss(logits, labels, config.heads, weight, *of_loss)
         assert isinstance(labels, Tensor)
         if config.problem_type is None:  # as in transformers
             kind = "multi_label_classification" if labels.is_floating_point() else "single_label_classification"
             config.problem_type = "regression" if config.num_labels == 1 else kind
         if config.problem_type not in PROBLEM_TYPES:
             raise ValueError(f"problem_type: got {config.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}")
-        return task_loss(logits, labels, config.problem_type, weight, config.label_smoothing)
+        return task_loss(logits, labels, config.problem_type, weight, *of_loss)
 
     def by_head(self, logits: Tensor) -> dict[str, Tensor]:
         """Return the logits [B, C] of a model with heads by head, each divided by the temperature of its head."""
         heads = head_slices(self.config.heads or [])
         return {head["name"]: logits[:, own] / (head.get("temperature") or 1.0) for head, own in heads}
-
-
-def _xavier_bound(module: nn.Conv1d | nn.Linear) -> float:
-    """Largest weight that one member starts with (Glorot and Bengio 2010, https://proceedings.mlr.press/v9/glorot10a)."""
-    members = module.num_members if isinstance(module, LinearHead) else getattr(module, "groups", 1)
-    outputs, inputs, width = (*module.weight.shape, 1)[:3]
-    if isinstance(module, LinearHead):
-        inputs //= members
-    else:
-        outputs //= members
-    return math.sqrt(3.0) * math.sqrt(2.0 / (inputs * width + outputs * width))

@@ -14,11 +14,17 @@ from torch.nn import functional
 
 
 def task_loss(
-    logits: Tensor, labels: Tensor, problem_type: str, weight: Tensor | None = None, label_smoothing: float = 0.0
+    logits: Tensor,
+    labels: Tensor,
+    problem_type: str,
+    weight: Tensor | None = None,
+    label_smoothing: float = 0.0,
+    loss: str = "mse",
+    huber_delta: float = 1.0,
 ) -> Tensor:
     """Return the mean loss of logits [B, C].
 
-    It is cross-entropy, binary cross-entropy for multi-label problems, or the mean squared error of a regression.
+    It is cross-entropy, binary cross-entropy for multi-label problems, or `number_losses` of a regression.
 
     Args:
         logits: Logits [B, C].
@@ -26,13 +32,29 @@ def task_loss(
         problem_type: As transformers names it.
         weight: Weight of each class [C]; None weighs all alike.
         label_smoothing: Share of the target spread evenly over the classes.
+        loss, huber_delta: As of `number_losses`.
     """
     if problem_type == "regression":
-        return functional.mse_loss(logits, labels.to(logits.dtype).view_as(logits))
-    if problem_type == "single_label_classification":
+        return number_losses(logits, labels, loss, huber_delta).mean()
+    if problem_type in ("single_label_classification", "ordinal"):
         return functional.cross_entropy(logits, labels.view(-1), weight=weight, label_smoothing=label_smoothing)
     targets = labels.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
     return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
+
+
+def number_losses(predicted: Tensor, numbers: Tensor, loss: str = "mse", huber_delta: float = 1.0) -> Tensor:
+    """Return the loss [B, C] of each number: squared error, or Huber's, which is linear from huber_delta on.
+
+    Args:
+        predicted: Predictions [B, C].
+        numbers: Numbers [B] or [B, C].
+        loss: "mse" or "huber".
+        huber_delta: Error from which the loss is linear.
+    """
+    wanted = numbers.to(predicted.dtype).view_as(predicted)
+    if loss == "huber":
+        return functional.huber_loss(predicted, wanted, reduction="none", delta=huber_delta)
+    return functional.mse_loss(predicted, wanted, reduction="none")
 
 
 def head_slices(heads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], slice]]:
@@ -43,9 +65,9 @@ def head_slices(heads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[st
 
 
 def labelled(labels: Tensor, classes: int) -> Tensor:
-    """Return the mask [B] of texts with a label that counts: an id of 0 to `classes` - 1, or a row without NaN."""
-    if labels.ndim == 2:
-        return ~labels.isnan().any(dim=1)
+    """Return the mask [B] of texts with a label that counts: an id of 0 to `classes` - 1, or numbers without NaN."""
+    if labels.is_floating_point():
+        return ~(labels.isnan().any(dim=1) if labels.ndim == 2 else labels.isnan())
     return (labels >= 0) & (labels < classes)
 
 
@@ -55,14 +77,18 @@ def heads_loss(
     heads: Sequence[Mapping[str, Any]],
     weight: Tensor | None = None,
     label_smoothing: float = 0.0,
+    loss: str = "mse",
+    huber_delta: float = 1.0,
 ) -> Tensor:
     """Return the mean, over the heads that have a label in the batch, of their own mean losses.
 
     Args:
         logits: Logits [B, C] of all heads.
-        labels: Labels by the name of the head: ids [B] (-1 for none), or zeros and ones [B, its labels] (NaN for none).
+        labels: Labels by the name of the head: ids [B] (-1 for none), zeros and ones [B, its labels]
+            or numbers [B] (NaN for none).
         heads: Heads of the config.
         weight, label_smoothing: As of `task_loss`, the weights of all heads' classes.
+        loss, huber_delta: As of `number_losses`.
     """
     losses = []
     for head, columns in head_slices(heads):
@@ -70,5 +96,8 @@ def heads_loss(
         known = labelled(target, len(head["labels"]))
         if known.any():
             own = None if weight is None else weight[columns]
-            losses.append(task_loss(logits[known, columns], target[known], head["problem_type"], own, label_smoothing))
+            kind = head["problem_type"]
+            losses.append(
+                task_loss(logits[known, columns], target[known], kind, own, label_smoothing, loss, huber_delta)
+            )
     return torch.stack(losses).mean() if losses else logits.sum() * 0

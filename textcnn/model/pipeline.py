@@ -29,8 +29,11 @@ class HeadsPipeline(TextClassificationPipeline):
         answers = {}
         by_head = self.model.by_head(model_outputs["logits"].float())
         for head in self.model.config.heads:
-            logits, several = by_head[head["name"]][0], head["problem_type"] == "multi_label_classification"
-            scores = logits.sigmoid() if several else logits.softmax(dim=-1)
+            logits, kind = by_head[head["name"]][0], head["problem_type"]
+            if kind == "regression":
+                scores = logits  # the number itself, as transformers gives it
+            else:
+                scores = logits.sigmoid() if kind == "multi_label_classification" else logits.softmax(dim=-1)
             order = scores.argsort(descending=True)[:top_k].tolist()
             found = [{"label": head["labels"][i], "score": scores[i].item()} for i in order]
             answers[head["name"]] = found[0] if _legacy and top_k == 1 else found

@@ -32,6 +32,8 @@ def obstacle(config: Mapping[str, Any], capability: str) -> str | None:
     regression = config.get("problem_type") == REGRESSION
     if capability == "regress":
         return None if regression else "labels for answers"
+    if config.get("problem_type") == "ordinal" and capability in ("certify", "inspect"):
+        return "problem_type ordinal, whose levels share one score"
     if regression and capability in ("certify", "inspect"):
         return "problem_type regression, whose answers are numbers and not labels"
     if "fasttext" in config and capability != "explain":
@@ -73,6 +75,10 @@ def demand(config: Mapping[str, Any], capability: str) -> None:
             raise ValueError(
                 f"{capability}: got a model of {reason}; expected a classifier; explain its answers instead"
             )
+        if config.get("problem_type") == "ordinal" and "ordinal" in reason:
+            raise ValueError(
+                f"{capability}: got a model of {reason}; expected labels without order; explain its answers instead"
+            )
         advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
         raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")
 
@@ -83,6 +89,15 @@ def demand_labels(config: Mapping[str, Any], verb: str) -> None:
         raise ValueError(
             f"{verb}: got a model of problem_type regression, whose answers are numbers; expected a classifier; "
             "use predict, evaluate, score, explain, fold, serve or export"
+        )
+
+
+def refuse_levels(config: Mapping[str, Any], verb: str) -> None:
+    """Raise ValueError where a verb needs a logit for each label and a model has one score for ordered levels."""
+    if config.get("problem_type") == "ordinal":
+        raise ValueError(
+            f"{verb}: got a model of problem_type ordinal, whose levels share one score; expected labels without "
+            "order; use predict, evaluate, score, serve, explain, fold, or export to ONNX"
         )
 
 

@@ -10,13 +10,15 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .decisions import SCORES
+from .decisions import ORDINAL, SCORES
 from .layout import ACTIVATIONS, PADDINGS
 
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+# Those of transformers, and "ordinal".
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", ORDINAL)
 # Larger numbers exist only in damaged files.
 _MOST = {"vocab_size": 1 << 31, "kernel_sizes": 1 << 12, "num_filters": 1 << 24, "num_members": 1 << 12,
          "stride": 1 << 16, "dilation": 1 << 16}  # fmt: skip
@@ -70,6 +72,10 @@ def check_config(config: Mapping[str, Any]) -> None:
         check_labels(config)
     check_network(config)
     check_heads(config)
+    check_cut_points(config)
+    separator = config.get("label_separator")
+    if separator is not None and not (isinstance(separator, str) and separator):
+        raise ValueError(f"config.json: label_separator: got {separator!r:.60}; expected a string, such as '/'")
     check_calibration(config, [str(name) for name in (config.get("id2label") or {}).values()])
 
 
@@ -134,6 +140,19 @@ def check_network(config: Mapping[str, Any]) -> None:
         raise ValueError(f"config.json: layer_norm_eps: got {epsilon!r:.60}; expected a finite number of 0 or more")
 
 
+def check_cut_points(config: Mapping[str, Any]) -> None:
+    """Raise ValueError unless a model of ordered levels has increasing cut points, one fewer than labels."""
+    if config.get("problem_type") != ORDINAL:
+        return
+    points, count = config.get("cut_points"), len(config.get("id2label") or ()) - 1
+    found = list(points) if isinstance(points, (list, tuple)) and all(map(is_number, points)) else []
+    if len(found) != count or any(a >= b for a, b in pairwise(found)):
+        raise ValueError(
+            f"config.json: cut_points: got {points!r:.60}; expected {count} increasing numbers, as problem_type is "
+            "ordinal; copy config.json again"
+        )
+
+
 def check_heads(config: Mapping[str, Any]) -> None:
     """Raise ValueError unless `heads` divide the labels among them, each with a calibration that can be used."""
     heads = config.get("heads")
@@ -147,9 +166,9 @@ def check_heads(config: Mapping[str, Any]) -> None:
         labels, kind = head.get("labels"), head.get("problem_type")
         if not isinstance(labels, list) or not labels or len(set(map(str, labels))) != len(labels):
             raise ValueError(f"config.json: heads: labels: got {labels!r:.60}; expected distinct names; {remedy}")
-        if kind not in PROBLEM_TYPES[:2]:
+        if kind not in PROBLEM_TYPES[:3]:
             raise ValueError(
-                f"config.json: heads: problem_type: got {kind!r:.60}; expected {' or '.join(PROBLEM_TYPES[:2])}; "
+                f"config.json: heads: problem_type: got {kind!r:.60}; expected one of {', '.join(PROBLEM_TYPES[:3])}; "
                 f"{remedy}"
             )
         check_calibration(head, map(str, labels))

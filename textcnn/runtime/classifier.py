@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .answer_columns import answer_columns
 from .capabilities import REGRESSION, demand_labels, demand_probabilities, refuse_heads, size_in_words
 from .checks import check_config
-from .decisions import Abstention, Answers, Array, confidence, decide, probability_of_labels, sigmoid, softmax
+from .decisions import Abstention, Answers, Array, Levels, confidence, decide, sigmoid, softmax
+from .label_paths import LabelPaths
+from .structured import StructuredAnswers
 from .text_batches import BATCHES_OF_THREADS, text_batches
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
 
-class TextClassifier:
+class TextClassifier(StructuredAnswers):
     """Labels and probabilities of texts; a subclass computes the logits of a list of them.
 
     Args:
@@ -46,6 +49,10 @@ class TextClassifier:
         without = self.multi_label or self.regression
         self.abstention: Abstention | None = None if without else Abstention.of(config)
         self._names = np.array(self.labels)
+        self.levels = Levels.of(config, self.labels)
+        self.paths = LabelPaths.of(config, self.labels)
+        # Outputs of the network: one for each label, or the one score of ordered levels.
+        self.num_logits = len(self.labels) if self.levels is None else 1
         self._summary = size_in_words(config)
 
     @property
@@ -79,6 +86,10 @@ class TextClassifier:
         """
         demand_labels(self.config, verb)
 
+    def of_levels(self, scores: Array) -> Array:
+        """Return the logits [N, C] of ordered levels from scores [N, 1]; all other logits as they are."""
+        return scores if self.levels is None else self.levels.logits(scores)
+
     def of_head(self, config: dict[str, Any], columns: slice) -> TextClassifier:
         """Return one head of several as a classifier of its own, of its config.json and its columns of the logits."""
         raise NotImplementedError
@@ -95,11 +106,11 @@ class TextClassifier:
         return f"{type(self).__name__}({', '.join(parts)})"
 
     def _logits(self, texts: list[str]) -> Array:
-        """Logits [N, C], divided by the temperature."""
+        """Logits [N, C], or the scores [N, 1] of ordered levels, divided by the temperature."""
         raise NotImplementedError
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
-        """Logits [N, C], divided by the temperature, and the number of filters that fired [N]."""
+        """The same, and the number of filters that fired [N]."""
         raise NotImplementedError
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
@@ -129,12 +140,15 @@ class TextClassifier:
     def explain_batch(self, texts: Iterable[str], label: str | None = None) -> list[Explanation]:
         """Return the explanations of many texts, found together: of `label`, or as `explain` for None."""
         from .explain.explanation import label_id
+        from .explain.given import classes_given, explain_levels
 
         refuse_heads(self.config, "explain")
         chosen = None if label is None else label_id(label, self.labels)
+        if self.levels is not None:
+            return explain_levels(self, texts, label)
         explanations: list[Explanation] = []
         for batch in text_batches(texts):
-            given, abstained = self._classes_given(batch)
+            given, abstained = classes_given(self, batch)
             classes = given if chosen is None else [chosen] * len(batch)
             found = self._explain(batch, classes)
             for explanation, left_out in zip(found, abstained, strict=True):
@@ -145,20 +159,6 @@ class TextClassifier:
     def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
         """Explanations of the classes [N], or for None of the one with the largest logit of each text."""
         raise NotImplementedError
-
-    def _classes_given(self, texts: list[str]) -> tuple[list[int] | None, list[bool]]:
-        """Class that `predict` gives each text, None where the largest logit decides, and whether it gives none."""
-        if not self.multi_label and not self.thresholds and self.abstention is None:
-            return None, [False] * len(texts)
-        answers = self.answer(texts)
-        ids = decide(answers.probabilities, self._thresholds_by_id, self.multi_label)
-        if self.multi_label:
-            best = answers.probabilities.argmax(axis=1).tolist()
-            classes = [int(row[0]) if len(row) else most for row, most in zip(ids, best, strict=True)]
-            return classes, [not len(row) for row in ids]
-        if self.abstention is None or answers.confidence is None:
-            return ids.tolist(), [False] * len(texts)
-        return ids.tolist(), (~(answers.confidence >= self.abstention.threshold)).tolist()
 
     @property
     def tokens_of(self) -> str | None:
@@ -179,8 +179,12 @@ class TextClassifier:
         Raises:
             TypeError: `texts` is one string or a table, or holds something that is no string.
         """
+        return self.of_levels(self.outputs(texts))
+
+    def outputs(self, texts: Iterable[str]) -> Array:
+        """Return the outputs of the network, divided by the temperature: logits [N, C], or scores [N, 1] of levels."""
         parts = [self._logits(chunk) for chunk in text_batches(texts, BATCHES_OF_THREADS)]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, self.num_logits), dtype=np.float32)
 
     def predict_proba(self, texts: Iterable[str]) -> Array:
         """Return the probabilities of any iterable of strings, classes in the order of `labels`: [N, C] float32.
@@ -196,8 +200,7 @@ class TextClassifier:
         """Return the confidence in each text's label, for choosing texts to leave without one: [N], larger is surer.
 
         Args:
-            texts: Any iterable of strings.
-            score: "probability", "energy" or "fired"; see `runtime.decisions.SCORES`.
+            texts, score: Texts, and "probability", "energy" or "fired"; see `runtime.decisions.SCORES`.
 
         Raises:
             ValueError: there is no such score, or the model is a regression.
@@ -216,7 +219,7 @@ class TextClassifier:
         if not parts:
             return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
-        return np.concatenate(logits), np.concatenate(fired)
+        return self.of_levels(np.concatenate(logits)), np.concatenate(fired)
 
     def answer(self, texts: Iterable[str]) -> Answers:
         """Return the probabilities and, if the artifact says when to abstain, its score of each text.
@@ -271,7 +274,8 @@ class TextClassifier:
         return self.logits(texts).argmax(axis=1)
 
     @property
-    def _thresholds_by_id(self) -> dict[int, float]:
+    def thresholds_by_id(self) -> dict[int, float]:
+        """Thresholds of `thresholds` by the id of the label."""
         return {self.labels.index(name): value for name, value in self.thresholds.items()}
 
     def decide(self, answers: Answers) -> Any:
@@ -279,7 +283,7 @@ class TextClassifier:
         if self.regression:
             numbers = answers.probabilities
             return numbers[:, 0] if len(self.labels) == 1 else numbers
-        ids = decide(answers.probabilities, self._thresholds_by_id, self.multi_label)
+        ids = decide(answers.probabilities, self.thresholds_by_id, self.multi_label)
         if self.multi_label:
             return [[self.labels[i] for i in row] for row in ids]
         labels = self._names[ids]
@@ -298,23 +302,10 @@ class TextClassifier:
             joined: Several labels of a text as one string, with ";" between them, for files without lists.
             every_class: True to give the probability of each class, as probability_<label>.
 
-        A regression has one column, prediction, or prediction_<name> for each of several numbers.
+        A regression has one column, prediction, or prediction_<name> for each of several numbers; ordered levels also
+        have expected_level.
         """
-        if self.regression:
-            names = ["prediction"] if len(self.labels) == 1 else [f"prediction_{name}" for name in self.labels]
-            return {name: answers.probabilities[:, i].tolist() for i, name in enumerate(names)}
-        probabilities, labels = answers.probabilities, self.decide(answers)
-        given = probability_of_labels(probabilities, self._thresholds_by_id, self.multi_label)
-        columns: dict[str, list[Any]] = {
-            "predicted_label": [";".join(row) for row in labels] if joined and self.multi_label else labels,
-            "probability": given.tolist(),
-        }
-        if not self.multi_label:
-            columns["predicted_label"] = labels.tolist()
-        if every_class:
-            for i, label in enumerate(self.labels):
-                columns[f"probability_{label}"] = probabilities[:, i].tolist()
-        return columns
+        return answer_columns(self, answers, joined, every_class)
 
     def predict_top_k(self, texts: Iterable[str], k: int = 3) -> list[list[tuple[str, float]]]:
         """Return the k most probable labels of each text with their probabilities, the most probable first.

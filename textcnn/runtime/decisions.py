@@ -6,7 +6,7 @@ Shapes: `N` texts, `C` classes, `F` filters.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
+ORDINAL = "ordinal"
 SCORES = {
     "probability": "the largest probability",
     "energy": "log sum exp of the logits (Liu et al. 2020, https://arxiv.org/abs/2010.03759)",
@@ -40,6 +41,50 @@ class Abstention:
         if not entry:
             return None
         return cls(check_score(str(entry["score"])), float(entry["threshold"]))
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Ordered levels, whose probabilities come from one score: P(level <= c) = sigmoid(cut_point[c] - score).
+
+    It is a cumulative link model: McCullagh 1980, https://doi.org/10.1111/j.2517-6161.1980.tb01109.x.
+
+    Args:
+        cut_points: Cut points [C - 1], divided by the temperature.
+        values: Values [C] of the levels: their numbers where all are numbers, else their places, from 0.
+    """
+
+    cut_points: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], labels: Sequence[str]) -> Levels | None:
+        """Return the levels of a config.json, or None for a model of another problem type."""
+        if config.get("problem_type") != ORDINAL:
+            return None
+        cut_points = np.array(config["cut_points"], np.float64) / float(config.get("temperature", 1.0))
+        try:
+            values = np.array([float(label) for label in labels])
+        except ValueError:
+            values = np.arange(len(labels), dtype=np.float64)
+        return cls(cut_points, values if np.isfinite(values).all() else np.arange(len(labels), dtype=np.float64))
+
+    def logits(self, scores: NDArray[Any]) -> Array:
+        """Return the logarithms of the probabilities, whose softmax is the probabilities: scores [N, 1] -> [N, C]."""
+        above = self.cut_points - scores.astype(np.float64)
+        found = np.zeros((len(scores), len(self.cut_points) + 1))
+        found[:, :-1] -= np.logaddexp(0, -above)
+        found[:, 1:] -= np.logaddexp(0, above)
+        found[:, 1:-1] += np.log(-np.expm1(-np.diff(self.cut_points)))
+        return found.astype(np.float32)
+
+    def divided(self, scores: NDArray[Any], temperature: float) -> Array:
+        """Return the logits [N, C] at another temperature: scores and cut points are divided by it."""
+        return Levels(self.cut_points / temperature, self.values).logits(scores / temperature)
+
+    def expected(self, probabilities: Array) -> NDArray[np.float64]:
+        """Return the expected value of the level of each text: probabilities [N, C] -> [N]."""
+        return np.asarray(probabilities.astype(np.float64) @ self.values)
 
 
 @dataclass(frozen=True)

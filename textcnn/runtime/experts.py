@@ -32,7 +32,7 @@ class ExpertsTextCNN(ComposedTextCNN):
         for name, expected in (
             ("router_weight", (rows, banks)),
             ("router_bias", (banks,)),
-            ("head_weight", (len(self.labels), banks * filters)),
+            ("head_weight", (self.num_logits, banks * filters)),
             ("table", (banks * rows, tensors["table"].shape[1])),
         ):
             shape = tensors[name].shape if name in tensors else None
@@ -49,7 +49,7 @@ class ExpertsTextCNN(ComposedTextCNN):
                 "head_weight": np.ascontiguousarray(tensors["head_weight"][:, own]),
                 "head_bias": tensors["head_bias"],
             }
-            self.banks.append(Tables(self.config, parts, len(self.labels)))
+            self.banks.append(Tables(self.config, parts, self.num_logits))
         return self.banks[0]
 
     def route(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:

@@ -156,14 +156,14 @@ class FoldedTextCNN(TextClassifier):
         """
         if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
             # One text needs none of the machinery below, which would take longer than the text itself.
-            return self._logits(texts)
+            return self.of_levels(self._logits(texts))
         parts = [self._logits(batch) for batch in text_batches(texts, self.threads)]
         if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+            return self.of_levels(parts[0])
+        return self.of_levels(np.concatenate(parts) if parts else np.zeros((0, self.num_logits), dtype=np.float32))
 
     def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
-        if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+        if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str) and self.levels is None:
             tokenizer = self.tokenizer
             if isinstance(tokenizer, CompiledTokenizer) and len(texts[0]) < BATCH_CHARACTERS:
                 # Without an array on the way: making a few would take longer than the text itself.
@@ -180,7 +180,7 @@ class FoldedTextCNN(TextClassifier):
         if not parts:
             return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
-        return np.concatenate(logits), np.concatenate(fired)
+        return self.of_levels(np.concatenate(logits)), np.concatenate(fired)
 
     def features(self, texts: Iterable[str]) -> Array:
         """Return the pooled features, the input of the head: [N, F] float32."""
@@ -221,7 +221,7 @@ class FoldedTextCNN(TextClassifier):
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Return the logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
-        return self.tables.logits(ids, offsets, self.threads)
+        return self.of_levels(self.tables.logits(ids, offsets, self.threads))
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return start and end of each token of a text, in characters; a special token has none: (0, 0)."""
@@ -254,7 +254,7 @@ class FoldedTextCNN(TextClassifier):
         """
         from .certify import guarantee
 
-        if self.regression:
+        if self.regression or self.levels is not None:
             demand(self.config, "certify")
         check_column(texts)
         thresholds = [self.thresholds.get(name, 0.5) for name in self.labels] if self.multi_label else None
@@ -280,7 +280,7 @@ class FoldedTextCNN(TextClassifier):
         return type(self)(config, tensors, self.tokenizer_json, self.metadata, self.threads)
 
     def _open_tables(self) -> Tables:
-        return Tables(self.config, self._tensors, len(self.labels))
+        return Tables(self.config, self._tensors, self.num_logits)
 
     def _logits(self, texts: list[str], features: Array | None = None) -> Array:
         tokenizer = self.tokenizer

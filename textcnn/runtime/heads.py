@@ -202,7 +202,9 @@ class HeadsClassifier(Heads):
         return self.model.logits_of_ids(ids, offsets)
 
     def demand_labels(self, verb: str) -> None:
-        """Accept: every head has labels."""
+        """Raise ValueError where a verb needs labels and every head has numbers."""
+        if all(head.regression for head in self.deciders.values()):
+            next(iter(self.deciders.values())).demand_labels(verb)
 
     def predict(self, texts: Iterable[str], abstain: bool = True) -> dict[str, Any]:
         """Return the labels of each text by head, as `TextClassifier.predict` returns them.
@@ -220,8 +222,9 @@ class HeadsClassifier(Heads):
         }
 
     def predict_proba(self, texts: Iterable[str]) -> dict[str, Array]:
-        """Return the probabilities of each text by head: [N, its labels] float32."""
-        return {name: own.probabilities for name, own in self.answer(texts).items()}
+        """Return the probabilities of each text by head, of those that have labels: [N, its labels] float32."""
+        answers = self.answer(texts)
+        return {name: own.probabilities for name, own in answers.items() if not self.deciders[name].regression}
 
     def answer(self, texts: Iterable[str]) -> HeadAnswers:
         """Return the probabilities of each text by head and, where it abstains, its score."""

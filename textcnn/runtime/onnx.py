@@ -70,7 +70,10 @@ class OnnxClassifier(TextClassifier):
         self._tokenizer = compile_tokenizer(self.metadata["tokenizer.json"])
 
     def logits_of_ids(self, input_ids: Any, attention_mask: Any) -> Array:
-        """Return the logits [B, C] of token ids [B, T] and their mask, as another program would compute them."""
+        """Return the logits [B, C] of token ids [B, T] and their mask, as another program would compute them.
+
+        Those of ordered levels are one score [B, 1], which the cut points of config.json make probabilities of.
+        """
         inputs = {
             "input_ids": np.asarray(input_ids, dtype=np.int64),
             "attention_mask": np.asarray(attention_mask, dtype=np.int64),
@@ -114,7 +117,7 @@ class OnnxClassifier(TextClassifier):
         ids, offsets = self._tokenizer.encode_batch(texts)
         lengths = np.diff(offsets)
         order = np.argsort(lengths, kind="stable")
-        logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        logits = np.empty((len(texts), self.num_logits), dtype=np.float32)
         start = 0
         while start < len(order):
             stop = start + 1

@@ -49,7 +49,7 @@ class ComposedTextCNN(FoldedTextCNN):
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         """Return the logits of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, C] float32."""
         weight, bias = self.head
-        return np.asarray(self.features_of_ids(ids, offsets) @ weight.T + bias, dtype=np.float32)
+        return self.of_levels(np.asarray(self.features_of_ids(ids, offsets) @ weight.T + bias, dtype=np.float32))
 
     def features(self, texts: Iterable[str]) -> Array:
         """Return the features that the head reads: [N, P F] float32."""
@@ -99,14 +99,14 @@ class PooledTextCNN(ComposedTextCNN):
 
     def _open_tables(self) -> Tables:
         features, pooled = len(self._tensors["bias"]), self._tensors["head_weight"].shape
-        expected = (len(self.labels), features * self._blocks)
+        expected = (self.num_logits, features * self._blocks)
         if pooled != expected:
             raise ValueError(
                 f"head_weight: got {pooled}; expected {expected}, as config.json says; fold the model again"
             )
         # The core's own head is that of the whole text's maxima; it is not asked for logits.
         first = {**self._tensors, "head_weight": np.ascontiguousarray(self._tensors["head_weight"][:, :features])}
-        return Tables(self.config, first, len(self.labels))
+        return Tables(self.config, first, self.num_logits)
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
         ids, offsets = check_ids(ids, offsets)

@@ -91,8 +91,8 @@ class Scorer:
         self.thresholds: dict[str, dict[str, float]] = {}
         given = {"labels": labels, "top_k": top_k, "thresholds": thresholds}
         for option in [option for option, value in given.items() if value]:
-            for one in self.classifiers.values():
-                one.demand_labels(option)
+            if all(one.regression for one in self.classifiers.values()):
+                next(iter(self.classifiers.values())).demand_labels(option)
         for label in self.labels or ():
             if not any(label in one.labels for one in self.classifiers.values()):
                 raise unknown("labels", label, [name for one in self.classifiers.values() for name in one.labels])
@@ -239,6 +239,8 @@ class Scorer:
                 raise unknown("thresholds", name, list(self.classifiers))
             if not isinstance(own, Mapping):
                 raise ValueError(f"thresholds: {name}: got {own!r}; expected a dict of labels, such as {{'good': 0.9}}")
+            if own:
+                self.classifiers[name].demand_labels("thresholds")
             for label, threshold in own.items():
                 if label not in self.classifiers[name].labels:
                     raise unknown("thresholds", label, self.classifiers[name].labels)
@@ -252,7 +254,7 @@ class Scorer:
         if wanted is not None:
             dropped = {f"probability_{label}" for label in classifier.labels if label not in wanted}
             columns = {column: values for column, values in columns.items() if column not in dropped}
-        if self.top_k:
+        if self.top_k and not classifier.regression:
             order = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, : self.top_k]
             columns["top_labels"] = [[classifier.labels[i] for i in row] for row in order]
             columns["top_probabilities"] = np.take_along_axis(answers.probabilities, order, axis=1).tolist()
@@ -268,7 +270,8 @@ class Scorer:
         """Return the n-grams with the largest weights, of the label of each text or of its most probable one."""
         reasons = []
         for text, label in zip(texts, labels, strict=True):
-            explanation = classifier.explain(text, label if isinstance(label, str) else None)
+            of_label = isinstance(label, str) and classifier.levels is None
+            explanation = classifier.explain(text, label if of_label else None)
             ngrams = explanation.contributions[: self.reasons]
             reasons.append([{"text": ngram.text, "weight": float(ngram.weight)} for ngram in ngrams])
         return reasons

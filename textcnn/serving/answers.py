@@ -53,7 +53,8 @@ def as_json(
 ) -> list[dict[str, Any]]:
     """Return an object for each text.
 
-    Those of a regression have `prediction`, None for several numbers, and `predictions`, all of its numbers.
+    Those of a regression, which a head may be, have `prediction`, None for several numbers, and `predictions`, all of its
+    numbers.
 
     Args:
         classifier: What answered.
@@ -90,6 +91,11 @@ def as_json(
             given, columns["probability"], confidence, abstained, every_class, strict=True
         )
     ]
+    # Those of ordered levels, and of the levels of labels that are paths.
+    further = [name for name in columns if name not in ("predicted_label", "probability")]
+    for name in further:
+        for row, value in zip(rows, columns[name], strict=True):
+            row[name] = value
     if not probabilities:
         for row in rows:
             del row["probabilities"]

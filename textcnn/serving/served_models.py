@@ -89,7 +89,9 @@ class ServedModel:
     def described(self) -> list[dict[str, Any]]:
         """Return the entries of `GET /models`: of the model, or of each of its heads."""
         if isinstance(self.classifier, HeadsClassifier):
-            return [_described(head.name, head.classifier, self) for head in self.heads.values()]
+            # Those of numbers have no labels, which the page would show.
+            heads = [head for head in self.heads.values() if not head.classifier.regression]
+            return [_described(head.name, head.classifier, self) for head in heads]
         return [_described(self.name, self.classifier, self)]
 
 

@@ -11,7 +11,7 @@ from ..errors import DataError, nearest
 from .base import Settings
 
 LARGEST_SEED = 2**32 - 1
-PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression")
+PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", "ordinal")
 
 
 @dataclass(kw_only=True)
@@ -39,9 +39,12 @@ class SourceSettings(ColumnSettings):
         test_split: Split to test on. Default: found by its name.
         label_columns: Several columns of labels, such as quality topic: one model with a head for each, in place of
             label_column. Default: one column.
+        regression_columns: Those of label_columns whose numbers are predicted. Default: none.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
-        problem_type: single_label_classification, multi_label_classification or regression (predicts the number in the
-            label column). Default: one of the first two, found from the labels.
+        label_separator: Separator of the parts of labels that are paths, such as /. Default: they are no paths.
+        problem_type: single_label_classification, multi_label_classification, regression (predicts the number in the
+            label column) or ordinal (levels in the order of their numbers, or of `labels`). Default: one of the first
+            two, found from the labels.
         validation_fraction: Fraction of the training rows to hold out without a validation split. Default: 0.1, or 0
             where that is fewer than 10 rows.
         num_folds: Number of folds of cross-validation on the train split. Default: no folds.
@@ -56,7 +59,9 @@ class SourceSettings(ColumnSettings):
     validation_split: str | None = None
     test_split: str | None = None
     label_columns: Sequence[str] | None = None
+    regression_columns: Sequence[str] | None = None
     labels: Sequence[str] | None = None
+    label_separator: str | None = None
     problem_type: str | None = None
     validation_fraction: float | None = None
     num_folds: int | None = None
@@ -67,6 +72,11 @@ class SourceSettings(ColumnSettings):
     def check(self) -> None:
         if self.label_columns is not None:
             self._check_label_columns(list(self.label_columns))
+        elif self.regression_columns is not None:
+            raise DataError(
+                f"regression_columns: got {', '.join(self.regression_columns)} without label_columns; expected some of "
+                "its columns; for one column of numbers, set label_column and problem_type regression"
+            )
         if self.validation_fraction is not None and not 0 <= self.validation_fraction < 1:
             raise DataError(
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
@@ -77,11 +87,21 @@ class SourceSettings(ColumnSettings):
                 f"problem_type: got {self.problem_type!r}; expected one of {', '.join(PROBLEM_TYPES)}"
                 f"{nearest(self.problem_type, PROBLEM_TYPES)}"
             )
-        if self.problem_type == "regression" and self.streaming:
+        if self.problem_type in ("regression", "ordinal") and self.streaming:
             raise DataError(
-                "streaming: got it with problem_type regression; expected data that fits in memory; set streaming to "
-                "false"
+                f"streaming: got it with problem_type {self.problem_type}; expected data that fits in memory; "
+                "set streaming to false"
             )
+        if self.label_separator is not None:
+            if self.label_separator == "":
+                raise DataError("label_separator: got an empty string; expected a separator, such as /")
+            for name in ("label_columns", "problem_type"):
+                value = getattr(self, name)
+                if value not in (None, "single_label_classification"):
+                    raise DataError(
+                        f"label_separator: got it with {name} {value}; expected one label a text, whose levels it "
+                        "makes; leave out one of them"
+                    )
         if (self.num_folds is None) != (self.fold is None):
             raise DataError(
                 f"got num_folds={self.num_folds} and fold={self.fold}; expected both or none; "
@@ -103,9 +123,16 @@ class SourceSettings(ColumnSettings):
             ("label_column", self.label_column), ("labels", self.labels), ("problem_type", self.problem_type),
         ):  # fmt: skip
             if value is not None:
+                named = "; name columns of numbers in regression_columns" if value == "regression" else ""
                 raise DataError(
                     f"{other}: got {value!r} with label_columns, whose tasks and labels are found from each column; "
-                    f"expected none; leave out {other}, or train a model of one column"
+                    f"expected none; leave out {other}, or train a model of one column{named}"
+                )
+        for name in self.regression_columns or ():
+            if name not in names:
+                raise DataError(
+                    f"regression_columns: got {name!r}; expected some of label_columns, {', '.join(names)}"
+                    f"{nearest(name, names)}"
                 )
         if self.streaming:
             raise DataError("streaming: got it with label_columns; expected data that fits in memory; leave it out")

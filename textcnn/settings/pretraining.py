@@ -93,7 +93,7 @@ class PretrainSettings(
         label_column: Column of labels; contrastive then pulls texts of one label together, and masked and diffusion
             learn which texts have a label. Default: no labels.
         split_documents: Cut the texts into sentences.
-        limit: Texts (sentences, where they are cut) of a sample, drawn at random. Default: all.
+        limit: Texts, or sentences of cut texts, in a random sample. Default: all.
         validation_fraction: Fraction of the texts that is held out, to choose the epoch.
         batch_size: Texts in a training batch.
         max_epochs: Epochs.

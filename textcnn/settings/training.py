@@ -40,6 +40,8 @@ class ArchitectureSettings(Settings):
         head_max_norm: Largest L2 norm of a class's weights while training (Kim: 3). Default: no limit.
         class_weights: Weight of each class in the loss, in the order of the labels. Default: all alike.
         label_smoothing: Fraction of the target spread evenly over the classes.
+        loss: Loss of a regression: mse, or huber (linear for errors above huber_delta, for targets with outliers).
+        huber_delta: Error from which huber is linear, in standard deviations of the training targets.
         bag: Bag of tokens and hashed n-grams: sum, mean, sqrtn or none; auto is sqrtn in `train` beside the backbone
             parallel, none elsewhere.
         bag_ngrams: Longest n-gram of the bag, in tokens. Default: 2; of characters 4.
@@ -72,6 +74,8 @@ class ArchitectureSettings(Settings):
     head_max_norm: float | None = None
     class_weights: list[float] | None = None
     label_smoothing: float = 0.0
+    loss: Literal["mse", "huber"] = "mse"
+    huber_delta: float = 1.0
     bag: Literal["auto", "none", "sum", "mean", "sqrtn"] = "auto"
     bag_ngrams: int | None = None
     bag_buckets: int = 65_536

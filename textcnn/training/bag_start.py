@@ -21,7 +21,9 @@ import torch
 
 from ..model import Architecture
 from ..model.bag import HashedBag
+from ..model.objectives import head_slices
 from ..runtime.capabilities import REGRESSION
+from ..runtime.decisions import ORDINAL
 from .evidence import log_count_ratios
 
 # Texts whose features are found at a time.
@@ -103,14 +105,24 @@ def bag_weights(
         classes: C.
         intercept: Fit logits of a text without any row; else they are 0.
         heads: Heads of the model, each of which has a linear model of its own; None for one task.
+            That of ordered levels is a ridge regression of their places.
     """
     ids, lengths, targets = data.encoded_train()
     if heads is not None:
-        parts = [
-            start_of_bag(bag, start, ids, lengths, targets[head["name"]], len(head["labels"]), intercept)
-            for head in heads
-        ]
+        parts = []
+        for head, own in head_slices(heads):
+            found = targets[head["name"]]
+            if head["problem_type"] == REGRESSION:
+                mean, deviation = (values[own] for values in data.target_scale())
+                parts.append(ridge_of_bag(bag, ids, lengths, (found.astype(np.float64) - mean) / deviation, intercept))
+            else:
+                parts.append(start_of_bag(bag, start, ids, lengths, found, len(head["labels"]), intercept))
         return np.concatenate([own for own, _ in parts], axis=1), np.concatenate([own for _, own in parts])
+    if data.problem_type == ORDINAL:
+        if start == "naive_bayes":
+            raise ValueError("bag_start: got naive_bayes with problem_type ordinal; expected linear or zero")
+        places = targets.astype(np.float64)
+        return ridge_of_bag(bag, ids, lengths, (places - places.mean()) / places.std(), intercept)
     if data.problem_type != REGRESSION:
         return start_of_bag(bag, start, ids, lengths, targets, classes, intercept)
     mean, deviation = data.target_scale()
@@ -167,13 +179,15 @@ def ridge_of_bag(
         bag: The bag.
         ids: Token ids of the train texts, one text after the other.
         lengths: [N] tokens of each text.
-        numbers: [N] standardised numbers.
+        numbers: [N] standardised numbers, NaN for a text without one.
         intercept: Fit the number of a text without any; else it is 0.
     """
     from sklearn.linear_model import Ridge
 
-    if len(lengths) > _MOST_TEXTS:
-        chosen = np.linspace(0, len(lengths) - 1, _MOST_TEXTS).astype(np.int64)
+    chosen = np.flatnonzero(np.isfinite(numbers))
+    if len(chosen) > _MOST_TEXTS:
+        chosen = chosen[np.linspace(0, len(chosen) - 1, _MOST_TEXTS).astype(np.int64)]
+    if len(chosen) < len(lengths):
         ids, lengths, numbers = _rows(chosen, ids, lengths, numbers)
     weights = np.zeros((bag.rows.num_embeddings, 1), dtype=np.float32)
     counts, rows = _feature_counts(bag, ids, lengths)

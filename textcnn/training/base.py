@@ -12,15 +12,24 @@ import torch
 from torch import Tensor
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
+from ..model.ordinal import cut_points_of_counts
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
 from .bag_start import bag_weights
 from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
-from .heads import MEAN_SCORE, head_metrics, log_mean_score, refuse_settings_of_one_task, score_heads
+from .heads import (
+    MEAN_SCORE,
+    head_metrics,
+    log_mean_score,
+    refuse_settings_of_one_task,
+    score_heads,
+    standardized_labels,
+)
 from .initial_weights import initial_architecture, load_initial_weights
 from .metrics import score_labels, score_metrics, score_nothing, score_numbers
 from .optimization import OptimizationModule
+from .start_weights import bag_factors, network_share
 from .target_scale import TargetScale, refuse_label_settings
 
 Batch = dict[str, Tensor]
@@ -38,7 +47,7 @@ class TrainingModule(OptimizationModule):
         labels: Names of the classes, in the order of their ids.
         vocab_size: Number of tokens the tokenizer knows.
         pad_token_id: Id of the padding token.
-        problem_type: single_label_classification, multi_label_classification or regression.
+        problem_type: single_label_classification, multi_label_classification, regression or ordinal.
         vectors_dim: Size of the data module's initial vectors, None where there are none.
         architecture: The network.
         heads: Heads of several label columns, as in config.json; None for one column.
@@ -50,7 +59,7 @@ class TrainingModule(OptimizationModule):
         labels: list[str],
         vocab_size: int,
         pad_token_id: int = 0,
-        problem_type: Literal["single_label_classification", "multi_label_classification", "regression"] = (
+        problem_type: Literal["single_label_classification", "multi_label_classification", "regression", "ordinal"] = (
             "single_label_classification"
         ),
         vectors_dim: int | None = None,
@@ -78,8 +87,8 @@ class TrainingModule(OptimizationModule):
             )
         if vectors_dim is not None and not architecture.kernel_sizes:
             raise ValueError(
-                "vectors: got some for a model without convolutions; expected none, as only convolutions read token "
-                "vectors; leave them out, or give kernel_sizes"
+                "vectors: got some for a model without convolutions; expected none, as only these read token vectors; "
+                "leave them out, or give kernel_sizes"
             )
         naive_bayes = rates.naive_bayes if architecture.kernel_sizes else 0.0
         if naive_bayes and vectors_dim is not None:
@@ -114,11 +123,13 @@ class TrainingModule(OptimizationModule):
         config = self.model.config
         if self.separate_bag:
             self.model.bag.requires_grad_(False)
-        self.target_scale = TargetScale() if config.problem_type == "regression" else None
-        if self.target_scale is not None:
-            refuse_label_settings(rates)
+        numbers = [head["problem_type"] == "regression" for head in config.heads or ()]
+        self.target_scale: TargetScale | None = None
         if heads is not None:
             refuse_settings_of_one_task(rates)
+        if config.problem_type == "regression" or any(numbers):
+            refuse_label_settings(rates)
+            self.target_scale = TargetScale(config.num_labels if numbers else None)
         if rates.contrastive_weight and config.problem_type == "multi_label_classification":
             raise ValueError(
                 "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
@@ -160,13 +171,14 @@ class TrainingModule(OptimizationModule):
 
         Micro-F1, which is the accuracy when a text has one label. With several labels a text, F1 is 0 until a label
         passes its threshold; average precision needs none. Of a regression, the coefficient of determination; of
-        several heads, the mean of theirs.
+        several heads, the mean of theirs; of ordered levels, the quadratic kappa.
         """
-        if self.target_scale is not None:
-            return "val_r2"
         if self.model.config.heads is not None:
             return MEAN_SCORE.format(stage="val")
-        return "val_micro_f1" if self._single_label else "val_average_precision"
+        if self.target_scale is not None:
+            return "val_r2"
+        names = {"single_label_classification": "val_micro_f1", "ordinal": "val_quadratic_kappa"}
+        return names.get(self.model.config.problem_type, "val_average_precision")
 
     def setup(self, stage: str) -> None:
         """Start from the weights of another run, the initial vectors or naive Bayes, as set."""
@@ -175,6 +187,8 @@ class TrainingModule(OptimizationModule):
             return
         if self.target_scale is not None:
             self.target_scale.set(*data.target_scale())
+        if (cut_points := getattr(self.model, "cut_points", None)) is not None:
+            cut_points.set(cut_points_of_counts(data.class_counts))
         self._start_bag(data)
         embeddings = self.model.textcnn.embeddings
         if embeddings is None:
@@ -197,9 +211,9 @@ class TrainingModule(OptimizationModule):
             return
         separate = self.separate_bag
         config = self.model.config
-        weights, bias = bag_weights(bag, start, data, config.num_labels, not separate, config.heads)
+        weights, bias = bag_weights(bag, start, data, config.num_logits, not separate, config.heads)
         if separate:  # the bias of the head is the network's to learn
-            weights *= self._bag_weight * self._network_share
+            weights *= bag_factors(self.hparams, config)
         else:
             self.model.head.bias.data.copy_(torch.from_numpy(bias))
         bag.set_logits(torch.from_numpy(weights))
@@ -214,36 +228,27 @@ class TrainingModule(OptimizationModule):
             and self.hparams["bag_start"] != "zero"
         )
 
-    @property
-    def _bag_weight(self) -> float:
-        weight: float | None = self.hparams["bag_weight"]
-        if weight is not None:
-            return weight
-        if self.target_scale is not None:
-            return 1.0
-        # The better the network beside it, the smaller: measured in docs/lab-log.md.
-        return 1.0 if self.hparams["vectors_dim"] is None and self.hparams["init"] is None else 0.5
-
-    @property
-    def _network_share(self) -> float:
-        """Weight of the network in a regression, whose number is a weighted mean with that of a separate bag."""
-        regression = self.target_scale is not None
-        return 1 / (1 + self._bag_weight) if regression and self.separate_bag else 1.0
-
     def forward(self, batch: Batch) -> Tensor:
         """Return the logits of a batch, or its numbers: [B, C]."""
         logits: Tensor = self.model(batch["input_ids"], batch["attention_mask"]).logits
         return logits if self.target_scale is None else self.target_scale.restored(logits)
 
     def finish(self) -> None:
-        """Make the model one to save: multiply the scale of a regression into its last layer."""
+        """Make the model one to save: put scale or cut points where every interface reads them."""
         if self.target_scale is not None:
             self.target_scale.multiply_into(self.model)
+        if getattr(self.model, "cut_points", None) is not None:
+            self.model.store_cut_points()
 
-    def targets_of(self, batch: Batch) -> Tensor:
+    def targets_of(self, batch: Batch) -> Any:
         """Return what the loss of the network compares its logits with: labels, or its share of scaled numbers."""
-        labels = batch["labels"]
-        return labels if self.target_scale is None else self.target_scale.standardized(labels) * self._network_share
+        labels: Any = batch["labels"]
+        if self.target_scale is None:
+            return labels
+        share = network_share(self.hparams, regression=True) if self.separate_bag else 1.0
+        if self.model.config.heads is not None:
+            return standardized_labels(labels, self.model.config.heads, self.target_scale, share)
+        return self.target_scale.standardized(labels) * share
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         loss = self._over_processes(self._loss_of_batch(batch), len(batch["input_ids"]))
@@ -306,18 +311,14 @@ class TrainingModule(OptimizationModule):
         features = self.model.textcnn(batch["input_ids"], batch["attention_mask"]).pooler_output
         return logits, torch.from_numpy(count_fired(features.float().cpu().numpy(), config.activation))
 
-    @property
-    def _single_label(self) -> bool:
-        return self.model.config.problem_type == "single_label_classification"
-
     def _score(self, batch: Batch, stage: str) -> None:
         if not len(batch["input_ids"]):
             score_nothing(self, stage)
             return
-        if self.target_scale is not None:
-            score_numbers(self, batch, stage, self.target_scale)
-        elif self.model.config.heads is not None:
+        if self.model.config.heads is not None:
             score_heads(self, batch, stage)
+        elif self.target_scale is not None:
+            score_numbers(self, batch, stage, self.target_scale)
         else:
             score_labels(self, batch, stage)
 

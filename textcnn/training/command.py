@@ -278,7 +278,7 @@ class TextCNNCLI(LightningCLI):
         if not (folder / "config.json").is_file() or Path(config["ckpt_path"]).name != "best.ckpt":
             return
         saved = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        for name in ("heads", *CALIBRATION):
+        for name in ("heads", "label_separator", "cut_points", *CALIBRATION):
             if name in saved:
                 setattr(self.model.model.config, name, saved[name])
 

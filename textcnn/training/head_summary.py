@@ -11,12 +11,15 @@ from .screen import aligned, curve_row, next_steps
 
 @dataclass(frozen=True)
 class HeadScore:
-    """Score of one head: its name, and the fields of RunSummary."""
+    """Score of one head: its name, and the fields of RunSummary.
+
+    Of a head of numbers the score is R2, without an interval.
+    """
 
     head: str
     accuracy: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     texts: int
     baseline: float | None
     baseline_note: str
@@ -45,8 +48,9 @@ class HeadsSummary:
         rows = []
         for one in self.heads:
             beside = f"{one.baseline:.3f}" if one.baseline is not None else f"skipped: {one.baseline_note}"
-            rows.append((f"{self.role} {one.head}", f"{one.accuracy:.3f}  95 % interval {one.low:.3f} to "
-                         f"{one.high:.3f}, {one.texts:,} texts; linear baseline {beside}"))  # fmt: skip
+            interval = "R2" if one.low is None else f"95 % interval {one.low:.3f} to {one.high:.3f}"
+            rows.append((f"{self.role} {one.head}", f"{one.accuracy:.3f}  {interval}, {one.texts:,} texts; "
+                         f"linear baseline {beside}"))  # fmt: skip
         (first, evaluate), (second, explain) = next_steps(self.output, self.data)
         head = shlex.quote(self.heads[0].head) if self.heads else "NAME"
         steps = [(first, evaluate.removesuffix(" --report report.html")), (second, f"{explain} --head {head}")]

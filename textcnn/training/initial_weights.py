@@ -15,8 +15,8 @@ from ..model import Architecture
 
 # What a new run chooses for itself; all else is a matter of the weights.
 FREE = (
-    "variant", "embedding_dropout", "dropout", "head_max_norm", "class_weights", "label_smoothing", "bag", "bag_ngrams",
-    "bag_buckets", "bag_dim",
+    "variant", "embedding_dropout", "dropout", "head_max_norm", "class_weights", "label_smoothing", "loss",
+    "huber_delta", "bag", "bag_ngrams", "bag_buckets", "bag_dim",
 )  # fmt: skip
 
 

@@ -8,9 +8,12 @@ Shapes: `B` texts, `C` classes, `H` size of the teacher.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 from torch.nn import functional
+
+from ..model.objectives import number_losses
 
 
 def classification_losses(
@@ -32,6 +35,23 @@ def classification_losses(
     targets = labels.to(logits.dtype) * (1 - label_smoothing) + label_smoothing / 2
     losses = functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight, reduction="none")
     return losses.mean(dim=-1)
+
+
+def text_losses(
+    logits: Tensor, labels: Tensor, problem_type: str, config: Any, class_weights: Sequence[float] | None
+) -> Tensor:
+    """Return the loss [B] of each text in a task.
+
+    Args:
+        logits: Logits [B, C] of the task.
+        labels: Its class ids [B], zeros and ones [B, C], or numbers [B].
+        problem_type: As transformers names it.
+        config: The TextCNNConfig, with the settings of the loss.
+        class_weights: Weights of the classes of the task, or None.
+    """
+    if problem_type == "regression":
+        return number_losses(logits, labels, config.loss, config.huber_delta).mean(dim=-1)
+    return classification_losses(logits, labels, class_weights, config.label_smoothing)
 
 
 def soft_cross_entropy(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:

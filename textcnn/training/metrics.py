@@ -19,6 +19,7 @@ from torchmetrics.classification import (
 )
 from torchmetrics.regression import MeanAbsoluteError, R2Score, SpearmanCorrCoef
 
+from .levels import level_metrics
 from .target_scale import TargetScale
 
 
@@ -106,6 +107,8 @@ def score_metrics(problem_type: str, num_labels: int, prefix: str) -> MetricColl
         num_labels: Number of labels.
         prefix: Prefix, such as "val_".
     """
+    if problem_type == "ordinal":
+        return level_metrics(num_labels, MacroF1(num_labels + 1), prefix)
     if problem_type == "single_label_classification":
         # One class more, for labels that no train row has; without any, it takes no part in the macro average.
         count = num_labels + 1
@@ -137,6 +140,19 @@ def score_metrics(problem_type: str, num_labels: int, prefix: str) -> MetricColl
     )
 
 
+def number_arguments(logits: Tensor, numbers: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the arguments by which `score_metrics` of a regression are updated: predictions and numbers [B].
+
+    They are without the mean, which no score depends on and whose square float32 would lose digits to.
+
+    Args:
+        logits: Standardised predictions [B, 1].
+        numbers: Numbers [B].
+        mean, deviation: Of the numbers of the train split.
+    """
+    return (logits * deviation).squeeze(-1), numbers - mean
+
+
 def score_nothing(module: Any, stage: str) -> None:
     """Log the loss and the metrics of a stage for a batch without a text, which a process of a distributed run has."""
     module.log(f"{stage}_loss", torch.zeros((), device=module.device), prog_bar=True, batch_size=0, sync_dist=True)
@@ -148,7 +164,7 @@ def score_nothing(module: Any, stage: str) -> None:
 def score_labels(module: Any, batch: dict[str, Tensor], stage: str) -> None:
     """Add a batch to the loss and the metrics of a stage of a classifier."""
     logits, labels, config = module(batch).float(), batch["labels"], module.model.config
-    single = config.problem_type == "single_label_classification"
+    single = config.problem_type in ("single_label_classification", "ordinal")
     # A label that no train row has: it counts as wrong, and has no loss.
     known = labels < config.num_labels if single else torch.ones(len(labels), dtype=torch.bool)
     if known.any():
@@ -167,6 +183,5 @@ def score_numbers(module: Any, batch: dict[str, Tensor], stage: str, scale: Targ
     metrics = module.metrics[f"{stage}_metrics"]
     loss = module.model.loss(logits, scale.standardized(labels))
     module.log(f"{stage}_loss", loss, prog_bar=True, batch_size=len(labels), sync_dist=True)
-    # Without the mean, which no score depends on and whose square float32 would lose digits to.
-    metrics.update(logits.squeeze(-1) * scale.deviation, labels - scale.mean)
+    metrics.update(*number_arguments(logits, labels, scale.mean, scale.deviation))
     module.log_dict(dict(metrics), prog_bar=True, batch_size=len(labels), on_epoch=True, on_step=False)

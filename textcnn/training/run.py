@@ -261,6 +261,7 @@ def save_run(
         config = module.model.config
         config.text_column, label = data.columns
         config.label_column = label if data.heads is None else None
+        config.label_separator = data.options.label_separator
         curve = read_curve(output_dir)
         record = TrainingRecord(
             data=name,

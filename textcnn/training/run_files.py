@@ -99,7 +99,10 @@ def write_held_out(output_dir: str | Path, data: TextDataModule) -> None:
     if data.heads is None:
         columns = {"label": _named(targets, data.labels, data.problem_type == REGRESSION)}
     else:
-        columns = {head["name"]: _named(targets[head["name"]], head["labels"]) for head in data.heads}
+        columns = {
+            head["name"]: _named(targets[head["name"]], head["labels"], head["problem_type"] == REGRESSION)
+            for head in data.heads
+        }
     text = "text" if data.heads is None else data.columns[0]
     rows = [
         {text: one, **dict(zip(columns, own, strict=True))} for one, *own in zip(texts, *columns.values(), strict=True)
@@ -111,7 +114,8 @@ def write_held_out(output_dir: str | Path, data: TextDataModule) -> None:
 def _named(targets: np.ndarray, labels: Sequence[str], numbers: bool = False) -> list[Any]:
     """Return targets as a file holds them: numbers, labels, or lists of labels; None for a row without one."""
     if numbers:
-        return [float(target) for target in targets]
+        # Of float32 the shortest decimal, not its digits in float64.
+        return [None if np.isnan(target) else float(str(target)) for target in targets]
     if targets.ndim == 2:
         return [None if np.isnan(row).any() else [labels[c] for c in np.flatnonzero(row)] for row in targets]
     return [labels[target] if 0 <= target < len(labels) else None for target in targets.tolist()]

@@ -157,14 +157,7 @@ def summarize_numbers(
 ) -> NumberSummary:  # fmt: skip
     """Return the summary of a regression on the texts and numbers of a split; see `summarize_run`."""
     own = _number_scores(np.asarray(model.predict(texts), dtype=np.float64), targets)
-    train_texts, train_targets = data.texts_and_targets("train")
-    baseline, why = None, too_large(train_texts, 1)
-    if not why:
-        try:
-            predicted = baseline_numbers(train_texts, train_targets, texts)
-            baseline = _number_scores(predicted, targets)
-        except ValueError as error:  # texts without a word
-            why = " ".join(str(error).split())[:80]
+    baseline, why = _number_baseline(*data.texts_and_targets("train"), texts, targets)
     return NumberSummary(role, len(texts), own, baseline, why, read_curve(output), str(output), name)
 
 
@@ -174,12 +167,18 @@ def summarize_heads(
 ) -> HeadsSummary:  # fmt: skip
     """Return the summary of a model with several heads on the texts and labels of a split; see `summarize_run`."""
     train_texts, train_targets = data.texts_and_targets("train")
-    probabilities, rows = model.predict_proba(texts), []
+    answers, rows = model.answer(texts), []
     for head, decider in model.deciders.items():
         there, train_there = (np.flatnonzero(_has_label(own[head])) for own in (targets, train_targets))
         if not len(there):
             continue
-        own, p = targets[head][there], probabilities[head][there]
+        own, p = targets[head][there], answers[head].probabilities[there]
+        if decider.regression:
+            train = [train_texts[i] for i in train_there], train_targets[head][train_there]
+            of_numbers, why = _number_baseline(*train, [texts[i] for i in there], own)
+            r2 = _number_scores(p[:, 0].astype(np.float64), own)[0]
+            rows.append(HeadScore(head, r2, None, None, len(there), None if of_numbers is None else of_numbers[0], why))
+            continue
         predicted = (p >= 0.5).astype(np.int64) if decider.multi_label else p.argmax(axis=1)
         right = _right(predicted, own)
         baseline, why = _baseline(
@@ -192,7 +191,21 @@ def summarize_heads(
 
 
 def _has_label(targets: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.asarray(targets >= 0 if targets.ndim == 1 else ~np.isnan(targets).any(axis=1))
+    if np.issubdtype(targets.dtype, np.floating):
+        return np.asarray(~(np.isnan(targets) if targets.ndim == 1 else np.isnan(targets).any(axis=1)))
+    return np.asarray(targets >= 0)
+
+
+def _number_baseline(
+    train_texts: list[str], train_numbers: NDArray[Any], texts: list[str], numbers: NDArray[Any]
+) -> tuple[tuple[float, float] | None, str]:
+    """Return R2 and mean absolute error of the linear baseline, or why it is skipped."""
+    if why := too_large(train_texts, 1):
+        return None, why
+    try:
+        return _number_scores(baseline_numbers(train_texts, train_numbers, texts), numbers), ""
+    except ValueError as error:  # texts without a word
+        return None, " ".join(str(error).split())[:80]
 
 
 def _number_scores(predicted: NDArray[np.float64], targets: NDArray[np.float64]) -> tuple[float, float]:

@@ -19,6 +19,9 @@ from ..settings import OptimizationSettings
 class TargetScale(nn.Module):
     """Mean and standard deviation of the numbers of the train split; part of each checkpoint.
 
+    Args:
+        logits: Number of logits of a model with several heads, each of which has its own scale; None for one scale.
+
     Example:
         >>> scale = TargetScale()
         >>> scale.set(10.0, 2.0)
@@ -29,19 +32,30 @@ class TargetScale(nn.Module):
     mean: Tensor
     deviation: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, logits: int | None = None) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(0.0))
-        self.register_buffer("deviation", torch.tensor(1.0))
+        shape = () if logits is None else (logits,)
+        self.register_buffer("mean", torch.zeros(shape))
+        self.register_buffer("deviation", torch.ones(shape))
 
-    def set(self, mean: float, deviation: float) -> None:
-        """Set mean and standard deviation."""
-        self.mean.fill_(mean)
-        self.deviation.fill_(deviation)
+    def set(self, mean: Any, deviation: Any) -> None:
+        """Set mean and standard deviation: numbers, or those of each logit [C]."""
+        self.mean.copy_(torch.as_tensor(mean))
+        self.deviation.copy_(torch.as_tensor(deviation))
 
-    def standardized(self, numbers: Tensor) -> Tensor:
-        """Return numbers in standard deviations from the mean."""
-        return (numbers - self.mean) / self.deviation
+    def of(self, columns: slice) -> tuple[Tensor, Tensor]:
+        """Return mean and standard deviation of some logits."""
+        return (self.mean, self.deviation) if self.mean.ndim == 0 else (self.mean[columns], self.deviation[columns])
+
+    def standardized(self, numbers: Tensor, columns: slice = slice(None)) -> Tensor:
+        """Return numbers in standard deviations from the mean.
+
+        Args:
+            numbers: Numbers [B] or [B, K].
+            columns: Logits of the head whose numbers these are.
+        """
+        mean, deviation = self.of(columns)
+        return (numbers - mean) / deviation
 
     def restored(self, standardized: Tensor) -> Tensor:
         """Return the numbers of standardised ones."""
@@ -55,7 +69,7 @@ class TargetScale(nn.Module):
             model: A TextCNNForSequenceClassification.
         """
         self._rescale(model, self.deviation, self.mean)
-        self.set(0.0, 1.0)
+        self.set(torch.zeros_like(self.mean), torch.ones_like(self.deviation))
 
     @torch.no_grad()
     def divide_out_of(self, model: Any) -> None:
@@ -64,11 +78,14 @@ class TargetScale(nn.Module):
 
     @staticmethod
     def _rescale(model: Any, factor: Tensor, shift: Tensor) -> None:
-        model.head.weight.mul_(factor)
+        rows = factor.reshape(-1, 1)
+        model.head.weight.mul_(rows)
         model.head.bias.mul_(factor).add_(shift)
         if model.bag is not None:
-            last = model.bag.rows if model.bag.output is None else model.bag.output
-            last.weight.mul_(factor)
+            if model.bag.output is None:
+                model.bag.rows.weight.mul_(factor)
+            else:
+                model.bag.output.weight.mul_(rows)
 
 
 def refuse_label_settings(rates: OptimizationSettings) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..model.objectives import head_slices, labelled
 from ..runtime.thresholds import f1_threshold
+from .levels import fit_levels
 from .part_weights import fit_part_weights
 
 # Key of a checkpoint whose weights have been fitted: they are not fitted a second time.
@@ -51,8 +52,13 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
     for task in tasks:
         labels, parts = labels_of[task.name], [network[:, task.columns], bag[:, task.columns]]
         if weighed and FITTED not in checkpoint:
-            numbers = labels if module.target_scale is None else module.target_scale.standardized(labels)
-            weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type)
+            number = task.problem_type == "regression"
+            numbers = module.target_scale.standardized(labels, task.columns) if number else labels
+            delta = module.model.config.huber_delta if module.model.config.loss == "huber" else None
+            if task.problem_type == "ordinal":
+                weights = fit_levels(parts[0], parts[1], labels, module.model)
+            else:
+                weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type, delta)
             if weights is not None:
                 weights.multiply_into(module.model, task.columns)
                 parts = [parts[0] * weights.network, parts[1] * weights.bag]
@@ -148,7 +154,7 @@ def part_logits(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[Tensor, 
         torch.distributed.all_gather_object(gathered, parts)
         parts = [part for of_process in gathered for part in of_process]
     if not parts:
-        nothing = torch.zeros(0, model.config.num_labels)
+        nothing = torch.zeros(0, model.config.num_logits)
         return nothing, nothing, {task.name: torch.zeros(0) for task in _tasks(model.config)}
     networks, bags, labels_of = zip(*parts, strict=True)
     joined = {name: torch.cat([labels[name] for labels in labels_of]) for name in labels_of[0]}

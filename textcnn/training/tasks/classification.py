@@ -5,11 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..base import Batch, TrainingModule
-from ..losses import classification_losses
+from ..heads import weighted_loss
+from ..losses import text_losses
 
 
 class ClassificationModule(TrainingModule):
-    """Training on labelled texts by cross-entropy, binary cross-entropy when multi-label, or squared error of numbers.
+    """Training on labelled texts by cross-entropy, binary cross-entropy when multi-label, or the error of numbers.
 
     Texts count alike, or by the field `weights` [B] of a batch (scikit-learn's sample_weight).
     """
@@ -19,8 +20,7 @@ class ClassificationModule(TrainingModule):
         if "weights" not in batch:
             loss: Tensor = self.model.loss(logits, targets)
             return loss
-        if config.problem_type == "regression":
-            losses = (logits - targets.view_as(logits)).square().mean(dim=-1)
-        else:
-            losses = classification_losses(logits, targets, config.class_weights, config.label_smoothing)
+        if config.heads is not None:
+            return weighted_loss(logits, targets, batch["weights"], config)
+        losses = text_losses(self.model.of_levels(logits), targets, config.problem_type, config, config.class_weights)
         return (losses * batch["weights"]).mean()

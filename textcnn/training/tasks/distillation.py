@@ -86,7 +86,8 @@ class DistillationModule(TrainingModule):
         return ((1 - share) * soft + share * hard).mean()
 
     def _soft(self, logits: Tensor, teacher: Tensor) -> Tensor:
+        single = self.model.config.problem_type == "single_label_classification"
         if self.soft_loss == "mse":
-            return logit_distance(logits, teacher) if self._single_label else (logits - teacher).square().mean(dim=-1)
-        loss = soft_cross_entropy if self._single_label else soft_binary_cross_entropy
+            return logit_distance(logits, teacher) if single else (logits - teacher).square().mean(dim=-1)
+        loss = soft_cross_entropy if single else soft_binary_cross_entropy
         return loss(logits, teacher, self.temperature)
