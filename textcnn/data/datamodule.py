@@ -101,7 +101,7 @@ class TextDataModule(TokenizerChoice, LightningDataModule):
     @property
     def is_stream(self) -> bool:
         """True where the data is read anew in each epoch."""
-        return isinstance(self._data, StreamedData)
+        return self.path is not None and isinstance(self._data, StreamedData)
 
     @property
     def num_labels(self) -> int:
