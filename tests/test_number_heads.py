@@ -200,7 +200,6 @@ def refused(run: Path, folder: Path) -> dict[str, tuple[Any, str]]:
         "calibrate": (lambda: textcnn.calibrate(run, head="stars"), "calibrate: got a model of problem_type"),
         "certify": (lambda: textcnn.certify(run, text="w1", head="stars"), "certify: got a model of problem_type"),
         "inspect": (lambda: textcnn.inspect(run, small, head="stars"), "inspect: got a model of problem_type"),
-        "html": (lambda: textcnn.export(run, folder / "x.html", head="stars"), "export as html or js: got a model of"),
         "filter": (lambda: textcnn.LabelFilter(run, "stars", head="stars"), "filter: got a model of problem_type"),
         "thresholds": (
             lambda: textcnn.Scorer(run, thresholds={"stars": {"stars": 0.5}}), "thresholds: got a model of problem_type"

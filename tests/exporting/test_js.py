@@ -86,6 +86,22 @@ def check_explanation(got, expected, atol=1e-9):
     assert sum(got["characters"].values()) == pytest.approx(expected.characters().sum(), abs=1e-6 * scale)
 
 
+def test_a_head_of_numbers(tmp_path):
+    node, texts = need_node(), ["a lovely film", "a dull film", "buy it now"]
+    data = {"text": texts * 20, "topic": ["film", "film", "advert"] * 20, "stars": [9.5, 2, 5] * 20}
+    textcnn.train(
+        data, tmp_path / "run", label_columns=["topic", "stars"], regression_columns=["stars"], max_epochs=1,
+        num_filters=8, embedding_dim=8, progress=False,
+    )  # fmt: skip
+    textcnn.export(tmp_path / "run", tmp_path / "model.js", head="stars")
+    answers = f"(await load()).predict({json.dumps(texts)})"
+    program = f'import {{ load }} from "./model.js"; console.log(JSON.stringify({answers}))'
+    done = subprocess.run([node, "--input-type=module", "-e", program], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wanted = textcnn.load(tmp_path / "run").predict(texts)["stars"]
+    np.testing.assert_allclose(json.loads(done.stdout), wanted, rtol=1e-5)
+
+
 @pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
 def test_the_bytes_of_the_native_core(int8, tmp_path):
     """Every axis of the configuration: windows, features and head give the same bits as the machine's own kernels."""
