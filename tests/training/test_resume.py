@@ -78,14 +78,18 @@ def test_a_student_goes_on_where_it_was(
     assert len(seen) == 28
 
 
-@pytest.mark.parametrize("step", [4, 14, 17])
-def test_a_fit_goes_on_where_it_was(step: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def check_that_a_fit_goes_on(
+    step: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any
+) -> None:
+    """Compare the steps and the weights of a run that was killed at a step, and goes on, with those of a whole one."""
     monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
 
     def train(name: str) -> None:
-        textcnn.train(str(reviews), tmp_path / name, embedding_dropout=0.2, progress=False, **LEARN)
+        textcnn.train(str(reviews), tmp_path / name, embedding_dropout=0.2, progress=False, **LEARN, **options)
 
-    train("whole")
+    with monkeypatch.context() as counting:
+        steps = count_steps(ClassificationModule, counting)
+        train("whole")
     with monkeypatch.context() as down:
         stop_at(step, ClassificationModule, down)
         with pytest.raises(RuntimeError, match="no power"):
@@ -95,38 +99,24 @@ def test_a_fit_goes_on_where_it_was(step: int, reviews: Path, tmp_path: Path, mo
     seen = count_steps(ClassificationModule, monkeypatch)
     folder = tmp_path / "killed"
     main(["fit", "--config", str(folder / "config.yaml"), "--output_dir", str(folder), "--ckpt_path", "last"])
-    assert seen == [*range(14), *range(14)][step:]
-    whole, again = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
-    for name, tensor in whole.items():
-        assert torch.equal(again[name], tensor), name
-
-
-@pytest.mark.parametrize("step", [1, 4, 13, 14, 17])
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_run_on_a_stream_goes_on_where_it_was(
-    step: int, workers: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resume, "SAVE_EVERY", timedelta(0))
-
-    def train(name: str) -> None:
-        options = {"embedding_dropout": 0.2, "streaming": True, "validation_fraction": 0.1, "tokenizer": "byte"}
-        textcnn.train(str(reviews), tmp_path / name, progress=False, num_workers=workers, **LEARN, **options)
-
-    with monkeypatch.context() as counting:
-        steps = count_steps(ClassificationModule, counting)
-        train("whole")
-    with monkeypatch.context() as down:
-        stop_at(step, ClassificationModule, down)
-        with pytest.raises(RuntimeError, match="no power"):
-            train("killed")
-    torch.rand(7)
-    seen = count_steps(ClassificationModule, monkeypatch)
-    folder = tmp_path / "killed"
-    main(["fit", "--config", str(folder / "config.yaml"), "--output_dir", str(folder), "--ckpt_path", "last"])
     assert seen == steps[step:]
     whole, again = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "killed"))
     for name, tensor in whole.items():
         assert torch.equal(again[name], tensor), name
+
+
+@pytest.mark.parametrize("step", [4, 14, 17])
+def test_a_fit_goes_on_where_it_was(step: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_that_a_fit_goes_on(step, reviews, tmp_path, monkeypatch)
+
+
+# The stream has 14 batches an epoch, too.
+@pytest.mark.parametrize(("step", "workers"), [(1, 0), (13, 0), (14, 0), (17, 0), (17, 2)])
+def test_a_run_on_a_stream_goes_on_where_it_was(
+    step: int, workers: int, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"streaming": True, "validation_fraction": 0.1, "tokenizer": "byte", "num_workers": workers}
+    check_that_a_fit_goes_on(step, reviews, tmp_path, monkeypatch, **options)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
