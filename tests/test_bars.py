@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import subprocess
 import sys
 import termios
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 from folded_models import write_artifact
 
+from textcnn.cli import main
 from textcnn.core import build
 from textcnn.progress import array_with_progress, batches_with_progress, each_with_progress
 
@@ -28,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def errors_of(arguments: list[str], folder: Path, in_terminal: bool) -> str:
-    """Return the text that a command writes on standard error."""
+    """Return the text that a command, in a process of its own, writes on standard error."""
     command = [sys.executable, "-m", "textcnn", *arguments]
     if not in_terminal:
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
@@ -52,6 +55,39 @@ def errors_of(arguments: list[str], folder: Path, in_terminal: bool) -> str:
     return seen.decode()
 
 
+def errors_here(arguments: list[str], in_terminal: bool, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return the text that a command writes on standard error of this process, which has imported all that it needs."""
+    ours, theirs = pty.openpty() if in_terminal else os.pipe()
+    if in_terminal:
+        termios.tcsetwinsize(theirs, (24, 100))
+    seen = bytearray()
+
+    def read() -> None:
+        # A terminal whose other end is closed is an error, a pipe's end is empty.
+        with contextlib.suppress(OSError):
+            while part := os.read(ours, 1 << 16):
+                seen.extend(part)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        with os.fdopen(theirs, "w", encoding="utf-8") as stream, monkeypatch.context() as redirected:
+            redirected.setattr(sys, "stderr", stream)
+            main(arguments)
+    finally:
+        reader.join()
+        os.close(ours)
+    return seen.decode()
+
+
+def test_a_process_shows_a_bar_in_a_terminal_and_none_in_a_pipe(folder: Path) -> None:
+    arguments = ["inspect", "run", "--data", "rows.csv"]
+    bar = errors_of(arguments, folder, in_terminal=True)
+    assert "reading" in bar
+    assert "%|" in bar
+    assert "%|" not in errors_of(arguments, folder, in_terminal=False)
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("arguments", "shown"),
@@ -65,13 +101,16 @@ def errors_of(arguments: list[str], folder: Path, in_terminal: bool) -> str:
     ],
     ids=["inspect", "evaluate", "calibrate", "fold", "trim", "export"],
 )
-def test_a_bar_in_a_terminal_and_none_in_a_pipe(arguments: list[str], shown: str, folder: Path) -> None:
+def test_a_bar_in_a_terminal_and_none_in_a_pipe(
+    arguments: list[str], shown: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if arguments[0] == "export" and build.is_stale(build.MODULE):
         pytest.skip("no WebAssembly module")
-    bar = errors_of(arguments, folder, in_terminal=True)
+    monkeypatch.chdir(folder)
+    bar = errors_here(arguments, True, monkeypatch)
     assert shown in bar
     assert "%|" in bar
-    assert "%|" not in errors_of(arguments, folder, in_terminal=False)
+    assert "%|" not in errors_here(arguments, False, monkeypatch)
 
 
 def test_batches_are_the_texts_in_their_order() -> None:

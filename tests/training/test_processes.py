@@ -68,32 +68,39 @@ from textcnn.data import TextDataModule
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
-data = TextDataModule(f"{folder}/data", streaming=True, batch_size=7, labels=["bad", "good"])
-tokenizer = data.tokenizer
-read, steps = [], 0
-for batch in data.train_dataloader():
-    steps += 1
-    for ids, mask in zip(batch["input_ids"], batch["attention_mask"]):
-        read.append(tokenizer.decode(ids[mask.bool()]))
-    total = torch.tensor(float(len(batch["labels"])))
-    dist.all_reduce(total)  # as the gradients are: hangs where the processes do not step together
-print(json.dumps({"read": read, "steps": steps}))
+for name in sys.argv[3:]:
+    data = TextDataModule(f"{folder}/{name}", streaming=True, batch_size=7, labels=["bad", "good"])
+    tokenizer = data.tokenizer
+    read, steps = [], 0
+    for batch in data.train_dataloader():
+        steps += 1
+        for ids, mask in zip(batch["input_ids"], batch["attention_mask"]):
+            read.append(tokenizer.decode(ids[mask.bool()]))
+        total = torch.tensor(float(len(batch["labels"])))
+        dist.all_reduce(total)  # as the gradients are: hangs where the processes do not step together
+    print(json.dumps({"read": read, "steps": steps}))
 """
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("rows", [2500, 40])
-def test_a_stream_is_shared_without_doubles_or_gaps(tmp_path: Path, rows: int) -> None:
-    (tmp_path / "data").mkdir()
-    texts = [f"word{i} text number {i}" for i in range(rows)]
-    lines = [json.dumps({"text": text, "label": ["bad", "good"][i % 2]}) for i, text in enumerate(texts)]
-    (tmp_path / "data" / "train.jsonl").write_text("\n".join(lines))
-    (tmp_path / "data" / "validation.jsonl").write_text("\n".join(lines[:10]))
+def test_a_stream_is_shared_without_doubles_or_gaps(tmp_path: Path) -> None:
+    """Streams of two lengths, in one pair of processes: their imports take longer than the streams."""
+    lengths = (2500, 40)
+    for rows in lengths:
+        folder = tmp_path / str(rows)
+        folder.mkdir()
+        texts = [f"word{i} text number {i}" for i in range(rows)]
+        lines = [json.dumps({"text": text, "label": ["bad", "good"][i % 2]}) for i, text in enumerate(texts)]
+        (folder / "train.jsonl").write_text("\n".join(lines))
+        (folder / "validation.jsonl").write_text("\n".join(lines[:10]))
+    program = [sys.executable, "-c", STREAM]
     processes = [
-        subprocess.Popen([sys.executable, "-c", STREAM, str(rank), str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([*program, str(rank), str(tmp_path), *map(str, lengths)], stdout=subprocess.PIPE, text=True)
         for rank in range(2)
     ]
-    outputs = [json.loads(process.communicate(timeout=200)[0].splitlines()[-1]) for process in processes]
-    assert outputs[0]["steps"] == outputs[1]["steps"]
-    read = [text for output in outputs for text in output["read"]]
-    assert len(read) == len(set(read)) == rows
+    printed = [process.communicate(timeout=200)[0].splitlines()[-len(lengths) :] for process in processes]
+    for rows, *of_both in zip(lengths, *printed, strict=True):
+        outputs = [json.loads(line) for line in of_both]
+        assert outputs[0]["steps"] == outputs[1]["steps"]
+        read = [text for output in outputs for text in output["read"]]
+        assert len(read) == len(set(read)) == rows

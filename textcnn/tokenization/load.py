@@ -136,7 +136,11 @@ def _as_plain_text(backend: Tokenizer, pad_token: str | None = None) -> Tokenize
     They go from the added tokens, which are looked for in texts, to the model's own vocabulary,
     with the same ids. A Unigram vocabulary, which is a list with scores, is left as it is.
     """
-    content = json.loads(backend.to_str())
+    written = backend.to_str()
+    # Nothing to move, as in every tokenizer that has been through here before: no detour over Python's objects.
+    if not backend.get_added_tokens_decoder() and (pad_token is None or backend.token_to_id(pad_token) is not None):
+        return Tokenizer.from_str(written)
+    content = json.loads(written)
     vocabulary = content["model"]["vocab"]
     if isinstance(vocabulary, dict):
         special = {token["content"]: token["id"] for token in content["added_tokens"] if token["special"]}
