@@ -143,14 +143,14 @@ class TokenizerSettings(Settings):
     """Tokens and their initial vectors.
 
     Args:
-        tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of
-            `vectors`; where the vectors auto do not fit the words of the texts, char beside a bag; else wordpiece.
+        tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of `vectors`;
+            char beside a bag where the vectors auto do not fit; else wordpiece.
         vocab_size: Largest vocabulary of a tokenizer that is trained. Default: 30,000; 8,000 where the vectors auto do
             not fit the words of the texts.
         lowercase: Lower-case texts in a tokenizer that is trained.
         min_frequency: Occurrences that a trained tokenizer needs to know a word or piece.
-        vectors: Checkpoints or word-vector files that tokens start with, side by side; auto (English vectors that ship
-            with the package, where they fit) or none (random ones).
+        vectors: Checkpoints or word-vector files that tokens start with, side by side; auto (English ones that ship,
+            where they fit) or none (random).
     """
 
     tokenizer: Any = None
