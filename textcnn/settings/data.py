@@ -144,7 +144,7 @@ class TokenizerSettings(Settings):
 
     Args:
         tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of `vectors`;
-            char beside a bag where the vectors auto do not fit; else wordpiece.
+            char in `train` if auto does not fit; wordpiece.
         vocab_size: Largest vocabulary of a tokenizer that is trained. Default: 30,000; 8,000 where the vectors auto do
             not fit the words of the texts.
         lowercase: Lower-case texts in a tokenizer that is trained.
