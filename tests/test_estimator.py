@@ -170,7 +170,7 @@ def test_in_company() -> None:
         (["a", "b"], [[1, 0], [None, 1]], "got None at position 1; expected a label for every text"),
         (["a", "b"], [1.0, np.inf], "got infinity; expected"),
         (["a", "b"], [["x", "y"], ["x"]], "got lists of labels; .* use sklearn.preprocessing.MultiLabelBinarizer"),
-        (["a", "b"], [["x", "y"], ["x", "z"]], "got lists of labels; .* use sklearn.preprocessing.MultiLabelBinarizer"),
+        (["a", "b"], [["x", "y"], ["x", "z"]], "the column 'y0' of y: got one class only, 'x'; expected"),
         (["a", "b"], pd.Series([["x", "y"], ["x", "z"]]), "got lists of labels"),
         (["a", "b"], [{"x", "y"}, {"x"}], "got lists of labels"),
         ({"text": ["a", "b"]}, ["x", "y"], "X: got dict; expected an iterable of strings"),
