@@ -34,11 +34,18 @@ def order_levels(present: Sequence[str], names: Sequence[str] | None, wish: Sequ
         present, names, wish: As of `choose_labels`; the names of a ClassLabel need not be in order.
 
     Raises:
-        DataError: the labels are no numbers, and no order is given.
+        DataError: the labels are no numbers, or two of them are the same number, and no order is given.
     """
     if wish is None and not are_numbers(present):
         raise DataError(
             f"problem_type: got ordinal and the labels {listed(sort_labels(present), 8)}; expected numbers, or the "
             "labels in their order; give them with labels (--labels low middle high)"
         )
+    by_number: dict[float, str] = {}
+    for label in [] if wish else present:
+        if (other := by_number.setdefault(float(label), label)) != label:
+            raise DataError(
+                f"problem_type: got ordinal and the labels {other!r} and {label!r}, the same number; expected one name "
+                "for a level; write it in one way"
+            )
     return choose_labels(present, None, wish or sorted(present, key=float))
