@@ -114,9 +114,7 @@ def read_number_labels(column: pa.ChunkedArray, where: str) -> RawLabels:
     return RawLabels([], np.zeros(0, np.int64), np.isnan(numbers), numbers=numbers)
 
 
-def read_labels(
-    column: pa.ChunkedArray, names: list[str] | None, where: str, real_numbers: bool = False
-) -> RawLabels:
+def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str, real_numbers: bool = False) -> RawLabels:
     """Read a label column of strings, integers, integral floats, booleans, or lists of these.
 
     Args:
