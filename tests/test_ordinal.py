@@ -398,5 +398,5 @@ def test_an_estimator_orders_levels_by_their_numbers(kind: Any) -> None:
 
 
 def test_an_estimator_refuses_a_level_twice() -> None:
-    with pytest.raises(ValueError, match="the labels '1' and '1.0', the same number"):
+    with pytest.raises(ValueError, match=r"the labels '1' and '1\.0', the same number"):
         TextCNNClassifier(ordinal=True).fit(["a b", "c d", "e f"], ["1", "1.0", "2"])

@@ -33,7 +33,9 @@ def main(args: list[str]) -> None:
     path, onnx = Path(call.settings.output), call.settings.kind == "onnx"
     model = written.engine if isinstance(written, TextEncoder) else written
     precision = ("int8" if call.settings.int8 else "float32") if onnx else model.precision
-    size = f"{len(model.labels)} {'labels' if model is written else 'dimensions'}"
+    several = "" if len(model.labels) == 1 else "s"
+    kind = "dimension" if model is not written else "number" if getattr(model, "regression", False) else "label"
+    size = f"{len(model.labels)} {kind}{several}"
     print(f"{path}: {precision}, {path.stat().st_size / 1e6:.1f} MB, {size}")
     if measured := json.loads(written.metadata.get("int8_error", "{}")):
         print("int8_error: " + ", ".join(f"{key} {value:.6g}" for key, value in measured.items()))

@@ -53,8 +53,8 @@ def as_json(
 ) -> list[dict[str, Any]]:
     """Return an object for each text.
 
-    Those of a regression, which a head may be, have `prediction`, None for several numbers, and `predictions`, all of its
-    numbers.
+    Those of a regression, which a head may be, have `prediction`, None for several numbers, and `predictions`, all of
+    its numbers.
 
     Args:
         classifier: What answered.
