@@ -437,6 +437,8 @@ def test_mistakes_are_one_line(trained, capsys, tmp_path):
     assert "unknown option '--data.pth' of textcnn fit; did you mean '--data.path'?" in mistake(
         capsys, "fit", "--data.pth", data
     )
+    named = mistake(capsys, "distill", "--teacher", str(folder))
+    assert named.endswith("'--teacher'; expected teacher without a name; `textcnn distill --help` shows its place")
     line = mistake(capsys, "fit", "--data.path", data, "--model.architecture.kernal_sizes", "[3]")
     assert "did you mean '--model.architecture.kernel_sizes'?" in line
     assert "--data.path" in mistake(capsys, "fit")

@@ -57,7 +57,7 @@ def test_it_is_one_model_with_a_head_for_each_column(fitted: TextCNNClassifier, 
     assert list(saved.heads) == ["y0", "y1"]
     assert list(saved.predict(TEXTS)["y1"]) == fitted.predict(TEXTS)[:, 1].tolist()
     assert fitted.explain("w1 w3", column="y0").label == fitted.predict(["w1 w3"])[0, 0]
-    with pytest.raises(ValueError, match="head: got None; expected one of y0, y1"):
+    with pytest.raises(ValueError, match="column: got None; expected one of y0, y1"):
         fitted.explain("w1")
     again = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(again.predict(TEXTS), fitted.predict(TEXTS))
@@ -123,3 +123,12 @@ def test_what_is_refused(options: dict[str, Any], y: Any, said: str) -> None:
 def test_other_columns_to_validate_on_are_refused() -> None:
     with pytest.raises(ValueError, match="expected 2 columns of classes"):
         TextCNNClassifier(**QUICK).fit(TEXTS, TARGETS, eval_set=(TEXTS, TARGETS[:, 0]))
+
+
+def test_explain_names_its_own_parameter(fitted: TextCNNClassifier) -> None:
+    for column, hint in (("y7", ".*did you mean"), (None, "$")):
+        with pytest.raises(ValueError, match=f"column: got {column!r}; expected one of y0, y1{hint}"):
+            fitted.explain("w1 w2", column=column)
+    one = TextCNNClassifier(**QUICK).fit(TEXTS, TARGETS[:, 0])
+    with pytest.raises(ValueError, match="column: got 'y0', and y had one column; expected none; leave it out"):
+        one.explain("w1 w2", column="y0")

@@ -215,6 +215,10 @@ def refused(run: Path, folder: Path) -> dict[str, tuple[Any, str]]:
         "infinite": (
             lambda: textcnn.train(small.assign(stars=np.inf), folder / "i", **COLUMNS), "holds inf in row 1"
         ),
+        "labels": (
+            lambda: textcnn.train(small, folder / "l", label_columns=["topic", "stars"], regression_columns=["topic"]),
+            "'topic' .* holds '[ab]' in row .*expected numbers, as regression_columns names it",
+        ),
         "constant": (
             lambda: textcnn.train(small.assign(stars=1.0), folder / "c", **COLUMNS), "column 'stars': the train split"
         ),
@@ -251,3 +255,13 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "head stars" in capsys.readouterr().out
     main(["validate", "--config", f"{out}/config.yaml", "--trainer.enable_progress_bar", "false"])
     assert "val_stars_r2" in capsys.readouterr().out
+
+
+def test_a_column_of_numbers_is_a_page_of_its_own(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The export compares the answers of the page with those of the runtime.
+    textcnn.export(run, tmp_path / "stars.html", head="stars")
+    assert (tmp_path / "stars.html").stat().st_size > 0
+    main(["export", str(run), "--output", str(tmp_path / "stars.mjs"), "--head", "stars"])
+    assert "MB, 1 number\n" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from sklearn.metrics import cohen_kappa_score, mean_absolute_error
 from torch.nn import functional
 
 import textcnn
-from textcnn import TextDataModule
+from textcnn import TextCNNClassifier, TextDataModule
 from textcnn.artifact import read_artifact
 from textcnn.cli import main
 from textcnn.data.errors import DataError
@@ -348,3 +348,55 @@ def test_the_estimator() -> None:
     for y, said in ((["a", "b"], "ordinal: got the classes a, b"), ([[1, 0], [0, 1]], "ordinal: got several labels")):
         with pytest.raises(ValueError, match=said):
             model.fit(["x", "y"], y)
+
+
+def test_levels_that_are_real_numbers(tmp_path: Path) -> None:
+    half = frame(200)
+    half["stars"] = half["stars"] / 2
+    half.to_csv(tmp_path / "half.csv", index=False)
+    model = textcnn.train(str(tmp_path / "half.csv"), tmp_path / "run", max_epochs=1, **ORDINAL, **QUICK)
+    assert model.labels == ["0.5", "1", "1.5", "5"]
+    assert model.expected_level(["w3"])[0] <= 5
+    scores = textcnn.evaluate(tmp_path / "run", str(tmp_path / "half.csv")).scores
+    assert scores["accuracy"].value > 0.4
+    half[half["stars"] > 0.5].to_csv(tmp_path / "higher.csv", index=False)
+    textcnn.evaluate(tmp_path / "run", str(tmp_path / "higher.csv"))
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        (["1", "1.0", "2"], "got ordinal and the labels '1' and '1.0', the same number; expected one name for a level"),
+        ([1.0, 2.0, float("inf")], "got ordinal and the labels .*inf.*; expected numbers"),
+    ],
+)
+def test_levels_that_are_refused(levels: list[Any], said: str) -> None:
+    data = TextDataModule((["a b", "c d", "e f"] * 5, levels * 5), problem_type="ordinal", vectors=None)
+    with pytest.raises(DataError, match=said):
+        data.labels  # noqa: B018
+
+
+def test_the_labels_of_rows_without_text_are_not_missed() -> None:
+    table = pd.DataFrame({"text": ["a b", "c d", None] * 8, "label": ["x", "y", "z"] * 8})
+    assert TextDataModule(table, vectors=None).labels == ["x", "y"]
+
+
+@pytest.mark.parametrize("kind", [str, int])
+def test_an_estimator_orders_levels_by_their_numbers(kind: Any) -> None:
+    data = frame(400)
+    texts, levels = data["text"].tolist(), data["stars"].to_numpy().astype(kind)
+    options = {name: value for name, value in QUICK.items() if name not in ("progress", "summary")}
+    model = TextCNNClassifier(ordinal=True, max_epochs=4, **options)
+    model.fit(texts, levels, eval_set=(texts[:50], levels[:50]))
+    assert model.classes_.tolist() == sorted(set(levels.tolist()))
+    assert model._model().labels == ["1", "2", "3", "10"]
+    probabilities = model.predict_proba(texts)
+    numbers = np.array([float(name) for name in model.classes_])
+    np.testing.assert_allclose(probabilities @ numbers, model.expected_level(texts), rtol=1e-5)
+    assert (model.predict(texts) == model.classes_[probabilities.argmax(axis=1)]).all()
+    assert spearmanr(model.expected_level(texts), data["stars"]).statistic > 0.6
+
+
+def test_an_estimator_refuses_a_level_twice() -> None:
+    with pytest.raises(ValueError, match=r"the labels '1' and '1\.0', the same number"):
+        TextCNNClassifier(ordinal=True).fit(["a b", "c d", "e f"], ["1", "1.0", "2"])

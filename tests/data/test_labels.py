@@ -123,3 +123,31 @@ def test_what_is_no_label_is_one_clear_line(
     with pytest.raises(DataError, match=message) as caught:
         _ids(values, names, wish)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [float("inf"), -float("inf"), 0.5])
+def test_real_numbers_and_infinity_are_no_labels(value: float) -> None:
+    with pytest.raises(DataError, match=f"holds real numbers such as {value}; expected one label for a text"):
+        read_labels(pa.chunked_array([pa.array([1.0, 2.0, value])]), None, "the column 'label'")
+
+
+def test_levels_may_be_real_numbers() -> None:
+    raw = read_labels(pa.chunked_array([pa.array([0.5, 1.0, None, 1.5])]), None, "the column 'stars'", True)
+    assert (raw.values, raw.codes.tolist()) == (["0.5", "1", "1.5"], [0, 1, -1, 2])
+    # Whole numbers of another split are names of levels there, and no ids of labels.
+    whole = read_labels(pa.chunked_array([pa.array([1, 0])]), None, "the column 'stars'")
+    others: list[str] = []
+    assert encode_labels(whole, ["0.5", "1.5"], "test", given=True, others=others).ids.tolist() == [2, 2]
+    assert others == ["1", "0"]
+
+
+def test_labels_of_rows_that_are_dropped_are_not_refused() -> None:
+    raw = read_labels(pa.chunked_array([pa.array(["a", "b", "typo", "a"])]), None, "the column 'label'")
+    rows = np.array([0, 1, 3])
+    others: list[str] = []
+    for taken in (None, others):
+        targets = encode_labels(raw, ["a", "b"], "train", given=False, others=taken, rows=rows)
+        assert targets.batch(rows, 2).tolist() == [0, 1, 0]
+    assert others == []
+    with pytest.raises(DataError, match="the train split has the label 'typo'"):
+        encode_labels(raw, ["a", "b"], "train", given=False)

@@ -258,14 +258,16 @@ def test_errors_have_a_message(tmp_path):
     console.log(JSON.stringify([
       await message(() => classifier.predict(["fine", 3])),
       await message(() => classifier.predict(["half \\ud83d of a pair"])),
+      await message(() => classifier.predict("one text")),
       await message(() => classifier.explain("film", "d")),
       await message(() => openPayload(given.broken)),
       classifier.predict(["film"]).length,
     ]));
     """
-    number, half, label, tables, after = run_node(program, tmp_path, {"payload": payload, "broken": broken})
+    number, half, text, label, tables, after = run_node(program, tmp_path, {"payload": payload, "broken": broken})
     assert number == "texts: got number at position 1; expected a string"
     assert half == "texts: got half of a surrogate pair in the text at position 0; expected Unicode text"
+    assert text == "texts: got string; expected an array of strings"
     assert label == 'label: got "d"; expected one of a, b, c'
     assert tables
     assert after == 1

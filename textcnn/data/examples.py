@@ -48,7 +48,13 @@ def find_columns(
 
 
 def read_examples(
-    table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool = False, every_row: bool = True
+    table: pa.Table,
+    columns: Columns,
+    features: Any,
+    where: str,
+    numbers: bool = False,
+    every_row: bool = True,
+    levels: bool = False,
 ) -> Examples:
     """Return the rows of a table as examples.
 
@@ -59,6 +65,7 @@ def read_examples(
         where: Name of the data, for messages.
         numbers: The labels are numbers to predict.
         every_row: Each row with a text must have a number, unless no row has.
+        levels: The labels are ordered levels, which may be real numbers.
 
     Raises:
         DataError: a column has the wrong type, or a number is missing or not finite.
@@ -74,7 +81,7 @@ def read_examples(
         raw = read_number_labels(table.column(columns.label), named)
     else:
         names = names_of(features[columns.label]) if features else None
-        raw = read_labels(table.column(columns.label), names, named)
+        raw = read_labels(table.column(columns.label), names, named, levels)
     no_text = pc.is_null(table.column(columns.text)).to_numpy()
     no_label = raw.missing & ~no_text
     if raw.numbers is not None and not raw.missing.all():

@@ -126,7 +126,7 @@ class HeadedData(InMemoryData):
                     "all splits the same kind of label"
                 )
             others: list[str] | None = None if role == "train" or self.options.strict else []
-            targets[column] = encode_labels(raw, labels, f"{role} ({column})", False, others)
+            targets[column] = encode_labels(raw, labels, f"{role} ({column})", False, others, examples.rows)
             if others:
                 self.notes.append(
                     f"{role} rows have labels of {column!r} that train lacks, {listed(others, 8)}: one label counts as "
@@ -158,6 +158,11 @@ def _read_column(table: pa.Table, columns: Columns, features: Any, where: str, n
     try:
         return read_examples(table, columns, features, where, numbers, every_row=False)
     except DataError as error:
+        if numbers:
+            raise DataError(
+                f"{str(error).split('; expected')[0]}; expected numbers, as regression_columns names it; correct the "
+                f"row, or leave {columns.label} out of regression_columns"
+            ) from None
         if "problem_type to regression" not in str(error):
             raise
         raise DataError(

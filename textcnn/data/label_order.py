@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .errors import DataError, listed
 from .labels import choose_labels, sort_labels
 from .numbers import are_numbers
@@ -34,11 +37,33 @@ def order_levels(present: Sequence[str], names: Sequence[str] | None, wish: Sequ
         present, names, wish: As of `choose_labels`; the names of a ClassLabel need not be in order.
 
     Raises:
-        DataError: the labels are no numbers, and no order is given.
+        DataError: the labels are no numbers, or two of them are the same number, and no order is given.
     """
     if wish is None and not are_numbers(present):
         raise DataError(
             f"problem_type: got ordinal and the labels {listed(sort_labels(present), 8)}; expected numbers, or the "
             "labels in their order; give them with labels (--labels low middle high)"
         )
+    if wish is None:
+        places_of_levels(present)
     return choose_labels(present, None, wish or sorted(present, key=float))
+
+
+def places_of_levels(labels: Sequence[str]) -> NDArray[np.int64]:
+    """Return the place of each of C labels, which are numbers, in the order of their numbers: [C].
+
+    Raises:
+        DataError: two of them are the same number.
+
+    Example:
+        >>> places_of_levels(["1", "10", "2"]).tolist()
+        [0, 2, 1]
+    """
+    by_number: dict[float, str] = {}
+    for label in labels:
+        if (other := by_number.setdefault(float(label), label)) != label:
+            raise DataError(
+                f"problem_type: got ordinal and the labels {other!r} and {label!r}, the same number; expected one name "
+                "for a level; write it in one way"
+            )
+    return np.argsort(np.argsort([float(label) for label in labels]))

@@ -114,13 +114,14 @@ def read_number_labels(column: pa.ChunkedArray, where: str) -> RawLabels:
     return RawLabels([], np.zeros(0, np.int64), np.isnan(numbers), numbers=numbers)
 
 
-def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str) -> RawLabels:
+def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str, real_numbers: bool = False) -> RawLabels:
     """Read a label column of strings, integers, integral floats, booleans, or lists of these.
 
     Args:
         column: The column.
         names: Names of a ClassLabel, whose integers index them (-1 and null: no label).
         where: Name of the column, for messages.
+        real_numbers: Real numbers are labels, too, as levels that have an order may be.
 
     Raises:
         DataError: the values are no labels.
@@ -129,7 +130,7 @@ def read_labels(column: pa.ChunkedArray, names: list[str] | None, where: str) ->
     if isinstance(array, pa.ChunkedArray):  # what is left of a column without any chunk
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], column.type)
     if not _is_list(array.type):
-        values, codes, _ = _distinct(array, names, where)
+        values, codes, _ = _distinct(array, names, where, real_numbers)
         return RawLabels(values, codes, codes < 0, None, names)
     missing = pc.is_null(array).to_numpy(zero_copy_only=False)
     parents = pc.list_parent_indices(array).to_numpy(zero_copy_only=False)
@@ -179,7 +180,12 @@ def choose_labels(present: Sequence[str] | None, names: Sequence[str] | None, wi
 
 
 def encode_labels(
-    raw: RawLabels, labels: list[str], split: str, given: bool, others: list[str] | None = None
+    raw: RawLabels,
+    labels: list[str],
+    split: str,
+    given: bool,
+    others: list[str] | None = None,
+    rows: np.ndarray | None = None,
 ) -> Targets:
     """Return the ids of a split's labels.
 
@@ -189,19 +195,23 @@ def encode_labels(
         split: Name of the split, for messages.
         given: True where the user gave the names; integers in the data are then the ids.
         others: Takes the labels that `labels` lacks, whose id is the number of labels; None refuses them.
+        rows: Rows that are used; a label of other rows alone is neither taken nor refused. Default: all.
 
     Raises:
         DataError: there is a label that `labels` lacks; the nearest is named.
     """
     index = {label: position for position, label in enumerate(labels)}
-    by_number = given and raw.names is None and not any(map(_is_integer, labels))
+    by_number = given and raw.names is None and not any(are_numbers([label]) for label in labels)
     table = np.empty(len(raw.values) + 1, dtype=np.int64)
     table[-1] = -1
+    used = None if rows is None else Targets(raw.codes, raw.offsets).counts(rows, len(raw.values)) > 0
     for code, value in enumerate(raw.values):
         if value in index:
             table[code] = index[value]
         elif by_number and _is_integer(value) and 0 <= int(value) < len(labels):
             table[code] = int(value)
+        elif used is not None and not used[code]:
+            table[code] = len(labels)
         elif others is not None:
             table[code] = len(labels)
             others.append(value)
@@ -226,7 +236,9 @@ def sort_labels(values: Sequence[str]) -> list[str]:
     return sorted(values)
 
 
-def _distinct(array: pa.Array, names: list[str] | None, where: str) -> tuple[list[str], np.ndarray, bool]:
+def _distinct(
+    array: pa.Array, names: list[str] | None, where: str, real_numbers: bool = False
+) -> tuple[list[str], np.ndarray, bool]:
     """Return distinct values as strings, the code of each element or -1, and True if they are integers."""
     kind = array.type
     if pa.types.is_floating(kind):
@@ -234,7 +246,9 @@ def _distinct(array: pa.Array, names: list[str] | None, where: str) -> tuple[lis
         try:
             array = array.cast(pa.int64())
         except pa.ArrowInvalid:
-            example = next(x for x in array.to_pylist() if x is not None and x != int(x))
+            if real_numbers:
+                return _distinct(pa.array(map(_name_of_number, array.to_pylist()), pa.string()), names, where)
+            example = next(x for x in array.to_pylist() if x is not None and not float(x).is_integer())
             raise DataError(
                 f"{where} holds real numbers such as {example}; expected one label for a text "
                 "(a name or an integer); to predict numbers, set problem_type to regression; else name another column "
@@ -281,6 +295,11 @@ def is_text(kind: pa.DataType) -> bool:
 
 def _is_list(kind: pa.DataType) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _name_of_number(value: float | None) -> str | None:
+    """Return the name of a number as a label: 1 for 1.0, as another split may hold whole numbers only."""
+    return None if value is None else str(int(value)) if float(value).is_integer() else str(value)
 
 
 def _is_integer(value: Any) -> bool:

@@ -127,7 +127,8 @@ class InMemoryData:
         head = dataset.select(range(min(HEAD_ROWS, len(dataset)))).with_format("arrow")[:]
         self._columns = columns = find_columns(head, text, label, where)
         table = dataset.select_columns([columns.text, columns.label]).with_format("arrow")[:]
-        return read_examples(table, columns, dataset.features, where, self.regression)
+        levels = self.options.problem_type == ORDINAL
+        return read_examples(table, columns, dataset.features, where, self.regression, levels=levels)
 
     def _add(self, role: str, name: str, examples: Examples) -> None:
         if examples.raw.numbers is not None:
@@ -138,7 +139,7 @@ class InMemoryData:
             raise DataError(f"the {role} split has {kind} and train has not; give both the same kind of label")
         given = self.options.labels is not None
         others: list[str] | None = None if role == "train" or self.options.strict else []
-        targets = encode_labels(examples.raw, self.labels, role, given, others)
+        targets = encode_labels(examples.raw, self.labels, role, given, others, examples.rows)
         if others and not targets.known(examples.rows, len(self.labels)).any():
             encode_labels(examples.raw, self.labels, role, given)  # another column, or other names: refused
         self.splits[role] = Split(name, examples.rows, targets)

@@ -164,7 +164,7 @@ class StreamedData:
         others: list[str] | None = None if role == "train" or self.options.strict else []
         if examples.raw.multi_label != self.multi_label:
             raise DataError(f"{self._where(role)} has both single labels and lists; give all the same kind")
-        return encode_labels(examples.raw, self.labels, role, given, others)
+        return encode_labels(examples.raw, self.labels, role, given, others, examples.rows)
 
     def _texts(
         self, role: str, shards: np.ndarray | None = None, part: int = 0, parts: int = 1

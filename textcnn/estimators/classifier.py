@@ -15,6 +15,7 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from ..data.class_codes import class_codes, is_indicator, labelled_rows, learn_classes, read_classes
+from ..data.label_order import places_of_levels
 from ..data.numbers import ORDINAL, are_numbers
 from ..errors import listed
 from .base import TextEstimator
@@ -157,10 +158,13 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         self.classes_ = classes
         self.multilabel_ = values.ndim == 2 and not several
         self._problem_type = self._type_of_problem(several)
+        names = [] if several else [str(name) for name in self.classes_]
+        self._places = places_of_levels(names) if self.ordinal else None
         codes = self._codes(values)
         weights = read_weights(sample_weight, len(texts)) * self._class_weights(codes)
+        codes = self._in_order(codes)
         held_out = self._held_out(texts, codes, eval_set)
-        self._fit(texts, codes, weights, held_out, [] if several else [str(name) for name in self.classes_])
+        self._fit(texts, codes, weights, held_out, sorted(names, key=float) if self.ordinal else names)
         return self
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:
@@ -180,6 +184,8 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         check_is_fitted(self, "classes_")
         model = self._model()
         found = model.predict_proba(read_texts(X))
+        if self._places is not None:
+            return np.asarray(found)[:, self._places]
         return np.asarray(found) if self._columns is None else self._columns.probabilities(found, model.deciders)
 
     def score(self, X: Iterable[str], y: Any, sample_weight: Any = None) -> float:
@@ -199,9 +205,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         """
         check_is_fitted(self, "classes_")
         wanted = None if label is None else str(label)
-        if self._columns is None:
-            return self._model().explain(text, wanted)
-        return self._model().explain(text, wanted, column)
+        return self._model().explain(text, wanted, **self._head(column))
 
     def expected_level(self, X: Iterable[str]) -> NDArray[np.float64]:
         """Return the expected value of the level of each text, [N], where `ordinal` is set."""
@@ -221,6 +225,10 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
             return codes_of_columns(values, self._columns)
         return class_codes(values, self.classes_)
 
+    def _in_order(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the label ids of the model from class ids: as strings, the class 10 is before 2, and as levels not."""
+        return codes if self._places is None else self._places[codes]
+
     def _class_weights(self, codes: NDArray[Any]) -> Any:
         if self.class_weight is None:
             return 1.0
@@ -232,7 +240,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         return weights[codes]
 
     def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
-        return self._codes(read_classes(y, count))
+        return self._in_order(self._codes(read_classes(y, count)))
 
     def _strata(self, targets: NDArray[Any]) -> NDArray[Any] | None:
         return targets if targets.ndim == 1 else None

@@ -138,7 +138,7 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
             column: Name of the column of numbers, where y had several: that of the DataFrame, or y0, y1 and so on.
         """
         check_is_fitted(self, "n_features_in_")
-        return self._model().explain(text) if self._columns is None else self._model().explain(text, head=column)
+        return self._model().explain(text, **self._head(column))
 
     def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
         if y is None:

@@ -145,7 +145,8 @@ def read_labelled(
     trained_on = config.get("text_column"), config.get("label_column")
     columns = find_columns(table, text_column, label_column, where, trained_on)
     table = with_numbers(table, without=(columns.text,))
-    examples = read_examples(table, columns, rows.features, where, classifier.regression, every_number)
+    levels = getattr(classifier, "levels", None) is not None
+    examples = read_examples(table, columns, rows.features, where, classifier.regression, every_number, levels)
     if examples.raw.numbers is not None:
         return _numbers(examples, examples.raw.numbers, table, columns, where)
     if examples.raw.multi_label != classifier.multi_label:
@@ -219,10 +220,10 @@ def _encode(
 ) -> tuple[Targets, NDArray[np.int64], list[str]]:
     """Return targets, the numbers of the rows to use and the labels that the model lacks; `keep` keeps their rows."""
     unknown: list[str] = []
-    targets = encode_labels(examples.raw, labels, where, given=True, others=unknown)
+    targets = encode_labels(examples.raw, labels, where, True, unknown, examples.rows)
     known = targets.known(examples.rows, len(labels))
     if not known.any():
-        encode_labels(examples.raw, labels, where, given=True)  # names the nearest label
+        encode_labels(examples.raw, labels, where, True, rows=examples.rows)  # names the nearest label
     if known.all():
         return targets, examples.rows, []
     if not keep:

@@ -70,4 +70,8 @@ def message_of(error: ValidationError, kind: type[BaseModel]) -> str:
     place = ".".join(str(part)[:40] for part in first["loc"]) or "body"
     got = ascii(first["input"])
     got = got if len(got) <= 80 else got[:77] + "..."
-    return f"{place}: got {got}; expected {first['msg']}; send JSON with {', '.join(kind.model_fields)}"
+    # pydantic's own words: "Input should be a valid array", "Extra inputs are not permitted", "Field required".
+    said = first["msg"].removeprefix("Input should be ")
+    plain = {"extra_forbidden": "no such field", "missing": "this field"}
+    expected = plain.get(first["type"], said[:1].lower() + said[1:])
+    return f"{place}: got {got}; expected {expected}; send JSON with {', '.join(kind.model_fields)}"

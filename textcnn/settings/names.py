@@ -70,5 +70,8 @@ def unknown_name(name: str, known: Sequence[str], what: str = "setting", prefix:
         return f"{message}; did you mean {prefix + found!r}?"
     meant = name if name in OWNERS else suggestion(name, list(OWNERS))
     if meant is not None:
+        here = next((verb for verb in OWNERS[meant] if what == f"option of textcnn {verb}"), None)
+        if here is not None:
+            return f"{message}; expected {meant} without a name; `textcnn {here} --help` shows its place"
         return f"{message}; {prefix + meant!r} belongs to {', '.join(f'textcnn {verb}' for verb in OWNERS[meant][:3])}"
     return f"{message}; expected one of {listed([prefix + one for one in known])}"

@@ -103,6 +103,7 @@ function largestOf(values) {
 }
 
 function checkTexts(texts) {
+  if (!Array.isArray(texts)) throw new TypeError(`texts: got ${typeof texts}; expected an array of strings`);
   texts.forEach((text, position) => {
     if (typeof text !== "string")
       throw new TypeError(`texts: got ${typeof text} at position ${position}; expected a string`);
