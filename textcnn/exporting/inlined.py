@@ -87,6 +87,11 @@ class InlinedModels:
         return self.models[0].labels
 
     @property
+    def regression(self) -> bool:
+        """True where the answers of the first model are numbers."""
+        return self.models[0].is_regression
+
+    @property
     def precision(self) -> str:
         """Type of the first model's tables."""
         return self.models[0].precision
