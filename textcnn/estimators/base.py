@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ..errors import listed, nearest
 from ..runtime.capabilities import obstacle
 from .columns import TargetColumns
 from .inputs import read_texts
@@ -42,8 +41,6 @@ class TextEstimator(BaseEstimator):
     _problem_type: str | None = None
     # Set by `fit` where y has several columns.
     _columns: TargetColumns | None = None
-    # Place of each class in the order of levels, where these have one.
-    _places: NDArray[np.int64] | None = None
 
     def __init__(
         self,
@@ -178,22 +175,6 @@ class TextEstimator(BaseEstimator):
     def _strata(self, targets: NDArray[Any]) -> NDArray[Any] | None:
         """Return the groups that a held-out part is balanced over, or None."""
         raise NotImplementedError
-
-    def _head(self, column: str | None) -> dict[str, str]:
-        """Return the argument that names the head of a column to a model with several.
-
-        Raises:
-            ValueError: y had no such column.
-        """
-        if self._columns is None:
-            if column is not None:
-                raise ValueError(f"column: got {column!r}, and y had one column; expected none; leave it out")
-            return {}
-        names = self._columns.names
-        if column is None or column not in names:
-            hint = "" if column is None else nearest(str(column), names)
-            raise ValueError(f"column: got {column!r}; expected one of {listed(names)}{hint}")
-        return {"head": column}
 
     def _rows(self, texts: list[str], targets: NDArray[Any], names: list[str]) -> Any:
         """Return a Dataset with the columns `text` and `labels`."""

@@ -19,7 +19,7 @@ from ..data.label_order import places_of_levels
 from ..data.numbers import ORDINAL, are_numbers
 from ..errors import listed
 from .base import TextEstimator
-from .columns import codes_of_columns, learn_columns
+from .columns import codes_of_columns, head_of, learn_columns
 from .inputs import read_texts, read_weights
 
 
@@ -59,6 +59,9 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         ... )
         array(['good'], dtype='<U4')
     """
+
+    # Place of each class in the order of levels, where these have one.
+    _places: NDArray[np.int64] | None = None
 
     def __init__(
         self,
@@ -205,7 +208,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         """
         check_is_fitted(self, "classes_")
         wanted = None if label is None else str(label)
-        return self._model().explain(text, wanted, **self._head(column))
+        return self._model().explain(text, wanted, **head_of(self._columns, column))
 
     def expected_level(self, X: Iterable[str]) -> NDArray[np.float64]:
         """Return the expected value of the level of each text, [N], where `ordinal` is set."""

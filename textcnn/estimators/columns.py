@@ -16,6 +16,7 @@ from ..data.class_codes import class_codes, learn_classes
 from ..data.head_targets import HeadTargets
 from ..data.labels import Targets
 from ..data.numbers import NumberTargets
+from ..errors import listed, nearest
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,22 @@ class TargetColumns:
                     part[:, column] = found[name][:, labels.index(str(one))]
             parts.append(part)
         return parts
+
+
+def head_of(columns: TargetColumns | None, column: str | None) -> dict[str, str]:
+    """Return the argument that names the head of a column to a model with several.
+
+    Raises:
+        ValueError: y had no such column.
+    """
+    if columns is None:
+        if column is not None:
+            raise ValueError(f"column: got {column!r}, and y had one column; expected none; leave it out")
+        return {}
+    if column is None or column not in columns.names:
+        hint = "" if column is None else nearest(str(column), columns.names)
+        raise ValueError(f"column: got {column!r}; expected one of {listed(columns.names)}{hint}")
+    return {"head": column}
 
 
 def column_names(y: Any, count: int) -> list[str]:

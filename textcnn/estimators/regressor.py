@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..data.numbers import REGRESSION, NumberTargets
 from .base import TextEstimator
-from .columns import TargetColumns, column_names
+from .columns import TargetColumns, column_names, head_of
 from .inputs import read_texts, read_weights
 
 
@@ -138,7 +138,7 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
             column: Name of the column of numbers, where y had several: that of the DataFrame, or y0, y1 and so on.
         """
         check_is_fitted(self, "n_features_in_")
-        return self._model().explain(text, **self._head(column))
+        return self._model().explain(text, **head_of(self._columns, column))
 
     def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
         if y is None:
