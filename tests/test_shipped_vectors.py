@@ -109,8 +109,10 @@ def test_a_run_on_characters_says_so_and_is_made_again_from_its_config(tmp_path)
     assert config["model"]["architecture"]["bag_ngrams"] == 4
     assert classifier.config["bag_ngrams"] == 4
     assert "n-grams of up to 4" in (tmp_path / "run" / "README.md").read_text()
+    again = textcnn.train((GERMAN_TEXTS, LABELS), tmp_path / "again", init=tmp_path / "run", **small)
+    assert again.config["bag_ngrams"] == 4
     del small["progress"]
-    estimator = textcnn.TextCNNClassifier(**small).fit(GERMAN_TEXTS, LABELS)
+    estimator = textcnn.TextCNNClassifier(warm_start=True, **small).fit(GERMAN_TEXTS, LABELS).fit(GERMAN_TEXTS, LABELS)
     assert textcnn.load(estimator.save(tmp_path / "saved")).config["bag_ngrams"] == 4
 
 
@@ -118,6 +120,7 @@ def test_a_run_on_characters_says_so_and_is_made_again_from_its_config(tmp_path)
     ("settings", "vectors"),
     [
         ({"vectors": None}, None),
+        ({"vectors": "none"}, None),
         ({"tokenizer": "char"}, None),
         ({"tokenizer": "word"}, str(ENGLISH)),
         ({"vocab_size": 500}, str(ENGLISH)),

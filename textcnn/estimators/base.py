@@ -204,9 +204,8 @@ class TextEstimator(BaseEstimator):
         if targets.ndim == 2 and self._columns is None:
             targets = targets.astype(np.float32)
         with tempfile.TemporaryDirectory() as folder:
-            previous = None
-            if self.warm_start and hasattr(self, "_files"):
-                previous = self._write(Path(folder) / "previous")
+            goes_on = self.warm_start and hasattr(self, "_files")
+            previous = self._write(Path(folder) / "previous") if goes_on else None
             run = Path(folder) / "run"
             self._train(splits, targets[kept], weights[kept], names, run, previous)
             self._files = {path.name: path.read_bytes() for path in run.iterdir() if path.suffix in _ARTIFACT}
@@ -242,10 +241,9 @@ class TextEstimator(BaseEstimator):
         column = {"labels": names, "problem_type": self._problem_type, "label_column": "labels"}
         for_data = {name: getattr(self, name) for name in _DATA} | {"validation_fraction": 0.0}
         for_data |= column if self._columns is None else self._columns.data_options
-        tokenizer = self.tokenizer if previous is None else str(previous)
-        data = ReplacedTrainData(
-            DatasetDict(splits), seed=self.random_state, **{**for_data, "text_column": "text", "tokenizer": tokenizer}
-        )
+        if previous is not None:
+            for_data["tokenizer"] = str(previous)
+        data = ReplacedTrainData(DatasetDict(splits), seed=self.random_state, text_column="text", **for_data)
         labels = targets if self._columns is None else self._columns.targets_of(targets, data.heads or [])
         data.replace_train(splits["train"]["text"][:], labels=labels, weights=weights)
         epochs = self.max_epochs or data.epochs
@@ -258,10 +256,9 @@ class TextEstimator(BaseEstimator):
             model_before = read_artifact(previous)[0]
             network["embedding_dim"] = model_before.config.embedding_dim
             for_module |= {**({"naive_bayes": 0.0} if "naive_bayes" in for_module else {}), "bag_start": "zero"}
-        architecture = network_for_data(data, network)
+        architecture = network_for_data(data, network, init=previous)
         network |= {"bag": architecture.bag, "bag_ngrams": architecture.bag_ngrams}
-        if data.has_characters:
-            for_data["tokenizer"] = "char"
+        for_data["tokenizer"] = "char" if data.has_characters else self.tokenizer
         module = ClassificationModule(**sizes(data), architecture=architecture, **for_module)
         if previous is not None:
             module.model.load_state_dict(model_before.state_dict())
@@ -270,12 +267,12 @@ class TextEstimator(BaseEstimator):
                 module.target_scale.divide_out_of(module.model)
         write_config(output_dir, self.random_state, for_data, network, for_module, {"max_epochs": epochs})
         if "validation" in splits:
-            run = RunSettings(max_epochs=epochs, progress=self.verbose)
-            trainer = make_trainer(output_dir, run, logger=False)
+            trainer = make_trainer(output_dir, RunSettings(max_epochs=epochs, progress=self.verbose), logger=False)
         else:
-            options: dict[str, Any] = {"max_epochs": epochs, "enable_progress_bar": self.verbose, "logger": False}
-            options["callbacks"] = [FiniteLoss()]
-            trainer = lightning.Trainer(enable_checkpointing=False, limit_val_batches=0, **{**TRAINER, **options})
+            trainer = lightning.Trainer(**TRAINER | {
+                "max_epochs": epochs, "enable_progress_bar": self.verbose, "logger": False, "callbacks": [FiniteLoss()],
+                "enable_checkpointing": False, "limit_val_batches": 0,
+            })  # fmt: skip
         with keyboard_stops():
             trainer.fit(module, datamodule=data)
         if "validation" in splits:

@@ -161,6 +161,8 @@ class TokenizerSettings(Settings):
 
     def check(self) -> None:
         at_least(1, min_frequency=self.min_frequency)
+        if self.vectors == "none":  # as the command line has it
+            self.vectors = None
         if self.vocab_size is not None:
             at_least(1, vocab_size=self.vocab_size)
 

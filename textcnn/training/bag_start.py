@@ -58,10 +58,7 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
     network = Architecture(
         **{**fields, "bag": "none", "bag_ngrams": fields.get("bag_ngrams") or Architecture.bag_ngrams}
     )
-    taken = {name: getattr(network, name) for name in _BESIDE_A_BAG}
-    # What is wrong with the directory is found where its weights are read.
-    if init is not None and (config := Path(init) / "config.json").is_file():
-        taken |= json.loads(config.read_text(encoding="utf-8"))
+    taken = {name: getattr(network, name) for name in _BESIDE_A_BAG} | _config_of(init)
     fits = network.kernel_sizes and all(taken[name] == value for name, value in _BESIDE_A_BAG.items())
     bag = fields.get("bag", "auto")
     return dataclasses.replace(network, bag=("sqrtn" if wanted and fits else "none") if bag == "auto" else bag)
@@ -83,9 +80,17 @@ def network_for_data(data: Any, fields: Mapping[str, Any], wanted: bool = True, 
         data.default_kind = "char"
     wanted = wanted and (data.vocab_size + buckets) * data.num_labels <= _MOST_NUMBERS
     network = network_with_bag(fields, wanted, init)
-    if fields.get("bag_ngrams") is None and data.has_characters:
-        network = dataclasses.replace(network, bag_ngrams=_CHARACTERS)
+    if fields.get("bag_ngrams") is None:
+        ngrams = _CHARACTERS if data.has_characters else _config_of(init).get("bag_ngrams", network.bag_ngrams)
+        network = dataclasses.replace(network, bag_ngrams=ngrams)
     return network
+
+
+def _config_of(init: str | Path | None) -> dict[str, Any]:
+    """Return the config.json of the run that training starts from; empty without one."""
+    # What is wrong with the directory is found where its weights are read.
+    config = None if init is None else Path(init) / "config.json"
+    return dict(json.loads(config.read_text(encoding="utf-8"))) if config is not None and config.is_file() else {}
 
 
 def bag_weights(
