@@ -82,8 +82,16 @@ def test_cut_points_increase_and_start_at_the_frequencies() -> None:
     assert (points().diff() > 0).all()
     shares = level_logits(torch.zeros(1, 1), points()).exp()[0]
     torch.testing.assert_close(shares.detach(), torch.tensor([0.1, 0.0001, 0.6, 0.3]), atol=1e-3, rtol=0)
-    points.raw.data = torch.randn(3)
+
+
+def test_cut_points_that_fall_together_stay_apart() -> None:
+    points = CutPoints(4)
+    points.raw.data = torch.tensor([-0.6, -9.0, -2.0])
     assert (points().diff() > 0).all()
+    logits = level_logits(torch.tensor([[0.3]]), points())
+    assert torch.isfinite(logits).all()
+    logits.log_softmax(dim=1)[0, 1].backward()
+    assert torch.isfinite(points.raw.grad).all()
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_vectors_without_convolutions_are_refused(tmp_path) -> None:
     path, _, _ = write(tmp_path)
     words = tmp_path / "words.vec"
     words.write_text("\n".join(f"word{i} {i} 1" for i in range(1, VOCAB_SIZE)))
-    with pytest.raises(ValueError, match="only convolutions read token vectors"):
+    with pytest.raises(ValueError, match="got some for a model without convolutions"):
         textcnn.train(path, tmp_path / "run", bag="sum", kernel_sizes=[], vectors=str(words), progress=False)
 
 

@@ -201,7 +201,11 @@ def load(port: int, requests: Sequence[bytes], connections: int, seconds: float)
             await loop.create_connection(lambda: Connection(source, end, times), "127.0.0.1", port)
             for _ in range(connections)
         ]
-        await asyncio.gather(*(connection.done for _, connection in made))
+        # All of them to their end: one that is open when the loop closes is an error of its own.
+        ended = await asyncio.gather(*(connection.done for _, connection in made), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
 
     began = time.perf_counter()
     _run(drive())

@@ -85,6 +85,10 @@ class TextCNNForTextEncoding(TextCNNPreTrainedModel):
         output = TextEncoderOutput(embeddings=self.project(features), pooler_output=features)
         return output.to_tuple() if return_dict is False else output
 
+    def outputs(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """Return the vectors of a batch of padded texts: [B, D]."""
+        return self.project(self.textcnn(input_ids, attention_mask).pooler_output)
+
     def project(self, features: Tensor) -> Tensor:
         """Return the vectors [B, D] of the encoder's features [B, F], after dropout while training."""
         return self.head(self.dropout(features))

@@ -19,6 +19,8 @@ from torch.nn import functional
 
 # A level without a text has the cut points of one text in so many.
 _RAREST = 1e-4
+# Cut points that nothing holds apart stay as far apart, so that float32 can tell them and the loss has a gradient.
+_LEAST_DISTANCE = 1e-4
 
 
 def level_logits(scores: Tensor, cut_points: Tensor) -> Tensor:
@@ -58,7 +60,8 @@ class CutPoints(nn.Module):
     def of(self, raw: Tensor) -> Tensor:
         """Return the cut points [C - 1] of any parameters [C - 1]."""
         first, logarithms = (raw * self.SCALE).split([1, len(raw) - 1])
-        return torch.cat([first, first + logarithms.exp().cumsum(0)])
+        distances = logarithms.exp().clamp(min=_LEAST_DISTANCE)
+        return torch.cat([first, first + distances.cumsum(0)])
 
     def values(self) -> list[float]:
         """Return the cut points as numbers; those of a model without weights yet are evenly apart."""
