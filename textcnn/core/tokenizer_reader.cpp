@@ -147,7 +147,8 @@ void Tokenizer::make_ascii_tables() {
   for (int byte = 'A'; byte <= 'Z'; ++byte) (unit_of(byte).second == (byte | 0x20) ? lowered : kept) += 1;
   ascii_.lowers = lowered == 26;
   for (int byte = 0; byte < 128; ++byte) {
-    const auto [kind, own] = unit_of(byte);
+    const auto unit = unit_of(byte);
+    const int kind = unit.first, own = unit.second;
     const bool capital = byte >= 'A' && byte <= 'Z';
     if (own != (ascii_.lowers && capital ? byte | 0x20 : byte) && kind != static_cast<int>(Class::separator)) {
       ++unlike;
