@@ -26,6 +26,7 @@ from textcnn.data.errors import DataError
 from textcnn.folding.fold import fold
 from textcnn.loading import TorchClassifier, load_classifier
 from textcnn.runtime.checks import check_config
+from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.heads import HeadsClassifier
 from textcnn.training.bag_start import bag_weights, start_of_bag
 
@@ -297,7 +298,8 @@ def test_a_head_in_the_page(run: Path) -> None:
     head = load_classifier(run, head="tone")
     if not MODULE.is_file():
         pytest.skip("the WebAssembly module is not built: make wasm")
-    model = inline(head, "posts tone")  # type: ignore[arg-type]
+    assert isinstance(head, FoldedTextCNN)
+    model = inline(head, "posts tone")
     assert model.labels == ["loud", "rude"]
     assert "heads" not in json.loads(model.config)
 

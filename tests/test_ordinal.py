@@ -381,7 +381,7 @@ def test_levels_that_are_real_numbers(tmp_path: Path) -> None:
 def test_levels_that_are_refused(levels: list[Any], said: str) -> None:
     data = TextDataModule((["a b", "c d", "e f"] * 5, levels * 5), problem_type="ordinal", vectors=None)
     with pytest.raises(DataError, match=said):
-        data.labels  # noqa: B018
+        list(data.labels)
 
 
 def test_the_labels_of_rows_without_text_are_not_missed() -> None:

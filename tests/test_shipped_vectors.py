@@ -112,6 +112,8 @@ def test_a_run_on_characters_says_so_and_is_made_again_from_its_config(tmp_path)
     again = textcnn.train((GERMAN_TEXTS, LABELS), tmp_path / "again", init=tmp_path / "run", **small)
     assert again.config["bag_ngrams"] == 4
     del small["progress"]
+    regressor = textcnn.TextCNNRegressor(**small).fit(GERMAN_TEXTS, range(len(LABELS)))
+    assert textcnn.load(regressor.save(tmp_path / "numbers")).config["bag_ngrams"] == 4
     estimator = textcnn.TextCNNClassifier(warm_start=True, **small).fit(GERMAN_TEXTS, LABELS).fit(GERMAN_TEXTS, LABELS)
     assert textcnn.load(estimator.save(tmp_path / "saved")).config["bag_ngrams"] == 4
 

@@ -68,7 +68,7 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
         schedule: str = "cosine",
         optimizer: str = "adamw",
         bag: str = "auto",
-        bag_ngrams: int = 2,
+        bag_ngrams: int | None = None,
         bag_buckets: int = 65_536,
         bag_dim: int | None = None,
         bag_start: str = "linear",
