@@ -32,7 +32,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         pooling, pooling_segments: Pooling of the network; see Architecture.
         num_experts, experts_per_text, balance_weight: Mixture of experts; see Architecture.
         variant, padding, activation, head_max_norm: Kind of the network; see Architecture.
-        bag, bag_ngrams, bag_buckets, bag_dim: Bag of n-grams; see Architecture. "auto": "sqrtn" beside the backbone
+        bag, bag_ngrams, bag_buckets, bag_dim: Bag of n-grams; see TrainSettings. "auto": "sqrtn" beside the backbone
             "parallel", else "none".
         bag_start, bag_training, bag_weight: Training of the bag; see OptimizationSettings.
         dropout, embedding_dropout, label_smoothing: Regularization; see Architecture.

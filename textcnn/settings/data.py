@@ -143,8 +143,8 @@ class TokenizerSettings(Settings):
     """Tokens and their initial vectors.
 
     Args:
-        tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: that of `vectors`;
-            char in `train` if auto does not fit; wordpiece.
+        tokenizer: Directory, Hub id, or a kind to train: wordpiece, word, bpe, char, byte. Default: `vectors`' own;
+            char in `train` if auto does not fit; else wordpiece.
         vocab_size: Largest vocabulary of a tokenizer that is trained. Default: 30,000; 8,000 where the vectors auto do
             not fit the words of the texts.
         lowercase: Lower-case texts in a tokenizer that is trained.
