@@ -149,3 +149,29 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     main([*predict, "--output", str(tmp_path / "predicted.csv"), "--trainer.enable_progress_bar", "false"])
     assert "label_level_2" in pd.read_csv(tmp_path / "predicted.csv")
     assert "label_separator: /" in (Path(out) / "config.yaml").read_text()
+
+
+def test_the_estimator() -> None:
+    data = frame(300)
+    texts, labels = data["text"].tolist(), data["label"].to_numpy()
+    settings = {name: value for name, value in QUICK.items() if name not in ("progress", "summary")}
+    model = textcnn.TextCNNClassifier(**settings, label_separator="/", max_epochs=8).fit(texts, labels)
+    assert model.score(texts, labels) > 0.9
+    probabilities = model.predict_proba(texts)
+    np.testing.assert_allclose(model.predict_proba_at(texts, 1)[:, 1], probabilities[:, 1:].sum(axis=1), rtol=1e-5)
+    assert model.predict_deepest(texts, 0.0) == model.predict(texts).tolist()
+    for y, said in (
+        ([[1, 0], [0, 1]], "label_separator: got several labels a text; expected one path"),
+        (["a", "b"], "label_separator: got '/', which is in none of the labels"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model.fit(["x", "y"], y)
+    with pytest.raises(ValueError, match="label_separator: got levels; expected one path"):
+        textcnn.TextCNNClassifier(label_separator=".", ordinal=True).fit(["x", "y"], [1.5, 2.5])
+    with pytest.raises(ValueError, match="predict_deepest: got a model whose labels are no paths"):
+        textcnn.TextCNNClassifier(**settings, max_epochs=1).fit(texts, labels).predict_deepest(texts)
+
+
+def test_labels_of_three_dimensions_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"y: got an array of shape \(2, 1, 2\); expected labels \[N\]"):
+        textcnn.TextCNNClassifier().fit(["x", "y"], np.zeros((2, 1, 2)))

@@ -389,15 +389,17 @@ def test_the_labels_of_rows_without_text_are_not_missed() -> None:
     assert TextDataModule(table, vectors=None).labels == ["x", "y"]
 
 
-@pytest.mark.parametrize("kind", [str, int])
+@pytest.mark.parametrize("kind", [str, int, float])
 def test_an_estimator_orders_levels_by_their_numbers(kind: Any) -> None:
     data = frame(400)
-    texts, levels = data["text"].tolist(), data["stars"].to_numpy().astype(kind)
+    # As numbers that are not whole, they are levels all the same.
+    stars = data["stars"] / 2 if kind is float else data["stars"]
+    texts, levels = data["text"].tolist(), stars.to_numpy().astype(kind)
     options = {name: value for name, value in QUICK.items() if name not in ("progress", "summary")}
     model = TextCNNClassifier(ordinal=True, max_epochs=4, **options)
     model.fit(texts, levels, eval_set=(texts[:50], levels[:50]))
     assert model.classes_.tolist() == sorted(set(levels.tolist()))
-    assert model._model().labels == ["1", "2", "3", "10"]
+    assert model._model().labels == (["0.5", "1.0", "1.5", "5.0"] if kind is float else ["1", "2", "3", "10"])
     probabilities = model.predict_proba(texts)
     numbers = np.array([float(name) for name in model.classes_])
     np.testing.assert_allclose(probabilities @ numbers, model.expected_level(texts), rtol=1e-5)

@@ -39,6 +39,11 @@ def read_classes(y: Any, count: int) -> NDArray[Any]:
 
         warnings.warn("A column-vector y was passed when a 1d array was expected", DataConversionWarning, 4)
         values = values[:, 0]
+    if values.ndim > 2:
+        raise ValueError(
+            f"y: got an array of shape {values.shape}; expected labels [N], zeros and ones [N, C], or columns of "
+            "classes [N, H]"
+        )
     if len(values) != count:
         raise ValueError(f"y: got {len(values)} labels for {count} texts; expected one each")
     missing = isna(values)
@@ -65,8 +70,12 @@ def is_indicator(values: NDArray[Any]) -> bool:
     return values.ndim == 2 and all(value in (0, 1) for value in np.unique(np.array(values.tolist())))
 
 
-def learn_classes(values: NDArray[Any]) -> NDArray[Any]:
+def learn_classes(values: NDArray[Any], ordered: bool = False) -> NDArray[Any]:
     """Return the classes of labels [N], sorted, or the numbers of the columns of an indicator matrix [N, C].
+
+    Args:
+        values: As `read_classes` returns them.
+        ordered: The labels are levels, which may be fractions such as 2.5.
 
     Raises:
         ValueError: there is one class only, or the values are no classes.
@@ -76,7 +85,7 @@ def learn_classes(values: NDArray[Any]) -> NDArray[Any]:
     kind = type_of_target(values, input_name="y")
     if kind == "multiclass-multioutput":
         raise ValueError(_LISTS_OF_LABELS)
-    if kind not in ("binary", "multiclass", "multilabel-indicator"):
+    if kind not in ("binary", "multiclass", "multilabel-indicator", *(("continuous",) if ordered else ())):
         raise ValueError(f"y: got {kind} values; Unknown label type: expected classes or an indicator matrix")
     classes = np.arange(values.shape[1]) if values.ndim == 2 else np.unique(values)
     if len(classes) < 2:

@@ -6,8 +6,9 @@ Shapes: `N` texts.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,14 +20,12 @@ from ..runtime.capabilities import obstacle
 from .columns import TargetColumns
 from .inputs import read_texts
 
-# Files of the artifact; checkpoints and logs stay behind.
-_ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")
+_ARTIFACT = (".json", ".safetensors", ".md", ".py", ".yaml", ".gz")  # checkpoints and logs stay behind
 _NETWORK = (
     "kernel_sizes", "num_filters", "num_members", "embedding_dim", "variant", "padding", "activation", "dropout",
-    "embedding_dropout", "head_max_norm", "label_smoothing", "loss", "huber_delta", "bag", "bag_ngrams", "bag_buckets",
-    "bag_dim",
-    "backbone", "num_blocks", "squeeze_excitation", "pooling", "pooling_segments", "num_experts", "experts_per_text",
-    "balance_weight",
+    "embedding_dropout", "head_max_norm", "label_smoothing", "loss", "huber_delta", "bag", "bag_ngrams",
+    "bag_buckets", "bag_dim", "backbone", "num_blocks", "squeeze_excitation", "pooling", "pooling_segments",
+    "num_experts", "experts_per_text", "balance_weight",
 )  # fmt: skip
 _MODULE = (
     "learning_rate", "embedding_learning_rate", "weight_decay", "warmup", "schedule", "optimizer", "naive_bayes",
@@ -38,7 +37,7 @@ _DATA = ("tokenizer", "vocab_size", "lowercase", "min_frequency", "vectors", "ma
 class TextEstimator(BaseEstimator):
     """Base of the estimators, which read targets and turn answers into predictions."""
 
-    _problem_type: str | None = None
+    _task: Mapping[str, Any] = MappingProxyType({})  # arguments of TextDataModule that say what y is
     # Set by `fit` where y has several columns.
     _columns: TargetColumns | None = None
 
@@ -232,13 +231,13 @@ class TextEstimator(BaseEstimator):
         from ..training.bag_start import network_for_data
         from ..training.finite import FiniteLoss
         from ..training.interrupt import keyboard_stops
-        from ..training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes
+        from ..training.run import TRAINER, make_trainer, quiet_lightning, save_run, sizes, store_columns
         from ..training.run_files import write_config
         from ..vectors.shipped import AUTO, are_unused
 
         quiet_lightning()
         lightning.seed_everything(self.random_state, workers=True, verbose=False)
-        column = {"labels": names, "problem_type": self._problem_type, "label_column": "labels"}
+        column = {"labels": names, "label_column": "labels", **self._task}
         for_data = {name: getattr(self, name) for name in _DATA} | {"validation_fraction": 0.0}
         for_data |= column if self._columns is None else self._columns.data_options
         if previous is not None:
@@ -279,6 +278,7 @@ class TextEstimator(BaseEstimator):
             save_run(trainer, module, data, output_dir, name="texts in memory", parameters={})
         else:
             module.finish()
+            store_columns(module.model.config, data)
             save_artifact(module.model, data.tokenizer, output_dir, TrainingRecord(data=""))
 
     def save(self, directory: str | Path) -> Path:

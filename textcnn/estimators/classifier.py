@@ -45,6 +45,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
         ordinal: The classes are ordered levels, in the order of their numbers: a cumulative link model.
+        label_separator: Separator of the parts of classes that are paths, such as / in science/physics.
         early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
             `fit` does that too.
         validation_fraction: Fraction of the texts that is held out.
@@ -114,6 +115,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         num_experts: int = 1,
         experts_per_text: int = 1,
         balance_weight: float = 0.01,
+        label_separator: str | None = None,
     ) -> None:
         super().__init__(
             kernel_sizes=kernel_sizes, num_filters=num_filters, embedding_dim=embedding_dim, dropout=dropout,
@@ -132,6 +134,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         self.naive_bayes = naive_bayes
         self.class_weight = class_weight
         self.ordinal = ordinal
+        self.label_separator = label_separator
         self.label_smoothing = label_smoothing
 
     def __sklearn_tags__(self) -> Any:
@@ -157,10 +160,10 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         values = read_classes(y, len(texts))
         several = values.ndim == 2 and not is_indicator(values)
         self._columns = learn_columns(y, values) if several else None
-        classes: Any = learn_classes(values) if self._columns is None else self._columns.classes
+        classes: Any = learn_classes(values, self.ordinal) if self._columns is None else self._columns.classes
         self.classes_ = classes
         self.multilabel_ = values.ndim == 2 and not several
-        self._problem_type = self._type_of_problem(several)
+        self._task = self._kind_of_labels(several)
         names = [] if several else [str(name) for name in self.classes_]
         self._places = places_of_levels(names) if self.ordinal else None
         codes = self._codes(values)
@@ -215,13 +218,29 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         check_is_fitted(self, "classes_")
         return np.asarray(self._model().expected_level(read_texts(X)))
 
-    def _type_of_problem(self, several: bool) -> str | None:
+    def predict_proba_at(self, X: Iterable[str], level: int) -> NDArray[Any]:
+        """Return the probabilities of the labels of a level, [N, G], where `label_separator` is set."""
+        check_is_fitted(self, "classes_")
+        return np.asarray(self._model().predict_proba_at(read_texts(X), level))
+
+    def predict_deepest(self, X: Iterable[str], threshold: float = 0.5) -> list[str | None]:
+        """Return the label of the deepest level that reaches a probability, where `label_separator` is set."""
+        check_is_fitted(self, "classes_")
+        found: list[str | None] = self._model().predict_deepest(read_texts(X), threshold)
+        return found
+
+    def _kind_of_labels(self, several: bool) -> dict[str, Any]:
+        if self.label_separator is not None and (several or self.multilabel_ or self.ordinal):
+            kind = "levels" if self.ordinal else "several labels a text"
+            raise ValueError(
+                f"label_separator: got {kind}; expected one path a text, such as science/physics; leave it out"
+            )
         if not self.ordinal:
-            return None
+            return {"problem_type": None, "label_separator": self.label_separator}
         if several or self.multilabel_ or not are_numbers([str(name) for name in self.classes_]):
             kind = "several labels a text" if several or self.multilabel_ else f"the classes {listed(self.classes_, 4)}"
             raise ValueError(f"ordinal: got {kind}; expected one number a text, whose order is that of the levels")
-        return ORDINAL
+        return {"problem_type": ORDINAL}
 
     def _codes(self, values: NDArray[Any]) -> NDArray[np.int64]:
         if self._columns is not None:

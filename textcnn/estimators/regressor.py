@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class TextCNNRegressor(RegressorMixin, TextEstimator):
         array([8.], dtype=float32)
     """
 
-    _problem_type = REGRESSION
+    _task = MappingProxyType({"problem_type": REGRESSION})
 
     def __init__(
         self,

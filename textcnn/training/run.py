@@ -17,6 +17,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ..artifact import TrainingRecord, save_artifact
 from ..data import TextDataModule
+from ..model.config import TextCNNConfig
 from ..outputs import begin_output
 from ..settings import (
     ArchitectureSettings,
@@ -228,6 +229,13 @@ def sizes(data: TextDataModule) -> dict[str, Any]:
     }
 
 
+def store_columns(config: TextCNNConfig, data: TextDataModule) -> None:
+    """Write into the configuration what the columns of the data are called, and what separates the parts of labels."""
+    config.text_column, label = data.columns
+    config.label_column = label if data.heads is None else None
+    config.label_separator = data.options.label_separator
+
+
 def save_run(
     trainer: lightning.Trainer,
     module: TrainingModule,
@@ -258,10 +266,7 @@ def save_run(
     trainer.loggers = loggers_of_run
     module.finish()
     if trainer.is_global_zero:
-        config = module.model.config
-        config.text_column, label = data.columns
-        config.label_column = label if data.heads is None else None
-        config.label_separator = data.options.label_separator
+        store_columns(module.model.config, data)
         curve = read_curve(output_dir)
         record = TrainingRecord(
             data=name,
