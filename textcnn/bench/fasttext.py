@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..data import TextDataModule
+from ..data.io.sources import Source, open_source
 from ..folding.convert import convert, fold_fasttext
 from ..folding.fasttext import read_fasttext
 from ..runtime.fasttext import FoldedFastText
@@ -27,11 +28,14 @@ from .peers import import_peer
 
 # Small models of each kind, whose answers are compared on every text.
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any] | None]] = {
+    "words": ({}, None),
     "bigrams": ({"wordNgrams": 2}, None),
-    "subwords": ({"minn": 2, "maxn": 4}, None),
+    "trigrams": ({"wordNgrams": 3}, None),
+    "subwords": ({"wordNgrams": 2, "minn": 2, "maxn": 4}, None),
     "one-vs-all": ({"wordNgrams": 2, "loss": "ova"}, None),
     "hierarchical": ({"wordNgrams": 2, "loss": "hs"}, None),
-    "quantised": ({"wordNgrams": 2}, {"cutoff": 20_000, "qnorm": True}),
+    "quantised": ({"wordNgrams": 2}, {}),
+    "pruned": ({"wordNgrams": 2}, {"cutoff": 20_000, "qnorm": True}),
 }
 SMALL = {"dim": 16, "epoch": 2, "bucket": 200_000}
 # Probabilities of fastText that lie closer are a tie.
@@ -59,6 +63,7 @@ def run(settings: FastTextBenchSettings) -> Figures:
         folder = Path(name)
         for path in settings.data:
             lines, texts = _read(str(path), settings.label_column)
+            texts += _further_texts(str(path), settings.label_column)
             source = folder / "train.txt"
             source.write_text("\n".join(lines) + "\n", encoding="utf-8")
             for kind, (own, quantize) in KINDS.items():
@@ -167,16 +172,33 @@ def _measure_one_pass(
 
 
 def _read(path: str, label_column: str | None) -> tuple[list[str], list[str]]:
-    """Lines of the training rows as fastText reads them, and the texts of all rows."""
-    data = TextDataModule(path, label_column=label_column)
+    """Lines of the training rows as fastText reads them, and the texts of train, validation and test that are there."""
+    data = TextDataModule(path, label_column=label_column, validation_fraction=0.0)
     lines, texts = [], []
-    for role in ("train", "validation", "test"):
+    for role in _roles(open_source(path)):
         own, targets = data.texts_and_targets(role)
-        own = [" ".join(text.split("\n")) for text in own]
+        own = [_line(text) for text in own]
         texts += own
         if role == "train":
             lines = [f"{_labels(target)} {text}" for text, target in zip(own, targets, strict=True)]
     return lines, texts
+
+
+def _roles(source: Source) -> dict[str, str]:
+    """Splits that are train, validation and test, by these names."""
+    found = {role: source.find(role, None, "train") for role in ("validation", "test")}
+    return {"train": "train", **{role: name for role, name in found.items() if name is not None}}
+
+
+def _further_texts(path: str, label_column: str | None) -> list[str]:
+    """Texts of the other splits, with labels or without."""
+    source, column = open_source(path), TextDataModule(path, label_column=label_column).columns[0]
+    splits = [source.load(name) for name in source.names if name not in _roles(source).values()]
+    return [_line(text) for split in splits if column in split.column_names for text in split[column] if text]
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split("\n"))
 
 
 def _labels(target: NDArray[Any] | int) -> str:
