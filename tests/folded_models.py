@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,20 @@ def make_model(**changes: Any) -> TextCNNForSequenceClassification:
         for channel in model.textcnn.embeddings.channels if model.textcnn.embeddings else []:
             channel.weight[PAD] = 0
     return model
+
+
+def without_digests(directory: Path) -> None:
+    """Remove from an artifact what would tell that its files were changed: damage then reaches the checks behind it."""
+    config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+    config.pop("digests", None)
+    (directory / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    content = (directory / "folded.safetensors").read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    for name in ("digest", "config"):
+        header["__metadata__"].pop(name, None)
+    plain = json.dumps(header).encode()
+    (directory / "folded.safetensors").write_bytes(len(plain).to_bytes(8, "little") + plain + content[end:])
 
 
 def word_tokenizer(vocab_size: int = VOCAB_SIZE) -> tokenizers.Tokenizer:

@@ -20,9 +20,10 @@ def test_bench_serve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     texts, output = tmp_path / "texts.txt", tmp_path / "serve.json"
     texts.write_text("w3 w4\nw5\n")
     line = ["bench", "serve", str(model), "--texts", str(texts), "--output", str(output)]
-    main([*line, "--connections", "4", "--batch", "20", "--seconds", "0.2", "--rounds", "1"])
+    main([*line, "--connections", "4", "--batch", "20", "--seconds", "0.2", "--rounds", "1", "--memory_seconds", "1"])
     figures = json.loads(output.read_text())["figures"]
-    assert set(figures) == {"serve_vs_empty", "serve_p99_vs_empty", "serve_batch_vs_runtime"}
+    assert set(figures) == {"serve_vs_empty", "serve_p99_vs_empty", "serve_batch_vs_runtime", "serve_memory_growth"}
+    assert 0.5 < figures["serve_memory_growth"]["value"] < 2
     for figure in figures.values():
         assert figure["value"] == pytest.approx(figure["ours"] / figure["theirs"])
     texts.write_text("\n\n")

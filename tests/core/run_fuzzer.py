@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from folded_models import make_model, word_tokenizer
+from folded_models import make_model, without_digests, word_tokenizer
 
 from textcnn.core import build
 from textcnn.folding.fold import fold
@@ -26,7 +26,8 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     with tempfile.TemporaryDirectory() as folder:
         model, corpus = Path(folder) / "model", Path(folder) / "corpus"
-        fold(make_model(num_filters=2, embedding_dim=2), word_tokenizer()).save(model)
+        fold(make_model(num_filters=2, embedding_dim=2, bag="mean", bag_buckets=20), word_tokenizer()).save(model)
+        without_digests(model)
         corpus.mkdir()
         for kind, name in enumerate(("folded.safetensors", "config.json", "tokenizer.json")):
             (corpus / name).write_bytes(bytes([kind]) + (model / name).read_bytes())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
-from folded_models import make_model, word_tokenizer
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from fasttext_models import make_file
+from folded_models import make_model, without_digests, word_tokenizer
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 from textcnn.core import build
+from textcnn.exporting.dictionary import write_lines
+from textcnn.folding.convert import fold_fasttext
 from textcnn.folding.fold import fold
 
 # Inputs of each kind; `make sanitize` takes many more, with line numbers in its reports and the plain kernels as well.
@@ -45,15 +50,50 @@ def run(fuzz: Path, model: Path) -> None:
 @pytest.mark.parametrize("int8", [False, True])
 def test_words(fuzz: Path, tmp_path: Path, int8: bool) -> None:
     fold(make_model(), word_tokenizer(), int8=int8).save(tmp_path)
+    without_digests(tmp_path)
+    run(fuzz, tmp_path)
+
+
+BAGS: dict[str, dict[str, Any]] = {
+    "beside": {"bag": "sqrtn", "bag_ngrams": 3, "bag_buckets": 40},
+    "vectors": {"bag": "mean", "bag_dim": 5, "bag_buckets": 31},
+    "alone": {"bag": "sum", "bag_ngrams": 2, "bag_buckets": 40, "kernel_sizes": []},
+}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", BAGS)
+def test_bags(fuzz: Path, tmp_path: Path, name: str) -> None:
+    fold(make_model(**BAGS[name]), word_tokenizer(), int8=name == "beside").save(tmp_path)
+    without_digests(tmp_path)
+    run(fuzz, tmp_path)
+
+
+CONVERTED: dict[str, dict[str, Any]] = {
+    "pruned": {"kind": "pruned", "ngrams": 3, "minn": 1, "maxn": 4},
+    "tree": {"loss": "hs", "ngrams": 2},
+    "vectors": {"dim": 1},
+}
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", CONVERTED)
+def test_converted(fuzz: Path, tmp_path: Path, name: str) -> None:
+    model = fold_fasttext(make_file(**CONVERTED[name]))
+    write_lines(tmp_path / "folded.safetensors", model)
+    (tmp_path / "config.json").write_text(json.dumps(model.config), encoding="utf-8")
+    without_digests(tmp_path)
     run(fuzz, tmp_path)
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram"])
+@pytest.mark.parametrize("kind", ["wordpiece", "bpe", "unigram", "characters"])
 def test_pieces(fuzz: Path, tmp_path: Path, kind: str) -> None:
-    tokenizer = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram}[kind]()
+    kinds = {"wordpiece": _wordpiece, "bpe": _bpe, "unigram": _unigram, "characters": _characters}
+    tokenizer = kinds[kind]()
     model = make_model(vocab_size=tokenizer.get_vocab_size(), dilation=2, pooled_norm=True)
     fold(model, tokenizer.to_str()).save(tmp_path)
+    without_digests(tmp_path)
     run(fuzz, tmp_path)
 
 
@@ -88,4 +128,13 @@ def _unigram() -> Tokenizer:
     special = ["[PAD]", "[UNK]"]
     trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=special, unk_token="[UNK]", show_progress=False)
     tokenizer.train_from_iterator(SENTENCES, trainer)
+    return tokenizer
+
+
+def _characters() -> Tokenizer:
+    vocabulary = {name: number for number, name in enumerate(["[PAD]", "[UNK]", *sorted(set(SENTENCES[0]))])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    steps = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip(), normalizers.Lowercase()]
+    tokenizer.normalizer = normalizers.Sequence(steps)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
     return tokenizer

@@ -16,8 +16,9 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle, islice
+from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -41,6 +42,13 @@ async def predict():
     return Response(b'{"answers":[]}', media_type="application/json")
 uvicorn.run(app, port=int(sys.argv[1]), **{**OPTIONS, "log_level": "warning"})
 """
+
+
+class Running(NamedTuple):
+    """A server: its port, and the process that listens there."""
+
+    port: int
+    pid: int
 
 
 class Connection(asyncio.Protocol):
@@ -102,6 +110,8 @@ class Connection(asyncio.Protocol):
 def run(settings: ServeBenchSettings) -> Figures:
     """Send single texts to the server and to an empty handler, then batches, in turns."""
     figures = Figures()
+    if settings.memory_seconds:
+        resident_memory(os.getpid())  # where it cannot be read, that is known before anything is measured
     texts = list(islice(cycle(read_texts(str(settings.texts), settings.text_column)), settings.batch))
     if not texts:
         raise ValueError(f"texts: got {settings.texts} without a text; expected at least one; name another file")
@@ -109,22 +119,24 @@ def run(settings: ServeBenchSettings) -> Figures:
     single, batch = [request_of({"text": text}) for text in texts], [request_of({"texts": texts})]
     serve = ("-m", "textcnn", "serve", str(settings.model), "--port")
     with server(*serve) as ours, server("-c", EMPTY) as empty:
-        check_answers(ours, classifier, texts)
+        check_answers(ours.port, classifier, texts)
         rates: dict[str, list[tuple[float, float]]] = {"ours": [], "empty": [], "batch": []}
         own = []
         for round_ in range(settings.rounds + 1):
             # The first round warms up.
             seconds = settings.seconds if round_ else 1
             measured = {
-                "ours": load(ours, single, settings.connections, seconds),
-                "empty": load(empty, single, settings.connections, seconds),
-                "batch": load(ours, batch, settings.batch_connections, seconds),
+                "ours": load(ours.port, single, settings.connections, seconds),
+                "empty": load(empty.port, single, settings.connections, seconds),
+                "batch": load(ours.port, batch, settings.batch_connections, seconds),
             }
             alone = per_call(lambda: classifier.predict_proba(texts), seconds / 2)
             if round_:
                 own.append(len(texts) / alone)
                 for name, pair in measured.items():
                     rates[name].append(pair)
+        if settings.memory_seconds:
+            _add_memory(figures, ours, texts, settings)
     _add(figures, settings, rates, own)
     print(f"the client took a part of the same {os.cpu_count()} cores; event loop and parser: {_packages()}")
     return figures
@@ -148,9 +160,34 @@ def _add(
     ratio("serve_batch_vs_runtime", what, [settings.batch * rate for rate, _ in rates["batch"]], own, "texts/s")
 
 
+def _add_memory(figures: Figures, ours: Running, texts: list[str], settings: ServeBenchSettings) -> None:
+    """Send single texts, batches and explanations at once, and add how much the memory of the server grows."""
+    requests = []
+    for begin in range(0, len(texts), 20):
+        few = texts[begin : begin + 20]
+        requests += [*(request_of({"text": text}) for text in few), request_of({"texts": few})]
+        requests.append(request_of({"text": few[0]}, "/explain"))
+    seconds = settings.memory_seconds
+    load(ours.port, requests, settings.connections, seconds / 5)
+    first = resident_memory(ours.pid)
+    load(ours.port, requests, settings.connections, 4 * seconds / 5)
+    last = resident_memory(ours.pid)
+    what = f"memory after {seconds:g} s of single texts, batches and explanations, over that after a fifth of them"
+    figures.add("serve_memory_growth", what, last / first, "x", last, first, "MB")
+
+
+def resident_memory(pid: int) -> float:
+    """Return the resident memory of a process in MB."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.is_file():
+        raise ValueError("memory_seconds: got it on a system without /proc; expected Linux; leave it out")
+    with status.open() as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
 @contextmanager
-def server(*command: str) -> Iterator[int]:
-    """Start a server, whose port is added to the arguments of Python, and give the port when it listens."""
+def server(*command: str) -> Iterator[Running]:
+    """Start a server, whose port is added to the arguments of Python, and give it when it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -166,7 +203,7 @@ def server(*command: str) -> Iterator[int]:
                 message = process.communicate()[1].strip()[-500:]
                 raise RuntimeError(f"the server did not start: {message}; expected it within {START} s")
             time.sleep(0.1)
-        yield port
+        yield Running(port, process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -182,10 +219,10 @@ def _listens(port: int) -> bool:
     return True
 
 
-def request_of(content: Any) -> bytes:
-    """Return the bytes of a request to /predict."""
+def request_of(content: Any, path: str = "/predict") -> bytes:
+    """Return the bytes of a request."""
     body = json.dumps(content).encode()
-    head = "POST /predict HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: "
+    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: "
     return f"{head}{len(body)}\r\n\r\n".encode() + body
 
 

@@ -163,6 +163,7 @@ class ServeBenchSettings(FiguresSettings, ModelSettings):
         batch_connections: Connections that send batches.
         seconds: Seconds of each measurement.
         rounds: Measurements of each kind, in turns; the median counts.
+        memory_seconds: Seconds of mixed requests, whose memory is measured after that; 0 leaves it out.
     """
 
     texts: str | Path = field(kw_only=False)
@@ -172,6 +173,7 @@ class ServeBenchSettings(FiguresSettings, ModelSettings):
     batch_connections: int = 2
     seconds: float = 3.0
     rounds: int = 5
+    memory_seconds: float = 0.0
 
     def check(self) -> None:
         at_least(
@@ -180,6 +182,8 @@ class ServeBenchSettings(FiguresSettings, ModelSettings):
         )  # fmt: skip
         if not self.seconds > 0:
             raise ValueError(f"seconds: got {self.seconds}; expected a number above 0")
+        if not self.memory_seconds >= 0:
+            raise ValueError(f"memory_seconds: got {self.memory_seconds}; expected a number of at least 0")
 
 
 @dataclass(kw_only=True)
