@@ -237,7 +237,7 @@ def reference_bag(model: TextCNNForSequenceClassification, ids: list[int]) -> to
     return sum(reference_shares(model, ids).values(), nothing)
 
 
-def write_artifact(directory: Path) -> Path:
+def write_artifact(directory: Path, **changes: Any) -> Path:
     """The artifact of a small model, with the tokenizer of words."""
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]")
-    return save_artifact(make_model(), tokenizer, directory)
+    return save_artifact(make_model(**changes), tokenizer, directory)

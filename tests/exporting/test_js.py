@@ -100,6 +100,20 @@ def test_a_head_of_numbers(tmp_path):
     assert done.returncode == 0, done.stderr
     wanted = textcnn.load(tmp_path / "run").predict(texts)["stars"]
     np.testing.assert_allclose(json.loads(done.stdout), wanted, rtol=1e-5)
+    # A page has every head side by side.
+    page = textcnn.export(tmp_path / "run", tmp_path / "page.html")
+    assert [model.name for model in page.models] == ["run topic", "run stars"]
+    assert [model.labels for model in page.models] == [["advert", "film"], ["stars"]]
+    with pytest.raises(ValueError, match="choose one with head"):
+        textcnn.export(tmp_path / "run", tmp_path / "whole.js")
+
+
+@pytest.mark.parametrize("change", [{"pooling": "segments"}, {"pooling": "max_mean"}, {"num_experts": 3}])
+def test_what_the_core_does_not_read_is_refused_by_name(change, tmp_path):
+    (name,) = change
+    write_artifact(tmp_path / "run", **change)
+    with pytest.raises(ValueError, match=f"{name}: got {change[name]} for a page .* export the model to ONNX"):
+        textcnn.export(tmp_path / "run", tmp_path / "page.html")
 
 
 @pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])

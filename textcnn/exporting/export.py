@@ -51,7 +51,8 @@ def export(settings: ExportSettings) -> OnnxClassifier | HeadsClassifier | TextE
     from .inlined import models_of
 
     directories = [settings.model, *(settings.beside or ())]
-    models = models_of(directories, _texts(settings) if settings.int8 else None, settings.head)
+    texts = _texts(settings) if settings.int8 else None
+    models = models_of(directories, texts, settings.head, every_head=settings.kind == "html")
     if settings.kind == "html":
         from .html import write_html
 

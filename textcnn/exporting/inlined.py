@@ -10,7 +10,7 @@ import gzip
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from ..runtime.capabilities import refuse_levels
 from ..runtime.decisions import sigmoid, softmax
 from ..runtime.fasttext import FoldedFastText
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.heads import alone
+from ..runtime.heads import alone, head_slices
 from ..runtime.storage import FOLDED_FILE, unfinished
 from ..runtime.tokenizer import CompiledTokenizer, NotCompiled
 from .dictionary import scores_of_lines, write_lines
@@ -103,21 +103,32 @@ class InlinedModels:
 
 
 def models_of(
-    directories: Sequence[str | Path], texts: Sequence[str] | None = None, head: str | None = None
+    directories: Sequence[str | Path],
+    texts: Sequence[str] | None = None,
+    head: str | None = None,
+    every_head: bool = False,
 ) -> list[InlinedModel]:
     """Return trained models in the form that a page contains.
 
     Args:
         directories: The artifacts. One that is not folded is folded first.
-        head: Head of the first model, where it has several.
         texts: Real texts; with them, tables of float32 are rounded to 8 bits and the error is measured on the texts.
+        head: Head of the first model, where it has several.
+        every_head: Of a model with several heads of which none is named, each becomes a model.
 
     Raises:
         FileNotFoundError: There is no such model.
         ValueError: The compiled core cannot give the answers of a model.
     """
-    heads = [head, *[None] * len(directories)]
-    return [_inlined(Path(path), texts, own) for path, own in zip(directories, heads, strict=False)]
+    from ..artifact import read_config
+
+    found = []
+    for place, path in enumerate(map(Path, directories)):
+        heads = [head] if place == 0 else [None]
+        if every_head and heads == [None]:
+            heads = list(head_slices(read_config(path))) or [None]
+        found += [_inlined(path, texts, own) for own in heads]
+    return found
 
 
 def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> InlinedModel:
@@ -129,10 +140,21 @@ def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> 
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
     refuse_levels(classifier.config, "export as html or js")
+    _refuse_pooling(classifier.config)
     if texts is not None and not classifier.is_int8:
         classifier = _rounded(classifier, directory, texts)
         classifier = classifier if head is None else alone(classifier, head)
     return inline(classifier, " ".join(filter(None, [directory.resolve().name, head])))
+
+
+def _refuse_pooling(config: Mapping[str, Any]) -> None:
+    """Raise ValueError where the core's own reader does not put the features of the filters together."""
+    pooling, experts = config.get("pooling", "max"), config.get("num_experts", 1)
+    for name, value, expected in (("pooling", pooling, "max"), ("num_experts", experts, 1)):
+        if value != expected:
+            raise ValueError(
+                f"{name}: got {value} for a page or an ES module; expected {expected}; export the model to ONNX"
+            )
 
 
 def _rounded(classifier: FoldedTextCNN | FoldedFastText, directory: Path, texts: Sequence[str]) -> Any:
