@@ -68,23 +68,39 @@ from textcnn.data import TextDataModule
 
 rank, folder = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+
+def opened(name):
+    return TextDataModule(f"{folder}/{name}", streaming=True, batch_size=7, labels=["bad", "good"])
+
+def read_batches(data, stop=None):
+    read, loader = [], data.train_dataloader()
+    for batch in loader:
+        # As the gradients are: hangs where the processes do not step together.
+        dist.all_reduce(torch.tensor(float(len(batch["labels"]))))
+        pairs = zip(batch["input_ids"], batch["attention_mask"])
+        read.append([data.tokenizer.decode(ids[mask.bool()]) for ids, mask in pairs])
+        if len(read) == stop:
+            break
+    return read, loader.state_dict()
+
 for name in sys.argv[3:]:
-    data = TextDataModule(f"{folder}/{name}", streaming=True, batch_size=7, labels=["bad", "good"])
-    tokenizer = data.tokenizer
-    read, steps = [], 0
-    for batch in data.train_dataloader():
-        steps += 1
-        for ids, mask in zip(batch["input_ids"], batch["attention_mask"]):
-            read.append(tokenizer.decode(ids[mask.bool()]))
-        total = torch.tensor(float(len(batch["labels"])))
-        dist.all_reduce(total)  # as the gradients are: hangs where the processes do not step together
-    print(json.dumps({"read": read, "steps": steps}))
+    read, _ = read_batches(opened(name))
+    print(json.dumps({"read": sum(read, []), "steps": len(read)}))
+    # A run is killed: the first process has written where it was, and both go on from there. The batch that was asked
+    # for last was not trained on.
+    before, states = read_batches(opened(name), stop=3)
+    states = [states]
+    dist.broadcast_object_list(states)
+    again = opened(name)
+    again.train_position = states[0]
+    after, _ = read_batches(again)
+    print(json.dumps({"read": sum(before[:-1] + after, []), "steps": len(before[:-1] + after)}))
 """
 
 
 @pytest.mark.timeout(300)
 def test_a_stream_is_shared_without_doubles_or_gaps(tmp_path: Path) -> None:
-    """Streams of two lengths, in one pair of processes: their imports take longer than the streams."""
+    """Streams of two lengths, each whole and after a kill, in one pair of processes: their imports take longest."""
     lengths = (2500, 40)
     for rows in lengths:
         folder = tmp_path / str(rows)
@@ -98,8 +114,9 @@ def test_a_stream_is_shared_without_doubles_or_gaps(tmp_path: Path) -> None:
         subprocess.Popen([*program, str(rank), str(tmp_path), *map(str, lengths)], stdout=subprocess.PIPE, text=True)
         for rank in range(2)
     ]
-    printed = [process.communicate(timeout=200)[0].splitlines()[-len(lengths) :] for process in processes]
-    for rows, *of_both in zip(lengths, *printed, strict=True):
+    passes = [rows for rows in lengths for _ in ("whole", "killed")]
+    printed = [process.communicate(timeout=200)[0].splitlines()[-len(passes) :] for process in processes]
+    for rows, *of_both in zip(passes, *printed, strict=True):
         outputs = [json.loads(line) for line in of_both]
         assert outputs[0]["steps"] == outputs[1]["steps"]
         read = [text for output in outputs for text in output["read"]]
