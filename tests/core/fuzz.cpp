@@ -50,12 +50,12 @@ void explain(const textcnn_model* model, const char* text, size_t bytes) {
   size_t widest = 1;
   for (const auto& own_width : own->widths) widest = std::max(widest, static_cast<size_t>(own_width.width));
   std::vector<float> best(features), without(features), sums(features), all(features);
-  std::vector<int32_t> start(features), filters(features);
+  std::vector<int32_t> start(features);
   std::vector<double> logits(static_cast<size_t>(own->classes)), weight(features, 1.0), weights(features), losses(features);
   int64_t begin = 0, end = 0;
   if (textcnn_winners(own, ids, offsets, 1, 1, best.data(), without.data(), sums.data(), start.data(), &begin, &end,
                       logits.data()) >= 0) {
-    std::vector<int64_t> places(2 * features), filter_begins(features + 1), share_begins(features + 1);
+    std::vector<int64_t> places(2 * features), filters(features), filter_begins(features + 1), share_begins(features + 1);
     std::vector<double> shares(features * widest);
     (void)textcnn_ngrams(own, ids + begin, end - begin, best.data(), without.data(), sums.data(), start.data(), weight.data(),
                          places.data(), weights.data(), losses.data(), filters.data(), filter_begins.data(), shares.data(),
