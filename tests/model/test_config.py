@@ -62,3 +62,9 @@ def test_refuses_in_one_line(arguments, message):
     with pytest.raises(ValueError, match=message) as error:
         TextCNNConfig(**arguments)
     assert "\n" not in str(error.value)
+
+
+def test_ordered_levels_are_a_problem_type_of_every_version_of_transformers() -> None:
+    config = TextCNNConfig(problem_type="ordinal", id2label={0: "1", 1: "2"})
+    assert TextCNNConfig.from_dict(config.to_dict()).problem_type == "ordinal"
+    assert "__validators__" not in config.to_dict()

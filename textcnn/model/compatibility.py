@@ -110,3 +110,8 @@ def at_least_one(name: str, value: object) -> None:
     """Raise ValueError unless a value is a whole number of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f"{name}: got {value!r}; expected a whole number of at least 1")
+
+
+def checks_without(config: type, field: str) -> dict[str, Any]:
+    """Return the checks of types that a class of transformers makes, as far as it does, without those of a field."""
+    return {name: own for name, own in getattr(config, "__validators__", {}).items() if name != field}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from transformers import PreTrainedConfig
 
@@ -18,6 +18,7 @@ from .compatibility import (
     check_experts,
     check_number_loss,
     check_problem,
+    checks_without,
     one_of,
 )  # fmt: skip
 
@@ -27,7 +28,6 @@ PADDINGS = ("wide", "same", "valid")
 ACTIVATIONS = ("relu", "tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")
 LONGEST_NGRAM = 64
 BAGS = ("none", "sum", "mean", "sqrtn")
-# Those of transformers, and "ordinal".
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", "ordinal")
 
 Variant = Literal["random", "static", "non-static", "multichannel"]
@@ -218,7 +218,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     """
 
     model_type = "textcnn"
-
+    # transformers has a type for `problem_type`, without "ordinal", and some versions check it. It is checked below.
+    __validators__: ClassVar[dict[str, Any]] = checks_without(PreTrainedConfig, "problem_type")
     vocab_size: int = 30_522
     pad_token_id: int = 0
     # Divides the logits; found by calibration after training, 1 until then (Guo et al. 2017,
