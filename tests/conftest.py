@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def small_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small copy of the vectors that ship with the package."""
-    from small_vectors import write_small_vectors
+    from small_defaults import write_small_vectors
 
     return write_small_vectors(tmp_path_factory.mktemp("vectors") / "english")
 
@@ -45,7 +45,7 @@ def small_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def vectors_that_ship(request: pytest.FixtureRequest, small_vectors: Path) -> Iterator[None]:
     """Let a module's tests start from the small copy, unless `pytestmark` has `shipped_vectors`."""
-    from small_vectors import shipped_from
+    from small_defaults import shipped_from
 
     if request.node.get_closest_marker("shipped_vectors"):
         yield
@@ -57,7 +57,7 @@ def vectors_that_ship(request: pytest.FixtureRequest, small_vectors: Path) -> It
 @pytest.fixture
 def shipped_vectors() -> Iterator[None]:
     """Let one test start from the vectors that ship with the package."""
-    from small_vectors import ENGLISH, shipped_from
+    from small_defaults import ENGLISH, shipped_from
 
     with shipped_from(ENGLISH):
         yield

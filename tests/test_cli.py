@@ -586,7 +586,11 @@ def test_a_run_without_a_validation_keeps_its_last_weights(reviews, tmp_path, op
 def test_a_copied_run_is_asked_with_what_lies_in_its_folder(trained, tmp_path, monkeypatch):
     folder, data = trained
     shutil.copytree(folder, tmp_path / "copy")
-    run("calibrate", str(tmp_path / "copy"), "--data", str(data / "test.csv"))
+    # One label in four is wrong, so that the temperature changes what the copy answers.
+    rows = (data / "test.csv").read_text().splitlines()
+    rows = [row.replace(",negative", ",positive") if i % 4 == 2 else row for i, row in enumerate(rows)]
+    (tmp_path / "noisy.csv").write_text("\n".join(rows) + "\n")
+    run("calibrate", str(tmp_path / "copy"), "--data", str(tmp_path / "noisy.csv"))
     monkeypatch.chdir(tmp_path)
 
     def predicted(*options):

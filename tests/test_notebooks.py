@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -9,6 +10,18 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+# Whole where TEXTCNN_LONG is set, as `make test-long` does; else on fewer rows, for fewer steps and with fewer tokens.
+LONG = "TEXTCNN_LONG" in os.environ
+SMALLER = """
+import contextlib, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from small_defaults import shipped_from, short_runs, write_small_vectors
+
+smaller = contextlib.ExitStack()
+smaller.enter_context(shipped_from(write_small_vectors(Path("vectors/english"))))
+smaller.enter_context(short_runs(rows=2510, held_out=300, steps=400))
+"""
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 PATHS = re.compile(r"(?<![\w.<])/(?:home|root|tmp|work|usr|Users|mnt|opt|var)/|site-packages|[A-Z]:\\\\")
 
@@ -38,6 +51,8 @@ def test_outputs_are_kept(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs(path, tmp_path):
     notebook = nbformat.read(path, as_version=4)
+    if not LONG:
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(SMALLER.format(tests=str(Path(__file__).parent))))
     resources = {"metadata": {"path": str(tmp_path)}}
     NotebookClient(notebook, timeout=800, kernel_name="python3", resources=resources).execute()
     for cell in notebook.cells:

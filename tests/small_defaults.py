@@ -1,6 +1,7 @@
-"""A small copy of the vectors that ship with the package: the same files, with a tenth of the tokens.
+"""What a run has without settings, smaller: the vectors and the data set that ship with the package, and the steps.
 
-A run with the shipped ones reads, folds and writes 30,522 rows, which takes seconds where the data takes none.
+A run with the shipped vectors reads, folds and writes 30,522 rows, which takes seconds where the data takes none. The
+small copy has the same files and a tenth of the tokens.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from textcnn.data import tokenizer_choice
+from textcnn.data import defaults, docstrings, tokenizer_choice
 from textcnn.vectors import shipped
 from textcnn.vectors.shipped import ENGLISH
 
@@ -54,3 +55,22 @@ def shipped_from(folder: Path) -> Iterator[None]:
         shipped.shipped_tokenizer.cache_clear()
         yield
     shipped.shipped_tokenizer.cache_clear()
+
+
+@contextlib.contextmanager
+def short_runs(rows: int, held_out: int, steps: int) -> Iterator[None]:
+    """Let the embedded data set have fewer rows, and a run without a number of epochs fewer steps.
+
+    Args:
+        rows: Rows of the train split.
+        held_out: Rows of the other splits.
+        steps: Steps that a run takes at least.
+    """
+    data = docstrings.load()
+    for split in data:
+        data[split] = data[split].shuffle(seed=0).select(range(rows if split == "train" else held_out))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(docstrings, "load", lambda: data)
+        patch.setattr(defaults, "STEPS", steps)
+        patch.setattr(defaults, "EPOCHS", 1)
+        yield
