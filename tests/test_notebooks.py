@@ -21,7 +21,7 @@ import small_defaults
 
 small_defaults.entered = contextlib.ExitStack()
 for smaller in (
-    small_defaults.shipped_from(small_defaults.write_small_vectors(Path("vectors/english"))),
+    small_defaults.shipped_from(small_defaults.write_small_vectors(Path("vectors/english").absolute())),
     small_defaults.short_runs(rows=2510, held_out=300, steps=400),
 ):
     small_defaults.entered.enter_context(smaller)
@@ -74,6 +74,8 @@ def test_the_notebooks_run(tmp_path):
     for path in NOTEBOOKS:
         cells.append(nbformat.v4.new_code_cell(NEXT.format(folder=str(tmp_path / path.stem))))
         cells += nbformat.read(path, as_version=4).cells
+    for number, cell in enumerate(cells):
+        cell.id = f"cell-{number}"
     run(nbformat.v4.new_notebook(cells=cells), tmp_path)
     assert len(list(tmp_path.glob("*/runs/*/config.json"))) == 6
 

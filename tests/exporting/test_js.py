@@ -145,9 +145,10 @@ def test_a_bag_is_explained(bag, int8, tmp_path):
         {"bag_ngrams": 2, "bag_buckets": 200, "kernel_sizes": []},
     ]
     classifiers = [classifier_of(int8=int8, bag=bag, **change) for change in changes]
-    for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path), strict=True):
+    texts = [text[:1500] for text in TEXTS]
+    for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path, texts), strict=True):
         seen = set()
-        for text, got in zip(TEXTS, row["explanations"], strict=True):
+        for text, got in zip(texts, row["explanations"], strict=True):
             expected = classifier.explain(text)
             check_explanation(got, expected)
             seen |= {(bool(c.filters), min(len(c.tokens), 2)) for c in expected.contributions}
