@@ -180,14 +180,21 @@ def test_ids_of_every_code_point(kind: str) -> None:
 EVERY_TEXT = bool(os.environ.get("TEXTCNN_EVERY_TEXT"))
 
 
+def _texts_of(path: Path, step: int) -> list[str]:
+    import pyarrow.parquet as parquet
+
+    return parquet.read_table(path, columns=["text"])["text"][::step].to_pylist()
+
+
+_few_of = cache(_texts_of)
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["wordpiece", "wordpiece cased", "bpe lower", "characters lower", "words whitespace"])
 def test_real_texts(kind: str, data_dir: Path) -> None:
-    import pyarrow.parquet as parquet
-
     for path in sorted(data_dir.glob("*/*.parquet")):
         # Every text is half an hour (`make test-corpora`); one in 200 finds what is not rare.
-        texts = parquet.read_table(path, columns=["text"])["text"].to_pylist()[:: 1 if EVERY_TEXT else 200]
+        texts = _texts_of(path, 1) if EVERY_TEXT else _few_of(path, 200)
         for begin in range(0, len(texts), 4096):
             _same(kind, texts[begin : begin + 4096])
 
