@@ -22,10 +22,11 @@ FLAGS = [
 ]  # fmt: skip
 
 
-# Files that take a minute or more: they begin first, so that no process is left alone with one of them at the end.
+# Files that take longest: they begin first, so that no process is left alone with one of them at the end.
 LONGEST = (
-    "test_docs.py", "test_notebooks.py", "test_cli.py", "test_sanitizers.py", "test_variants.py", "test_estimator.py",
-    "test_ray.py", "test_resume.py", "test_js.py", "test_processes.py", "test_bars.py",
+    "test_sanitizers.py", "test_docs.py", "test_ray.py", "test_processes.py", "test_js.py", "test_notebooks.py",
+    "test_cli.py", "test_readme.py", "test_tokenizer.py", "test_kills.py", "test_variants.py", "test_resume.py",
+    "test_compare.py", "test_peers.py", "test_hub.py", "test_estimator.py", "test_speed.py", "test_wheel.py",
 )  # fmt: skip
 
 
