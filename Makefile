@@ -37,7 +37,7 @@ quickstart: install ## train a classifier on the embedded dataset, score it and 
 	$(BIN)/python -m textcnn.quickstart
 
 test: ## lint, then every test, on two cores
-	$(MAKE) --jobs=2 --output-sync=target server lint wasm
+	$(MAKE) -j2 server lint wasm
 	OMP_NUM_THREADS=1 TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: install ## the tests that the others take a short form of: whole notebooks (ten minutes)
