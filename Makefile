@@ -2,8 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Python compiles a module when it is first imported: most of what is installed never is.
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+INSTALL := install --no-compile -c constraints.txt
 
-.PHONY: help install server quickstart test test-lowest test-corpora test-faults test-transformers wheel wasm sanitize fuzz docs lint \
+.PHONY: help install server quickstart test test-long test-lowest test-corpora test-faults test-transformers wheel wasm sanitize fuzz docs lint \
 	format clean
 
 help: ## show this list
@@ -11,24 +14,34 @@ help: ## show this list
 
 install: $(VENV)/installed ## a virtual environment in .venv with everything the project is tested with
 
-$(VENV)/installed: pyproject.toml constraints.txt
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) $(INSTALL) -e ".[dev]"
 	@touch $@
 
 server: .venv-server/installed ## a second environment, with only what a server needs: no torch
 
-.venv-server/installed: requirements-server.txt constraints.txt | install
+.venv-server/required: requirements-server.txt constraints.txt | $(BIN)/python
 	$(PYTHON) -m venv --without-pip .venv-server
-	$(BIN)/python -m pip --python .venv-server install --quiet --disable-pip-version-check -c constraints.txt -r requirements-server.txt
-	$(BIN)/python -m pip --python .venv-server install --quiet --disable-pip-version-check --no-deps -e .
+	$(PIP) --python .venv-server $(INSTALL) -r requirements-server.txt
+	@touch $@
+
+# The core is compiled by then.
+.venv-server/installed: .venv-server/required | install
+	$(PIP) --python .venv-server install --no-compile --no-deps -e .
 	@touch $@
 
 quickstart: install ## train a classifier on the embedded dataset, score it and use it (two minutes)
 	$(BIN)/python -m textcnn.quickstart
 
-test: lint server wasm ## lint, then every test, on two cores
+test: ## lint, then every test, on two cores
+	$(MAKE) -j2 server lint wasm
 	OMP_NUM_THREADS=1 TEXTCNN_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: install ## the tests that the others take a short form of: whole notebooks (ten minutes)
+	TEXTCNN_LONG=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 tests/test_notebooks.py
 
 test-lowest: ## a short selection of the tests with the lowest versions of constraints-lowest.txt, in .venv-lowest
 	$(PYTHON) -m venv .venv-lowest
@@ -45,17 +58,17 @@ test-faults: install ## damage, kills, full disks and races at length; the table
 	TEXTCNN_FAULTS=long TEXTCNN_FAULTS_REPORT=faults.md $(BIN)/python -m pytest tests/faults -o timeout=7200
 
 test-transformers: install ## the tests that transformers has for every model, from its source distribution
-	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: --dest .transformers \
+	$(PIP) download --no-deps --no-binary :all: --dest .transformers \
 		transformers==$$(sed -n 's/^transformers==//p' constraints.txt)
 	TRANSFORMERS_SUITE=$$(ls .transformers/transformers-*.tar.gz | tail -1) $(BIN)/python -m pytest \
 		tests/model/test_common_suite.py -o addopts=-rfEs -o filterwarnings=default
 
 wheel: install ## dist/: one wheel for every Python of this platform, and the source distribution
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt build
+	$(PIP) $(INSTALL) build
 	TEXTCNN_WASM=1 $(BIN)/python -m build --outdir dist
 
 wasm: install ## textcnn/core/textcnn.wasm: the compiled core for exported pages, with the compiler of ziglang
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt ziglang
+	$(PIP) $(INSTALL) ziglang
 	$(BIN)/python textcnn/core/build.py wasm
 
 sanitize: install ## the core's fuzzing under the address and undefined-behaviour sanitizers, at length (half an hour)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 # No test reaches for a network: whatever would is an error at once, not a timeout.
@@ -21,16 +22,46 @@ FLAGS = [
 ]  # fmt: skip
 
 
-# Files that take a minute or more: they begin first, so that no process is left alone with one of them at the end.
+# Files that take longest: they begin first, so that no process is left alone with one of them at the end.
 LONGEST = (
-    "test_docs.py", "test_notebooks.py", "test_cli.py", "test_sanitizers.py", "test_variants.py", "test_estimator.py",
-    "test_ray.py", "test_resume.py", "test_js.py", "test_processes.py", "test_bars.py",
+    "test_sanitizers.py", "test_docs.py", "test_ray.py", "test_processes.py", "test_js.py", "test_notebooks.py",
+    "test_cli.py", "test_readme.py", "test_tokenizer.py", "test_kills.py", "test_variants.py", "test_resume.py",
+    "test_compare.py", "test_peers.py", "test_hub.py", "test_estimator.py", "test_speed.py", "test_wheel.py",
 )  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Move the tests of the longest files to the front."""
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+
+@pytest.fixture(scope="session")
+def small_vectors(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small copy of the vectors that ship with the package."""
+    from small_defaults import write_small_vectors
+
+    return write_small_vectors(tmp_path_factory.mktemp("vectors") / "english")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def vectors_that_ship(request: pytest.FixtureRequest, small_vectors: Path) -> Iterator[None]:
+    """Let a module's tests start from the small copy, unless `pytestmark` has `shipped_vectors`."""
+    from small_defaults import shipped_from
+
+    if request.node.get_closest_marker("shipped_vectors"):
+        yield
+        return
+    with shipped_from(small_vectors):
+        yield
+
+
+@pytest.fixture
+def shipped_vectors() -> Iterator[None]:
+    """Let one test start from the vectors that ship with the package."""
+    from small_defaults import ENGLISH, shipped_from
+
+    with shipped_from(ENGLISH):
+        yield
 
 
 @pytest.fixture(scope="module")

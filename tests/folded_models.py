@@ -130,12 +130,12 @@ def word_tokenizer(vocab_size: int = VOCAB_SIZE) -> tokenizers.Tokenizer:
 
 
 def id_lists(seed: int = 0) -> list[list[int]]:
-    """Texts as ids: empty, every short length, holes, padding outside, and one longer than the kernel's buffer."""
+    """Texts as ids: empty, every short length, holes, padding outside, and longer than the kernel's 2,048 rows."""
     rng = np.random.default_rng(seed)
     texts = [rng.integers(1, VOCAB_SIZE, length).tolist() for length in range(40)]
     texts += [[0], [0, 0, 0], [0, 5, 0], [0, 0, 5, 0, 0, 0, 7, 0], [3, *[0] * 30, 4]]
     texts += [rng.integers(0, 3, length).tolist() for length in (5, 20, 60)]
-    texts += [rng.integers(0, VOCAB_SIZE, 5000).tolist(), rng.integers(1, VOCAB_SIZE, 10_000).tolist()]
+    texts += [rng.integers(0, VOCAB_SIZE, 2500).tolist(), rng.integers(1, VOCAB_SIZE, 4500).tolist()]
     return texts
 
 

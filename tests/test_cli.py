@@ -59,7 +59,7 @@ def mistake(capsys, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """The folder of a finished run, and the csv file it was trained on."""
+    """The folder of a finished run, and the folder of csv files that it was trained on."""
     folder = tmp_path_factory.mktemp("cli")
     data = folder / "reviews"
     data.mkdir()
@@ -71,7 +71,7 @@ def trained(tmp_path_factory):
             for word, label in (("lovely", "positive"), ("awful", "negative"))
         ]
         (data / f"{split}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    run("fit", "--data.path", str(data), "--output_dir", str(folder / "run"), *QUICK)
+    run("fit", "--data.path", str(data), "--output_dir", str(folder / "run"), *QUICK, *WORDS)
     return folder / "run", data
 
 
@@ -251,7 +251,7 @@ def test_train_evaluate_and_info(trained, capsys, tmp_path):
     before = (folder / "model.safetensors").read_bytes()
     assert "--force" in mistake(capsys, *line)
     assert (folder / "model.safetensors").read_bytes() == before
-    run(*line, "--force", "--seed", "1")
+    run(*line, "--force", "--seed", "1", "--tokenizer", "word")
     assert (folder / "model.safetensors").read_bytes() != before
     assert [path.name for path in (folder / "logs").iterdir()] == ["version_0"]
     capsys.readouterr()
@@ -586,7 +586,11 @@ def test_a_run_without_a_validation_keeps_its_last_weights(reviews, tmp_path, op
 def test_a_copied_run_is_asked_with_what_lies_in_its_folder(trained, tmp_path, monkeypatch):
     folder, data = trained
     shutil.copytree(folder, tmp_path / "copy")
-    run("calibrate", str(tmp_path / "copy"), "--data", str(data / "test.csv"))
+    # One label in four is wrong, so that the temperature changes what the copy answers.
+    rows = (data / "test.csv").read_text().splitlines()
+    rows = [row.replace(",negative", ",positive") if i % 4 == 2 else row for i, row in enumerate(rows)]
+    (tmp_path / "noisy.csv").write_text("\n".join(rows) + "\n")
+    run("calibrate", str(tmp_path / "copy"), "--data", str(tmp_path / "noisy.csv"))
     monkeypatch.chdir(tmp_path)
 
     def predicted(*options):

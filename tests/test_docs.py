@@ -11,6 +11,7 @@ import sys
 import pytest
 import yaml
 from documented_commands import ROOT, run_command
+from small_defaults import short_runs
 
 from textcnn.cli import JOBS, VERBS, main
 from textcnn.data.io.writers import open_writer
@@ -68,11 +69,18 @@ def test_the_program_in_c_is_on_its_page(site):
         assert line in shown, line
 
 
+@pytest.fixture
+def short():
+    """Without settings, a run on the reviews takes 1,000 steps, and one on the embedded data set has 5,000 rows."""
+    with short_runs(rows=400, held_out=100, steps=20):
+        yield
+
+
 @pytest.mark.filterwarnings("ignore:.*pipelines sequentially on GPU.*")
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
 @pytest.mark.filterwarnings("ignore:calibrate")
 @pytest.mark.timeout(900)  # the WebAssembly module may be compiled on the way
-def test_blocks_run(tmp_path, monkeypatch, capsys, reviews):
+def test_blocks_run(tmp_path, monkeypatch, capsys, reviews, short):
     """One folder for all pages and one interpreter a page; the README's blocks have their own test.
 
     A block of Python with a title is another library's: it only parses.

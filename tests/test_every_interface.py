@@ -42,7 +42,7 @@ TEXTS = [
     "",
     "film",
     "great plot",
-    " ".join(WORDS[i * 7 % len(WORDS)] for i in range(10_000)),
+    " ".join(WORDS[i * 7 % len(WORDS)] for i in range(3_000)),
     "lovely 😀👩‍👩‍👧 film 🇫🇷",
     "فيلم جميل جدا",
     "这部电影很好看",

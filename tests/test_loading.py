@@ -85,6 +85,7 @@ def test_any_iterable_of_strings_in_its_order():
     assert classifier.predict_proba([]).shape == (0, 3)
     count = BATCHES_OF_THREADS * BATCH_TEXTS
     many = (TEXTS[i % len(TEXTS)] for i in range(count + 7))
+    classifier.batch_size = 64
     np.testing.assert_allclose(
         classifier.predict_proba(many)[count:],
         np.resize(expected, (count + 7, 3))[count:],

@@ -9,6 +9,8 @@ from documented_commands import ROOT, run_command
 
 import textcnn
 
+pytestmark = pytest.mark.shipped_vectors
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 TREE = re.search(r"^    textcnn/\n((?:      .*\n)+)", README, re.MULTILINE)

@@ -15,6 +15,8 @@ from textcnn.settings.values import read_words
 from textcnn.training.bag_start import network_for_data
 from textcnn.vectors.shipped import ENGLISH, known_words, shipped_tokenizer
 
+pytestmark = pytest.mark.shipped_vectors
+
 ENGLISH_TEXTS = [
     f"{text} {i}" for i in range(20) for text in ("a lovely film with a happy end", "a dull film, far too long")
 ]

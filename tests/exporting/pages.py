@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from transformers import PreTrainedTokenizerFast
 
 from textcnn.core import build
 from textcnn.exporting.inlined import InlinedModel, inline, joined_scripts, payload
@@ -48,13 +50,19 @@ WORDS = "the film was lovely and great but its plot felt awful dull boring long 
 KINDS = ("wordpiece", "bpe", "char", "byte")
 
 
+@functools.cache
+def trained_tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    """A tokenizer that was trained on the texts."""
+    corpus = [text for text in TEXTS if text.strip("\u0301\u0327 \t\r\n\u2028\u3000")] * 3 + [WORDS] * 5
+    return train_tokenizer(corpus, kind=kind, vocab_size=400)
+
+
 def classifier_of(kind: str = "wordpiece", int8: bool = True, **changes: Any) -> FoldedTextCNN:
     """A folded model with random weights, and a tokenizer that was trained on the texts."""
     import torch
 
     torch.manual_seed(0)
-    corpus = [text for text in TEXTS if text.strip("\u0301\u0327 \t\r\n\u2028\u3000")] * 3 + [WORDS] * 5
-    tokenizer = train_tokenizer(corpus, kind=kind, vocab_size=400)
+    tokenizer = trained_tokenizer(kind)
     settings = {"embedding_dim": 12, "num_filters": 20, "id2label": {0: "a", 1: "b", 2: "c"}, **changes}
     config = TextCNNConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **settings)
     model = TextCNNForSequenceClassification(config).eval()

@@ -24,7 +24,7 @@ from textcnn.core import build
 from textcnn.core.library import address, last_error, library
 from textcnn.data.answers import AnswerColumns
 from textcnn.exporting.dictionary import FORMAT, scores_of_lines, write_lines
-from textcnn.exporting.inlined import check_answers, inline, pack
+from textcnn.exporting.inlined import check_answers, inline, pack, payload
 from textcnn.exporting.js import write_js
 from textcnn.folding.convert import fold_fasttext, round_fasttext
 from textcnn.folding.fasttext_writer import write_fasttext
@@ -38,16 +38,16 @@ from textcnn.runtime.tokenizer import Utf8Texts
 pytestmark = pytest.mark.timeout(900)
 
 ANSWERS = """
-const classifiers = await Promise.all(given.payloads.map(openPayload));
-const rows = classifiers.map(([classifier]) => ({
+const classifiers = await openPayload(given.payload);
+const explained = (classifier) => (classifier.explains ? given.texts.map((text) => classifier.explain(text)) : []);
+const rows = classifiers.map((classifier) => [classifier, explained(classifier)]).map(([classifier, explanations]) => ({
   labels: classifier.predict(given.texts),
   logits: classifier.logits(given.texts).map((row) => Array.from(row)),
   probabilities: classifier.regression ? [] : classifier.predictProba(given.texts).map((row) => Array.from(row)),
   answers: classifier.answer(given.texts).map(({ probability, abstained, prediction, predictions }) =>
     ({ probability, abstained, prediction, predictions: predictions && Array.from(predictions) })),
-  explained: classifier.explains
-    ? given.texts.map((text) => classifier.explain(text)).map(({ label, abstained }) => [label, abstained]) : [],
-  explanations: classifier.explains ? given.texts.map((text) => classifier.explain(text)) : [],
+  explained: explanations.map(({ label, abstained }) => [label, abstained]),
+  explanations,
   instructions: classifier.engine.core.wasm.textcnn_instructions !== undefined,
 }));
 console.log(JSON.stringify(rows));
@@ -55,9 +55,10 @@ console.log(JSON.stringify(rows));
 
 
 def answers_of(classifiers: list[FoldedTextCNN], folder, texts=TEXTS):
+    """Return what the page's scripts answer, all models in one payload: the module is packed and compiled once."""
     need_node()
-    payloads = [payload_of(classifier) for classifier in classifiers]
-    return run_node(ANSWERS, folder, {"payloads": payloads, "texts": texts})
+    models = payload([inline(classifier, "model") for classifier in classifiers])
+    return run_node(ANSWERS, folder, {"payload": json.loads(models), "texts": texts})
 
 
 def check_explanation(got, expected, atol=1e-9):
@@ -142,8 +143,9 @@ def test_labels_probabilities_and_explanations(int8, tmp_path):
         check_probabilities(row["probabilities"], classifier, TEXTS)
         for text, got in zip(TEXTS, row["explanations"], strict=True):
             assert got["approximate"] == int8
-            check_explanation(got, classifier.explain(text))
-            assert [c["text"] for c in got["contributions"]] == [c.text for c in classifier.explain(text).contributions]
+            expected = classifier.explain(text)
+            check_explanation(got, expected)
+            assert [c["text"] for c in got["contributions"]] == [c.text for c in expected.contributions]
 
 
 @pytest.mark.parametrize("int8", [True, False], ids=["int8", "float32"])
@@ -157,9 +159,10 @@ def test_a_bag_is_explained(bag, int8, tmp_path):
         {"bag_ngrams": 2, "bag_buckets": 200, "kernel_sizes": []},
     ]
     classifiers = [classifier_of(int8=int8, bag=bag, **change) for change in changes]
-    for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path), strict=True):
+    texts = [text[:1500] for text in TEXTS]
+    for change, classifier, row in zip(changes, classifiers, answers_of(classifiers, tmp_path, texts), strict=True):
         seen = set()
-        for text, got in zip(TEXTS, row["explanations"], strict=True):
+        for text, got in zip(texts, row["explanations"], strict=True):
             expected = classifier.explain(text)
             check_explanation(got, expected)
             seen |= {(bool(c.filters), min(len(c.tokens), 2)) for c in expected.contributions}

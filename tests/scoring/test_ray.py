@@ -38,7 +38,7 @@ def cluster() -> Iterator[None]:
 
 def kill_an_actor(done: threading.Event, killed: list[int]) -> None:
     """Kill the process of a scoring actor once it has begun to work."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240  # Ray starts its processes slowly where other work has the cores
     while not killed and not done.is_set() and time.monotonic() < deadline:
         for entry in Path("/proc").glob("[0-9]*"):
             try:

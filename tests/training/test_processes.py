@@ -12,22 +12,23 @@ from typing import Any
 import pytest
 from safetensors.numpy import load_file
 
+from textcnn.cli import main
+
 SETTINGS = [
     "--accelerator", "cpu", "--max_epochs", "2", "--dropout", "0", "--num_filters", "8", "--embedding_dim", "16",
-    "--seed", "3", "--patience", "9",
+    "--seed", "3", "--patience", "9", "--tokenizer", "word",
 ]  # fmt: skip
 
 
-def train(data: Path, output: Path, *options: str) -> tuple[dict[str, Any], dict[str, float], list[str]]:
+def line_of(data: Path, output: Path, *options: str) -> list[str]:
+    return ["train", str(data), "--output", str(output), *SETTINGS, *options]
+
+
+def result(output: Path, out: str, err: str) -> tuple[dict[str, Any], dict[str, float], list[str]]:
     """Weights, scores and printed lines of a training run of the command line."""
-    command = [sys.executable, "-m", "textcnn", "train", str(data), "--output", str(output), *SETTINGS, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
-    assert done.returncode == 0, done.stderr[-3000:]
-    weights = load_file(output / "model.safetensors")
-    lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-    scores = {words[0]: float(words[1]) for line in done.stdout.splitlines() if len(words := line.split()) == 2}
-    return weights, scores, lines
+    lines = [line for line in (out + err).splitlines() if line.strip()]
+    scores = {words[0]: float(words[1]) for line in out.splitlines() if len(words := line.split()) == 2}
+    return load_file(output / "model.safetensors"), scores, lines
 
 
 def write(path: Path, rows: int) -> Path:
@@ -41,14 +42,22 @@ def write(path: Path, rows: int) -> Path:
 
 
 @pytest.mark.timeout(600)
-def test_two_processes_give_the_weights_of_one(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("shipped_vectors")  # as another process has them
+def test_two_processes_give_the_weights_of_one(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "data").mkdir()
     # 113 = 7 * 16 + 1: the last batch of an epoch has one text, which one of the two processes takes.
     write(tmp_path / "data" / "train.jsonl", 113)
     write(tmp_path / "data" / "validation.jsonl", 33)
     write(tmp_path / "data" / "test.jsonl", 1)
-    one = train(tmp_path / "data", tmp_path / "one", "--batch_size", "16", "--devices", "1")
-    two = train(tmp_path / "data", tmp_path / "two", "--batch_size", "8", "--devices", "2")
+    capfd.readouterr()
+    main(line_of(tmp_path / "data", tmp_path / "one", "--batch_size", "16", "--devices", "1"))
+    one = result(tmp_path / "one", *capfd.readouterr())
+    line = line_of(tmp_path / "data", tmp_path / "two", "--batch_size", "8", "--devices", "2")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "textcnn", *line]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+    two = result(tmp_path / "two", done.stdout, done.stderr)
     assert one[0].keys() == two[0].keys()
     for name, weight in one[0].items():
         assert abs(weight - two[0][name]).max() < 1e-5, name
