@@ -150,8 +150,16 @@ CLASSIFIER, ENCODER, MASKED_LM = "TextCNNForSequenceClassification", "TextCNNFor
 
 
 def model_kind(config: Mapping[str, Any]) -> str:
-    """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM."""
+    """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM.
+
+    Raises:
+        ValueError: its architectures are no list of names.
+    """
     names = config.get("architectures") or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"config.json: architectures: got {names!r:.60}; expected a list of names; copy config.json again"
+        )
     return next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
 
 

@@ -122,9 +122,9 @@ def job(verb: str, data: Path, output: Path, models: dict[str, str]) -> list[str
         return ["fit", "--data.path", str(data), "--output_dir", str(output), "--model.architecture.num_filters", "16",
                 "--data.batch_size", "2", "--trainer.max_epochs", "4"]  # fmt: skip
     if verb == "distill":
-        return ["distill", models["textcnn"], str(data), "--output", str(output), *small, "--no_progress"]
+        return ["distill", models["textcnn"], "--data", str(data), "--output", str(output), *small, "--no_progress"]
     if verb == "teach":
-        return ["teach", models["transformer"], str(data), "--output", str(output), "--max_epochs", "4",
+        return ["teach", models["transformer"], "--data", str(data), "--output", str(output), "--max_epochs", "4",
                 "--batch_size", "2"]  # fmt: skip
     if verb == "train":
         return ["train", str(data), "--output", str(output), *small]
