@@ -77,8 +77,16 @@ def save_artifact(
     return directory
 
 
-def check_finite_weights(weights: Mapping[str, Any]) -> None:
-    """Raise ValueError where a weight is not finite: such a model answers every text with NaN."""
+_NOT_SAVED = "nothing is saved: lower learning_rate, or look for extreme values in the vectors or the data"
+
+
+def check_finite_weights(weights: Mapping[str, Any], remedy: str = _NOT_SAVED) -> None:
+    """Raise ValueError where a weight is not finite: such a model answers with NaN.
+
+    Args:
+        weights: Tensors by name.
+        remedy: The action to suggest, for the message.
+    """
     import torch
 
     for name, tensor in weights.items():
@@ -87,7 +95,7 @@ def check_finite_weights(weights: Mapping[str, Any]) -> None:
             if count:
                 raise ValueError(
                     f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; "
-                    "nothing is saved: lower learning_rate, or look for extreme values in the vectors or the data"
+                    f"{remedy}"
                 )
 
 
@@ -136,6 +144,7 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     missing = sorted(info["missing_keys"])
     if missing:
         raise ValueError(f"{directory / 'model.safetensors'} lacks {', '.join(missing[:3])}; expected every weight")
+    check_finite_weights(model.state_dict(), f"copy {directory / 'model.safetensors'} again")
     tokenizer = load_tokenizer(str(directory))
     if vocabulary_size(tokenizer) != model.config.vocab_size or tokenizer.pad_token_id != model.config.pad_token_id:
         raise ValueError(
