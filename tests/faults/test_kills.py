@@ -172,8 +172,24 @@ def test_a_run_that_is_killed_ends_with_the_same_weights(
         shutil.rmtree(output)
         tries += 1
     assert killed >= times // 2
+    ended = 0
+    for part in (0.2, 0.5, 0.8):
+        output = tmp_path / f"ended-{part}"
+        command = prepared(output)
+        ended += commands.kill(command, took * part, signal.SIGTERM)
+        assert left_behind(output) == []
+        if not (output / name).is_file() or verb == "fold":
+            commands.run(again(command, output))
+        assert (output / name).read_bytes() == wanted
+        shutil.rmtree(output)
+    assert ended
+    ledger.add(
+        "`train`, `fit`, `distill`, `teach` and `fold`, SIGTERM",
+        ended,
+        "ended with nothing left behind; the same weights after they went on",
+    )
     checkpoints = f"{went_on} with a checkpoint; " if verb != "fold" else ""
     ledger.note(
         f"`{verb}`, SIGKILL at {times} moments and started again", killed,
-        f"{checkpoints}the {'tables' if verb == 'fold' else 'weights'} of a run that was not killed, bit by bit",
+        f"{checkpoints}the {'tables' if verb == 'fold' else 'weights'} of one that was not killed, bit by bit",
     )  # fmt: skip
