@@ -116,11 +116,8 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         FileNotFoundError: there is no such directory.
         ValueError: it is no artifact, a file of it is broken, or its tokenizer belongs to another model.
     """
-    directory = check_artifact(directory, folded=False)
-    config = read_config(directory)
-    check_config(config)
-    verify_settings(directory / "config.json", config)
-    verify_files(directory, config, VERIFIED)
+    directory = Path(directory)
+    verified_config(directory)
 
     from safetensors import SafetensorError
 
@@ -153,6 +150,21 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
             "copy back the tokenizer.json that was saved with the model"
         )
     return model, tokenizer
+
+
+def verified_config(directory: str | Path) -> dict[str, Any]:
+    """Return config.json of an artifact with weights, after all checks of its files.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: it is no artifact, or a file of it is damaged.
+    """
+    directory = check_artifact(directory, folded=False)
+    config = read_config(directory)
+    check_config(config)
+    verify_settings(directory / "config.json", config)
+    verify_files(directory, config, VERIFIED)
+    return config
 
 
 CLASSIFIER, ENCODER, MASKED_LM = "TextCNNForSequenceClassification", "TextCNNForTextEncoding", "TextCNNForMaskedLM"
