@@ -116,7 +116,8 @@ def check_network(config: Mapping[str, Any]) -> None:
     for name, most in _MOST.items():
         value = config.get(name)
         several = name in ("kernel_sizes", "num_filters") and isinstance(value, (list, tuple))
-        for number in value if several else () if value is None else (value,):
+        numbers: Iterable[Any] = value if several and value else () if several or value is None else (value,)
+        for number in numbers:
             if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
                 raise ValueError(
                     f"config.json: {name}: got {number!r:.60}; expected a whole number from 1 to {most}; copy "
