@@ -174,14 +174,20 @@ def model_kind(config: Mapping[str, Any]) -> str:
     """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM.
 
     Raises:
-        ValueError: its architectures are no list of names.
+        ValueError: its architectures are no list of names, or not those of an encoder with its settings.
     """
     names = config.get("architectures") or []
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(
             f"config.json: architectures: got {names!r:.60}; expected a list of names; copy config.json again"
         )
-    return next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
+    kind = next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
+    if config.get("encoding_dim") is not None and kind != ENCODER:
+        raise ValueError(
+            f"config.json: architectures: got {names!r:.60} with encoding_dim {config['encoding_dim']}; expected "
+            f"{ENCODER}, the class of encoders; copy config.json again"
+        )
+    return kind
 
 
 def check_kind(directory: str | Path, expected: str) -> Path:

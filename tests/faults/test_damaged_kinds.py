@@ -208,6 +208,15 @@ def test_weights_that_are_not_finite_are_not_opened(kind: str, tmp_path: Path) -
         textcnn.load(directory)
 
 
+@pytest.mark.parametrize("names", [["TextCNNForTextEncodinf"], None, []])
+def test_an_encoder_is_not_opened_as_a_classifier_of_its_dimensions(names: list[str] | None, tmp_path: Path) -> None:
+    directory = write_kind("encoder", tmp_path / "model")
+    path = directory / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"architectures": names}))
+    with pytest.raises(ValueError, match=r"architectures: got .* with encoding_dim 5; expected TextCNNForTextEncoding"):
+        textcnn.load(directory)
+
+
 def test_onnx_file_beside_other_weights(tmp_path: Path) -> None:
     """As transformers writes them, which leaves model.onnx as it is."""
     pytest.importorskip("onnx")
