@@ -184,7 +184,7 @@ def test_tables_without_their_settings(kind: str, metadata: dict[str, str], tmp_
      {"cut_points": [1.0, 1.0]}],
 )  # fmt: skip
 def test_settings_that_no_model_has(setting: dict[str, Any], tmp_path: Path) -> None:
-    kind = "ordered levels" if "cut_points" in setting else "dilated"
+    kind = {"cut_points": "ordered levels", "encoding_dim": "encoder"}.get(next(iter(setting)), "dilated")
     directory = write_kind(kind, tmp_path / "model")
     config = json.loads((directory / "config.json").read_text())
     del config["digests"]
