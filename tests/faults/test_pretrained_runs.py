@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +29,7 @@ def encode(texts: list[str]) -> np.ndarray:
     return np.array([["lovely" in text, "dull" in text, len(text), text.count("1")] for text in texts], np.float32)
 
 
+LONG = os.environ.get("TEXTCNN_FAULTS") == "long"
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "representation": {"encoder": encode},
     "contrastive": {"objective": "contrastive", "encoding_dim": 4},
@@ -36,7 +38,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", OBJECTIVES if LONG else ["representation", "diffusion"])
 def test_pretraining_that_was_stopped_ends_with_the_same_weights(
     objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger
 ) -> None:
