@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 from tokenizers import Tokenizer
 
-from ..runtime.digests import verify_ours
-
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
@@ -28,7 +26,7 @@ def load_tokenizer(name_or_directory: str | os.PathLike[str], revision: str | No
     """Load the tokenizer of a checkpoint (local directory or Hub id) or of a textcnn artifact.
 
     Raises FileNotFoundError where there is no such directory or Hub repository, ValueError where
-    its tokenizer is not a fast one, its files cannot be read, or they are an artifact's and damaged.
+    its tokenizer is not a fast one or its files cannot be read.
 
     >>> load_tokenizer("bert-base-uncased")("fine films")["input_ids"]
     [2986, 3152]
@@ -44,8 +42,6 @@ def load_tokenizer(name_or_directory: str | os.PathLike[str], revision: str | No
             f"got tokenizer {name!r}, a directory without tokenizer files; expected tokenizer.json "
             "in it; give the directory of a checkpoint, a Hub id or a kind: " + ", ".join(KINDS)
         )
-    if name and local.is_dir():
-        verify_ours(local, ("tokenizer.json", "tokenizer_config.json"))
     try:
         # our own artifacts: AutoTokenizer would want a config.json that it knows, too
         reader = PreTrainedTokenizerFast if _is_plain(local) else AutoTokenizer

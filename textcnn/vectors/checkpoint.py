@@ -125,7 +125,7 @@ def _find_embeddings(source: str) -> tuple[Path | None, str]:
     """The weight file and the name of the token embeddings in it; (None, "") if not known."""
     directory = Path(source).expanduser()
     if directory.is_dir():
-        verify_ours(directory, ("model.safetensors",))
+        verify_ours(directory, ("model.safetensors", "tokenizer.json", "tokenizer_config.json"))
     for name in WEIGHT_FILES:
         file = _checkpoint_file(source, name)
         if file is None:
