@@ -289,7 +289,7 @@ def test_settings_that_cannot_be_are_refused_by_every_interface(
     elif name != "half a surrogate":  # C hands out the bytes of a label
         with pytest.raises(ValueError, match="refused"):
             from_c(directory)
-        ledger.add("a setting that becomes a size or a divisor, likewise, opened from C", 1, "refused")
+        ledger.add("a setting that cannot be, of those that C uses, opened from C", 1, "refused")
     ledger.add("a setting that cannot be, in `config.json` without digests, opened from tables and torch", 2, "refused")
 
 
