@@ -15,6 +15,11 @@ class Ledger:
         """Note what happened with a number of inputs."""
         self.rows[promise] = (inputs, outcome)
 
+    def add(self, promise: str, inputs: int, outcome: str) -> None:
+        """Add a number of inputs with one outcome to a row, of a test that runs many times."""
+        before, _ = self.rows.get(promise, (0, ""))
+        self.rows[promise] = (before + inputs, f"{before + inputs:,} {outcome}")
+
     def table(self) -> str:
         """Return the rows as Markdown."""
         lines = ["| promise and how it is tested | inputs | what happened |", "|---|---|---|"]

@@ -77,8 +77,16 @@ def save_artifact(
     return directory
 
 
-def check_finite_weights(weights: Mapping[str, Any]) -> None:
-    """Raise ValueError where a weight is not finite: such a model answers every text with NaN."""
+_NOT_SAVED = "nothing is saved: lower learning_rate, or look for extreme values in the vectors or the data"
+
+
+def check_finite_weights(weights: Mapping[str, Any], remedy: str = _NOT_SAVED) -> None:
+    """Raise ValueError where a weight is not finite: such a model answers with NaN.
+
+    Args:
+        weights: Tensors by name.
+        remedy: The action to suggest, for the message.
+    """
     import torch
 
     for name, tensor in weights.items():
@@ -87,7 +95,7 @@ def check_finite_weights(weights: Mapping[str, Any]) -> None:
             if count:
                 raise ValueError(
                     f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; "
-                    "nothing is saved: lower learning_rate, or look for extreme values in the vectors or the data"
+                    f"{remedy}"
                 )
 
 
@@ -108,11 +116,8 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
         FileNotFoundError: there is no such directory.
         ValueError: it is no artifact, a file of it is broken, or its tokenizer belongs to another model.
     """
-    directory = check_artifact(directory, folded=False)
-    config = read_config(directory)
-    check_config(config)
-    verify_settings(directory / "config.json", config)
-    verify_files(directory, config, VERIFIED)
+    directory = Path(directory)
+    verified_config(directory)
 
     from safetensors import SafetensorError
 
@@ -136,6 +141,7 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     missing = sorted(info["missing_keys"])
     if missing:
         raise ValueError(f"{directory / 'model.safetensors'} lacks {', '.join(missing[:3])}; expected every weight")
+    check_finite_weights(model.state_dict(), f"copy {directory / 'model.safetensors'} again")
     tokenizer = load_tokenizer(str(directory))
     if vocabulary_size(tokenizer) != model.config.vocab_size or tokenizer.pad_token_id != model.config.pad_token_id:
         raise ValueError(
@@ -146,13 +152,42 @@ def read_artifact(directory: str | Path) -> tuple[TextCNNForSequenceClassificati
     return model, tokenizer
 
 
+def verified_config(directory: str | Path) -> dict[str, Any]:
+    """Return config.json of an artifact with weights, after all checks of its files.
+
+    Raises:
+        FileNotFoundError: there is no such directory.
+        ValueError: it is no artifact, or a file of it is damaged.
+    """
+    directory = check_artifact(directory, folded=False)
+    config = read_config(directory)
+    check_config(config)
+    verify_settings(directory / "config.json", config)
+    verify_files(directory, config, VERIFIED)
+    return config
+
+
 CLASSIFIER, ENCODER, MASKED_LM = "TextCNNForSequenceClassification", "TextCNNForTextEncoding", "TextCNNForMaskedLM"
 
 
 def model_kind(config: Mapping[str, Any]) -> str:
-    """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM."""
+    """Return the name of the class that a config.json is of: CLASSIFIER, ENCODER or MASKED_LM.
+
+    Raises:
+        ValueError: its architectures are no list of names, or not those of an encoder with its settings.
+    """
     names = config.get("architectures") or []
-    return next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(
+            f"config.json: architectures: got {names!r:.60}; expected a list of names; copy config.json again"
+        )
+    kind = next((name for name in (ENCODER, MASKED_LM) if name in names), CLASSIFIER)
+    if config.get("encoding_dim") is not None and kind != ENCODER:
+        raise ValueError(
+            f"config.json: architectures: got {names!r:.60} with encoding_dim {config['encoding_dim']}; expected "
+            f"{ENCODER}, the class of encoders; copy config.json again"
+        )
+    return kind
 
 
 def check_kind(directory: str | Path, expected: str) -> Path:

@@ -253,12 +253,11 @@ def _load_engine(directory: Path, threads: int) -> TextClassifier:
 
 def _load_unfolded(directory: Path, config: dict[str, Any], threads: int) -> TextClassifier:
     """The classifier of a model that does not fold: ONNX Runtime's where it can answer, else torch's."""
-    from .runtime.onnx import OnnxClassifier
     from .runtime.storage import ONNX_FILE
 
     has_file = (directory / ONNX_FILE).is_file()
     if has_file and importlib.util.find_spec("onnxruntime") is not None:
-        return OnnxClassifier(directory / ONNX_FILE, threads, config)
+        return _open_onnx(directory, config, threads)
     if importlib.util.find_spec("torch") is None:
         reason = obstacle(config, "fold")
         raise ValueError(
@@ -269,6 +268,22 @@ def _load_unfolded(directory: Path, config: dict[str, Any], threads: int) -> Tex
     from .artifact import read_artifact
 
     return TorchClassifier(*read_artifact(directory))
+
+
+def _open_onnx(directory: Path, config: dict[str, Any], threads: int) -> TextClassifier:
+    """Open the ONNX file of a directory; where weights lie beside it, they are to be those that it was made from."""
+    from .runtime.digests import verify, verify_settings
+    from .runtime.onnx import OnnxClassifier
+    from .runtime.storage import ONNX_FILE, digest_of_weights
+
+    check_config(config)
+    verify_settings(directory / "config.json", config)
+    classifier = OnnxClassifier(directory / ONNX_FILE, threads, config)
+    weights = directory / "model.safetensors"
+    if "weights" in classifier.metadata and weights.is_file():
+        remedy = f"{ONNX_FILE} beside it was made from other weights: remove it, or export the model again"
+        verify(weights, classifier.metadata["weights"], lambda: digest_of_weights(weights), remedy)
+    return classifier
 
 
 def load_folded(directory: str | Path, capability: str, head: str | None = None) -> FoldedTextCNN:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_compressed_files(
     path.write_bytes(content)
     wanted = [row for rows in Reader(path).chunks() for row in rows]
     assert wanted == ROWS
-    found = {"refused": 0, "same rows": 0}
+    found: dict[str, int] = {}
     times = count(40, 2000)
     for _ in range(times):
         damaged = bytearray(content)
@@ -60,31 +61,64 @@ def test_compressed_files(
         else:
             damaged = damaged[: rng.integers(len(content))]
         path.write_bytes(damaged)
-        try:
-            rows = [row for rows in Reader(path).chunks() for row in rows]
-        except DataError as error:
-            found["refused" if str(path) in str(error) else "an error without the name"] += 1
-        else:
-            # Not read as other rows, nor as fewer; a header of gzip may hold a name or a time. Two zstandard frames are
-            # a whole file where the first ends.
-            whole = rows == ROWS or (ending == "jsonl.zst" and kind == "truncated" and is_one_frame(bytes(damaged)))
-            assert whole or not damaged or (ending == "parquet" and kind == "flipped" and differs_in_name(rows)), (
-                f"{len(rows)} rows of {len(ROWS)}"
-            )
-            found["same rows"] += 1
+        result = outcome(path)
+        # Two files that are whole: an empty one, and one that ends where the first of two zstandard frames does.
+        if result == "other rows" and not damaged:
+            result = "an empty file"
+        if result == "other rows" and ending == "jsonl.zst" and kind == "truncated" and is_one_frame(bytes(damaged)):
+            result = "the first of two frames"
+        assert result not in ("other rows", "an error without the name"), damaged
+        assert result != "a column of another name or type" or (ending, kind) == ("parquet", "flipped")
+        found[result] = found.get(result, 0) + 1
     how = "with one bit flipped" if kind == "flipped" else "cut short"
-    ledger.note(f"a .{ending} file {how}", times, ", ".join(f"{number:,} {name}" for name, number in found.items()))
+    told = ", ".join(f"{number:,} {result}" for result, number in sorted(found.items()))
+    ledger.note(f"a .{ending} file {how}", times, told)
+
+
+def outcome(path: Path) -> str:
+    """Outcomes of reading a damaged file."""
+    try:
+        rows = [row for rows in Reader(path).chunks() for row in rows]
+    except DataError as error:
+        return "refused" if str(path) in str(error) else "an error without the name"
+    if rows == ROWS:
+        return "the same rows"
+    # The footer of parquet has no checksum. A text is then its bytes, which every verb refuses, or a number a time.
+    same = [(encoded(row), row_of(row)) for row in rows] == [(encoded(row), row_of(row)) for row in ROWS]
+    return "a column of another name or type" if same else "other rows"
+
+
+def encoded(row: dict[str, Any]) -> bytes:
+    """The text of a row, whose column may have another name."""
+    text = next(iter(row.values()))
+    return text.encode() if isinstance(text, str) else bytes(text)
+
+
+def row_of(row: dict[str, Any]) -> float:
+    """The number of a row, which may have become a time."""
+    number = list(row.values())[1]
+    return number.total_seconds() if isinstance(number, timedelta) else number
+
+
+def test_no_bit_of_the_footer_of_a_parquet_file_drops_rows(tmp_path: Path, count: Callable[[int, int], int]) -> None:
+    """pyarrow reads 0 to 296 of 300 rows, without an error, where one of some 16 bits of the footer is flipped."""
+    content, path = content_of("parquet"), tmp_path / "rows.parquet"
+    begin = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    counts = [at for at in range(begin, len(content) - 8) if content[at : at + 2] == b"\xd8\x04"]  # 300, as Thrift does
+    assert len(counts) >= 3
+    places = range(begin - 60, len(content)) if count(0, 1) else [place for at in counts for place in (at, at + 1)]
+    for place in places:
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[place] ^= 1 << bit
+            path.write_bytes(damaged)
+            assert outcome(path) not in ("other rows", "an error without the name"), (place, bit)
 
 
 def is_one_frame(content: bytes) -> bool:
     frame = zstandard.ZstdDecompressor().decompressobj()
     frame.decompress(content)
     return frame.eof and not frame.unused_data
-
-
-def differs_in_name(rows: list[dict[str, Any]]) -> bool:
-    """The footer of parquet has no checksum: the name of a column may change, its values may not."""
-    return [list(row.values()) for row in rows] == [list(row.values()) for row in ROWS]
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json"])

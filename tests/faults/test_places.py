@@ -75,6 +75,33 @@ def test_read_only_and_without_a_home(artifact: Path, tmp_path: Path, ledger: Le
     ledger.note("a read-only model opened by a user without a home", 1, "answers from memory")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="capabilities of Linux")
+def test_a_read_only_installation_without_a_home(artifact: Path, tmp_path: Path, ledger: Ledger) -> None:
+    """The package lies in a folder that its user cannot write to, as in a container."""
+    package = Path(textcnn.__file__).parent
+    installed = tmp_path / "installed" / "textcnn"
+    shutil.copytree(package, installed, ignore=shutil.ignore_patterns(".build", "__pycache__", "*.wasm"))
+    shutil.copytree(artifact, tmp_path / "model")
+    folders = [tmp_path / "installed", installed, *(path for path in installed.rglob("*") if path.is_dir())]
+    files = sorted(path for path in installed.rglob("*") if path.is_file())
+    folders.append(tmp_path / "model")
+    for folder in folders:
+        folder.chmod(0o555)
+    nothing = "/nonexistent"
+    try:
+        done = opened(
+            tmp_path / "model", powerless=True, PYTHONPATH=str(tmp_path / "installed"), HOME=nothing,
+            XDG_CACHE_HOME=nothing, HF_HOME=nothing, TMPDIR=nothing,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert done.stdout.strip() == repr(textcnn.load(artifact).predict_proba(["w3 w4 w5"]).tolist())
+        assert sorted(path for path in installed.rglob("*") if path.is_file()) == files
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    ledger.note("a read-only installation without a home or a folder for temporary files", 1, "answers")
+
+
 def test_many_threads_open_an_unfolded_model(
     artifact: Path, tmp_path: Path, count: Callable[[int, int], int], ledger: Ledger
 ) -> None:

@@ -19,6 +19,7 @@ optuna = pytest.importorskip("optuna")
 
 from textcnn.tuning import search as module  # noqa: E402
 from textcnn.tuning.search import Search, _defaults, _value  # noqa: E402
+from textcnn.tuning.study import PRUNER  # noqa: E402
 
 FIXED = {"max_epochs": 1, "embedding_dim": 8, "num_filters": 4, "progress": False, "log_every_n_steps": 1}
 
@@ -125,7 +126,7 @@ def test_worse_trials_are_stopped(reviews, tmp_path, monkeypatch):
     assert len(epochs) < 9 * 12
     pruned = [trial for trial in found.study.trials if trial.state == optuna.trial.TrialState.PRUNED]
     complete = [trial for trial in found.study.trials if trial.state == optuna.trial.TrialState.COMPLETE]
-    assert min(trial.last_step for trial in pruned) == module.PRUNER["min_resource"]
+    assert min(trial.last_step for trial in pruned) == PRUNER["min_resource"]
     assert max(trial.params["dropout"] for trial in pruned) <= max(trial.params["dropout"] for trial in complete)
 
 

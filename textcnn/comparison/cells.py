@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -17,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import one_line
 from ..evaluation.calibration import claims, expected_calibration_error
 from ..evaluation.scores import counts, f_scores
+from ..runtime.checks import read_json
 from ..runtime.storage import write_text
 from ..runtime.thresholds import f1_threshold
 from .answering import measure_answers
@@ -26,6 +29,9 @@ from .candidates import Candidate
 from .peers.base import Peer, silence
 from .peers.choosing import decide
 from .splits import Splits
+
+# Entry of the file: a flipped bit in a figure is not taken for the figure.
+_DIGEST = "digest"
 
 
 @dataclass(frozen=True)
@@ -90,15 +96,31 @@ class CellStore:
         return self.folder / _plain(splits.name) / name
 
     def get(self, path: Path, candidate: Candidate) -> Cell | None:
-        """Return the cell of a file, or None where it is to be computed."""
+        """Return the cell of a file, or None where it is to be computed; a damaged file is named and set aside."""
         if self.redo is None or candidate.name in self.redo or not path.is_file():
             return None
-        return Cell(**json.loads(path.read_text(encoding="utf-8")))
+        try:
+            content = read_json(path)
+            digest = content.pop(_DIGEST, None)
+            cell = Cell(**content)
+            if digest not in (None, _digest_of(content)):
+                raise ValueError("other figures than when it was written")
+        except (ValueError, TypeError, AttributeError) as error:
+            path.replace(path.with_name(f"{path.name}.damaged"))
+            print(f"note: {path} is damaged ({one_line(error, 100)}); set aside as {path.name}.damaged; fitted again",
+                  file=sys.stderr, flush=True)  # fmt: skip
+            return None
+        return cell
 
     def put(self, path: Path, cell: Cell) -> None:
         """Write a cell."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(asdict(cell), indent=1) + "\n")
+        content = asdict(cell)
+        write_text(path, json.dumps({**content, _DIGEST: _digest_of(content)}, indent=1) + "\n")
+
+
+def _digest_of(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def compute(splits: Splits, candidate: Candidate, seed: int, per_class: int | None) -> Cell:

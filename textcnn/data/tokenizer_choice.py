@@ -83,6 +83,10 @@ class TokenizerChoice:
         if not isinstance(source, (str, os.PathLike)):
             return prepare_tokenizer(source)
         if source not in KINDS:
+            from ..runtime.digests import verify_ours
+
+            if os.fspath(source):
+                verify_ours(Path(source).expanduser(), ("tokenizer.json", "tokenizer_config.json"))
             return load_tokenizer(source)
         return self.new_tokenizer(self.tokenizer_texts(), str(source))
 

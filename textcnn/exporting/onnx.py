@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ..folding.quantize import measure_error
-from ..folding.source import plain_config, tokenizer_json_of
-from ..runtime.onnx import OnnxClassifier, need
+from ..folding.source import digest_of_model, plain_config, tokenizer_json_of
+from ..runtime.onnx import DIGEST, UNKNOWN, OnnxClassifier, need, with_digest
 from ..runtime.text_batches import check_column
 from ..runtime.unfinished import unfinished
 
@@ -52,6 +52,7 @@ def export_onnx(
         "thresholds": json.dumps(config.get("thresholds")),
         **({"heads": json.dumps(config["heads"], ensure_ascii=False)} if config.get("heads") else {}),
         "tokenizer.json": str(tokenizer_json_of(tokenizer)),
+        "weights": digest_of_model(model),
     }
     graph = onnx_graph(model, int8)
     if int8:
@@ -67,5 +68,5 @@ def export_onnx(
 def _with_metadata(graph: Any, metadata: dict[str, str]) -> bytes:
     from onnx import helper
 
-    helper.set_model_props(graph, metadata)
-    return bytes(graph.SerializeToString())
+    helper.set_model_props(graph, {**metadata, DIGEST: UNKNOWN})
+    return with_digest(bytes(graph.SerializeToString()))

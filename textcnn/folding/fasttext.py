@@ -29,6 +29,10 @@ ARGUMENTS = ("dim", "ws", "epoch", "minCount", "neg", "wordNgrams", "loss", "mod
               "lrUpdateRate")  # fmt: skip
 # Longer words and n-grams exist only in damaged files.
 _LONGEST_NGRAM, _LONGEST_SUBWORD = 64, 1024
+# So have more buckets: a matrix of 10 values each would take 10 GB. A pruned one has a place for each bucket in memory.
+_MOST_BUCKETS = 1 << 28
+# Bytes of a word in the dictionary: its end, its count, its type.
+_ENTRY = 10
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ def _read_arguments(source: Bytes, version: int) -> dict[str, Any]:
         )
     if version == 11:
         args["maxn"] = 0  # supervised models had no subwords then, whatever the file says
-    if args["bucket"] < 0 or args["minn"] < 0 or args["maxn"] > _LONGEST_SUBWORD:
+    if not 0 <= args["bucket"] <= _MOST_BUCKETS or args["minn"] < 0 or args["maxn"] > _LONGEST_SUBWORD:
         raise source.damaged(f"bucket {args['bucket']}, minn {args['minn']}, maxn {args['maxn']}")
     if args["wordNgrams"] > _LONGEST_NGRAM:
         raise source.damaged(f"wordNgrams {args['wordNgrams']}")
@@ -185,6 +189,8 @@ def _read_dictionary(source: Bytes) -> tuple[Any, ...]:
     if min(size, word_count, label_count) < 0 or size != word_count + label_count or label_count == 0:
         raise source.damaged(f"a dictionary of {size} entries, {word_count} words and {label_count} labels")
     content = source.content
+    if size * _ENTRY > len(content) - source.at:  # before memory is taken for it
+        source.skip(size * _ENTRY)
     names: list[bytes] = []
     counts = np.empty(size, dtype=np.int64)
     # A piece of the file at a time: entries are found in it as bytes.

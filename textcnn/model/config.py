@@ -168,8 +168,8 @@ class Architecture:
             value = getattr(self, name)
             if not 0.0 <= value < 1.0:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
-        if not 0 <= self.layer_norm_eps < float("inf"):
-            raise ValueError(f"layer_norm_eps: got {self.layer_norm_eps}; expected a finite number of 0 or more")
+        if not 0 < self.layer_norm_eps < float("inf"):
+            raise ValueError(f"layer_norm_eps: got {self.layer_norm_eps}; expected a positive number, such as 1e-5")
         if any(not 0 <= weight < float("inf") for weight in self.class_weights or ()):
             raise ValueError(f"class_weights: got {self.class_weights}; expected finite numbers of 0 or more")
         if self.head_max_norm is not None and not 0 < self.head_max_norm < float("inf"):

@@ -21,7 +21,9 @@ from .layout import ACTIVATIONS, PADDINGS
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", ORDINAL)
 # Larger numbers exist only in damaged files.
 _MOST = {"vocab_size": 1 << 31, "kernel_sizes": 1 << 12, "num_filters": 1 << 24, "num_members": 1 << 12,
-         "stride": 1 << 16, "dilation": 1 << 16}  # fmt: skip
+         "stride": 1 << 16, "dilation": 1 << 16, "embedding_dim": 1 << 20, "encoding_dim": 1 << 20,
+         "num_blocks": 1 << 8, "pooling_segments": 1 << 12, "num_experts": 1 << 12, "experts_per_text": 1 << 12,
+         "bag_ngrams": 1 << 12, "bag_buckets": 1 << 30, "bag_dim": 1 << 20}  # fmt: skip
 _CHOICES = {"activation": ACTIVATIONS, "padding": PADDINGS, "problem_type": PROBLEM_TYPES}
 
 
@@ -113,7 +115,9 @@ def check_network(config: Mapping[str, Any]) -> None:
     """Raise ValueError at the first setting of the network that is no size or no known name."""
     for name, most in _MOST.items():
         value = config.get(name)
-        for number in value if isinstance(value, (list, tuple)) else () if value is None else (value,):
+        several = name in ("kernel_sizes", "num_filters") and isinstance(value, (list, tuple))
+        numbers: Iterable[Any] = value if several and value else () if several or value is None else (value,)
+        for number in numbers:
             if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= most:
                 raise ValueError(
                     f"config.json: {name}: got {number!r:.60}; expected a whole number from 1 to {most}; copy "
@@ -136,8 +140,9 @@ def check_network(config: Mapping[str, Any]) -> None:
     if pad is not None and (isinstance(pad, bool) or not isinstance(pad, int) or not 0 <= pad < (size or pad + 1)):
         raise ValueError(f"config.json: pad_token_id: got {pad!r:.60}; expected an id below vocab_size ({size})")
     epsilon = config.get("layer_norm_eps")
-    if epsilon is not None and not (is_number(epsilon) and epsilon >= 0):
-        raise ValueError(f"config.json: layer_norm_eps: got {epsilon!r:.60}; expected a finite number of 0 or more")
+    # A norm divides by it where all values are equal, as those of an empty text are.
+    if epsilon is not None and not (is_number(epsilon) and epsilon > 0):
+        raise ValueError(f"config.json: layer_norm_eps: got {epsilon!r:.60}; expected a positive number, such as 1e-5")
 
 
 def check_cut_points(config: Mapping[str, Any]) -> None:

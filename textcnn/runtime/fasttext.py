@@ -37,7 +37,12 @@ def _settings_of_tables(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of config.json that a table depends on, and that part as it is."""
     if "fasttext" not in config:
         return dict(config)
-    return {**{name: config["fasttext"].get(name) for name in _SETTINGS}, "classes": len(config["id2label"])}
+    settings = config["fasttext"]
+    if not isinstance(settings, Mapping):
+        raise ValueError(
+            f"config.json: fasttext: got {settings!r:.60}; expected settings by name; convert the model again"
+        )
+    return {**{name: settings.get(name) for name in _SETTINGS}, "classes": len(config["id2label"])}
 
 
 TABLES = FoldedFile("textcnn-fasttext-1", _settings_of_tables, (), "convert the model again")

@@ -70,7 +70,7 @@ class FoldedFile(NamedTuple):
                 f"{directory / FOLDED_FILE}: got format {metadata.get('format')!r}; expected {self.format!r}; "
                 f"{self.remedy}"
             )
-        if self.settings(json.loads(metadata["config"])) != self.settings(config):
+        if self.settings(self._settings_in(directory, metadata)) != self.settings(config):
             raise ValueError(
                 f"{directory / FOLDED_FILE} was folded from another model than config.json describes; {self.remedy}"
             )
@@ -104,6 +104,18 @@ class FoldedFile(NamedTuple):
             plain = {name: value for name, value in config.items() if name != DIGESTS}
             plain = with_digests(plain, directory, list(self.needs))
             write_text(directory / "config.json", json.dumps(plain, indent=2, sort_keys=True) + "\n")
+
+    def _settings_in(self, directory: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
+        """Return the settings that the tables were made with."""
+        try:
+            settings = json.loads(metadata["config"])
+        except (KeyError, ValueError, RecursionError):
+            settings = None
+        if not isinstance(settings, dict):
+            raise ValueError(
+                f"{directory / FOLDED_FILE}: got metadata without settings; it may be a damaged copy: {self.remedy}"
+            )
+        return settings
 
     def _verify(self, directory: Path, tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
         """Check the digest of the tables, and that of the weights that they were made from where these are there."""

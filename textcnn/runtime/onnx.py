@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import one_line
 from .classifier import TextClassifier
 from .decisions import Array
+from .digests import digest_of, verify
 from .padding import pad_right
 from .tokenizer import compile_tokenizer
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 # Tokens with padding, of the texts that are computed together.
 _CELLS = 1 << 14
+# Name of the digest among the metadata, the bytes before it in the file, and its digits before it is known.
+DIGEST, _ENTRY, UNKNOWN = "digest", b"\x0a\x06digest\x12\x10", "0" * 16
 
 
 class OnnxClassifier(TextClassifier):
@@ -61,13 +65,23 @@ class OnnxClassifier(TextClassifier):
         self.metadata = dict(self._session.get_modelmeta().custom_metadata_map)
         if not {"config", "tokenizer.json"} <= self.metadata.keys():
             raise ValueError(f"{where}: got an ONNX model without our metadata; expected what `textcnn export` writes")
-        exported = json.loads(self.metadata["config"])
-        super().__init__(config or exported)
+        if DIGEST in self.metadata and not isinstance(model, bytes):
+            path = Path(model)
+            verify(path, self.metadata[DIGEST], lambda: digest_of_onnx(path.read_bytes(), self.metadata[DIGEST]))
+        try:
+            exported = json.loads(self.metadata["config"])
+            super().__init__(config or exported)
+            self._pad = int(exported["pad_token_id"])
+            self._tokenizer = compile_tokenizer(self.metadata["tokenizer.json"])
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{where}: got metadata that cannot be used ({one_line(error)}); expected what `textcnn export` "
+                "writes; export the model again"
+            ) from error
+        _check_graph(where, self._session, self.num_logits)
         # The file divides by the temperature of its day.
         self._factor = np.float32(float(exported.get("temperature", 1.0)) / self.temperature)
         self._columns = slice(None)
-        self._pad = int(exported["pad_token_id"])
-        self._tokenizer = compile_tokenizer(self.metadata["tokenizer.json"])
 
     def logits_of_ids(self, input_ids: Any, attention_mask: Any) -> Array:
         """Return the logits [B, C] of token ids [B, T] and their mask, as another program would compute them.
@@ -78,7 +92,13 @@ class OnnxClassifier(TextClassifier):
             "input_ids": np.asarray(input_ids, dtype=np.int64),
             "attention_mask": np.asarray(attention_mask, dtype=np.int64),
         }
-        logits: Array = self._session.run(["logits"], inputs)[0]
+        try:
+            logits: Array = self._session.run(["logits"], inputs)[0]
+        except Exception as error:  # of onnxruntime's own kinds
+            raise ValueError(
+                f"the ONNX model cannot be run ({one_line(error)}); expected token ids of its tokenizer, and a graph "
+                "that `textcnn export` wrote"
+            ) from error
         return logits[:, self._columns] * self._factor
 
     def of_head(self, config: dict[str, Any], columns: slice) -> OnnxClassifier:
@@ -128,6 +148,34 @@ class OnnxClassifier(TextClassifier):
             logits[rows] = self.logits_of_ids(*pad_right(joined, lengths[rows], self._pad))
             start = stop
         return logits
+
+
+def with_digest(content: bytes) -> bytes:
+    """Return an ONNX file with the digest of its other bytes in the place of `UNKNOWN`."""
+    place = content.rindex(_ENTRY + UNKNOWN.encode()) + len(_ENTRY)
+    digest = digest_of_onnx(content, UNKNOWN).encode()
+    return content[:place] + digest + content[place + len(digest) :]
+
+
+def digest_of_onnx(content: bytes, digest: str) -> str:
+    """Return the digest of an ONNX file without the digest that stands in its metadata."""
+    place = content.rfind(_ENTRY + digest.encode())
+    if place < 0:
+        return "none"
+    place += len(_ENTRY)
+    return f"{digest_of(content[place + len(digest) :], digest_of(content[:place])):016x}"
+
+
+def _check_graph(where: str, session: Any, outputs: int) -> None:
+    """Refuse a graph with other inputs, or other outputs, than the metadata say."""
+    inputs = {entry.name for entry in session.get_inputs()}
+    shapes = {entry.name: entry.shape for entry in session.get_outputs()}
+    last = shapes.get("logits", [None])[-1:]
+    if inputs != {"input_ids", "attention_mask"} or "logits" not in shapes or last not in ([outputs], [None]):
+        raise ValueError(
+            f"{where}: got a graph from {', '.join(sorted(inputs))} to {', '.join(shapes)} {last}; expected input_ids, "
+            f"attention_mask and logits [N, {outputs}], as its metadata say; export the model again"
+        )
 
 
 def need(package: str) -> None:

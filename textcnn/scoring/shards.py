@@ -13,6 +13,7 @@ from ..data.errors import DataError
 from ..data.io.formats import COMPRESSIONS
 from ..data.io.locations import InputFile, is_file, is_remote, join, open_bytes, remove, whole_file
 from ..data.io.readers import Reader
+from ..errors import one_line
 from ..settings import ScoreSettings
 from .rows import output_format, write_labelled
 from .scorer import model_digest, open_once
@@ -122,8 +123,7 @@ def missing_shards(shards: Sequence[Shard], output: str, force: bool) -> list[Sh
         for shard in shards:
             remove(shard.output)
     elif is_file(path):
-        with open_bytes(path) as file:
-            before = json.loads(file.read())
+        before = _read_record(path)
         different = sorted(name for name in {*record, *before} if record.get(name) != before.get(name))
         if different:
             raise ValueError(
@@ -138,6 +138,21 @@ def missing_shards(shards: Sequence[Shard], output: str, force: bool) -> list[Sh
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return [shard for shard in shards if not is_file(shard.output)]
+
+
+def _read_record(path: str) -> dict[str, Any]:
+    with open_bytes(path) as file:
+        content = file.read()
+    try:
+        before = json.loads(content)
+        if not isinstance(before, dict):
+            raise ValueError(f"a {type(before).__name__}")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"output: {path}, which notes what made the shards, is damaged ({one_line(error, 100)}); expected a JSON "
+            "object; copy it again, or give force=True (--force) to write all shards again"
+        ) from error
+    return before
 
 
 def score_shard(shard: Shard, progress: Callable[[Reader, int], None] = lambda reader, rows: None) -> ShardResult:

@@ -70,7 +70,7 @@ class ServedModel:
         self._state = state
         try:
             classifier = load_with_heads(self.directory)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # whatever half a model provokes: the thread that watches is to go on
             self.problem = one_line(error)
             logger.warning("%s: the new files are not used: %s", self.name, self.problem)
             return False

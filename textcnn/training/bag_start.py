@@ -10,7 +10,6 @@ Shapes: `N` texts, `G` features of all texts, `R` rows of the bag, `K` rows that
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from ..model import Architecture
 from ..model.bag import HashedBag
 from ..model.objectives import head_slices
 from ..runtime.capabilities import REGRESSION
+from ..runtime.checks import read_config
 from ..runtime.decisions import ORDINAL
 from .evidence import log_count_ratios
 
@@ -90,7 +90,7 @@ def _config_of(init: str | Path | None) -> dict[str, Any]:
     """Return the config.json of the run that training starts from; empty without one."""
     # What is wrong with the directory is found where its weights are read.
     config = None if init is None else Path(init) / "config.json"
-    return dict(json.loads(config.read_text(encoding="utf-8"))) if config is not None and config.is_file() else {}
+    return read_config(config) if config is not None and config.is_file() else {}
 
 
 def bag_weights(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..artifact import check_artifact
-from ..errors import listed
+from ..artifact import check_finite_weights, verified_config
+from ..errors import listed, one_line
 from ..model import Architecture
 
 # What a new run chooses for itself; all else is a matter of the weights.
@@ -30,12 +29,13 @@ def initial_architecture(directory: str | Path, architecture: Architecture, voca
 
     Raises:
         FileNotFoundError: There is no such directory.
-        ValueError: It holds no weights, or a field or the tokenizer is another than the run's.
+        ValueError: It holds no weights, a file of it is damaged, or a field or the tokenizer is another than the run's.
     """
-    config = json.loads((check_artifact(directory, folded=False) / "config.json").read_text(encoding="utf-8"))
-    if vocab_size != config["vocab_size"]:
+    config = verified_config(directory)
+    theirs_size = config.get("vocab_size", 0)
+    if vocab_size != theirs_size:
         raise ValueError(
-            f"init: got {directory}, a network of {config['vocab_size']:,} tokens, and a tokenizer of {vocab_size:,}; "
+            f"init: got {directory}, a network of {theirs_size:,} tokens, and a tokenizer of {vocab_size:,}; "
             f"expected its own tokenizer; give tokenizer (--tokenizer) {directory}"
         )
     default = Architecture()
@@ -64,12 +64,17 @@ def load_initial_weights(network: nn.Module, directory: str | Path) -> None:
     """Copy the weights of a run into a TextCNNModel; those of its head are left.
 
     Raises:
-        ValueError: The weights are those of another network.
+        ValueError: The weights are those of another network, not finite, or their file is damaged.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    prefix = "textcnn."
-    weights = load_file(Path(directory) / "model.safetensors")
+    prefix, file = "textcnn.", Path(directory) / "model.safetensors"
+    try:
+        weights = load_file(file)
+    except SafetensorError as error:
+        raise ValueError(f"init: {file} cannot be read ({one_line(error)}); copy it again") from error
+    check_finite_weights(weights, f"init: copy {file} again")
     own = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
     try:
         network.load_state_dict(own)

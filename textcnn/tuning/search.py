@@ -18,18 +18,18 @@ from optuna.trial import TrialState
 from ..data import TextDataModule
 from ..data.defaults import batch_size_for
 from ..info import info
-from ..settings import ArchitectureSettings, DataSettings, OptimizationSettings, RunSettings, TuneSettings
+from ..settings import DataSettings, TuneSettings
 from ..settings.search import Axis, search_space
 from ..training import train
 from .limits import Limits
+from .study import open_study
 
 # Shares of the time: the search, and then the best settings with other seeds. The rest is for the last fit.
 SEARCH, CONFIRM = 0.65, 0.85
 FINALISTS, SEEDS = 3, 2
-# Epochs after which two thirds of the trials are stopped, then two thirds of the others.
-PRUNER = {"min_resource": 2, "reduction_factor": 3}
-JOURNAL = "study.journal"
 _TRIAL_FOLDER = "trial"
+# Optuna's name of the settings of a trial that were given to it.
+_FIXED = "fixed_params"
 
 
 class Report(Callback):
@@ -76,7 +76,7 @@ class Search:
         self.space = {name: axis for name, axis in space.items() if name not in fixed}
         if not self.space:
             raise ValueError(f"tune: got every setting of the search ({', '.join(space)}); expected some to choose")
-        self.study = _open_study(output, settings, self.space)
+        self.study = open_study(output, settings, self.space)
 
     @property
     def finished(self) -> list[optuna.trial.FrozenTrial]:
@@ -84,8 +84,16 @@ class Search:
         trials = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         return sorted(trials, key=lambda trial: -(trial.value or 0.0))
 
+    @property
+    def default(self) -> optuna.trial.FrozenTrial | None:
+        """The trial of the default settings, or None where it was not trained to its end."""
+        first = self.study.trials[0].system_attrs.get(_FIXED)
+        same = [trial for trial in self.finished if trial.system_attrs.get(_FIXED) == first]
+        return same[0] if same else None
+
     def run(self, seconds: float) -> None:
         """Try settings until the share of the time that the search has is over."""
+        self._take_up()
         if not self.study.trials:
             # The default is a trial like any other, so that what is found is at least as good on the held-out texts.
             defaults = _defaults(self.space, self.resolved)
@@ -103,9 +111,9 @@ class Search:
         The best of many scores on few held-out texts is often luck. What was found is kept with the trial.
         """
         best = self.finished[:FINALISTS]
-        first = self.study.trials[0]
-        if first.state == TrialState.COMPLETE and first.number not in {trial.number for trial in best}:
-            best.append(first)
+        default = self.default
+        if default is not None and default.number not in {trial.number for trial in best}:
+            best.append(default)
         for seed in range(1, SEEDS + 1):
             for trial in best:
                 scores = self.scores(trial)
@@ -135,6 +143,12 @@ class Search:
         # A bag has a row for each token and bucket: more than most limits leave to the whole model.
         small = {"bag": "none"} if self.limits else {}
         return small | {name: value for name, value in given.items() if name not in own} | drawn
+
+    def _take_up(self) -> None:
+        """Try the settings again whose trial ended with its process."""
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self.study.tell(trial.number, state=TrialState.FAIL)
+            self.study.enqueue_trial(trial.system_attrs.get(_FIXED, trial.params))
 
     def _trial(self, trial: optuna.Trial) -> float:
         return self._fit({name: _draw(trial, name, axis) for name, axis in self.space.items()}, None, trial)
@@ -195,47 +209,6 @@ class Search:
 def note(line: str) -> None:
     """Print a line of progress on standard error."""
     print(line, file=sys.stderr, flush=True)
-
-
-def _open_study(output: Path, settings: TuneSettings, space: dict[str, Axis]) -> optuna.Study:
-    """Return the study of a directory, a new one or the one that was stopped.
-
-    Raises:
-        ValueError: The directory holds the search of other settings.
-    """
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
-    output.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(output / JOURNAL)))
-    study = optuna.create_study(
-        storage=storage, study_name="textcnn", load_if_exists=True, direction="maximize",
-        pruner=optuna.pruners.SuccessiveHalvingPruner(**PRUNER),
-        sampler=optuna.samplers.TPESampler(seed=settings.seed, multivariate=False, n_startup_trials=8),
-    )  # fmt: skip
-    facts = _facts(settings, space)
-    before = study.user_attrs.get("facts")
-    if before is not None and before != facts:
-        changed = sorted(name for name in facts if facts[name] != before.get(name))
-        raise ValueError(
-            f"output: {output} holds a search with other settings ({', '.join(changed)}); expected the same ones to "
-            "go on; give another output, or force=True (--force)"
-        )
-    study.set_user_attr("facts", facts)
-    # Another process would draw the same settings again.
-    study.sampler = optuna.samplers.TPESampler(seed=settings.seed + len(study.trials), n_startup_trials=8)
-    return study
-
-
-def _facts(settings: TuneSettings, space: dict[str, Axis]) -> dict[str, str]:
-    groups = (DataSettings, ArchitectureSettings, OptimizationSettings, RunSettings)
-    values = {name: value for group in groups for name, value in settings.part(group).items()}
-    for name in ("progress", "callbacks"):
-        values.pop(name)
-    data = settings.data if isinstance(settings.data, (str, Path)) else "data in memory"
-    values |= {"data": str(data), "metric": settings.metric, "budget": settings.budget, "space": space}
-    values["min_speed"] = settings.min_speed
-    return {name: json.dumps(value, default=str, sort_keys=True) for name, value in values.items()}
 
 
 def _draw(trial: optuna.Trial, name: str, axis: Axis) -> Any:

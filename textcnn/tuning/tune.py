@@ -83,7 +83,8 @@ def tune(settings: TuneSettings) -> Tuning:
     refuse_numbers(settings.problem_type, "tune")
     refuse_label_columns(settings.label_columns, "tune")
     optuna = _load_optuna()
-    from .search import JOURNAL, Search
+    from .search import Search
+    from .study import JOURNAL
 
     seconds, limits = read_seconds("time_limit", settings.time_limit), read_limits(settings)
     output = Path(settings.output)
@@ -108,11 +109,11 @@ def tune(settings: TuneSettings) -> Tuning:
     chosen = search.chosen(best.params)
     _train_best(settings, chosen, output, bool(limits), search.parts["train"][0])
     importance = _importance(optuna, search.study)
-    first = search.study.trials[0]
+    default = search.default
     result = Tuning(
         output=str(output), metric=settings.metric, best={name: chosen[name] for name in search.space},
         score=fmean(search.scores(best)),
-        default=fmean(search.scores(first)) if first.value is not None and first in search.finished else None,
+        default=None if default is None else fmean(search.scores(default)),
         trials=len(search.study.trials), finished=len(search.finished), importance=importance,
         scores=info(output).scores, size=_served_bytes(output),
         history=[

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..runtime.digests import verify_ours
 from ..tokenization import load_tokenizer
 from ..tokenization.load import first_line, hub_is_reachable
 from .notation import BYTE_LEVEL, notation_of, token_texts, write_token
@@ -122,6 +123,9 @@ def match_tokens(ours: PreTrainedTokenizerFast, theirs: PreTrainedTokenizerFast)
 
 def _find_embeddings(source: str) -> tuple[Path | None, str]:
     """The weight file and the name of the token embeddings in it; (None, "") if not known."""
+    directory = Path(source).expanduser()
+    if directory.is_dir():
+        verify_ours(directory, ("model.safetensors", "tokenizer.json", "tokenizer_config.json"))
     for name in WEIGHT_FILES:
         file = _checkpoint_file(source, name)
         if file is None:

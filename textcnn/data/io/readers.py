@@ -179,7 +179,7 @@ class Reader:
                 file = arrow.BufferReader(file.read())  # a parquet file is read from its end
             try:
                 table = arrow.parquet.ParquetFile(file, page_checksum_verification=True)
-                yield from table.iter_batches(batch_size=rows)
+                yield from _all_batches(table, rows)
             # OSError: a damaged page. ValueError: a column that is no UTF-8.
             except (arrow.ArrowException, OSError, ValueError) as error:
                 raise DataError(
@@ -239,6 +239,24 @@ def parquet_schema(path: str) -> Any:
     """Return the arrow schema of a parquet file: what is written from it keeps its types."""
     with open_bytes(path) as file:
         return pyarrow().parquet.read_schema(file)
+
+
+def _all_batches(table: Any, rows: int) -> Iterator[Any]:
+    """Yield the record batches of a parquet file.
+
+    Its footer has no checksum. Where that is damaged, pyarrow ends early and reports no error.
+
+    Raises:
+        ValueError: the row groups, or the batches, have another number of rows than the footer says.
+    """
+    counted = sum(table.metadata.row_group(index).num_rows for index in range(table.metadata.num_row_groups))
+    read = 0
+    if counted == table.metadata.num_rows:
+        for batch in table.iter_batches(batch_size=rows):
+            read += len(batch)
+            yield batch
+    if read != table.metadata.num_rows:
+        raise ValueError(f"its footer says {table.metadata.num_rows:,} rows, and {read or counted:,} are there")
 
 
 def _text_rows(lines: Iterator[str]) -> Iterator[Row]:
