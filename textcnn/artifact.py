@@ -94,8 +94,7 @@ def check_finite_weights(weights: Mapping[str, Any], remedy: str = _NOT_SAVED) -
             count = int((~torch.isfinite(tensor)).sum())
             if count:
                 raise ValueError(
-                    f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; "
-                    f"{remedy}"
+                    f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; {remedy}"
                 )
 
 

@@ -124,9 +124,9 @@ def models_of(
 
     found = []
     for place, path in enumerate(map(Path, directories)):
-        heads = [head] if place == 0 else [None]
+        heads: list[str | None] = [head if place == 0 else None]
         if every_head and heads == [None]:
-            heads = list(head_slices(read_config(path))) or [None]
+            heads = [*head_slices(read_config(path))] or heads
         found += [_inlined(path, texts, own) for own in heads]
     return found
 
