@@ -93,9 +93,8 @@ def check_finite_weights(weights: Mapping[str, Any], remedy: str = _NOT_SAVED) -
         if isinstance(tensor, torch.Tensor) and tensor.is_floating_point():
             count = int((~torch.isfinite(tensor)).sum())
             if count:
-                raise ValueError(
-                    f"{name}: got {count:,} of {tensor.numel():,} weights that are not finite; expected numbers; {remedy}"
-                )
+                what = f"{count:,} of {tensor.numel():,} weights that are not finite"
+                raise ValueError(f"{name}: got {what}; expected numbers; {remedy}")
 
 
 def save_weights(model: Any, directory: Path) -> None:
