@@ -282,7 +282,7 @@ def test_certify_inspect_and_pages_take_a_head(run: Path, tmp_path: Path) -> Non
     assert lexicon is not None
     assert list(lexicon.classes) == ["a", "b", "c"]
     for call in (lambda: textcnn.certify(run, text="w1"), lambda: textcnn.inspect(run, frame(9)),
-                 lambda: textcnn.explain(run, "w1"), lambda: textcnn.export(run, tmp_path / "x.html"),
+                 lambda: textcnn.explain(run, "w1"),
                  lambda: textcnn.export(run, tmp_path / "x.js"), lambda: textcnn.LabelFilter(run, "loud")):  # fmt: skip
         with pytest.raises(ValueError, match=r"the heads topic, tone, spam; expected one of them; choose .*--head"):
             call()
@@ -293,9 +293,10 @@ def test_certify_inspect_and_pages_take_a_head(run: Path, tmp_path: Path) -> Non
 
 
 def test_a_head_in_the_page(run: Path) -> None:
-    from textcnn.exporting.inlined import inline
+    from textcnn.exporting.inlined import inline, models_of
 
     head = load_classifier(run, head="tone")
+    assert [model.name for model in models_of([run], every_head=True)] == ["run topic", "run tone", "run spam"]
     if not MODULE.is_file():
         pytest.skip("the WebAssembly module is not built: make wasm")
     assert isinstance(head, FoldedTextCNN)
