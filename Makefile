@@ -72,7 +72,7 @@ wasm: install ## textcnn/core/textcnn.wasm: the compiled core for exported pages
 	$(BIN)/python textcnn/core/build.py wasm
 
 sanitize: install ## the core's fuzzing under the address and undefined-behaviour sanitizers, at length (half an hour)
-	TEXTCNN_SANITIZE=25000 $(BIN)/python -m pytest tests/core/test_sanitizers.py -o timeout=3600
+	TEXTCNN_SANITIZE=10000 $(BIN)/python -m pytest tests/core/test_sanitizers.py -o timeout=3600
 
 fuzz: install ## libFuzzer on the core for ten minutes, with clang
 	CXX=clang++ $(BIN)/python tests/core/run_fuzzer.py --seconds 600
