@@ -103,13 +103,14 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
     spec.norm_bias = floats("norm_bias", spec.features);
   }
   const Tensor& ids = tensors.get("row_of_id", "I32", 1);
-  if (ids.count() != spec.vocab_size) fail("folded.safetensors: row_of_id has another size than vocab_size; fold the model again");
+  if (ids.count() != spec.vocab_size || ids.count() == 0)
+    fail("folded.safetensors: row_of_id has another size than vocab_size; fold the model again");
   const std::vector<int32_t> rows = ids.values<int32_t>();
   spec.row_of_id = rows.data();
 
   if (spec.widths == 0) {
     // Rows only tell tokens from padding.
-    spec.rows = *std::max_element(rows.begin(), rows.end()) + 2;
+    spec.rows = int64_t{*std::max_element(rows.begin(), rows.end())} + 2;
     made_table_.resize(1);
     spec.table = made_table_.data();
     spec.is_int8 = 1;
@@ -169,7 +170,7 @@ void Model::read_bag(const Json& config, const SafeTensors& tensors, const std::
     if (rows.count() != spec.buckets) fail("folded.safetensors: bag_row_of_bucket has another size than bag_buckets; fold the model again");
     row_of_bucket = rows.values<int32_t>();
     spec.row_of_bucket = row_of_bucket.data();
-    spec.first_bucket_row = *std::max_element(row_of_id.begin(), row_of_id.end()) + 1;
+    spec.first_bucket_row = int64_t{*std::max_element(row_of_id.begin(), row_of_id.end())} + 1;
   } else {
     spec.first_bucket_row = spec.rows - spec.buckets;
   }
