@@ -30,7 +30,10 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
+    with pytest.MonkeyPatch.context() as patch:
+        # Its processes would have the niceness 15, and wait for minutes beside the other tests.
+        patch.setenv("RAY_worker_niceness", "0")
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=200_000_000)
     ray.data.DataContext.get_current().enable_progress_bars = False
     yield
     ray.shutdown()
