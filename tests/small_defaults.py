@@ -1,4 +1,4 @@
-"""What a run has without settings, smaller: the vectors and the data set that ship with the package, and the steps.
+"""Smaller defaults of a run: the vectors and the data set that ship with the package, and the steps.
 
 A run with the shipped vectors reads, folds and writes 30,522 rows, which takes seconds where the data takes none. The
 small copy has the same files and a tenth of the tokens.

@@ -134,7 +134,7 @@ def places(value: Any) -> Iterator[tuple[Any, ...]]:
 def test_odd_settings_are_refused_or_answered_with_numbers(
     kind: str, tmp_path: Path, count: Callable[[int, int], int], rng: np.random.Generator, ledger: Ledger
 ) -> None:
-    """Of a config.json without digests; none takes memory for a size that is not there."""
+    """Values of a config.json without digests: none takes memory for a size that is not there."""
     directory = write_kind(kind, tmp_path / "model")
     path = directory / "config.json"
     config = json.loads(path.read_text())

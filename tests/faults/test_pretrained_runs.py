@@ -76,7 +76,7 @@ def test_pretraining_that_was_stopped_ends_with_the_same_weights(
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `pretrain` wrote."""
+    """The files that `pretrain` wrote."""
     directory = tmp_path_factory.mktemp("encoder") / "encoder"
     textcnn.pretrain(TEXTS, directory, encoder=encode, **{**SMALL, "max_epochs": 1})
     return directory

@@ -54,7 +54,7 @@ def count_steps(module: type, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture(scope="module")
 def wholes() -> dict[str, Any]:
-    """What runs that nothing stopped gave, by their settings: each is made once."""
+    """Results of runs that nothing stopped, by their settings: each is made once."""
     return {}
 
 
