@@ -37,7 +37,8 @@ def test_a_damaged_cell_of_a_comparison_is_fitted_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], count: Callable[[int, int], int], rng: np.random.Generator,
     ledger: Ledger,
 ) -> None:  # fmt: skip
-    store, candidate = CellStore(tmp_path, set()), SimpleNamespace(name="nbsvm")
+    candidate: Any = SimpleNamespace(name="nbsvm")
+    store = CellStore(tmp_path, set())
     path = tmp_path / "reviews" / "nbsvm-seed0-0123.json"
     store.put(path, CELL)
     content = path.read_bytes()
@@ -50,7 +51,7 @@ def test_a_damaged_cell_of_a_comparison_is_fitted_again(
         else:
             damaged[rng.integers(len(content))] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        cell = store.get(path, candidate)  # type: ignore[arg-type]
+        cell = store.get(path, candidate)
         said = capsys.readouterr().err
         assert cell in (None, CELL), damaged
         if cell is None:
@@ -65,7 +66,7 @@ def test_a_damaged_cell_of_a_comparison_is_fitted_again(
     )  # fmt: skip
     # A file of before there were digests.
     path.write_text(json.dumps(asdict(CELL)))
-    assert store.get(path, candidate) == CELL  # type: ignore[arg-type]
+    assert store.get(path, candidate) == CELL
 
 
 @pytest.fixture
