@@ -28,9 +28,11 @@ _X86 = {
     "avx512": ("-mavx512f", "-mavx512bw", "-mavx512vl", "-mavx512dq", "-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mlzcnt"),
     "avx2": ("-mavx2", "-mfma", "-mbmi", "-mbmi2", "-mlzcnt"),
     "sse2": (),
-    "plain": ("-DTEXTCNN_PLAIN",),
+    "plain": ("-DTEXTCNN_PLAIN", "-O1"),
 }
-_ARM = {"neon": (), "plain": ("-DTEXTCNN_PLAIN",)}
+_ARM = {"neon": (), "plain": ("-DTEXTCNN_PLAIN", "-O1")}
+# Sources that run once, when a file is opened: a build is quicker when the compiler does less for them.
+OPENING = ("dispatch.cpp", "fasttext_model.cpp", "safetensors.cpp", "tables.cpp", "tokenizer_reader.cpp")
 # The module of exported pages, and its functions; WebAssembly has no threads here and trains nothing.
 MODULE = FOLDER / "textcnn.wasm"
 _WASM: dict[str, tuple[str, ...]] = {"wasm128": ()}
@@ -192,7 +194,8 @@ def _compile(
         if source.name in KERNELS:
             jobs += [(source, [f"-DTEXTCNN_ISA={name}", *KERNELS[source.name], *own]) for name, own in sets.items()]
         else:
-            jobs.append((source, ["-ffp-contract=off", *(f"-DTEXTCNN_HAS_{name}" for name in sets)]))
+            own = ["-O1"] if source.name in OPENING else []
+            jobs.append((source, ["-ffp-contract=off", *own, *(f"-DTEXTCNN_HAS_{name}" for name in sets)]))
     # The kernels take longest: first.
     jobs.sort(key=lambda job: job[0].name not in KERNELS)
 
