@@ -64,6 +64,19 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "bag-alone-tokens": {"bag": "sum", "bag_ngrams": 1, "kernel_sizes": []},
     **{name: {"activation": name} for name in ("tanh", "identity", "sigmoid", "elu", "leaky_relu", "softplus")},
 }
+# Means of activations beside the maxima, which the same loops of the core add up.
+MEANS: dict[str, dict[str, Any]] = {
+    f"means-{name}": {"pooling": "max_mean", **changes}
+    for name, changes in {
+        "default": {},
+        "all-blocks": {"kernel_sizes": [1, 2, 3, 4, 5, 6, 7, 8], "num_filters": [5, 17, 56, 57, 97, 120, 231, 260]},
+        "wider-than-unrolled": {"kernel_sizes": [9, 13], "num_filters": [33, 20], "activation": "leaky_relu"},
+        "few-filters": {"kernel_sizes": [1, 2, 3], "num_filters": [1, 7, 15], "activation": "identity"},
+        "tanh-dilation-stride-same": {"activation": "tanh", "dilation": 2, "stride": 3, "padding": "same"},
+        "softplus-valid": {"activation": "softplus", "padding": "valid", "dilation": 4},
+        "members": {"num_members": 2, "num_filters": [5, 1, 17], "temperature": 2.5},
+    }.items()
+}
 # Those with features of filters.
 CONVOLUTIONS = [name for name, changes in CONFIGS.items() if changes.get("kernel_sizes", True)]
 
@@ -167,7 +180,7 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
     real = [position for position, token in enumerate(ids) if token != PAD]
     ids = ids[real[0] : real[-1] + 1] if real else []
     is_token = torch.tensor([token != PAD for token in ids], dtype=torch.float64)
-    pooled = []
+    pooled, means = [], []
     windows_found = False
     with torch.inference_mode():
         vectors = torch.zeros(len(ids), 1, dtype=torch.float64)
@@ -187,9 +200,11 @@ def reference_logits(model: TextCNNForSequenceClassification, ids: list[int]) ->
             if scores.shape[1]:
                 windows_found = True
                 pooled.append(network.convolution.activation(scores.amax(dim=1)))
+                means.append(network.convolution.activation(scores).mean(dim=1))
             else:
                 pooled.append(torch.zeros(len(scores), dtype=torch.float64))
-        features = torch.cat([torch.zeros(0, dtype=torch.float64), *pooled])
+                means.append(pooled[-1])
+        features = torch.cat([torch.zeros(0, dtype=torch.float64), *pooled, *means * (config.pooling == "max_mean")])
         if network.pooled_norm is not None and windows_found:
             features = network.pooled_norm(features)
         weight = model.head.weight.double() / config.num_members

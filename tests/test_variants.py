@@ -88,16 +88,28 @@ def test_it_opens_where_textcnn_cannot_be_imported(artifact, opened_elsewhere):
     np.testing.assert_allclose(answer, textcnn.load(artifact).predict_proba(TEXTS), atol=1e-5)
 
 
-def test_the_c_interface_refuses_by_name(artifact):
+def test_the_c_interface_answers_or_refuses_by_name(artifact):
     if textcnn.info(artifact).unfolded:
         pytest.skip("no tables, which the C interface refuses as a missing file")
-    textcnn.load(artifact)  # folds
+    wanted = textcnn.load(artifact).predict_proba(TEXTS)  # folds
     core = library()
     core.textcnn_open.restype, core.textcnn_open.argtypes = ctypes.c_void_p, (ctypes.c_char_p,)
-    assert core.textcnn_open(str(artifact).encode()) is None
+    model = core.textcnn_open(str(artifact).encode())
+    if artifact_pooling(artifact) == "max_mean":
+        for text, row in zip(TEXTS, wanted, strict=True):
+            got = np.empty_like(row)
+            core.textcnn_classify(model, text.encode(), len(text.encode()), got.ctypes.data)
+            np.testing.assert_allclose(got, row, atol=1e-6)
+        core.textcnn_close(model)
+        return
+    assert model is None
     message = core.textcnn_error().decode()
     assert "config.json: " in message
-    assert "the C interface has the pooling max and one bank" in message
+    assert "the C interface has the poolings max and max_mean and one bank" in message
+
+
+def artifact_pooling(artifact: Path) -> str:
+    return str(json.loads((artifact / "config.json").read_text(encoding="utf-8")).get("pooling", "max"))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

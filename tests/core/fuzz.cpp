@@ -49,7 +49,7 @@ void explain(const textcnn_model* model, const char* text, size_t bytes) {
   const auto features = static_cast<size_t>(own->features);
   size_t widest = 1;
   for (const auto& own_width : own->widths) widest = std::max(widest, static_cast<size_t>(own_width.width));
-  std::vector<float> best(features), without(features), sums(features), all(features);
+  std::vector<float> best(features), without(features), sums(features), all(static_cast<size_t>(own->pooled));
   std::vector<int32_t> start(features);
   std::vector<double> logits(static_cast<size_t>(own->classes)), weight(features, 1.0), weights(features), losses(features);
   int64_t begin = 0, end = 0;

@@ -59,7 +59,8 @@ def test_words(fuzz: Path, tmp_path: Path, int8: bool) -> None:
     run(fuzz, tmp_path)
 
 
-BAGS: dict[str, dict[str, Any]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
+    "means": {"pooling": "max_mean", "num_filters": [9, 4, 33]},
     "beside": {"bag": "sqrtn", "bag_ngrams": 3, "bag_buckets": 40},
     "vectors": {"bag": "mean", "bag_dim": 5, "bag_buckets": 31},
     "alone": {"bag": "sum", "bag_ngrams": 2, "bag_buckets": 40, "kernel_sizes": []},
@@ -67,9 +68,9 @@ BAGS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", BAGS)
-def test_bags(fuzz: Path, tmp_path: Path, name: str) -> None:
-    fold(make_model(**BAGS[name]), word_tokenizer(), int8=name == "beside").save(tmp_path)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants(fuzz: Path, tmp_path: Path, name: str) -> None:
+    fold(make_model(**VARIANTS[name]), word_tokenizer(), int8=name == "beside").save(tmp_path)
     without_digests(tmp_path)
     run(fuzz, tmp_path)
 

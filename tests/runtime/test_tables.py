@@ -12,6 +12,7 @@ from folded_models import (
     CONFIGS,
     CONVOLUTIONS,
     INSTRUCTIONS,
+    MEANS,
     VOCAB_SIZE,
     flat,
     id_lists,
@@ -28,10 +29,12 @@ from textcnn.runtime.folded import FoldedTextCNN
 from textcnn.runtime.layout import Layout
 from textcnn.runtime.tables import Tables
 
+ALL = {**CONFIGS, **MEANS}
 
-@pytest.mark.parametrize("name", CONFIGS)
+
+@pytest.mark.parametrize("name", ALL)
 def test_float32_logits_are_those_of_conv1d(name: str) -> None:
-    model = make_model(**CONFIGS[name])
+    model = make_model(**ALL[name])
     folded = fold(model)
     texts = id_lists()
     wanted = np.array([reference_logits(model, ids) for ids in texts])
@@ -40,9 +43,9 @@ def test_float32_logits_are_those_of_conv1d(name: str) -> None:
             assert_allclose(folded.logits_of_ids(*flat(texts)), wanted, rtol=1e-5, atol=2e-4)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ALL)
 def test_the_model_itself_gives_the_same_logits(name: str) -> None:
-    model = make_model(**CONFIGS[name])
+    model = make_model(**ALL[name])
     texts = id_lists()
     padded = torch.zeros(len(texts), max(map(len, texts)), dtype=torch.long)
     for row, ids in enumerate(texts):
@@ -111,9 +114,9 @@ def test_int8_scale_follows_the_sums_of_enough_texts() -> None:
 
 
 @pytest.mark.parametrize("int8", [False, True])
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_set_of_instructions_gives_the_same_bytes(name: str, int8: bool) -> None:
-    folded = fold(make_model(**CONFIGS[name]), int8=int8)
+    folded = fold(make_model(**ALL[name]), int8=int8)
     texts = flat(id_lists())
     with library.instructions_of("plain"):
         features, logits = folded.features_of_ids(*texts), folded.logits_of_ids(*texts)

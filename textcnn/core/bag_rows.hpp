@@ -43,5 +43,5 @@ void add_bag_rows(const Bag& bag, const int64_t* rows, int64_t count, void* sums
 
 // logits [C] += output [C, D] @ values [D], in 16 lanes whatever the registers are.
 void apply_bag_output(const Bag& bag, const float* values, float* logits) {
-  for (int64_t c = 0; c < bag.classes; ++c) logits[c] += dot(bag.output + c * bag.columns, values, bag.columns);
+  all_dots(bag.output, bag.classes, values, 1, bag.columns, [&](int64_t, int64_t c, float product) { logits[c] += product; });
 }

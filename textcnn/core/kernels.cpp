@@ -16,6 +16,8 @@ namespace {
 
 #include "windows.hpp"
 
+#include "means.hpp"
+
 #include "features.hpp"
 
 #include "ascii_stretch.hpp"
@@ -41,6 +43,7 @@ const Kernels TEXTCNN_NAMED(kernels_, TEXTCNN_ISA) = {
     TEXTCNN_NAME(TEXTCNN_ISA),
     TEXTCNN_TRAINING,
     add_windows,
+    add_activations,
     scale_maxima,
     apply_head,
     row_of_factors,

@@ -34,10 +34,14 @@ struct Kernels {
   // rows: bytes of the table at which the rows of a text's positions begin. maxima: of the table's type.
   void (*add_windows)(const Tables& tables, const Width& width, const int64_t* rows, int64_t start, int64_t count,
                       void* maxima);
+  // totals [F of the width] += the activations of `count` windows, as above: scaled sums with the bias above 0, and `slope`
+  // times them below.
+  void (*add_activations)(const Tables& tables, const Width& width, const int64_t* rows, int64_t start, int64_t count,
+                          float slope, float* totals);
   // features [F] of the maxima of one width: scale, bias and, for ReLU, its floor.
   void (*scale_maxima)(const Tables& tables, const Width& width, const void* maxima, float* features);
-  // logits [C] = head_weight [C, F] @ features [F] + head_bias [C].
-  void (*apply_head)(const Tables& tables, const float* features, float* logits);
+  // logits [N, C] = features [N, pooled] @ head_weight [C, pooled] + head_bias [C].
+  void (*apply_head)(const Tables& tables, const float* features, int64_t texts, float* logits);
   // A row [columns] of a table: the rounded product of a vector [components] and filters [components, columns].
   void (*row_of_factors)(const int8_t* vector, const float* filters, int64_t components, int64_t columns, float* sums,
                          int8_t* row);

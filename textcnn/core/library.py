@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from . import build
 
-_ABI = 3
+_ABI = 4
 
 
 class TablesSpec(ctypes.Structure):
@@ -31,7 +31,7 @@ class TablesSpec(ctypes.Structure):
         ),
         ("norm_epsilon", c_double),
         *((name, c_int64) for name in ("widths", "features", "classes", "stride", "dilation")),
-        *((name, c_int32) for name in ("is_int8", "padding", "activation")),
+        *((name, c_int32) for name in ("is_int8", "padding", "activation", "means")),
         ("bag", c_void_p),
     )  # fmt: skip
 

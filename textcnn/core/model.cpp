@@ -49,10 +49,11 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
       fail(std::string(name) + ": got a byte that is not UTF-8 at " + text_of(at) + "; it is damaged: copy it again");
   const Json config = Json::parse(config_json, "config.json");
   // Models whose filters have several features are put together by the Python runtime.
-  if (config["pooling"].text_or("max") != "max" || config["num_experts"].number_or(1) != 1)
-    fail("config.json: got the pooling " + config["pooling"].text_or("max") + " and " +
+  const std::string pooling = config["pooling"].text_or("max");
+  if ((pooling != "max" && pooling != "max_mean") || config["num_experts"].number_or(1) != 1)
+    fail("config.json: got the pooling " + pooling + " and " +
          text_of(static_cast<int64_t>(config["num_experts"].number_or(1))) +
-         " experts; the C interface has the pooling max and one bank; answer with Python");
+         " experts; the C interface has the poolings max and max_mean and one bank; answer with Python");
   // Their tasks and temperatures are applied by the Python runtime.
   if (config["heads"].is_array())
     fail("config.json: got several heads; expected one, as the C interface answers; answer with Python, or save a head by itself: "
@@ -96,6 +97,8 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   spec.norm_epsilon = config["layer_norm_eps"].number_or(1e-5);
   const auto floats = [&](const char* name, int64_t count) { return copies_.floats(tensors, name, 1, count); };
   spec.features = tensors.get("scale", "F32", 1).count();
+  spec.means = pooling == "max_mean";
+  const int64_t pooled = spec.means ? 2 * spec.features : spec.features;
   spec.scale = floats("scale", spec.features);
   spec.bias = floats("bias", spec.features);
   if (config["pooled_norm"].boolean_or(false)) {
@@ -134,7 +137,7 @@ Model::Model(std::string_view config_json, std::string_view tokenizer_json, std:
   }
 
   const Tensor &weight = tensors.get("head_weight", "F32", 2), &bias = tensors.get("head_bias", "F32", 1);
-  if (weight.shape[0] != spec.classes || weight.shape[1] != spec.features || bias.count() != spec.classes)
+  if (weight.shape[0] != spec.classes || weight.shape[1] != pooled || bias.count() != spec.classes)
     fail("folded.safetensors: the head has another shape than config.json says; fold the model again");
   const double temperature = temperature_of(config);
   const auto divided = [&](const Tensor& tensor) {
@@ -189,7 +192,7 @@ int64_t Model::classify(std::string_view text, float* probabilities) const {
   if (const int64_t at = first_invalid_utf8(text); at >= 0) fail("text: got a byte that is not UTF-8 at " + text_of(at));
   const auto workspace = tokenizer_->workspace();
   const auto pooling = tables_->pooling();
-  std::vector<float> features(static_cast<size_t>(tables_->features));
+  std::vector<float> features(static_cast<size_t>(tables_->pooled));
   pooling->begin();
   BagOfIds bag(*tables_);
   bag.begin();
@@ -198,7 +201,7 @@ int64_t Model::classify(std::string_view text, float* probabilities) const {
     bag.push(piece.values.data(), piece.count);
   });
   pooling->finish(features.data());
-  kernels().apply_head(*tables_, features.data(), probabilities);
+  kernels().apply_head(*tables_, features.data(), 1, probabilities);
   bag.finish(probabilities);
   const auto count = static_cast<int64_t>(labels_.size());
   const int64_t best = std::max_element(probabilities, probabilities + count) - probabilities;

@@ -38,8 +38,11 @@ Pooling::Pooling(const Tables& tables)
       capacity_(kBufferRows + 2 * tables.span),
       rows_(kBufferRows + 3 * tables.span + kSpare),
       next_start_(tables.widths.size()),
-      found_(tables.widths.size()),
-      maxima_(tables.padded_features * tables.element_bytes()) {}
+      windows_(tables.widths.size()),
+      maxima_(tables.padded_features * tables.element_bytes()),
+      sums_(tables.means ? tables.features : 0),
+      recent_(sums_.size()),
+      one_(sums_.size()) {}
 
 void Pooling::pool(const int32_t* ids, int64_t count, float* features) {
   if (pool_at_once(ids, count)) return write_features(features);
@@ -76,42 +79,78 @@ bool Pooling::pool_at_once(const int32_t* ids, int64_t count) {
   if (any_padding < 0) return false;
   const int64_t filled = left + count;
   for (int64_t k = filled; k < filled + tables_.right; ++k) rows[k] = tables_.hole;
-  forget_maxima();
+  forget();
   int64_t most = 0;
   for (size_t i = 0; i < tables_.widths.size(); ++i) {
     const Width& width = tables_.widths[i];
     const int64_t room = filled + width.right - (left - width.left + (width.width - 1) * tables_.dilation);
-    found_[i] = room > 0;
     most = std::max(most, room);
   }
   for (int64_t first = 0; first < most; first += kStretch * tables_.stride)
-    for (const Width& width : tables_.widths) {
+    for (size_t i = 0; i < tables_.widths.size(); ++i) {
+      const Width& width = tables_.widths[i];
       const int64_t start = left - width.left + first;
       const int64_t room = filled + width.right - (start + (width.width - 1) * tables_.dilation);
       if (room <= 0) continue;
-      const int64_t windows = std::min(kStretch, (room + tables_.stride - 1) / tables_.stride);
-      kernels().add_windows(tables_, width, rows, start, windows, maxima_.data());
+      add(i, start, std::min(kStretch, (room + tables_.stride - 1) / tables_.stride));
     }
   return true;
 }
 
-void Pooling::forget_maxima() {
+void Pooling::forget() {
+  std::fill(windows_.begin(), windows_.end(), 0);
+  std::fill(sums_.begin(), sums_.end(), 0);
+  std::fill(recent_.begin(), recent_.end(), 0.0f);
   if (tables_.int8)
     std::fill(maxima_.begin(), maxima_.end(), static_cast<char>(-128));
   else
     std::fill_n(reinterpret_cast<float*>(maxima_.data()), tables_.padded_features, -INFINITY);
 }
 
-void Pooling::begin() {
-  for (size_t i = 0; i < next_start_.size(); ++i) {
-    next_start_[i] = tables_.left - tables_.widths[i].left;
-    found_[i] = false;
+// `count` windows of a width that begin at rows_[start]: there is no other place where windows are added.
+void Pooling::add(size_t i, int64_t start, int64_t count) {
+  kernels().add_windows(tables_, tables_.widths[i], rows_.data(), start, count, maxima_.data());
+  if (tables_.means)
+    add_to_mean(i, start, count);
+  else
+    windows_[i] += count;
+}
+
+// Activations of a stretch of windows are added as floats, and stretches as doubles. Where a stretch ends depends on the
+// text alone and not on its pieces, so that a text in pieces has the same mean.
+void Pooling::add_to_mean(size_t i, int64_t start, int64_t count) {
+  const Width& width = tables_.widths[i];
+  const Activation activation = tables_.activation;
+  float *recent = recent_.data() + width.feature_at, *one = one_.data() + width.feature_at;
+  const auto add_activations = kernels().add_activations;
+  while (count > 0) {
+    const int64_t some = std::min(count, kStretch - windows_[i] % kStretch);
+    if (activation == Activation::relu || activation == Activation::identity || activation == Activation::leaky_relu) {
+      const float slope = activation == Activation::relu ? 0.0f : activation == Activation::identity ? 1.0f : 0.01f;
+      add_activations(tables_, width, rows_.data(), start, some, slope, recent);
+    } else {
+      for (int64_t n = 0; n < some; ++n) {
+        std::fill_n(one, width.filters, 0.0f);
+        add_activations(tables_, width, rows_.data(), start + n * tables_.stride, 1, 1.0f, one);
+        for (int64_t f = 0; f < width.filters; ++f) recent[f] += activate(one[f], activation);
+      }
+    }
+    windows_[i] += some;
+    start += some * tables_.stride;
+    count -= some;
+    if (windows_[i] % kStretch != 0) continue;
+    for (int64_t f = 0; f < width.filters; ++f) sums_[width.feature_at + f] += recent[f];
+    std::fill_n(recent, width.filters, 0.0f);
   }
+}
+
+void Pooling::begin() {
+  for (size_t i = 0; i < next_start_.size(); ++i) next_start_[i] = tables_.left - tables_.widths[i].left;
   std::fill_n(rows_.begin(), tables_.left, tables_.hole);
   filled_ = tables_.left;
   pending_holes_ = 0;
   has_holes_ = has_tokens_ = moved_ = false;
-  forget_maxima();
+  forget();
 }
 
 // Padding counts only between other tokens.
@@ -168,8 +207,7 @@ void Pooling::slide(bool check, bool at_end) {
       any = true;
       next_start_[i] = start + count * tables_.stride;
       if (check && !has_token(start, width)) continue;
-      found_[i] = true;
-      kernels().add_windows(tables_, width, rows_.data(), start, count, maxima_.data());
+      add(i, start, count);
     }
   }
 }
@@ -185,17 +223,23 @@ void Pooling::make_room() {
   moved_ = true;
 }
 
-// Scale, bias, activation and layer norm; 0 where a filter has no window.
+// Scale, bias, activation and layer norm; 0 where a filter has no window. Means come after all maxima.
 void Pooling::write_features(float* features) {
   bool any_window = false;
   const Activation activation = tables_.activation;
-  for (size_t i = 0; i < found_.size(); ++i) {
+  for (size_t i = 0; i < windows_.size(); ++i) {
     const Width& width = tables_.widths[i];
     float* own = features + width.feature_at;
-    if (!found_[i]) {
+    float* mean = tables_.means ? own + tables_.features : nullptr;
+    if (windows_[i] == 0) {
       std::fill_n(own, width.filters, 0.0f);
+      if (mean != nullptr) std::fill_n(mean, width.filters, 0.0f);
       continue;
     }
+    const auto windows = static_cast<double>(windows_[i]);
+    if (mean != nullptr)
+      for (int64_t f = 0, at = width.feature_at; f < width.filters; ++f, ++at)
+        mean[f] = static_cast<float>((sums_[at] + recent_[at]) / windows);
     any_window = true;
     kernels().scale_maxima(tables_, width, maxima_.data(), features);
     if (activation != Activation::relu && activation != Activation::identity)

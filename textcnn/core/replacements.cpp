@@ -16,6 +16,7 @@ int32_t textcnn_least_of_tokens(const textcnn_tables* tables, const int64_t* voc
                                 float* least) {
   return guarded<int32_t>(-1, [&] {
     if (tables->int8) fail("table: got int8, whose sums stop at the ends of their range; expected float32");
+    if (tables->means) fail("pooling: got means, which a bound on maxima leaves out; expected maxima alone");
     if (count < 0 || tokens < 0 || function_count < 0)
       fail("least_of_tokens: got a negative number of rows, tokens or functions; expected 0 or more");
     if (activation < 0 || activation > 6) fail("activation: got " + text_of(activation) + "; expected 0 to 6");

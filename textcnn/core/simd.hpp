@@ -1,4 +1,4 @@
-// Vectors of one register: load, store, add, maximum. Everything else in the core is plain C++.
+// Vectors of one register: load, store, add, maximum, and int8 to wider numbers. Everything else in the core is plain C++.
 //
 // The widest registers of the target are used: 64 bytes with AVX-512BW, 32 with AVX2, 16 with SSE2, NEON and
 // wasm128. Without any of them, `TEXTCNN_PLAIN` makes the compiler lower 16-byte vectors to scalar code: that is the
@@ -96,6 +96,41 @@ TEXTCNN_INLINE Vector<T, N> add(Vector<T, N> a, Vector<T, N> b) {
     return v;
   }
 }
+
+// L lanes of float, and of the 32 bits in which sums of int8 are exact.
+template <int L>
+struct Lanes {
+  typedef float Floats __attribute__((vector_size(4 * L)));
+  typedef int32_t Integers __attribute__((vector_size(4 * L)));
+
+  static TEXTCNN_INLINE Floats load(const float* address) {
+    Floats lanes;
+    std::memcpy(&lanes, address, sizeof(lanes));
+    return lanes;
+  }
+  static TEXTCNN_INLINE Integers load(const int8_t* address) {
+#if defined(TEXTCNN_PLAIN)
+#elif defined(__AVX512BW__)
+    // With a mask, because g++ 12 warns of its own header without one.
+    if constexpr (L == 16) return (Integers)_mm512_maskz_cvtepi8_epi32(0xFFFF, _mm_loadu_si128((const __m128i*)address));
+#elif defined(__AVX2__)
+    if constexpr (L == 8) return (Integers)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)address));
+#endif
+    int32_t wider[L];
+    for (int i = 0; i < L; ++i) wider[i] = address[i];
+    Integers lanes;
+    std::memcpy(&lanes, wider, sizeof(lanes));
+    return lanes;
+  }
+  static TEXTCNN_INLINE Floats floats(Floats lanes) { return lanes; }
+  static TEXTCNN_INLINE Floats floats(Integers lanes) {
+    int32_t integers[L];
+    float values[L];
+    std::memcpy(integers, &lanes, sizeof(lanes));
+    for (int i = 0; i < L; ++i) values[i] = static_cast<float>(integers[i]);
+    return load(values);
+  }
+};
 
 // Asks for a cache line that is read soon.
 TEXTCNN_INLINE void prefetch(const void* address) { __builtin_prefetch(address, 0, 3); }

@@ -53,6 +53,7 @@ Tables::Tables(const textcnn_tables_spec& spec) {
   check(spec.stride >= 1 && spec.stride <= kMostStep, "stride", spec.stride, "1 or more");
   check(spec.dilation >= 1 && spec.dilation <= kMostStep, "dilation", spec.dilation, "1 or more");
   check(spec.padding >= 0 && spec.padding <= 2, "padding", spec.padding, "0 (wide), 1 (same) or 2 (valid)");
+  check(spec.means == 0 || spec.means == 1, "means", spec.means, "0 or 1");
   check(spec.activation >= 0 && spec.activation <= 6, "activation", spec.activation, "0 to 6");
   check(spec.norm_epsilon >= 0 && std::isfinite(spec.norm_epsilon), "layer_norm_eps", 0, "a finite positive number");
   check_pointer(spec.table, "table");
@@ -71,6 +72,8 @@ Tables::Tables(const textcnn_tables_spec& spec) {
     check_aligned(floats, 4, "a tensor of float32");
   if ((spec.norm_weight == nullptr) != (spec.norm_bias == nullptr))
     fail("norm_weight: got one of norm_weight and norm_bias; expected both or none; fold the model again");
+  if (spec.norm_weight != nullptr && spec.means != 0)
+    fail("pooled_norm: got true with means of activations; expected false; train without it");
 
   int8 = spec.is_int8 != 0;
   vocab_size = spec.vocab_size;
@@ -110,6 +113,8 @@ Tables::Tables(const textcnn_tables_spec& spec) {
   }
   check(columns == spec.columns, "table", spec.columns, (text_of(columns) + " values in a row").c_str());
   check(features == spec.features, "bias", spec.features, (text_of(features) + " filters").c_str());
+  means = spec.means != 0;
+  pooled = means ? 2 * features : features;
   row_bytes = columns * element_bytes();
   hole = (rows - 1) * row_bytes;
   row_of_id.assign(spec.row_of_id, spec.row_of_id + vocab_size);
@@ -128,7 +133,7 @@ Tables::Tables(const textcnn_tables_spec& spec) {
   head_bias = spec.head_bias;
   check_finite(scale, features, "scale");
   check_finite(bias, features, "bias");
-  check_finite(head_weight, classes * features, "head_weight");
+  check_finite(head_weight, classes * pooled, "head_weight");
   check_finite(head_bias, classes, "head_bias");
   bag = spec.bag;
   if (bag == nullptr) return;

@@ -41,6 +41,8 @@ struct Tables {
   bool int8;
   int64_t vocab_size, rows, columns, row_bytes;
   int64_t features, padded_features, classes;
+  bool means;      // whether the head also reads the mean of each filter's activations
+  int64_t pooled;  // values that the head reads: `features` maxima, and as many means after them
   int64_t stride, dilation;
   int64_t left, right, span;  // the largest of all widths
   int64_t hole;               // byte at which the zero vector begins

@@ -3,6 +3,7 @@
 
 #include "bag_of_ids.hpp"
 #include "error.hpp"
+#include "head.hpp"
 #include "parallel.hpp"
 #include "pooling.hpp"
 
@@ -39,12 +40,12 @@ int32_t textcnn_logits_of_ids(const textcnn_tables* tables, const int32_t* ids, 
     parallel(texts, kStretchTexts, threads, [&](int64_t begin, int64_t end) {
       const auto pooling = tables->pooling();
       BagOfIds bag(*tables);
-      std::vector<float> own(features == nullptr ? tables->features : 0);
+      Head head(*tables, features, logits);
       for (int64_t n = begin; n < end; ++n) {
-        float* row = features == nullptr ? own.data() : features + n * tables->features;
+        float* row = head.features_of(n);
         if (n + 1 < end) pooling->prepare(ids + offsets[n + 1], offsets[n + 2] - offsets[n + 1]);
         pooling->pool(ids + offsets[n], offsets[n + 1] - offsets[n], row);
-        kernels().apply_head(*tables, row, logits + n * tables->classes);
+        head.add(n, n + 1 == end);
         bag.add(ids + offsets[n], offsets[n + 1] - offsets[n], logits + n * tables->classes);
       }
     });

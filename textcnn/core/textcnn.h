@@ -25,7 +25,7 @@ extern "C" {
 /* ---- The library ------------------------------------------------------------------------------------------- */
 
 /* Version of this interface: a caller that was written for another one must not go on. */
-#define TEXTCNN_ABI 3
+#define TEXTCNN_ABI 4
 TEXTCNN_API int32_t textcnn_abi(void);
 
 /* The message of the last error on this thread. */
@@ -183,7 +183,7 @@ typedef struct {
   const float *bias;          /* [F] */
   const float *norm_weight;   /* [F], or NULL without a pooled norm */
   const float *norm_bias;     /* [F], or NULL */
-  const float *head_weight;   /* [C, F], divided by the temperature */
+  const float *head_weight;   /* [C, P], divided by the temperature; P is F, or 2 F with means */
   const float *head_bias;     /* [C], divided by the temperature */
   double norm_epsilon;
   int64_t widths;             /* I */
@@ -194,13 +194,14 @@ typedef struct {
   int32_t is_int8;
   int32_t padding;            /* 0 wide, 1 same, 2 valid */
   int32_t activation;         /* 0 relu, 1 tanh, 2 identity, 3 sigmoid, 4 elu, 5 leaky_relu, 6 softplus */
+  int32_t means;              /* 1: after the maxima, the head reads the mean of each filter's activation over all windows */
   const textcnn_bag *bag;     /* whose logits of the same token ids are added, or NULL; then I may be 0 */
 } textcnn_tables_spec;
 
 TEXTCNN_API textcnn_tables *textcnn_tables_open(const textcnn_tables_spec *spec);
 TEXTCNN_API void textcnn_tables_close(textcnn_tables *tables);
 
-/* Logits [N, C] and, unless NULL, pooled features [N, F] of token ids: text n is ids[offsets[n] .. offsets[n + 1]]. */
+/* Logits [N, C] and, unless NULL, pooled features [N, P] of token ids: text n is ids[offsets[n] .. offsets[n + 1]]. */
 TEXTCNN_API int32_t textcnn_logits_of_ids(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
                                           int64_t texts, int32_t threads, float *features, float *logits);
 
@@ -213,7 +214,7 @@ TEXTCNN_API int32_t textcnn_table_of_factors(const int8_t *vectors, const uint16
  * sums with the bias before activation, -inf where there is none; and the token that the window begins at, counted from
  * the first that is no padding: negative where it hangs over the beginning, TEXTCNN_NO_WINDOW where there is none.
  * begins, ends [N]: where the ids of each text lie without the padding at both ends. logits [N, C]: bias and
- * contributions of the features, added in double. Refused with a pooled norm. */
+ * contributions of these features, added in double, without those of means. Refused with a pooled norm. */
 #define TEXTCNN_NO_WINDOW INT32_MIN
 TEXTCNN_API int32_t textcnn_winners(const textcnn_tables *tables, const int32_t *ids, const int64_t *offsets,
                                     int64_t texts, int32_t threads, float *features, float *without, float *sums,
@@ -275,7 +276,7 @@ TEXTCNN_API int64_t textcnn_spans(const textcnn_tokenizer *tokenizer, const char
                                   int64_t **spans);
 TEXTCNN_API void textcnn_free(void *memory);
 
-/* Logits [N, C] and, unless NULL, pooled features [N, F] of texts, without arrays in between. */
+/* Logits [N, C] and, unless NULL, pooled features [N, P] of texts, without arrays in between. */
 TEXTCNN_API int32_t textcnn_logits_of_texts(const textcnn_tables *tables, const textcnn_tokenizer *tokenizer,
                                             const char *data, const int64_t *ends, int64_t texts, int32_t threads,
                                             float *features, float *logits);

@@ -5,6 +5,7 @@
 
 #include "bag_of_ids.hpp"
 #include "error.hpp"
+#include "head.hpp"
 #include "parallel.hpp"
 #include "pooling.hpp"
 #include "tokenizer.hpp"
@@ -140,11 +141,11 @@ int32_t textcnn_logits_of_texts(const textcnn_tables* tables, const textcnn_toke
       const auto workspace = tokenizer->workspace();
       const auto pooling = tables->pooling();
       BagOfIds bag(*tables);
-      std::vector<float> own(static_cast<size_t>(features == nullptr ? tables->features : 0));
+      Head head(*tables, features, logits);
       Ids& ids = workspace->ids;
       for (int64_t n = begin; n < end; ++n) {
         const std::string_view text = text_at(data, ends, n);
-        float* row = features == nullptr ? own.data() : features + n * tables->features;
+        float* row = head.features_of(n);
         bag.begin();
         if (text.size() <= Tokenizer::kPieceBytes) {
           ids.count = 0;
@@ -159,7 +160,7 @@ int32_t textcnn_logits_of_texts(const textcnn_tables* tables, const textcnn_toke
           });
           pooling->finish(row);
         }
-        kernels().apply_head(*tables, row, logits + n * tables->classes);
+        head.add(n, n + 1 == end);
         bag.finish(logits + n * tables->classes);
       }
     });
@@ -173,12 +174,12 @@ int64_t textcnn_label_of_text(const textcnn_tables* tables, const textcnn_tokeni
     const auto workspace = tokenizer->workspace();
     const auto pooling = tables->pooling();
     std::vector<float>& features = workspace->features;
-    features.resize(static_cast<size_t>(tables->features + tables->classes));
+    features.resize(static_cast<size_t>(tables->pooled + tables->classes));
     workspace->ids.count = 0;
     tokenizer->encode({text, bytes}, *workspace, workspace->ids);
     pooling->pool(workspace->ids.values.data(), workspace->ids.count, features.data());
-    float* logits = features.data() + tables->features;
-    kernels().apply_head(*tables, features.data(), logits);
+    float* logits = features.data() + tables->pooled;
+    kernels().apply_head(*tables, features.data(), 1, logits);
     BagOfIds(*tables).add(workspace->ids.values.data(), workspace->ids.count, logits);
     return std::max_element(logits, logits + tables->classes) - logits;
   });

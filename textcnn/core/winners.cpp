@@ -159,7 +159,7 @@ void add_contributions(const Tables& tables, const float* features, double* logi
   constexpr int64_t kLanes = 8;
   const int64_t count = tables.features;
   for (int64_t c = 0; c < tables.classes; ++c) {
-    const float* weight = tables.head_weight + c * count;
+    const float* weight = tables.head_weight + c * tables.pooled;
     double lanes[kLanes] = {};
     const int64_t whole = count / kLanes * kLanes;
     for (int64_t f = 0; f < whole; f += kLanes)

@@ -1,6 +1,7 @@
 """FoldedTextCNN: a trained TextCNN as look-up tables, answered without torch.
 
-Shapes: `N` texts, `F` filters of all widths, `C` classes, `V` table rows, `R` values in a row.
+Shapes: `N` texts, `F` filters of all widths, `P` values that the head reads, `C` classes, `V` table rows, `R` values in
+a row.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class FoldedTextCNN(TextClassifier):
 
     Args:
         config: The artifact's config.json.
-        tensors: Content of folded.safetensors: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, F],
+        tensors: Content of folded.safetensors: table [V, R], row_of_id, scale [F], bias [F], head_weight [C, P],
             head_bias [C] and, with a pooled norm, norm_weight [F] and norm_bias [F]; in place of the table may be the
             vectors and filters that `factors` makes it of; with a bag, those of `bag.bag_of_ids`.
         tokenizer: Text of a tokenizer.json; None for a model that is only given token ids.
@@ -183,12 +184,12 @@ class FoldedTextCNN(TextClassifier):
         return self.of_levels(np.concatenate(logits)), np.concatenate(fired)
 
     def features(self, texts: Iterable[str]) -> Array:
-        """Return the pooled features, the input of the head: [N, F] float32."""
+        """Return the pooled features, the input of the head: [N, P] float32."""
         parts = []
         for batch in text_batches(texts, self.threads):
-            parts.append(np.empty((len(batch), self.tables.layout.features), dtype=np.float32))
+            parts.append(np.empty((len(batch), self.tables.pooled), dtype=np.float32))
             self._logits(batch, parts[-1])
-        return np.concatenate(parts) if parts else np.zeros((0, self.tables.layout.features), dtype=np.float32)
+        return np.concatenate(parts) if parts else np.zeros((0, self.tables.pooled), dtype=np.float32)
 
     def encode(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Return the token ids of texts and their offsets: text n is ids[offsets[n]:offsets[n + 1]].
@@ -216,7 +217,7 @@ class FoldedTextCNN(TextClassifier):
         return None if self.abstention is not None and self.abstention.score == "fired" else self.tokenizer_json
 
     def features_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
-        """Return the pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, F] float32."""
+        """Return the pooled features of token ids: text n is ids[offsets[n]:offsets[n + 1]]; -> [N, P] float32."""
         return self.tables.features(ids, offsets, self.threads)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
@@ -290,7 +291,7 @@ class FoldedTextCNN(TextClassifier):
 
     def _logits_and_fired(self, texts: list[str]) -> tuple[Array, NDArray[np.int64]]:
         check_fired(self.config)
-        features = np.empty((len(texts), self.tables.layout.features), dtype=np.float32)
+        features = np.empty((len(texts), self.tables.pooled), dtype=np.float32)
         logits = self._logits(texts, features)
         return logits, count_fired(features, self.config.get("activation", "relu"))
 

@@ -1,4 +1,4 @@
-"""PooledTextCNN: a folded model whose filters have more than one feature, from the same tables.
+"""Folded models whose filters have more than one feature, from the same tables.
 
 Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `P` features of a filter, `C` classes.
 """
@@ -16,7 +16,6 @@ from .capabilities import demand
 from .classifier import TextClassifier
 from .decisions import Array, count_fired
 from .folded import FoldedTextCNN
-from .means import mean_features
 from .segments import with_segments
 from .tables import Tables, check_ids
 from .text_batches import text_batches
@@ -26,7 +25,31 @@ if TYPE_CHECKING:
     from .explain import Explanation, Winners
 
 
-class ComposedTextCNN(FoldedTextCNN):
+class _SeveralFeatures:
+    """What a folded model cannot do when a filter has several features."""
+
+    config: dict[str, Any]
+
+    def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
+        """Refuse: the core finds windows for one feature per filter only.
+
+        Raises:
+            ValueError: always.
+        """
+        demand(self.config, "inspect")
+        raise NotImplementedError
+
+    def certify(self, texts: Iterable[str], replaced: int = 1) -> Guarantees:
+        """Refuse: the bounds hold for one feature per filter only.
+
+        Raises:
+            ValueError: always.
+        """
+        demand(self.config, "certify")
+        raise NotImplementedError
+
+
+class ComposedTextCNN(_SeveralFeatures, FoldedTextCNN):
     """A folded model whose logits are made of the features of several calls of the compiled core.
 
     A subclass makes the features, [N, P F], and names the parts of an explanation.
@@ -56,24 +79,6 @@ class ComposedTextCNN(FoldedTextCNN):
         parts = [self.features_of_ids(*self.encode(batch)) for batch in text_batches(texts, self.threads)]
         return np.concatenate(parts) if parts else np.zeros((0, self.head[0].shape[1]), dtype=np.float32)
 
-    def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
-        """Refuse: the core finds windows for one feature per filter only.
-
-        Raises:
-            ValueError: always.
-        """
-        demand(self.config, "inspect")
-        raise NotImplementedError
-
-    def certify(self, texts: Iterable[str], replaced: int = 1) -> Guarantees:
-        """Refuse: the bounds hold for one feature per filter only.
-
-        Raises:
-            ValueError: always.
-        """
-        demand(self.config, "certify")
-        raise NotImplementedError
-
     def _label_ids(self, texts: Iterable[str]) -> NDArray[np.int64]:
         return TextClassifier._label_ids(self, texts)
 
@@ -91,15 +96,12 @@ class ComposedTextCNN(FoldedTextCNN):
         return logits, count_fired(features, self.config.get("activation", "relu"))
 
 
-class PooledTextCNN(ComposedTextCNN):
-    """A folded model with the pooling segments or max_mean.
-
-    With segments, each text is looked up twice: whole, and part by part. The mean of all windows is computed in numpy.
-    """
+class SegmentsTextCNN(ComposedTextCNN):
+    """A folded model with the pooling segments: each text is looked up twice, whole and part by part."""
 
     def _open_tables(self) -> Tables:
         features, pooled = len(self._tensors["bias"]), self._tensors["head_weight"].shape
-        expected = (self.num_logits, features * self._blocks)
+        expected = (self.num_logits, features * (1 + int(self.config["pooling_segments"])))
         if pooled != expected:
             raise ValueError(
                 f"head_weight: got {pooled}; expected {expected}, as config.json says; fold the model again"
@@ -112,16 +114,12 @@ class PooledTextCNN(ComposedTextCNN):
         ids, offsets = check_ids(ids, offsets)
         maxima = self.tables.features(*self.texts_and_parts(ids, offsets), self.threads)
         texts = len(offsets) - 1
-        if self.config["pooling"] == "max_mean":
-            return np.concatenate([maxima, mean_features(self.tables, ids, offsets)], axis=1)
         return np.concatenate([maxima[:texts], maxima[texts:].reshape(texts, -1)], axis=1)
 
     def texts_and_parts(
         self, ids: NDArray[np.int32], offsets: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Return the ids and offsets that the core pools: the texts and, with segments, their parts after them."""
-        if self.config["pooling"] == "max_mean":
-            return ids, offsets
+        """Return the ids and offsets that the core pools: those of the texts, and of their parts after them."""
         self.tables.check_vocabulary(ids)
         is_token = self.tables.row_of_id[ids] >= 0
         return with_segments(ids, offsets, is_token, int(self.config["pooling_segments"]))
@@ -131,9 +129,25 @@ class PooledTextCNN(ComposedTextCNN):
 
         return explain_pooled(self, *self.encode(texts), texts, classes)
 
+
+class MeansTextCNN(_SeveralFeatures, FoldedTextCNN):
+    """A folded model with the pooling max_mean: the compiled core also adds up the activations of all windows."""
+
     @property
-    def _blocks(self) -> int:
-        return 2 if self.config["pooling"] == "max_mean" else 1 + int(self.config["pooling_segments"])
+    def head(self) -> tuple[Array, Array]:
+        """Weights [C, 2 F] and biases [C] of the head, divided by the temperature."""
+        return self.tables.head_weight, self.tables.head_bias
+
+    def texts_and_parts(
+        self, ids: NDArray[np.int32], offsets: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Return the ids and offsets that the core pools: those of the texts."""
+        return ids, offsets
+
+    def _explain(self, texts: list[str], classes: Sequence[int] | None) -> list[Explanation]:
+        from .explain.pooled import explain_pooled
+
+        return explain_pooled(self, *self.encode(texts), texts, classes)
 
 
 def folded_class(config: dict[str, Any]) -> type[FoldedTextCNN]:
@@ -142,4 +156,4 @@ def folded_class(config: dict[str, Any]) -> type[FoldedTextCNN]:
         from .experts import ExpertsTextCNN
 
         return ExpertsTextCNN
-    return FoldedTextCNN if config.get("pooling", "max") == "max" else PooledTextCNN
+    return {"segments": SegmentsTextCNN, "max_mean": MeansTextCNN}.get(config.get("pooling", "max"), FoldedTextCNN)

@@ -1,7 +1,7 @@
 """The folded tables of a model with a name for each part, and the calls of the compiled core on them.
 
-Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `C` classes, `V` vocabulary, `R` values in a
-table row.
+Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `P` values that the head reads, `C` classes, `V`
+vocabulary, `R` values in a table row.
 """
 
 from __future__ import annotations
@@ -28,13 +28,14 @@ class Tables:
 
     Args:
         config: The model's config.json.
-        tensors: table [rows, R] float32 or int8, row_of_id [V], scale [F], bias [F], head_weight [C, F], head_bias [C]
+        tensors: table [rows, R] float32 or int8, row_of_id [V], scale [F], bias [F], head_weight [C, P], head_bias [C]
             and, with a pooled norm, norm_weight [F] and norm_bias [F]; with a bag, those of `bag_of_ids`.
         classes: C.
 
     Attributes:
         layout: Columns and features of each width.
         stride, dilation, padding, activation: As in config.json.
+        means: True where the head also reads the mean of each filter's activation over all windows.
         table, row_of_id, scale, bias: As given.
         head_weight, head_bias: As given, divided by the temperature.
         hole: Row of the zero vector, the last.
@@ -58,6 +59,7 @@ class Tables:
             raise ValueError(f"table: got {tensors['table'].dtype}; expected int8 or float32; fold the model again")
         self.layout = Layout.of(config, tensors["table"].dtype)
         self.normalizes = bool(config.get("pooled_norm"))
+        self.means = config.get("pooling", "max") == "max_mean"
         _check_shapes(config, tensors, self.layout, classes)
         self.table: NDArray[Any] = contiguous(tensors["table"], tensors["table"].dtype)
         self.row_of_id: NDArray[np.int32] = _of_type(tensors, "row_of_id", np.int32)
@@ -95,6 +97,7 @@ class Tables:
             is_int8=self.is_int8,
             padding=PADDINGS.index(self.padding),
             activation=ACTIVATIONS.index(self.activation),
+            means=self.means,
             bag=None if self.bag is None else self.bag.handle,
         )
         core = library()
@@ -125,6 +128,11 @@ class Tables:
         """Number of classes."""
         return len(self.head_bias)
 
+    @property
+    def pooled(self) -> int:
+        """P, values that the head reads: F maxima and, with the pooling max_mean, as many means after them."""
+        return self.layout.features * (1 + self.means)
+
     def check_vocabulary(self, ids: NDArray[np.int32]) -> None:
         """Raise ValueError where an id is not in the vocabulary."""
         wrong = ids[(ids < 0) | (ids >= len(self.row_of_id))]
@@ -142,7 +150,7 @@ class Tables:
         Args:
             ids, offsets: Of the texts.
             threads: Threads that share the texts.
-            features: [N, F], to be filled with the pooled features; None where only the logits are wanted.
+            features: [N, P], to be filled with the pooled features; None where only the logits are wanted.
 
         Raises:
             ValueError: an id is not in the vocabulary, or the offsets do not belong to the ids.
@@ -206,8 +214,8 @@ class Tables:
         return features, self.bag.values(features.rows) / self.bag.divisor(len(features.rows))
 
     def features(self, ids: NDArray[np.int32], offsets: NDArray[np.int64], threads: int = 1) -> Floats:
-        """Return the pooled features [N, F] of token ids."""
-        features = np.empty((len(offsets) - 1, self.layout.features), dtype=np.float32)
+        """Return the pooled features [N, P] of token ids."""
+        features = np.empty((len(offsets) - 1, self.pooled), dtype=np.float32)
         self.logits(ids, offsets, threads, features)
         return features
 
@@ -242,7 +250,7 @@ def _check_shapes(config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
         "row_of_id": (int(config["vocab_size"]),),
         "scale": (features,),
         "bias": (features,),
-        "head_weight": (classes, features),
+        "head_weight": (classes, features * (1 + (config.get("pooling", "max") == "max_mean"))),
         "head_bias": (classes,),
     }
     if config.get("pooled_norm"):

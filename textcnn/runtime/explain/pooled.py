@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..decisions import sigmoid, softmax
-from ..means import window_maps
 from .explanation import Contribution, Explanation, Spans, TokenShare, WinningWindows
+from .window_maps import window_maps
 from .winners import find_winners
 
 if TYPE_CHECKING:
-    from ..pooled import PooledTextCNN
+    from ..pooled import MeansTextCNN, SegmentsTextCNN
 
 
 @dataclass
@@ -61,7 +61,7 @@ class SumOfParts:
 
 
 def explain_pooled(
-    model: PooledTextCNN,
+    model: SegmentsTextCNN | MeansTextCNN,
     ids: NDArray[np.int32],
     offsets: NDArray[np.int64],
     texts: Sequence[str],
@@ -116,7 +116,7 @@ def numbered(
 
 
 def _means(
-    model: PooledTextCNN,
+    model: MeansTextCNN | SegmentsTextCNN,
     ids: NDArray[np.int32],
     text: str,
     spans: list[tuple[int, int]],

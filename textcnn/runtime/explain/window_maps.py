@@ -1,4 +1,4 @@
-"""The mean of each filter's activation over the windows of a text, from folded tables.
+"""Every window of some texts with the activations of its filters, of which a mean is made.
 
 Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `W` width, `K` windows of all texts.
 """
@@ -10,12 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..core.library import address, check, library
-from .layout import ACTIVATIONS, WidthLayout
-from .tables import Tables
-
-# Values of feature maps that exist at a time: 16 MB.
-_BUDGET = 1 << 22
+from ...core.library import address, check, library
+from ..layout import ACTIVATIONS, WidthLayout
+from ..tables import Tables
 
 
 class WindowMaps(NamedTuple):
@@ -28,28 +25,6 @@ class WindowMaps(NamedTuple):
     text: NDArray[np.int64]
     position: NDArray[np.int64]
     values: NDArray[np.float32]
-
-
-def mean_features(tables: Tables, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return the means [N, F] over the windows that hold a token, 0 where a text has none."""
-    means = np.zeros((len(offsets) - 1, tables.layout.features), dtype=np.float32)
-    lengths = np.diff(offsets)
-    begin = 0
-    while begin < len(lengths):
-        end = begin + 1
-        while end < len(lengths) and lengths[begin : end + 1].sum() * tables.layout.features <= _BUDGET:
-            end += 1
-        some = ids[offsets[begin] : offsets[end]], offsets[begin : end + 1] - offsets[begin]
-        for own in tables.layout.widths:
-            maps = window_maps(tables, own, *some)
-            counts = np.bincount(maps.text, minlength=end - begin)
-            has = np.flatnonzero(counts)
-            if len(has):
-                starts = np.searchsorted(maps.text, has)
-                total = np.add.reduceat(maps.values, starts, axis=0, dtype=np.float64)
-                means[begin + has, own.features] = total / counts[has, None]
-        begin = end
-    return means
 
 
 def window_maps(tables: Tables, own: WidthLayout, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> WindowMaps:
