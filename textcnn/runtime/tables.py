@@ -1,7 +1,7 @@
 """The folded tables of a model with a name for each part, and the calls of the compiled core on them.
 
-Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `P` values that the head reads, `C` classes, `V`
-vocabulary, `R` values in a table row.
+Shapes: `N` texts, `T` token ids of all texts, `F` filters of all widths, `P` values that the head reads, `C` classes,
+`V` vocabulary, `R` values in a table row.
 """
 
 from __future__ import annotations
