@@ -166,3 +166,29 @@ def test_estimator_and_command_line(variant, reviews, tmp_path):
     copied = (tmp_path / "run" / "config.yaml").read_text(encoding="utf-8")
     for name, value in VARIANTS[variant].items():
         assert f"{name}: {json.dumps(value) if isinstance(value, bool) else value}" in copied
+
+
+@pytest.mark.parametrize("variant", ["pyramid", "dilated"])
+def test_long_texts_are_not_laid_side_by_side_with_many(variant, monkeypatch):
+    """A batch of a deep network is bounded in tokens, with its padding; each text has the answer that it has alone."""
+    from textcnn import loading
+
+    model, tokenizer = reviews_model(num_filters=6, **VARIANTS[variant])
+    classifier = loading.TorchClassifier(model, tokenizer)
+    texts = ["a dull film " * 40, *TEXTS, "boring " * 30, *TEXTS]
+    wanted = [classifier.predict_proba([text])[0] for text in texts]
+    shapes, explained = [], classifier.explain(texts[0])
+    outputs = model.outputs
+
+    def watched(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        shapes.append(tuple(ids.shape))
+        return outputs(ids, mask)
+
+    monkeypatch.setattr(model, "outputs", watched)
+    monkeypatch.setattr(loading, "_MOST_TOKENS", 300)
+    np.testing.assert_allclose(classifier.predict_proba(texts), wanted, atol=1e-6)
+    assert sum(rows for rows, _ in shapes) == len(texts)
+    assert all(rows * longest <= 300 for rows, longest in shapes)
+    assert len(shapes) < len(texts)
+    assert classifier.explain(texts[0]) == explained
+    assert all(rows * longest <= 300 or rows == 1 for rows, longest in shapes)

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from .runtime.folded import FoldedTextCNN
 
 
+# Tokens of a batch, with padding: a deep network keeps a few vectors of each.
+_MOST_TOKENS = 1 << 17
+
+
 class TorchClassifier(TextClassifier):
     """Classifier that runs the torch model, on the device that the model is on.
 
     Args:
         model: The network; it is put into eval mode.
         tokenizer: A transformers tokenizer, as `textcnn.tokenization` loads it.
-        batch_size: Texts computed at a time; they are sorted by length first.
+        batch_size: Most texts computed at a time; they are sorted by length first, and fewer where they are long.
     """
 
     def __init__(self, model: TextCNNForSequenceClassification, tokenizer: Any, batch_size: int = 256) -> None:
@@ -81,8 +85,8 @@ class TorchClassifier(TextClassifier):
         longest, pad, device = max(map(len, ids), default=0), self.model.config.pad_token_id, self.model.device
         parts = []
         with torch.inference_mode():
-            for start in range(0, len(ids), self.batch_size):
-                rows, hidden = ids[start : start + self.batch_size], masks[start : start + self.batch_size]
+            for some in self._batches([longest] * len(ids)):
+                rows, hidden = ids[some], masks[some]
                 padded = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], dtype=torch.long)
                 mask = torch.tensor([[*row, *[0] * (longest - len(row))] for row in hidden], dtype=torch.long)
                 shape = (len(rows), longest)
@@ -131,10 +135,19 @@ class TorchClassifier(TextClassifier):
         collate = TextCollator(self.tokenizer.pad_token_id)
         ids = [encoding.ids for encoding in self.tokenizer.backend_tokenizer.encode_batch_fast(texts)]
         order = sorted(range(len(ids)), key=lambda row: len(ids[row]))
-        for start in range(0, len(order), self.batch_size):
-            rows = order[start : start + self.batch_size]
+        for some in self._batches([len(ids[row]) for row in order]):
+            rows = order[some]
             batch = collate([{"input_ids": ids[row]} for row in rows])
             yield rows, batch["input_ids"].to(device), batch["attention_mask"].to(device)
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[slice]:
+        """Yield slices of texts of rising lengths that take a bounded memory side by side, a text at least."""
+        start = 0
+        for end in range(1, len(lengths) + 1):
+            is_full = end - start == self.batch_size
+            if end == len(lengths) or is_full or (end + 1 - start) * lengths[end] > _MOST_TOKENS:
+                yield slice(start, end)
+                start = end
 
 
 def load(directory: str | Path, threads: int = 1) -> Any:

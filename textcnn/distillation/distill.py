@@ -42,6 +42,7 @@ from ..training.run import (
 )
 from ..training.tasks.distillation import DistillationModule
 from ..vectors import source_names
+from ..vectors.shipped import AUTO
 from .augment.copies import augment
 from .comparison import compare
 from .labelling import label_texts, teacher_vectors
@@ -161,7 +162,7 @@ def distill(settings: DistillSettings) -> TextClassifier:
 def _data_settings(settings: DistillSettings, wanted: StudentSize | Budget, sources: list[str]) -> dict[str, Any]:
     """Settings of the data; the student's size decides on the vocabulary where the user does not."""
     data = settings.part(DataSettings)
-    data["vectors"] = [source for source in sources if source != "teacher"] or None
+    data["vectors"] = AUTO if sources == [AUTO] else [source for source in sources if source != "teacher"] or None
     if settings.tokenizer is None and (settings.vectors is None or settings.budget is not None):
         # A vocabulary of the student's own: that of a checkpoint would be most of a small student.
         data["tokenizer"] = "wordpiece"

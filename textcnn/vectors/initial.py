@@ -47,6 +47,7 @@ class InitialVectors:
 def source_names(sources: VectorSources | None) -> list[str]:
     """Return the sources as a list of names: none for None, one for a single source.
 
+    "auto" beside other sources is the vectors that ship with the package; alone it stays, for the texts to decide.
     Raises ValueError for an empty list, and FileNotFoundError for a file or directory that is not there.
 
     >>> source_names("glove.6B.300d.txt")
@@ -59,6 +60,8 @@ def source_names(sources: VectorSources | None) -> list[str]:
     if not sources:
         raise ValueError("vectors: got an empty list; expected a checkpoint or word-vector file; or leave it out")
     names = [os.fspath(source) for source in sources]
+    if len(names) > 1:
+        names = [str(ENGLISH) if name == AUTO else name for name in names]
     for name in names:
         _resolve(name)
     return names
