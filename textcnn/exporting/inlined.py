@@ -27,7 +27,8 @@ from ..runtime.capabilities import refuse_levels
 from ..runtime.decisions import sigmoid, softmax
 from ..runtime.fasttext import FoldedFastText
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.heads import alone, head_slices
+from ..runtime.head_outputs import head_slices
+from ..runtime.heads import alone
 from ..runtime.storage import FOLDED_FILE, unfinished
 from ..runtime.tokenizer import CompiledTokenizer, NotCompiled
 from .dictionary import scores_of_lines, write_lines
