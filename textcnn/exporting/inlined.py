@@ -140,7 +140,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> 
         raise ValueError(
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
-    refuse_levels(classifier.config, "export as html or js")
+    refuse_levels(classifier.config, "export as html or js", head)
     _refuse_pooling(classifier.config)
     if texts is not None and not classifier.is_int8:
         classifier = _rounded(classifier, directory, texts)

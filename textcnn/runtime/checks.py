@@ -152,10 +152,10 @@ def check_cut_points(config: Mapping[str, Any], head: str = "") -> None:
     labels = config.get("labels") if "labels" in config else config.get("id2label")
     points, count = config.get("cut_points"), len(labels or ()) - 1
     found = list(points) if isinstance(points, (list, tuple)) and all(map(is_number, points)) else []
-    if len(found) != count or any(a >= b for a, b in pairwise(found)):
+    if len(found) != count or count < 1 or any(a >= b for a, b in pairwise(found)):
         raise ValueError(
-            f"config.json: {head}cut_points: got {points!r:.60}; expected {count} increasing numbers, as problem_type is "
-            "ordinal; copy config.json again"
+            f"config.json: {head}cut_points: got {points!r:.60}; expected {max(1, count)} increasing numbers, as "
+            "problem_type is ordinal; copy config.json again"
         )
 
 

@@ -18,7 +18,7 @@ def num_outputs(task: Mapping[str, Any]) -> int:
         >>> num_outputs({"problem_type": "ordinal", "labels": ["low", "middle", "high"]})
         1
     """
-    return 1 if task["problem_type"] == ORDINAL else len(task["labels"])
+    return 1 if task.get("problem_type") == ORDINAL else len(task["labels"])
 
 
 def head_slices(config: Mapping[str, Any]) -> dict[str, slice]:
