@@ -63,7 +63,11 @@ class HeadedData(InMemoryData):
         table = dataset.select_columns([columns.text, *self.names]).with_format("arrow")[:]
         found = {
             column: _read_column(
-                table, Columns(columns.text, column), dataset.features, where, column in self.numbers,
+                table,
+                Columns(columns.text, column),
+                dataset.features,
+                where,
+                column in self.numbers,
                 column in self.levels,
             )
             for column in self.names
@@ -105,7 +109,7 @@ class HeadedData(InMemoryData):
             return choose_labels(present, raw.names, None)
         if raw.multi_label:
             raise DataError(
-                "got lists of labels; expected one level a text, as ordinal_columns names it; leave it out there"
+                "ordinal_columns: got lists of labels; expected one level a text; leave the column out there"
             )
         return order_levels(present, raw.names, self.levels[name], name)
 
@@ -173,9 +177,7 @@ def refuse_label_columns(names: Any, verb: str) -> None:
         )
 
 
-def _read_column(
-    table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool, levels: bool
-) -> Examples:
+def _read_column(table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool, levels: bool) -> Examples:
     try:
         return read_examples(table, columns, features, where, numbers, every_row=False, levels=levels)
     except DataError as error:

@@ -34,7 +34,7 @@ def head_slices(heads: Sequence[Head]) -> Iterator[tuple[Head, slice]]:
 
 
 def label_slices(heads: Sequence[Head]) -> Iterator[tuple[Head, slice]]:
-    """Yield each head of a config with its slice of the labels, and so of the logits that cut points have been applied to.
+    """Yield each head of a config with its slice of the labels: of the logits after cut points have been applied.
 
     Example:
         >>> heads = [{"name": "quality", "problem_type": "ordinal", "labels": ["1", "2", "3"]},

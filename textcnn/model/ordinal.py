@@ -107,7 +107,8 @@ class HeadCutPoints(nn.ModuleDict):
 
     def of_head(self, number: int) -> CutPoints | None:
         """Return the cut points of a head, None of one without levels."""
-        return self[str(number)] if str(number) in self else None  # type: ignore[return-value]
+        points: CutPoints | None = dict(self.items()).get(str(number))
+        return points
 
     def logits(self, scores: Tensor, config: Any) -> Tensor:
         """Return the logits [B, L] of all heads from the outputs [B, S]: of levels, at the temperature of their head.
