@@ -214,6 +214,11 @@ def test_a_saved_model_opens_with_its_cut_points(tmp_path: Path) -> None:
     with torch.inference_mode():
         torch.testing.assert_close(again(ids).logits, model(ids).logits)
     assert again.config.heads == model.config.heads
+    # Another trainer, that of transformers for one, moves the weights and saves.
+    again.cut_points["1"].set([-2.0, 3.0])
+    again.save_pretrained(tmp_path / "moved")
+    moved = json.loads((tmp_path / "moved" / "config.json").read_text())["heads"][1]
+    assert moved["cut_points"] == pytest.approx([-2.0, 3.0], abs=1e-5)
     assert load_file(tmp_path / "model.safetensors")["cut_points.1.raw"].shape == (2,)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["heads"][1]["cut_points"] == pytest.approx([-0.7, 0.9], abs=1e-5)
@@ -247,6 +252,9 @@ def test_a_run_learns_the_levels_as_a_model_of_them_alone_does(run: Path, tmp_pa
     alone = textcnn.evaluate(tmp_path / "alone", there[["text", "stars"]], resamples=0).scores
     found = textcnn.evaluate(run, new, resamples=0)
     own = found.heads["stars"].scores
+    of_head = textcnn.evaluate(run, new, resamples=0, head="stars", report=tmp_path / "report.html").scores
+    assert of_head["Spearman"].value == own["Spearman"].value
+    assert "quadratic kappa" in (tmp_path / "report.html").read_text()
     assert list(own)[:5] == ["accuracy", "macro F1", "MAE of levels", "quadratic kappa", "Spearman"]
     assert own["quadratic kappa"].value > 0.9
     for name in ("quadratic kappa", "Spearman"):

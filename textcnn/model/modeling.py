@@ -79,6 +79,8 @@ class TextCNNPreTrainedModel(PreTrainedModel):
             self.config.custom_pipelines = {"text-classification": impl}
             Path(save_directory).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(code, Path(save_directory) / code.name)
+        if getattr(self, "cut_points", None) is not None:
+            self.store_cut_points()  # weights of another trainer have moved them
         super().save_pretrained(save_directory, **options)
 
     def _tokens(
