@@ -300,6 +300,26 @@ def test_weights_of_network_and_bag_and_the_cut_points_are_fitted(run: Path) -> 
     assert np.abs(np.subtract(cut_points_of_counts(data.class_counts[2:6]), stars["cut_points"])).max() > 0.5
 
 
+@pytest.mark.parametrize(
+    "network", [{"bag": "none"}, {"bag_dim": 3}, {"bag_training": "joint"}, {"kernel_sizes": [], "bag": "sqrtn"}]
+)
+def test_the_saved_model_answers_what_training_scored(network: dict[str, Any], tmp_path: Path) -> None:
+    textcnn.train(frame(120), tmp_path / "run", max_epochs=2, **{**COLUMNS, **QUICK, **network})
+    held_out = pd.read_json(tmp_path / "run/held_out.jsonl.gz", lines=True)
+    found = textcnn.evaluate(tmp_path / "run", held_out, resamples=0).heads["stars"].scores
+    scores = textcnn.info(tmp_path / "run").scores
+    assert found["quadratic kappa"].value == pytest.approx(scores["val_stars_quadratic_kappa"], abs=1e-3)
+    assert found["MAE of levels"].value == pytest.approx(scores["val_stars_mae"], abs=1e-3)
+
+
+def test_a_run_starts_with_cut_points_at_the_frequencies(tmp_path: Path) -> None:
+    without_steps = {**QUICK, "learning_rate": 1e-9, "embedding_learning_rate": 1e-9, "bag": "none", "max_epochs": 1}
+    textcnn.train(frame(120), tmp_path, force=True, **COLUMNS, **without_steps)
+    counts = TextDataModule(frame(120), **COLUMNS, vectors=None, tokenizer="word").class_counts
+    found = json.loads((tmp_path / "config.json").read_text())["heads"][1]["cut_points"]
+    assert found == pytest.approx(cut_points_of_counts(counts[2:6]), abs=1e-3)
+
+
 def test_every_engine_answers_as_torch_and_a_saved_head_by_itself(run: Path, tmp_path: Path) -> None:
     texts, model = [*frame(40, seed=2)["text"], ""], textcnn.load(run)
     network, saved_tokenizer = read_artifact(run)
