@@ -11,8 +11,8 @@ from .errors import DataError, listed, nearest
 from .labels import choose_labels, sort_labels
 from .numbers import are_numbers
 
-# How a message about the order of levels opens: of one label column, and of one of several.
-_SETTING = {True: "problem_type: got ordinal and", False: "ordinal_columns: got"}
+# Openings of messages about the order of levels.
+_ONE_COLUMN, _SEVERAL_COLUMNS = "problem_type: got ordinal and", "ordinal_columns: got"
 
 
 def check_paths(labels: Sequence[str], separator: str | None, multi_label: bool) -> None:
@@ -45,14 +45,15 @@ def order_levels(
     Raises:
         DataError: the labels are no numbers, or two of them are the same number, and no order is given.
     """
+    opening = _ONE_COLUMN if column is None else _SEVERAL_COLUMNS
     if wish is None and not are_numbers(present):
         remedy = "labels (--labels low middle high)" if column is None else f"ordinal_columns {column}:low,middle,high"
         raise DataError(
-            f"{_SETTING[column is None]} the labels {listed(sort_labels(present), 8)}; expected numbers, or the "
+            f"{opening} the labels {listed(sort_labels(present), 8)}; expected numbers, or the "
             f"labels in their order; give them with {remedy}"
         )
     if wish is None:
-        places_of_levels(present, _SETTING[column is None])
+        places_of_levels(present, opening)
     elif column is not None and (other := next((label for label in present if label not in wish), None)) is not None:
         raise DataError(
             f"ordinal_columns: got the label {other!r}, which is not among the levels {listed(wish)}"
@@ -61,7 +62,7 @@ def order_levels(
     return choose_labels(present, None, wish or sorted(present, key=float))
 
 
-def places_of_levels(labels: Sequence[str], opening: str = _SETTING[True]) -> NDArray[np.int64]:
+def places_of_levels(labels: Sequence[str], opening: str = _ONE_COLUMN) -> NDArray[np.int64]:
     """Return the place of each of C labels, which are numbers, in the order of their numbers: [C].
 
     Args:
