@@ -546,6 +546,20 @@ def test_what_is_refused_is_said_in_one_line(name: str, run: Path, tmp_path: Pat
     assert not (tmp_path / "x.html").exists()
 
 
+def test_the_c_interface_refuses_the_model_and_the_head_by_itself(run: Path, tmp_path: Path) -> None:
+    from textcnn.core.library import last_error, library
+
+    core, model = library(), textcnn.load(run)
+    model.heads["stars"].save(tmp_path)
+    for folder, said in (
+        (run, "got several heads; expected one"),
+        (tmp_path, "got problem_type ordinal; expected lab"),
+    ):
+        files = [(folder / name).read_bytes() for name in ("config.json", "tokenizer.json", "folded.safetensors")]
+        assert not core.textcnn_open_memory(*(part for file in files for part in (file, len(file))))
+        assert said in str(last_error())
+
+
 def test_a_page_of_another_head_has_that_head(run: Path) -> None:
     from textcnn.exporting.inlined import models_of
 
