@@ -198,8 +198,8 @@ def refused(run: Path, folder: Path) -> dict[str, tuple[Any, str]]:
     small = frame(40)
     return {
         "calibrate": (lambda: textcnn.calibrate(run, head="stars"), "calibrate: got a model of problem_type"),
-        "certify": (lambda: textcnn.certify(run, text="w1", head="stars"), "certify: got a model of problem_type"),
-        "inspect": (lambda: textcnn.inspect(run, small, head="stars"), "inspect: got a model of problem_type"),
+        "certify": (lambda: textcnn.certify(run, text="w1", head="stars"), "certify: got the head 'stars' of"),
+        "inspect": (lambda: textcnn.inspect(run, small, head="stars"), "inspect: got the head 'stars' of"),
         "filter": (lambda: textcnn.LabelFilter(run, "stars", head="stars"), "filter: got a model of problem_type"),
         "thresholds": (
             lambda: textcnn.Scorer(run, thresholds={"stars": {"stars": 0.5}}), "thresholds: got a model of problem_type"

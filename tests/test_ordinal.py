@@ -188,11 +188,11 @@ def test_weights_and_cut_points_are_fitted_together() -> None:
     levels = torch.bucketize((score + noise)[:, 0], torch.tensor([-2.0, 0.0, 1.0], dtype=torch.double))
     model = make_model(problem_type="ordinal", id2label={n: str(n) for n in range(4)})
     model.cut_points.set([-1.0, 0.0, 1.0])
-    weights = fit_levels(score / 2, torch.zeros_like(score), levels, model)
+    weights = fit_levels(score / 2, torch.zeros_like(score), levels, model.cut_points)
     assert weights is not None
     assert weights.network == pytest.approx(2, rel=0.1)
     torch.testing.assert_close(model.cut_points().detach(), torch.tensor([-2.0, 0.0, 1.0]), atol=0.15, rtol=0)
-    assert fit_levels(score[:0], score[:0], levels[:0], model) is None
+    assert fit_levels(score[:0], score[:0], levels[:0], model.cut_points) is None
 
 
 def test_calibration_keeps_the_order_and_the_score_of_all_engines(copy: Path) -> None:

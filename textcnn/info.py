@@ -10,6 +10,7 @@ from typing import Any
 from .artifact import ENCODER, MASKED_LM, model_kind
 from .errors import listed
 from .runtime.capabilities import RECEPTIVE_FIELDS, REGRESSION, capabilities, obstacle
+from .runtime.decisions import ORDINAL
 from .settings import InfoSettings, takes
 
 _TEXTCNN = "TextCNN"
@@ -77,7 +78,8 @@ class Info:
                 f"{name} {_rounded(head.get(name, value))}" for name, value in _calibration().items()
             )
             kind = head["problem_type"].replace("_", " ")
-            labels = f", {len(head['labels'])} labels: {listed(head['labels'])}; {calibrated}"
+            named = "levels" if kind == ORDINAL else "labels"
+            labels = f", {len(head['labels'])} {named}: {listed(head['labels'])}; {calibrated}"
             lines.append((f"head {head['name']}", kind if kind == REGRESSION else kind + labels))
         if self.labels and not self.heads:
             lines.append(("predicts", listed(self.labels)) if self.task == REGRESSION else

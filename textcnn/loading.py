@@ -314,7 +314,10 @@ def load_folded(directory: str | Path, capability: str, head: str | None = None)
     from .runtime.capabilities import demand
     from .runtime.folded import FoldedTextCNN
 
-    demand(read_config(check_kind(directory, CLASSIFIER)), capability)
+    config = read_config(check_kind(directory, CLASSIFIER))
+    demand(config, capability)
+    if head is not None:
+        demand(config_of_head(config, head), capability, head)
     classifier = load_classifier(directory, head=head)
     assert isinstance(classifier, FoldedTextCNN)
     return classifier

@@ -15,7 +15,7 @@ CURVE_FILE = "training_curve.svg"
 # All others are F1.
 _METRIC_TYPES = {
     "accuracy": "accuracy", "average_precision": "average_precision", "mae": "mae", "r2": "r_squared",
-    "spearman": "spearmanr",
+    "quadratic_kappa": "cohen_kappa", "spearman": "spearmanr",
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         what, named = f"text classifier of {len(config.heads)} label columns", "Label columns"
         numbers = [head["problem_type"] == "regression" for head in config.heads]
         shown = ", ".join(
-            f"{head['name']} ({'a number' if number else str(len(head['labels'])) + ' labels'})"
+            f"{head['name']} ({'a number' if number else _labels_of(head)})"
             for head, number in zip(config.heads, numbers, strict=True)
         )
     parts = [
@@ -109,6 +109,10 @@ def model_card(model: TextCNNForSequenceClassification, record: TrainingRecord) 
         parameters = json.dumps(record.parameters, indent=2, ensure_ascii=False, default=str)
         parts.append(f"## Parameters\n\n```json\n{parameters}\n```")
     return "\n\n".join(parts) + "\n"
+
+
+def _labels_of(head: Mapping[str, Any]) -> str:
+    return f"{len(head['labels'])} {'levels' if head['problem_type'] == 'ordinal' else 'labels'}"
 
 
 def _network(config: Any) -> str:

@@ -34,6 +34,7 @@ HEADS = [
     {"name": "topic", "problem_type": "single_label_classification", "labels": ["x", "y"]},
     {"name": "tags", "problem_type": "multi_label_classification", "labels": ["p", "q"]},
 ]
+LEVELS = {"name": "stars", "problem_type": "ordinal", "labels": ["x", "y", "z"], "cut_points": [-1.0, 1.0]}
 KINDS: dict[str, dict[str, Any]] = {
     "experts": {"num_experts": 3, "experts_per_text": 2},
     "segments": {"pooling": "segments", "pooling_segments": 3},
@@ -41,6 +42,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "bag": {"bag": "mean", "bag_buckets": 64},
     "bag alone": {"bag": "sqrtn", "bag_buckets": 64, "kernel_sizes": []},
     "heads": {"heads": HEADS},
+    "heads of levels": {"heads": [LEVELS, HEADS[1]]},
     "ordered levels": {"problem_type": "ordinal", "cut_points": [-1.0, 1.0]},
     "dilated": {"backbone": "dilated"},
 }

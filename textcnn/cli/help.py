@@ -63,7 +63,7 @@ FURTHER = {
     "num_blocks", "squeeze_excitation", "pooling_segments", "experts_per_text", "balance_weight",
     "bag_ngrams", "bag_buckets", "bag_dim", "bag_start", "bag_training", "bag_weight", "naive_bayes",
     "contrastive_weight", "patience",
-    "label_smoothing", "loss", "huber_delta", "regression_columns",
+    "label_smoothing", "loss", "huber_delta", "regression_columns", "ordinal_columns",
     "label_separator",
     "pooling", "num_experts", "train_split", "test_split", "problem_type", "max_length", "labels", "no_summary",
     "gram_weight", "encoding_dim", "embedding_learning_rate", "vocab_size", "variant", "lowercase",

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from ..runtime.head_outputs import num_outputs
 from ..settings import DataSettings
 from .columns import HEAD_ROWS
 from .errors import DataError, listed, nearest
 from .examples import Columns, Examples, find_columns, read_examples
 from .head_targets import HeadTargets
 from .io.sources import Source
+from .label_order import order_levels
 from .labels import RawLabels, Targets, choose_labels, encode_labels, present_labels
 from .memory import InMemoryData
-from .numbers import REGRESSION, NumberTargets, mean_and_deviation
+from .numbers import ORDINAL, REGRESSION, NumberTargets, mean_and_deviation
 from .split_report import Split
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ class HeadedData(InMemoryData):
     def __init__(self, source: Source, options: DataSettings) -> None:
         self.names = list(options.label_columns or ())
         self.numbers = frozenset(options.regression_columns or ())
+        self.levels = options.levels_of_columns
         self.heads: list[dict[str, Any]] = []
         self._raws: dict[str, dict[str, RawLabels]] = {}
         super().__init__(source, options)
@@ -59,7 +62,14 @@ class HeadedData(InMemoryData):
             )
         table = dataset.select_columns([columns.text, *self.names]).with_format("arrow")[:]
         found = {
-            column: _read_column(table, Columns(columns.text, column), dataset.features, where, column in self.numbers)
+            column: _read_column(
+                table,
+                Columns(columns.text, column),
+                dataset.features,
+                where,
+                column in self.numbers,
+                column in self.levels,
+            )
             for column in self.names
         }
         self._raws[name] = {column: examples.raw for column, examples in found.items()}
@@ -83,13 +93,25 @@ class HeadedData(InMemoryData):
                 self.heads.append({"name": name, "problem_type": REGRESSION, "labels": [name]})
                 continue
             try:
-                labels = choose_labels(present_labels(raw, rows), raw.names, None)
+                labels = self._labels_of(name, raw, rows)
             except DataError as error:
                 raise DataError(f"the column {name!r}: {error}") from None
             kind = f"{'multi' if raw.multi_label else 'single'}_label_classification"
+            kind = ORDINAL if name in self.levels else kind
             self.heads.append({"name": name, "problem_type": kind, "labels": labels})
         self.labels = [f"{head['name']}: {label}" for head in self.heads for label in head["labels"]]
         self.multi_label = False
+
+    def _labels_of(self, name: str, raw: RawLabels, rows: np.ndarray) -> list[str]:
+        """Return the labels of a column: of ordered levels, in their order."""
+        present = present_labels(raw, rows)
+        if name not in self.levels:
+            return choose_labels(present, raw.names, None)
+        if raw.multi_label:
+            raise DataError(
+                "ordinal_columns: got lists of labels; expected one level a text; leave the column out there"
+            )
+        return order_levels(present, raw.names, self.levels[name], name)
 
     @staticmethod
     def _check_numbers(name: str, numbers: np.ndarray) -> tuple[float, float]:
@@ -100,7 +122,7 @@ class HeadedData(InMemoryData):
             raise DataError(f"the column {name!r}: {error}") from None
 
     def target_scale(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean and the standard deviation of the numbers of the train rows, by logit: 0 and 1 of labels."""
+        """Return the mean and the standard deviation of the numbers of the train rows, by output: 0 and 1 of labels."""
         split, means, deviations = self.splits["train"], [], []
         assert isinstance(split.targets, HeadTargets)
         for head in self.heads:
@@ -108,8 +130,8 @@ class HeadedData(InMemoryData):
             if isinstance(targets, NumberTargets):
                 numbers = targets.values[split.rows]
                 scale = self._check_numbers(head["name"], numbers[np.isfinite(numbers)])
-            means += [scale[0]] * len(head["labels"])
-            deviations += [scale[1]] * len(head["labels"])
+            means += [scale[0]] * num_outputs(head)
+            deviations += [scale[1]] * num_outputs(head)
         return np.array(means), np.array(deviations)
 
     def _add(self, role: str, name: str, examples: Examples) -> None:
@@ -140,7 +162,8 @@ class HeadedData(InMemoryData):
         parts = []
         for head in self.heads:
             several = ", several a text" if head["problem_type"] == "multi_label_classification" else ""
-            labels = f"{len(head['labels'])} labels{several}"
+            kind = "ordered levels" if head["problem_type"] == ORDINAL else "labels"
+            labels = f"{len(head['labels'])} {kind}{several}"
             parts.append(f"{head['name']!r} ({'numbers' if head['problem_type'] == REGRESSION else labels})")
         return f"labels from {', '.join(parts)}"
 
@@ -154,9 +177,9 @@ def refuse_label_columns(names: Any, verb: str) -> None:
         )
 
 
-def _read_column(table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool) -> Examples:
+def _read_column(table: pa.Table, columns: Columns, features: Any, where: str, numbers: bool, levels: bool) -> Examples:
     try:
-        return read_examples(table, columns, features, where, numbers, every_row=False)
+        return read_examples(table, columns, features, where, numbers, every_row=False, levels=levels)
     except DataError as error:
         if numbers:
             raise DataError(
@@ -167,5 +190,6 @@ def _read_column(table: pa.Table, columns: Columns, features: Any, where: str, n
             raise
         raise DataError(
             f"the column {columns.label!r} of {where} holds real numbers; expected labels in each of label_columns; "
-            f"to predict the numbers, name it in regression_columns (--regression_columns {columns.label})"
+            f"to predict the numbers, name it in regression_columns (--regression_columns {columns.label}); where they "
+            "are ordered levels, in ordinal_columns"
         ) from None

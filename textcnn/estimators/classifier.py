@@ -44,7 +44,8 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
         warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
         class_weight: None, "balanced" or {class: weight}.
-        ordinal: The classes are ordered levels, in the order of their numbers: a cumulative link model.
+        ordinal: The classes are ordered levels, in the order of their numbers: a cumulative link model. Of several
+            columns of y, those of all, or of the ones in a list: their names, or as "severity:low,middle,high".
         label_separator: Separator of the parts of classes that are paths, such as / in science/physics.
         early_stopping: Hold out `validation_fraction` of the texts and keep the best epoch; an `eval_set` given to
             `fit` does that too.
@@ -80,7 +81,7 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         learning_rate: float = 1e-3,
         naive_bayes: float = 0.0,
         class_weight: Any = None,
-        ordinal: bool = False,
+        ordinal: bool | Sequence[str] = False,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
@@ -159,18 +160,18 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         texts = read_texts(X)
         values = read_classes(y, len(texts))
         several = values.ndim == 2 and not is_indicator(values)
-        self._columns = learn_columns(y, values) if several else None
-        classes: Any = learn_classes(values, self.ordinal) if self._columns is None else self._columns.classes
+        self._columns = learn_columns(y, values, self.ordinal) if several else None
+        classes: Any = learn_classes(values, bool(self.ordinal)) if self._columns is None else self._columns.classes
         self.classes_ = classes
         self.multilabel_ = values.ndim == 2 and not several
         self._task = self._kind_of_labels(several)
         names = [] if several else [str(name) for name in self.classes_]
-        self._places = places_of_levels(names) if self.ordinal else None
+        self._places = places_of_levels(names) if self.ordinal and not several else None
         codes = self._codes(values)
         weights = read_weights(sample_weight, len(texts)) * self._class_weights(codes)
         codes = self._in_order(codes)
         held_out = self._held_out(texts, codes, eval_set)
-        self._fit(texts, codes, weights, held_out, sorted(names, key=float) if self.ordinal else names)
+        self._fit(texts, codes, weights, held_out, sorted(names, key=float) if self._places is not None else names)
         return self
 
     def predict(self, X: Iterable[str]) -> NDArray[Any]:
@@ -213,10 +214,16 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         wanted = None if label is None else str(label)
         return self._model().explain(text, wanted, **head_of(self._columns, column))
 
-    def expected_level(self, X: Iterable[str]) -> NDArray[np.float64]:
-        """Return the expected value of the level of each text, [N], where `ordinal` is set."""
+    def expected_level(self, X: Iterable[str], column: str | None = None) -> NDArray[np.float64]:
+        """Return the expected value of the level of each text, [N], where `ordinal` is set.
+
+        Args:
+            X: Texts.
+            column: Name of the column of levels, where y had several: that of the DataFrame, or y0, y1 and so on.
+        """
         check_is_fitted(self, "classes_")
-        return np.asarray(self._model().expected_level(read_texts(X)))
+        model, head = self._model(), head_of(self._columns, column)
+        return np.asarray((model.heads[head["head"]] if head else model).expected_level(read_texts(X)))
 
     def predict_proba_at(self, X: Iterable[str], level: int) -> NDArray[Any]:
         """Return the probabilities of the labels of a level, [N, G], where `label_separator` is set."""
@@ -235,10 +242,17 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
             raise ValueError(
                 f"label_separator: got {kind}; expected one path a text, such as science/physics; leave it out"
             )
+        if self._columns is not None:
+            return {}
         if not self.ordinal:
             return {"problem_type": None, "label_separator": self.label_separator}
-        if several or self.multilabel_ or not are_numbers([str(name) for name in self.classes_]):
-            kind = "several labels a text" if several or self.multilabel_ else f"the classes {listed(self.classes_, 4)}"
+        if not isinstance(self.ordinal, bool):
+            raise ValueError(
+                f"ordinal: got {listed(list(self.ordinal), 4)} for one column of y; expected True; name columns where "
+                "y has several"
+            )
+        if self.multilabel_ or not are_numbers([str(name) for name in self.classes_]):
+            kind = "several labels a text" if self.multilabel_ else f"the classes {listed(self.classes_, 4)}"
             raise ValueError(f"ordinal: got {kind}; expected one number a text, whose order is that of the levels")
         return {"problem_type": ORDINAL}
 

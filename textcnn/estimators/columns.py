@@ -17,6 +17,7 @@ from ..data.head_targets import HeadTargets
 from ..data.labels import Targets
 from ..data.numbers import NumberTargets
 from ..errors import listed, nearest
+from ..settings.label_columns import read_ordinal_columns
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,21 @@ class TargetColumns:
     Args:
         names: H names, those of the heads.
         classes: Classes of each column; None where all are numbers.
+        ordinal: Columns of ordered levels, as `ordinal_columns` of TextDataModule names them.
     """
 
     names: list[str]
     classes: list[NDArray[Any]] | None = None
+    ordinal: Sequence[str] = ()
 
     @property
     def data_options(self) -> dict[str, Any]:
         """Return the arguments of TextDataModule that name the columns."""
-        return {"label_columns": self.names, **({} if self.classes else {"regression_columns": self.names})}
+        return {
+            "label_columns": self.names,
+            **({} if self.classes else {"regression_columns": self.names}),
+            **({"ordinal_columns": list(self.ordinal)} if self.ordinal else {}),
+        }
 
     def rows(self, texts: list[str], targets: NDArray[Any]) -> Any:
         """Return a Dataset of texts and their targets [N, H], class ids or numbers."""
@@ -105,19 +112,26 @@ def column_names(y: Any, count: int) -> list[str]:
     return names
 
 
-def learn_columns(y: Any, values: NDArray[Any]) -> TargetColumns:
+def learn_columns(y: Any, values: NDArray[Any], ordinal: bool | Sequence[str] = False) -> TargetColumns:
     """Return the columns of classes [N, H].
 
+    Args:
+        y: As `fit` takes it.
+        values: Classes [N, H].
+        ordinal: True where each column has ordered levels, or the columns that have, as `ordinal_columns` names them.
+
     Raises:
-        ValueError: a column has one class only, or no classes.
+        ValueError: a column has one class only, or no classes, or levels are of no column.
     """
     names, classes = column_names(y, values.shape[1]), []
+    ordered = (names if ordinal else []) if isinstance(ordinal, bool) else list(ordinal)
+    levels = read_ordinal_columns(ordered, names)
     for name, column in zip(names, values.T, strict=True):
         try:
-            classes.append(learn_classes(np.array(column.tolist())))
+            classes.append(learn_classes(np.array(column.tolist()), name in levels))
         except ValueError as error:
             raise ValueError(f"the column {name!r} of {error}") from None
-    return TargetColumns(names, classes)
+    return TargetColumns(names, classes, ordered)
 
 
 def codes_of_columns(values: NDArray[Any], columns: TargetColumns) -> NDArray[np.int64]:

@@ -16,7 +16,8 @@ from ..progress import array_with_progress
 from ..runtime.capabilities import obstacle
 from ..runtime.classifier import TextClassifier
 from ..runtime.decisions import SCORES, Abstention, Levels, check_score, confidence, decide
-from ..runtime.heads import config_of_head, head_slices
+from ..runtime.head_outputs import head_slices
+from ..runtime.heads import config_of_head
 from ..settings import CalibrateSettings, takes
 from .calibration import (
     FEW_TEXTS,

@@ -10,7 +10,8 @@ from ..artifact import check_artifact, read_config
 from ..errors import listed
 from ..loading import load_classifier, load_with_heads
 from ..runtime.classifier import TextClassifier
-from ..runtime.heads import HeadsClassifier, head_slices
+from ..runtime.head_outputs import head_slices
+from ..runtime.heads import HeadsClassifier
 from ..settings import EvaluateSettings, takes
 from .breakdown import class_table
 from .labelled import read_labelled

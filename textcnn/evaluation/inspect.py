@@ -11,7 +11,6 @@ from ..data.errors import DataError, nearest
 from ..data.prediction import open_rows, texts_of
 from ..loading import load_folded
 from ..outputs import begin_output
-from ..runtime.capabilities import demand
 from ..runtime.folded import FoldedTextCNN
 from ..settings import InspectSettings, takes
 from .labelled import Labelled, dropped_rows, read_labelled, spread
@@ -68,7 +67,6 @@ def inspect(settings: InspectSettings) -> Inspection:
     if settings.output is not None:
         begin_output(settings.output, settings.force)
     model = load_folded(settings.model, "inspect", settings.head)
-    demand(model.config, "inspect")  # of a head, too
     check_filters(model, [*factors, *settings.filter])
     for label in settings.label:
         if label not in model.labels:

@@ -21,7 +21,7 @@ from ..data.io.sources import ALIASES, Source, open_source
 from ..data.io.tables import with_numbers
 from ..data.labels import Targets, encode_labels
 from ..runtime.checks import read_config
-from ..runtime.heads import head_slices
+from ..runtime.head_outputs import head_slices
 
 if TYPE_CHECKING:
     from ..runtime.classifier import TextClassifier

@@ -21,7 +21,8 @@ def export(settings: ExportSettings) -> OnnxClassifier | HeadsClassifier | TextE
 
     - `onnx`: a graph that takes input_ids and attention_mask of any size and gives logits, already divided by the
       temperature. Its metadata hold id2label, problem_type, temperature, thresholds and the tokenizer.json. The logits
-      of a model with heads are those of all heads, side by side as its metadata `heads` have them, before temperatures.
+      of a model with heads are those of all heads, side by side as its metadata `heads` have them, before temperatures;
+      ordered levels have one score there, and their cut points in `heads`.
       Those of an encoder are the vectors of the texts, before they are scaled to length 1.
     - `html`: one page that classifies and explains in the browser, without a network.
     - `js`: the same as an ES module for Node and browsers, with a file of types beside it.

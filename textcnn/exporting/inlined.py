@@ -27,7 +27,8 @@ from ..runtime.capabilities import refuse_levels
 from ..runtime.decisions import sigmoid, softmax
 from ..runtime.fasttext import FoldedFastText
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.heads import alone, head_slices
+from ..runtime.head_outputs import head_slices
+from ..runtime.heads import alone
 from ..runtime.storage import FOLDED_FILE, unfinished
 from ..runtime.tokenizer import CompiledTokenizer, NotCompiled
 from .dictionary import scores_of_lines, write_lines
@@ -139,7 +140,7 @@ def _inlined(directory: Path, texts: Sequence[str] | None, head: str | None) -> 
         raise ValueError(
             f"model: got {directory}, which does not fold into tables; expected one that does; export it to ONNX"
         )
-    refuse_levels(classifier.config, "export as html or js")
+    refuse_levels(classifier.config, "export as html or js", head)
     _refuse_pooling(classifier.config)
     if texts is not None and not classifier.is_int8:
         classifier = _rounded(classifier, directory, texts)

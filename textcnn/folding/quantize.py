@@ -16,7 +16,8 @@ from ..progress import array_with_progress
 from ..runtime.classifier import TextClassifier
 from ..runtime.encoder import unit_vectors
 from ..runtime.folded import FoldedTextCNN
-from ..runtime.heads import alone, head_slices
+from ..runtime.head_outputs import head_slices
+from ..runtime.heads import alone
 from ..runtime.layout import Layout
 
 # Beyond the largest sums in some texts, a little more is left for others.

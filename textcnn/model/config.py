@@ -21,6 +21,7 @@ from .compatibility import (
     checks_without,
     one_of,
 )  # fmt: skip
+from .head_columns import named_heads, num_outputs
 
 VARIANTS = ("random", "static", "non-static", "multichannel")
 PADDINGS = ("wide", "same", "valid")
@@ -234,9 +235,9 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
     # The columns of the training data, which other data of the same kind is likely to have.
     text_column: str | None = None
     label_column: str | None = None
-    # Several tasks in one model, each of a slice of the logits, in their order: {"name": ..., "problem_type": ...,
-    # "labels": [...]} and, once calibrated, "temperature", "thresholds" and "abstention". id2label names a logit
-    # "name: label". Logits are then those before any temperature.
+    # Several tasks in one model, each of a slice of the outputs, in their order: {"name": ..., "problem_type": ...,
+    # "labels": [...]}, of ordered levels "cut_points" and, once calibrated, "temperature", "thresholds" and
+    # "abstention". id2label names a label "name: label". Outputs are then those before any temperature.
     heads: list[dict[str, Any]] | None = None
     # Increasing cut points of a model of ordered levels, one fewer than labels: see `ordinal`.
     cut_points: list[float] | None = None
@@ -292,13 +293,8 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
             )
 
     def _name_heads(self, kwargs: dict[str, Any]) -> None:
-        """Name the logits after their heads."""
-        names = [head["name"] for head in self.heads or ()]
-        if not names or len(set(names)) != len(names):
-            raise ValueError(f"heads: got {names}; expected at least one head, each with a name of its own")
-        for head in self.heads or ():
-            one_of(f"problem_type of the head {head['name']}", head["problem_type"], PROBLEM_TYPES[:3])
-        labels = [f"{head['name']}: {label}" for head in self.heads or () for label in head["labels"]]
+        """Name the labels after their heads."""
+        self.heads, labels = named_heads(self.heads or (), PROBLEM_TYPES)
         self.id2label = dict(enumerate(labels))
         self.label2id = {name: number for number, name in self.id2label.items()}
         # Tasks and temperatures are those of the heads.
@@ -307,7 +303,9 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
 
     @property
     def num_logits(self) -> int:
-        """Number of outputs of the network: one for each label, or the one score of ordered levels."""
+        """Number of outputs of the network: one for each label, but one score for ordered levels."""
+        if self.heads is not None:
+            return sum(map(num_outputs, self.heads))
         return 1 if self.problem_type == "ordinal" else int(self.num_labels)
 
     @property

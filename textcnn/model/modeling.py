@@ -25,9 +25,10 @@ from .bag import BagOutput, BagRows, HashedBag
 from .config import PROBLEM_TYPES, TextCNNConfig
 from .embedding import TokenEmbedding
 from .extents import BatchTokens, FlatTexts, batch_tokens
+from .head_columns import logits_by_head
 from .heads import LinearHead, xavier_bound
-from .objectives import head_slices, heads_loss, task_loss
-from .ordinal import CutPoints, level_logits
+from .objectives import heads_loss, task_loss
+from .ordinal import cut_points_of
 
 
 @dataclass
@@ -78,6 +79,8 @@ class TextCNNPreTrainedModel(PreTrainedModel):
             self.config.custom_pipelines = {"text-classification": impl}
             Path(save_directory).mkdir(parents=True, exist_ok=True)
             shutil.copyfile(code, Path(save_directory) / code.name)
+        if getattr(self, "cut_points", None) is not None:
+            self.store_cut_points()  # weights of another trainer have moved them
         super().save_pretrained(save_directory, **options)
 
     def _tokens(
@@ -211,9 +214,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         filters = config.filters * config.pooled_blocks
         self.head = LinearHead(filters, config.num_logits, config.head_max_norm, config.num_members)
         self.bag = None if config.bag == "none" else HashedBag(config)
-        self.cut_points = CutPoints(config.num_labels) if config.problem_type == "ordinal" else None
-        if self.cut_points is not None and config.cut_points is None:
-            self.store_cut_points()
+        self.cut_points = cut_points_of(config)
         self.post_init()
 
     def forward(
@@ -254,9 +255,12 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return (logits if bag is None else logits + bag) / self.config.temperature
 
     def of_levels(self, scores: Tensor) -> Tensor:
-        """Return the logits [B, C] of ordered levels from scores [B, 1]; all other logits as they are."""
-        if self.cut_points is not None and scores.shape[-1] == 1:
-            scores = level_logits(scores, self.cut_points() / self.config.temperature)
+        """Return the logits [B, C] of all labels from the outputs of the network; logits stay as they are.
+
+        Only the outputs of ordered levels, one score [B, 1] for all of them, differ from their logits.
+        """
+        if self.cut_points is not None and scores.shape[-1] == self.config.num_logits:
+            scores = self.cut_points.logits(scores, self.config)
         return scores
 
     def outputs(self, input_ids: Tensor | FlatTexts, attention_mask: Tensor | None) -> Tensor:
@@ -267,7 +271,7 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
     def store_cut_points(self) -> None:
         """Write the cut points into the configuration, which every interface reads."""
         if self.cut_points is not None:
-            self.config.cut_points = self.cut_points.values()
+            self.cut_points.store(self.config)
 
     def bag_logits(self, input_ids: Tensor | FlatTexts | None, attention_mask: Tensor | None = None) -> Tensor | None:
         """Return the logits of the bag, before the temperature: [B, C]; None for a model without one.
@@ -319,6 +323,5 @@ class TextCNNForSequenceClassification(TextCNNPreTrainedModel):
         return task_loss(logits, labels, config.problem_type, weight, *of_loss)
 
     def by_head(self, logits: Tensor) -> dict[str, Tensor]:
-        """Return the logits [B, C] of a model with heads by head, each divided by the temperature of its head."""
-        heads = head_slices(self.config.heads or [])
-        return {head["name"]: logits[:, own] / (head.get("temperature") or 1.0) for head, own in heads}
+        """Return the logits [B, C] of a model with heads by head, each at the temperature of its head."""
+        return logits_by_head(logits, self.config.heads or [])

@@ -5,12 +5,14 @@ Shapes: `B` texts, `C` labels of a task.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from .head_columns import label_slices
 
 
 def task_loss(
@@ -57,13 +59,6 @@ def number_losses(predicted: Tensor, numbers: Tensor, loss: str = "mse", huber_d
     return functional.mse_loss(predicted, wanted, reduction="none")
 
 
-def head_slices(heads: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], slice]]:
-    """Yield each head of a config with its slice of the logits."""
-    start = 0
-    for head in heads:
-        yield head, slice(start, start := start + len(head["labels"]))
-
-
 def labelled(labels: Tensor, classes: int) -> Tensor:
     """Return the mask [B] of texts with a label that counts: an id of 0 to `classes` - 1, or numbers without NaN."""
     if labels.is_floating_point():
@@ -83,7 +78,7 @@ def heads_loss(
     """Return the mean, over the heads that have a label in the batch, of their own mean losses.
 
     Args:
-        logits: Logits [B, C] of all heads.
+        logits: Logits [B, C] of all labels of all heads.
         labels: Labels by the name of the head: ids [B] (-1 for none), zeros and ones [B, its labels]
             or numbers [B] (NaN for none).
         heads: Heads of the config.
@@ -91,7 +86,7 @@ def heads_loss(
         loss, huber_delta: As of `number_losses`.
     """
     losses = []
-    for head, columns in head_slices(heads):
+    for head, columns in label_slices(heads):
         target = labels[head["name"]]
         known = labelled(target, len(head["labels"]))
         if known.any():

@@ -1,21 +1,26 @@
 """Ordered levels: the probabilities of C levels from one score, by C - 1 cut points (a cumulative link model).
 
+Levels are all labels of a model (`CutPoints`), or those of some of its heads (`HeadCutPoints`).
+
     P(level <= c) = sigmoid(cut_point[c] - score)
 
 McCullagh 1980, "Regression models for ordinal data", https://doi.org/10.1111/j.2517-6161.1980.tb01109.x. The score is
 the one logit of the network, so that it folds as any other.
 
-Shapes: `B` texts, `C` levels.
+Shapes: `B` texts, `C` levels, `S` outputs of all heads, `L` labels of all heads.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from .head_columns import ORDINAL, head_slices, label_slices
 
 # A level without a text has the cut points of one text in so many.
 _RAREST = 1e-4
@@ -75,6 +80,76 @@ class CutPoints(nn.Module):
         """Set the cut points [C - 1], which increase."""
         values = torch.as_tensor(cut_points, dtype=torch.double)
         self.raw.copy_(torch.cat([values[:1], values.diff().log()]) / self.SCALE)
+
+    def logits(self, scores: Tensor, config: Any) -> Tensor:
+        """Return the logits [B, C] of scores [B, 1], which are divided by the temperature of the config."""
+        return level_logits(scores, self() / config.temperature)
+
+    def start(self, counts: Sequence[int], config: Any) -> None:
+        """Set the cut points to the frequencies of the levels, of which `counts` are the train texts."""
+        self.set(cut_points_of_counts(counts))
+
+    def store(self, config: Any) -> None:
+        """Write the cut points into a config."""
+        config.cut_points = self.values()
+
+
+class HeadCutPoints(nn.ModuleDict):
+    """The cut points of each head of ordered levels, by the place of the head in the config.
+
+    Args:
+        heads: Heads of the config.
+    """
+
+    def __init__(self, heads: Sequence[Any]) -> None:
+        ordered = {n: head for n, head in enumerate(heads) if head["problem_type"] == ORDINAL}
+        super().__init__({str(n): CutPoints(len(head["labels"])) for n, head in ordered.items()})
+
+    def of_head(self, number: int) -> CutPoints | None:
+        """Return the cut points of a head, None of one without levels."""
+        points: CutPoints | None = dict(self.items()).get(str(number))
+        return points
+
+    def logits(self, scores: Tensor, config: Any) -> Tensor:
+        """Return the logits [B, L] of all heads from the outputs [B, S]: of levels, at the temperature of their head.
+
+        The others stay as they are, before their temperatures.
+        """
+        parts = []
+        for number, (head, own) in enumerate(head_slices(config.heads)):
+            points, temperature = self.of_head(number), head.get("temperature") or 1.0
+            part = scores[:, own]
+            parts.append(part if points is None else level_logits(part / temperature, points() / temperature))
+        return torch.cat(parts, dim=1)
+
+    def start(self, counts: Sequence[int], config: Any) -> None:
+        """Set the cut points to the frequencies of the levels, of which `counts` [L] are the train texts."""
+        for number, (_, own) in enumerate(label_slices(config.heads)):
+            if (points := self.of_head(number)) is not None:
+                points.set(cut_points_of_counts(counts[own]))
+
+    def store(self, config: Any) -> None:
+        """Write the cut points into the heads of a config."""
+        for number, head in enumerate(config.heads):
+            if (points := self.of_head(number)) is not None:
+                head["cut_points"] = points.values()
+
+
+def cut_points_of(config: Any) -> CutPoints | HeadCutPoints | None:
+    """Return new cut points for a TextCNNConfig, None without ordered levels; a config without any gets theirs."""
+    found: CutPoints | HeadCutPoints
+    if config.heads is not None:
+        found = HeadCutPoints(config.heads)
+        missing = [head for head in config.heads if head["problem_type"] == ORDINAL and not head.get("cut_points")]
+        if not len(found):
+            return None
+    elif config.problem_type == ORDINAL:
+        found, missing = CutPoints(config.num_labels), [] if config.cut_points else [config]
+    else:
+        return None
+    if missing:
+        found.store(config)
+    return found
 
 
 def cut_points_of_counts(counts: Sequence[int]) -> list[float]:

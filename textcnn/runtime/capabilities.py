@@ -63,24 +63,34 @@ def capabilities(config: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in _EVERYTHING if obstacle(config, name) is None)
 
 
-def demand(config: Mapping[str, Any], capability: str) -> None:
+def demand(config: Mapping[str, Any], capability: str, head: str | None = None) -> None:
     """Raise ValueError, in one line, where a model lacks an ability.
+
+    Args:
+        config: The model's config.json, or that of a head.
+        capability: As of `obstacle`.
+        head: Name of the head.
 
     Raises:
         ValueError: The model lacks it.
     """
     reason = obstacle(config, capability)
     if reason is not None:
+        what = _named(head)
         if config.get("problem_type") == REGRESSION and "regression" in reason:
             raise ValueError(
-                f"{capability}: got a model of {reason}; expected a classifier; explain its answers instead"
+                f"{capability}: got {what} of {reason}; expected a classifier; explain its answers instead"
             )
         if config.get("problem_type") == "ordinal" and "ordinal" in reason:
             raise ValueError(
-                f"{capability}: got a model of {reason}; expected labels without order; explain its answers instead"
+                f"{capability}: got {what} of {reason}; expected labels without order; explain its answers instead"
             )
         advice = "explain answers by occlusion" if capability != "explain" else "train one without it"
-        raise ValueError(f"{capability}: got a model with {reason}; expected one without it; {advice}")
+        raise ValueError(f"{capability}: got {what} with {reason}; expected one without it; {advice}")
+
+
+def _named(head: str | None) -> str:
+    return "a model" if head is None else f"the head {head!r}"
 
 
 def demand_labels(config: Mapping[str, Any], verb: str) -> None:
@@ -92,12 +102,19 @@ def demand_labels(config: Mapping[str, Any], verb: str) -> None:
         )
 
 
-def refuse_levels(config: Mapping[str, Any], verb: str) -> None:
-    """Raise ValueError where a verb needs a logit for each label and a model has one score for ordered levels."""
+def refuse_levels(config: Mapping[str, Any], verb: str, head: str | None = None) -> None:
+    """Raise ValueError where a verb needs a logit for each label and a model has one score for ordered levels.
+
+    Args:
+        config: The model's config.json, or that of a head.
+        verb: Verb, for the message.
+        head: Name of the head.
+    """
     if config.get("problem_type") == "ordinal":
+        others = "" if head is None else "choose another head with head (--head); "
         raise ValueError(
-            f"{verb}: got a model of problem_type ordinal, whose levels share one score; expected labels without "
-            "order; use predict, evaluate, score, serve, explain, fold, or export to ONNX"
+            f"{verb}: got {_named(head)} of problem_type ordinal, whose levels share one score; expected labels "
+            f"without order; {others}use predict, evaluate, score, serve, explain, fold, or export to ONNX"
         )
 
 

@@ -145,16 +145,17 @@ def check_network(config: Mapping[str, Any]) -> None:
         raise ValueError(f"config.json: layer_norm_eps: got {epsilon!r:.60}; expected a positive number, such as 1e-5")
 
 
-def check_cut_points(config: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a model of ordered levels has increasing cut points, one fewer than labels."""
+def check_cut_points(config: Mapping[str, Any], head: str = "") -> None:
+    """Raise ValueError unless a model, or head, of ordered levels has increasing cut points, one fewer than labels."""
     if config.get("problem_type") != ORDINAL:
         return
-    points, count = config.get("cut_points"), len(config.get("id2label") or ()) - 1
+    labels = config.get("labels") if "labels" in config else config.get("id2label")
+    points, count = config.get("cut_points"), len(labels or ()) - 1
     found = list(points) if isinstance(points, (list, tuple)) and all(map(is_number, points)) else []
-    if len(found) != count or any(a >= b for a, b in pairwise(found)):
+    if len(found) != count or count < 1 or any(a >= b for a, b in pairwise(found)):
         raise ValueError(
-            f"config.json: cut_points: got {points!r:.60}; expected {count} increasing numbers, as problem_type is "
-            "ordinal; copy config.json again"
+            f"config.json: {head}cut_points: got {points!r:.60}; expected {max(1, count)} increasing numbers, as "
+            "problem_type is ordinal; copy config.json again"
         )
 
 
@@ -171,11 +172,12 @@ def check_heads(config: Mapping[str, Any]) -> None:
         labels, kind = head.get("labels"), head.get("problem_type")
         if not isinstance(labels, list) or not labels or len(set(map(str, labels))) != len(labels):
             raise ValueError(f"config.json: heads: labels: got {labels!r:.60}; expected distinct names; {remedy}")
-        if kind not in PROBLEM_TYPES[:3]:
+        if kind not in PROBLEM_TYPES:
             raise ValueError(
-                f"config.json: heads: problem_type: got {kind!r:.60}; expected one of {', '.join(PROBLEM_TYPES[:3])}; "
+                f"config.json: heads: problem_type: got {kind!r:.60}; expected one of {', '.join(PROBLEM_TYPES)}; "
                 f"{remedy}"
             )
+        check_cut_points(head, "heads: ")
         check_calibration(head, map(str, labels))
         names.append(str(head.get("name")))
     flat = [f"{name}: {label}" for name, head in zip(names, heads, strict=True) for label in head["labels"]]

@@ -15,6 +15,7 @@ from .answer_columns import answer_columns
 from .capabilities import REGRESSION, demand_labels, demand_probabilities, refuse_heads, size_in_words
 from .checks import check_config
 from .decisions import Abstention, Answers, Array, Levels, confidence, decide, sigmoid, softmax
+from .head_outputs import outputs_of_network
 from .label_paths import LabelPaths
 from .structured import StructuredAnswers
 from .text_batches import BATCHES_OF_THREADS, text_batches
@@ -51,8 +52,7 @@ class TextClassifier(StructuredAnswers):
         self._names = np.array(self.labels)
         self.levels = Levels.of(config, self.labels)
         self.paths = LabelPaths.of(config, self.labels)
-        # Outputs of the network: one for each label, or the one score of ordered levels.
-        self.num_logits = len(self.labels) if self.levels is None else 1
+        self.num_logits = outputs_of_network(config, len(self.labels))
         self._summary = size_in_words(config)
 
     @property
@@ -217,7 +217,7 @@ class TextClassifier(StructuredAnswers):
         """
         parts = [self._logits_and_fired(chunk) for chunk in text_batches(texts, BATCHES_OF_THREADS)]
         if not parts:
-            return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
+            return self.of_levels(np.zeros((0, self.num_logits), dtype=np.float32)), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
         return self.of_levels(np.concatenate(logits)), np.concatenate(fired)
 

@@ -179,7 +179,7 @@ class FoldedTextCNN(TextClassifier):
         """
         parts = [self._logits_and_fired(batch) for batch in text_batches(texts, self.threads)]
         if not parts:
-            return np.zeros((0, len(self.labels)), dtype=np.float32), np.zeros(0, dtype=np.int64)
+            return self.of_levels(np.zeros((0, self.num_logits), dtype=np.float32)), np.zeros(0, dtype=np.int64)
         logits, fired = zip(*parts, strict=True)
         return self.of_levels(np.concatenate(logits)), np.concatenate(fired)
 

@@ -1,10 +1,11 @@
 """Heads: the answers of one model to several questions about a text, from one pass over it.
 
-Each head is a slice of the model's logits with a task, labels, temperature, thresholds and abstention of its own. In
-config.json they are the entry `heads`, in the order of the logits, and `id2label` names every logit "head: label". The
-logits of the whole model are those before any temperature.
+Each head is a slice of the outputs of the network, with a task, labels, temperature, thresholds and abstention of its
+own, and cut points where its labels are ordered levels. In config.json they are the entry `heads`, in the order of the
+outputs, and `id2label` names every label "head: label". The logits of the whole model are its outputs, those before any
+temperature and any cut point.
 
-Shapes: `N` texts, `C` logits of all heads.
+Shapes: `N` texts, `C` outputs of all heads.
 """
 
 from __future__ import annotations
@@ -20,26 +21,14 @@ from .capabilities import size_in_words
 from .checks import check_config
 from .classifier import TextClassifier
 from .decisions import Answers, Array
+from .head_outputs import head_slices
 
 if TYPE_CHECKING:
     from .explain import Explanation
 
 HeadAnswers = dict[str, Answers]
 # The entries of config.json that a head has for itself.
-_OWN = ("problem_type", "temperature", "thresholds", "abstention")
-
-
-def head_slices(config: Mapping[str, Any]) -> dict[str, slice]:
-    """Return the logits of each head, by its name; none for a model with one task.
-
-    Example:
-        >>> head_slices({"heads": [{"name": "topic", "labels": ["a", "b", "c"]}, {"name": "tone", "labels": ["d"]}]})
-        {'topic': slice(0, 3, None), 'tone': slice(3, 4, None)}
-    """
-    slices, start = {}, 0
-    for head in config.get("heads") or ():
-        slices[str(head["name"])] = slice(start, start := start + len(head["labels"]))
-    return slices
+_OWN = ("problem_type", "cut_points", "temperature", "thresholds", "abstention")
 
 
 def config_of_head(config: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -70,7 +59,7 @@ def unknown_head(config: Mapping[str, Any], name: str | None) -> str:
 
 
 class Heads:
-    """The heads of a model that decide, each from its slice of the logits [N, C] of all.
+    """The heads of a model that decide, each from its slice of the outputs [N, C] of all.
 
     Args:
         config: The model's config.json.
@@ -105,11 +94,12 @@ class Heads:
         return any(head.abstention is not None and head.abstention.score == "fired" for head in heads)
 
     def logits_of(self, name: str, logits: Array) -> Array:
-        """Return the logits of a head, divided by its temperature: those of all heads [N, C] -> [N, its labels]."""
-        return logits[:, self.slices[name]] / np.float32(self.deciders[name].temperature)
+        """Return the logits of a head, divided by its temperature: outputs of all heads [N, C] -> [N, its labels]."""
+        decider = self.deciders[name]
+        return decider.of_levels(logits[:, self.slices[name]] / np.float32(decider.temperature))
 
     def answer_of(self, logits: Array, fired: NDArray[np.int64] | None = None) -> HeadAnswers:
-        """Return the answers of each head, from the logits [N, C] of all and the number of filters that fired [N]."""
+        """Return the answers of each head, from the outputs [N, C] of all and the number of filters that fired [N]."""
         return {name: head.answer_of(self.logits_of(name, logits), fired) for name, head in self.deciders.items()}
 
     def decide(self, answers: HeadAnswers) -> dict[str, Any]:
@@ -136,7 +126,7 @@ class HeadsClassifier(Heads):
     `textcnn.load` returns it for a model that was trained with `label_columns`.
 
     Args:
-        model: The classifier whose logits are those of all heads.
+        model: The classifier whose logits are the outputs of all heads.
 
     Attributes:
         model: As given.
@@ -198,7 +188,7 @@ class HeadsClassifier(Heads):
         return self.model.encode(texts)
 
     def logits_of_ids(self, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> Array:
-        """Return the logits [N, C] of all heads for token ids, where `tokens_of` is not None."""
+        """Return the outputs [N, C] of all heads for token ids, where `tokens_of` is not None."""
         return self.model.logits_of_ids(ids, offsets)
 
     def demand_labels(self, verb: str) -> None:
@@ -225,6 +215,22 @@ class HeadsClassifier(Heads):
         """Return the probabilities of each text by head, of those that have labels: [N, its labels] float32."""
         answers = self.answer(texts)
         return {name: own.probabilities for name, own in answers.items() if not self.deciders[name].regression}
+
+    def expected_level(self, texts: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+        """Return the expected value of the level of each text [N], by head of ordered levels.
+
+        Raises:
+            ValueError: no head has ordered levels.
+        """
+        answers = self.answer(texts)
+        found = {
+            name: head.levels.expected(answers[name].probabilities)
+            for name, head in self.deciders.items()
+            if head.levels is not None
+        }
+        if not found:
+            raise ValueError("expected_level: got heads without order; expected one of problem_type ordinal")
+        return found
 
     def answer(self, texts: Iterable[str]) -> HeadAnswers:
         """Return the probabilities of each text by head and, where it abstains, its score."""

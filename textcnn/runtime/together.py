@@ -59,14 +59,13 @@ class Together:
             texts = list(texts)
         answers: dict[int, Answers | HeadAnswers] = {}
         for positions, logits_of in self._groups:
-            parts: list[list[Array]] = [
-                [np.zeros((0, len(self.classifiers[position].labels)), dtype=np.float32)] for position in positions
-            ]
+            parts: list[list[Array]] = [[] for _ in positions]
             for batch in text_batches(texts):
                 for own, logits in zip(parts, logits_of(batch), strict=True):
                     own.append(logits)
             for position, own in zip(positions, parts, strict=True):
-                answers[position] = self.classifiers[position].answer_of(np.concatenate(own))
+                classifier = self.classifiers[position]
+                answers[position] = classifier.answer_of(np.concatenate(own)) if own else classifier.answer([])
         return [
             answers[position] if position in answers else classifier.answer(texts)
             for position, classifier in enumerate(self.classifiers)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..errors import DataError, nearest
 from .base import Settings
+from .label_columns import check_label_columns, read_ordinal_columns, refuse_without_label_columns
 
 LARGEST_SEED = 2**32 - 1
 PROBLEM_TYPES = ("single_label_classification", "multi_label_classification", "regression", "ordinal")
@@ -40,6 +41,8 @@ class SourceSettings(ColumnSettings):
         label_columns: Several columns of labels, such as quality topic: one model with a head for each, in place of
             label_column. Default: one column.
         regression_columns: Those of label_columns whose numbers are predicted. Default: none.
+        ordinal_columns: Those of label_columns whose labels are levels in the order of their numbers, or in one that is
+            given, such as severity:low,middle,high. Default: none.
         labels: Label names in the order of their ids. Default: those of the data, sorted.
         label_separator: Separator of the parts of labels that are paths, such as /. Default: they are no paths.
         problem_type: single_label_classification, multi_label_classification, regression (predicts the number in the
@@ -60,6 +63,7 @@ class SourceSettings(ColumnSettings):
     test_split: str | None = None
     label_columns: Sequence[str] | None = None
     regression_columns: Sequence[str] | None = None
+    ordinal_columns: Sequence[str] | None = None
     labels: Sequence[str] | None = None
     label_separator: str | None = None
     problem_type: str | None = None
@@ -72,11 +76,8 @@ class SourceSettings(ColumnSettings):
     def check(self) -> None:
         if self.label_columns is not None:
             self._check_label_columns(list(self.label_columns))
-        elif self.regression_columns is not None:
-            raise DataError(
-                f"regression_columns: got {', '.join(self.regression_columns)} without label_columns; expected some of "
-                "its columns; for one column of numbers, set label_column and problem_type regression"
-            )
+        else:
+            refuse_without_label_columns(self.regression_columns, self.ordinal_columns)
         if self.validation_fraction is not None and not 0 <= self.validation_fraction < 1:
             raise DataError(
                 f"validation_fraction is {self.validation_fraction}; expected a share of the train "
@@ -113,27 +114,14 @@ class SourceSettings(ColumnSettings):
                 "and a fold from 0 to num_folds - 1"
             )
 
+    @property
+    def levels_of_columns(self) -> dict[str, list[str] | None]:
+        """Columns of ordered levels among label_columns, each with its levels in their order, or None for numbers."""
+        return read_ordinal_columns(self.ordinal_columns or (), list(self.label_columns or ()))
+
     def _check_label_columns(self, names: list[str]) -> None:
-        if len(names) < 2 or len(set(names)) != len(names):
-            raise DataError(
-                f"label_columns: got {', '.join(map(repr, names)) or 'none'}; expected two or more different columns; "
-                "name one column with label_column"
-            )
-        for other, value in (
-            ("label_column", self.label_column), ("labels", self.labels), ("problem_type", self.problem_type),
-        ):  # fmt: skip
-            if value is not None:
-                named = "; name columns of numbers in regression_columns" if value == "regression" else ""
-                raise DataError(
-                    f"{other}: got {value!r} with label_columns, whose tasks and labels are found from each column; "
-                    f"expected none; leave out {other}, or train a model of one column{named}"
-                )
-        for name in self.regression_columns or ():
-            if name not in names:
-                raise DataError(
-                    f"regression_columns: got {name!r}; expected some of label_columns, {', '.join(names)}"
-                    f"{nearest(name, names)}"
-                )
+        others = {"label_column": self.label_column, "labels": self.labels, "problem_type": self.problem_type}
+        check_label_columns(names, others, list(self.regression_columns or ()), self.levels_of_columns)
         if self.streaming:
             raise DataError("streaming: got it with label_columns; expected data that fits in memory; leave it out")
 

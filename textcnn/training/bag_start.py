@@ -20,7 +20,7 @@ import torch
 
 from ..model import Architecture
 from ..model.bag import HashedBag
-from ..model.objectives import head_slices
+from ..model.head_columns import head_slices
 from ..runtime.capabilities import REGRESSION
 from ..runtime.checks import read_config
 from ..runtime.decisions import ORDINAL
@@ -120,18 +120,33 @@ def bag_weights(
             if head["problem_type"] == REGRESSION:
                 mean, deviation = (values[own] for values in data.target_scale())
                 parts.append(ridge_of_bag(bag, ids, lengths, (found.astype(np.float64) - mean) / deviation, intercept))
+            elif head["problem_type"] == ORDINAL:
+                _refuse_naive_bayes(start, f"the ordered levels of {head['name']}")
+                places = _standardized_places(found, len(head["labels"]))
+                parts.append(ridge_of_bag(bag, ids, lengths, places, intercept))
             else:
                 parts.append(start_of_bag(bag, start, ids, lengths, found, len(head["labels"]), intercept))
         return np.concatenate([own for own, _ in parts], axis=1), np.concatenate([own for _, own in parts])
     if data.problem_type == ORDINAL:
-        if start == "naive_bayes":
-            raise ValueError("bag_start: got naive_bayes with problem_type ordinal; expected linear or zero")
-        places = targets.astype(np.float64)
-        return ridge_of_bag(bag, ids, lengths, (places - places.mean()) / places.std(), intercept)
+        _refuse_naive_bayes(start, "problem_type ordinal")
+        return ridge_of_bag(bag, ids, lengths, _standardized_places(targets, data.num_labels), intercept)
     if data.problem_type != REGRESSION:
         return start_of_bag(bag, start, ids, lengths, targets, classes, intercept)
     mean, deviation = data.target_scale()
     return ridge_of_bag(bag, ids, lengths, (targets.astype(np.float64) - mean) / deviation, intercept)
+
+
+def _refuse_naive_bayes(start: str, kind: str) -> None:
+    if start == "naive_bayes":
+        raise ValueError(f"bag_start: got naive_bayes with {kind}; expected linear or zero")
+
+
+def _standardized_places(targets: np.ndarray, levels: int) -> np.ndarray:
+    """Return the places [N] of levels in standard deviations from their mean, NaN for a text without one."""
+    known = (targets >= 0) & (targets < levels)
+    places = np.where(known, targets, np.nan).astype(np.float64)
+    # Of several label columns, the train rows may lack all levels but one.
+    return (places - places[known].mean()) / (places[known].std() or 1.0)
 
 
 def start_of_bag(

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassification
-from ..model.ordinal import cut_points_of_counts
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
 from .bag_start import bag_weights
@@ -129,7 +128,7 @@ class TrainingModule(OptimizationModule):
             refuse_settings_of_one_task(rates)
         if config.problem_type == "regression" or any(numbers):
             refuse_label_settings(rates)
-            self.target_scale = TargetScale(config.num_labels if numbers else None)
+            self.target_scale = TargetScale(config.num_logits if numbers else None)
         if rates.contrastive_weight and config.problem_type == "multi_label_classification":
             raise ValueError(
                 "contrastive_weight: got texts with several labels; expected one label a text; set it to 0"
@@ -188,7 +187,7 @@ class TrainingModule(OptimizationModule):
         if self.target_scale is not None:
             self.target_scale.set(*data.target_scale())
         if (cut_points := getattr(self.model, "cut_points", None)) is not None:
-            cut_points.set(cut_points_of_counts(data.class_counts))
+            cut_points.start(data.class_counts, self.model.config)
         self._start_bag(data)
         embeddings = self.model.textcnn.embeddings
         if embeddings is None:

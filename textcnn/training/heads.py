@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..model.objectives import head_slices, labelled
+from ..model.head_columns import head_slices, label_slices
+from ..model.objectives import labelled
 from ..settings import OptimizationSettings
 from .losses import text_losses
 from .metrics import metric_arguments, number_arguments, score_metrics, thresholds_of
@@ -18,6 +19,7 @@ from .target_scale import TargetScale
 MEAN_SCORE = "{stage}_mean_score"
 _SELECTION = {
     "single_label_classification": "micro_f1", "multi_label_classification": "average_precision", "regression": "r2",
+    "ordinal": "quadratic_kappa",
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ def standardized_labels(labels: Mapping[str, Tensor], heads: Sequence[Mapping[st
     Args:
         labels: Labels by the name of the head.
         heads: Heads of the config.
-        scale: Scale of the logits of all heads; None where none has numbers.
+        scale: Scale of the outputs of all heads; None where none has numbers.
         share: Factor of the standardised numbers.
     """
     return {
@@ -50,13 +52,13 @@ def weighted_loss(logits: Tensor, labels: Mapping[str, Tensor], weights: Tensor,
     """Return the mean, over the heads that have a label in the batch, of the weighted mean losses of their texts.
 
     Args:
-        logits: Logits [B, C] of all heads.
+        logits: Logits [B, C] of all labels of all heads.
         labels: Labels by the name of the head, the numbers standardised.
         weights: Weights [B] of the texts.
         config: The TextCNNConfig.
     """
     losses = []
-    for head, columns in head_slices(config.heads):
+    for head, columns in label_slices(config.heads):
         target = labels[head["name"]]
         known = labelled(target, len(head["labels"]))
         if known.any():
@@ -88,14 +90,16 @@ def score_heads(module: Any, batch: dict[str, Any], stage: str) -> None:
     logits = module.model(batch["input_ids"], batch["attention_mask"]).logits.float()
     loss = module.model.loss(logits, standardized_labels(labels, heads, scale))
     module.log(f"{stage}_loss", loss, prog_bar=True, batch_size=size, sync_dist=True)
-    for metrics, (head, columns) in zip(module.metrics[f"{stage}_metrics"], head_slices(heads), strict=True):
+    for metrics, (head, columns), (_, outputs) in zip(
+        module.metrics[f"{stage}_metrics"], label_slices(heads), head_slices(heads), strict=True
+    ):
         own, target = logits[:, columns], labels[head["name"]]
         # A label that train lacks counts as wrong.
         there = labelled(target, len(head["labels"]) + 1)
         if not there.any():
             continue
         if head["problem_type"] == "regression":
-            metrics.update(*number_arguments(own[there], target[there], *scale.of(columns)))
+            metrics.update(*number_arguments(own[there], target[there], *scale.of(outputs)))
         else:
             thresholds = thresholds_of(head["problem_type"], head["labels"], head.get("thresholds"))
             metrics.update(**metric_arguments(own[there], target[there], thresholds))

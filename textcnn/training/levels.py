@@ -6,7 +6,6 @@ Shapes: `B` texts of a batch, `N` validation texts, `C` levels.
 from __future__ import annotations
 
 import warnings
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -111,20 +110,19 @@ def level_metrics(levels: int, macro_f1: Metric, prefix: str) -> MetricCollectio
     return MetricCollection(found, prefix=prefix, compute_groups=False)
 
 
-def fit_levels(network: Tensor, bag: Tensor, levels: Tensor, model: Any) -> PartWeights | None:
-    """Fit the weights of network and bag, and the cut points of their sum, which are set in the model.
+def fit_levels(network: Tensor, bag: Tensor, levels: Tensor, points: CutPoints) -> PartWeights | None:
+    """Fit the weights of network and bag, and the cut points of their sum, which are set.
 
     The logarithms of the weights, and the shifts of the cut points, have a standard normal prior: see `part_weights`.
 
     Args:
         network, bag: Scores [N, 1].
         levels: Levels [N]; those outside 0 to C - 1 are left out.
-        model: A TextCNNForSequenceClassification of ordered levels.
+        points: The cut points of the levels, those of a model or of a head.
 
     Returns:
         The weights, or None without a text.
     """
-    points: CutPoints = model.cut_points
     known = (levels >= 0) & (levels <= len(points.raw))
     network, bag, levels = network[known].double(), bag[known].double(), levels[known].long()
     if not len(levels):

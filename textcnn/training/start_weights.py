@@ -1,6 +1,6 @@
 """Weights of network and bag before any are fitted on validation texts, where the bag is trained separately.
 
-Shapes: `C` logits of all tasks.
+Shapes: `C` outputs of the network, of all tasks.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from ..model.head_columns import num_outputs
 
 
 def bag_weight(settings: Mapping[str, Any], regression: bool) -> float:
@@ -33,7 +35,7 @@ def network_share(settings: Mapping[str, Any], regression: bool) -> float:
 
 
 def bag_factors(settings: Mapping[str, Any], config: Any) -> np.ndarray:
-    """Return the factor of the bag's weights for each logit, [C] float32.
+    """Return the factor of the bag's weights for each output, [C] float32.
 
     Args:
         settings: Hyperparameters of a training module.
@@ -44,6 +46,5 @@ def bag_factors(settings: Mapping[str, Any], config: Any) -> np.ndarray:
     for task in tasks:
         regression = task["problem_type"] == "regression"
         factor = bag_weight(settings, regression) * network_share(settings, regression)
-        size = 1 if task["problem_type"] == "ordinal" else len(task["labels"])
-        factors.append(np.full(size, factor, np.float32))
+        factors.append(np.full(num_outputs(task), factor, np.float32))
     return np.concatenate(factors)

@@ -13,7 +13,9 @@ import lightning
 import torch
 from torch import Tensor
 
-from ..model.objectives import head_slices, labelled
+from ..model.head_columns import head_slices
+from ..model.objectives import labelled
+from ..model.ordinal import CutPoints
 from ..runtime.thresholds import f1_threshold
 from .levels import fit_levels
 from .part_weights import fit_part_weights
@@ -40,7 +42,7 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
     Returns:
         What was found, for the model card; empty where there is nothing to find.
     """
-    tasks = list(_tasks(module.model.config))
+    tasks = list(_tasks(module.model))
     weighed = getattr(module, "separate_bag", False) and module.hparams["bag_weight"] is None
     several = any(task.problem_type == "multi_label_classification" for task in tasks)
     if not (weighed or several) or trainer.limit_val_batches == 0:
@@ -55,8 +57,8 @@ def fit_on_validation(trainer: lightning.Trainer, module: Any, data: Any, checkp
             number = task.problem_type == "regression"
             numbers = module.target_scale.standardized(labels, task.columns) if number else labels
             delta = module.model.config.huber_delta if module.model.config.loss == "huber" else None
-            if task.problem_type == "ordinal":
-                weights = fit_levels(parts[0], parts[1], labels, module.model)
+            if task.cut_points is not None:
+                weights = fit_levels(parts[0], parts[1], labels, task.cut_points)
             else:
                 weights = fit_part_weights(parts[0], parts[1], numbers, task.problem_type, delta)
             if weights is not None:
@@ -83,9 +85,10 @@ class _Task:
     Args:
         name: Name of the head, or None.
         problem_type: As transformers names it.
-        columns: Its logits.
+        columns: Its outputs.
         entry: Mapping that its thresholds belong to.
         labels: Its labels.
+        cut_points: Those of ordered levels, or None.
     """
 
     name: str | None
@@ -93,6 +96,7 @@ class _Task:
     columns: slice
     entry: Any
     labels: list[str]
+    cut_points: CutPoints | None
 
     @property
     def prefix(self) -> str:
@@ -106,12 +110,14 @@ class _Task:
             self.entry["thresholds"] = thresholds
 
 
-def _tasks(config: Any) -> Iterator[_Task]:
+def _tasks(model: Any) -> Iterator[_Task]:
+    config, points = model.config, getattr(model, "cut_points", None)
     if config.heads is None:
-        yield _Task(None, config.problem_type, slice(None), config, list(config.id2label.values()))
+        yield _Task(None, config.problem_type, slice(None), config, list(config.id2label.values()), points)
         return
-    for head, columns in head_slices(config.heads):
-        yield _Task(head["name"], head["problem_type"], columns, head, list(head["labels"]))
+    for number, (head, columns) in enumerate(head_slices(config.heads)):
+        own = None if points is None else points.of_head(number)
+        yield _Task(head["name"], head["problem_type"], columns, head, list(head["labels"]), own)
 
 
 def _threshold(probabilities: Tensor, labels: Tensor) -> float | None:
@@ -128,7 +134,7 @@ def _threshold(probabilities: Tensor, labels: Tensor) -> float | None:
 
 @torch.no_grad()
 def part_logits(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[Tensor, Tensor, dict[str | None, Tensor]]:
-    """Return the logits of the network [N, C] and of the bag [N, C], 0 without one, and the labels.
+    """Return the outputs of the network [N, C] and of the bag [N, C], 0 without one, and the labels.
 
     The labels [N] or [N, C] are those of each head by its name; of a model with one task, under None.
 
@@ -155,7 +161,7 @@ def part_logits(model: Any, batches: Iterable[dict[str, Any]]) -> tuple[Tensor, 
         parts = [part for of_process in gathered for part in of_process]
     if not parts:
         nothing = torch.zeros(0, model.config.num_logits)
-        return nothing, nothing, {task.name: torch.zeros(0) for task in _tasks(model.config)}
+        return nothing, nothing, {task.name: torch.zeros(0) for task in _tasks(model)}
     networks, bags, labels_of = zip(*parts, strict=True)
     joined = {name: torch.cat([labels[name] for labels in labels_of]) for name in labels_of[0]}
     return torch.cat(networks), torch.cat(bags), joined

@@ -20,7 +20,8 @@ class ClassificationModule(TrainingModule):
         if "weights" not in batch:
             loss: Tensor = self.model.loss(logits, targets)
             return loss
+        logits = self.model.of_levels(logits)
         if config.heads is not None:
             return weighted_loss(logits, targets, batch["weights"], config)
-        losses = text_losses(self.model.of_levels(logits), targets, config.problem_type, config, config.class_weights)
+        losses = text_losses(logits, targets, config.problem_type, config, config.class_weights)
         return (losses * batch["weights"]).mean()
