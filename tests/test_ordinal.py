@@ -27,6 +27,7 @@ from textcnn.loading import TorchClassifier
 from textcnn.model.ordinal import CutPoints, cut_points_of_counts, level_logits
 from textcnn.runtime.checks import check_config
 from textcnn.runtime.decisions import Levels
+from textcnn.training.curve import read_curve
 from textcnn.training.levels import LevelError, LevelSpearman, QuadraticKappa, fit_levels
 
 WORDS = [f"w{number}" for number in range(2, 14)]
@@ -330,6 +331,9 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     quick = ["--num_filters", "4", "--embedding_dim", "8", "--max_epochs", "1", "--vectors", "none"]
     main(["train", str(data), "--output", out, "--problem_type", "ordinal", "--label_column", "stars", *quick])
     assert "val_quadratic_kappa" in capsys.readouterr().out
+    curve = read_curve(out)
+    assert curve is not None
+    assert curve.metric == "val_quadratic_kappa"
     main(["evaluate", out, "--data", str(data), "--resamples", "5"])
     assert "quadratic kappa" in capsys.readouterr().out
     main(["info", out])

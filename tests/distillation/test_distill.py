@@ -44,7 +44,8 @@ from textcnn.training.losses import (
     soft_cross_entropy,
 )
 from textcnn.training.tasks.distillation import DistillationModule
-from textcnn.vectors import load_vectors
+from textcnn.vectors import load_vectors, vectors_dim
+from textcnn.vectors.shipped import ENGLISH
 
 QUICK: dict[str, Any] = {"max_epochs": 2, "num_filters": 16, "log_every_n_steps": 1, "progress": False}
 LABELS = ["negative", "positive"]
@@ -345,6 +346,18 @@ def test_a_textcnn_teaches_a_smaller_one(reviews: Path, tmp_path: Path, capsys: 
     assert teacher_vectors(open_teacher(str(tmp_path / "large"), LABELS)) == str(tmp_path / "large")
     with pytest.raises(ValueError, match="the teacher has no token vectors"):
         textcnn.distill(sure, str(reviews), None, tmp_path / "no", vectors="teacher")
+
+
+@pytest.mark.parametrize("vectors", ["auto", ["auto", "words.txt"]])
+def test_a_student_starts_from_the_vectors_that_ship(vectors: Any, reviews: Path, tmp_path: Path) -> None:
+    (tmp_path / "words.txt").write_text("lovely 1 0\ndull 0 1\n")
+    given = (
+        [str(tmp_path / name) if name.endswith(".txt") else name for name in vectors] if vectors != "auto" else vectors
+    )
+    options = {**QUICK, "num_filters": 2, "max_epochs": 1}
+    textcnn.distill(sure, str(reviews), None, tmp_path / "run", vectors=given, **options)
+    width = json.loads((tmp_path / "run" / "config.json").read_text())["embedding_dim"]
+    assert width == vectors_dim(str(ENGLISH)) + (0 if vectors == "auto" else 2)
 
 
 @pytest.mark.timeout(600)

@@ -149,7 +149,7 @@ def learning_curves(directory: str | Path) -> str | None:
     for path in reversed(found):
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file))
-        alone = {"val_r2": "R2", "val_mean_score": "mean score of the heads"}
+        alone = {"val_r2": "R2", "val_mean_score": "mean score of the heads", "val_quadratic_kappa": "quadratic kappa"}
         chosen = next((name for name in alone if any(row.get(name) for row in rows)), None)
         shown = [(chosen, ACCENT)] if chosen is not None else [("val_micro_f1", ACCENT), ("val_macro_f1", WARN)]
         series = {

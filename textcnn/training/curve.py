@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
-SCORES = ("val_mean_score", "val_micro_f1", "val_average_precision", "val_r2")
+SCORES = ("val_mean_score", "val_quadratic_kappa", "val_micro_f1", "val_average_precision", "val_r2")
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _WIDTH, _HEIGHT = 640, 250
 _STYLE = (

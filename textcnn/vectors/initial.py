@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..tokenization import vocabulary_size
 from .align import read_word_file
 from .checkpoint import checkpoint_dim, read_checkpoint
+from .shipped import AUTO, ENGLISH
 from .word_file import open_word_file
 
 if TYPE_CHECKING:
