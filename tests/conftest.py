@@ -131,3 +131,9 @@ def transformer(tmp_path_factory: pytest.TempPathFactory) -> str:
     )
     BertModel(config).eval().save_pretrained(directory)
     return str(directory)
+
+
+@pytest.fixture
+def copy(run: Path, tmp_path: Path) -> Path:
+    """A copy of the run of a test file, its fixture `run`, which a test may change."""
+    return Path(shutil.copytree(run, tmp_path / "copy"))

@@ -10,6 +10,12 @@ from transformers import PreTrainedTokenizerFast
 from textcnn import TextCNNConfig, TextCNNForSequenceClassification
 from textcnn.tokenization import train_tokenizer
 
+# Settings of a run that takes a second.
+QUICK: dict[str, Any] = {
+    "kernel_sizes": [1, 2], "num_filters": 16, "embedding_dim": 16, "vectors": None, "tokenizer": "word",
+    "progress": False, "summary": False, "learning_rate": 1e-2, "bag_buckets": 256,
+}  # fmt: skip
+
 REVIEWS = ["a lovely film with great acting", "a boring film, awful plot"]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -64,12 +63,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame(400).to_json(folder / "train.jsonl", orient="records", lines=True)
     textcnn.train(str(folder / "train.jsonl"), folder / "run", label_columns=COLUMNS, max_epochs=4, **QUICK)
     return folder / "run"
-
-
-@pytest.fixture
-def copy(run: Path, tmp_path: Path) -> Path:
-    """A copy of the run, which a test may change."""
-    return Path(shutil.copytree(run, tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 import torch
 from folded_models import make_model
 from sklearn.metrics import r2_score
+from small_models import QUICK
 from torch.nn import functional
 
 import textcnn
@@ -28,10 +29,6 @@ from textcnn.training.target_scale import TargetScale
 
 WORDS = [f"w{number}" for number in range(12)]
 COLUMNS: dict[str, Any] = {"label_columns": ["topic", "stars"], "regression_columns": ["stars"]}
-QUICK: dict[str, Any] = {
-    "kernel_sizes": [1, 2], "num_filters": 16, "embedding_dim": 16, "vectors": None, "tokenizer": "word",
-    "progress": False, "summary": False, "learning_rate": 1e-2, "bag_buckets": 256,
-}  # fmt: skip
 HEADS: list[dict[str, Any]] = [
     {"name": "topic", "problem_type": "single_label_classification", "labels": ["a", "b"], "temperature": 2.0},
     {"name": "stars", "problem_type": "regression", "labels": ["stars"]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from folded_models import make_model, word_tokenizer
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, mean_absolute_error
+from small_models import QUICK
 from torch.nn import functional
 
 import textcnn
@@ -31,10 +31,6 @@ from textcnn.training.curve import read_curve
 from textcnn.training.levels import LevelError, LevelSpearman, QuadraticKappa, fit_levels
 
 WORDS = [f"w{number}" for number in range(2, 14)]
-QUICK: dict[str, Any] = {
-    "kernel_sizes": [1, 2], "num_filters": 16, "embedding_dim": 16, "vectors": None, "tokenizer": "word",
-    "progress": False, "summary": False, "learning_rate": 1e-2, "bag_buckets": 256,
-}  # fmt: skip
 ORDINAL: dict[str, Any] = {"problem_type": "ordinal", "label_column": "stars"}
 
 
@@ -55,12 +51,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame(400).to_csv(folder / "train.csv", index=False)
     textcnn.train(str(folder / "train.csv"), folder / "run", max_epochs=6, **ORDINAL, **QUICK)
     return folder / "run"
-
-
-@pytest.fixture
-def copy(run: Path, tmp_path: Path) -> Path:
-    """A copy of the run, which a test may change."""
-    return Path(shutil.copytree(run, tmp_path / "copy"))
 
 
 def test_probabilities_are_differences_of_sigmoids() -> None:

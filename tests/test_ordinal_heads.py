@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from folded_models import make_model, word_tokenizer
 from safetensors.torch import load_file
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score
+from small_models import QUICK
 from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
@@ -39,10 +39,6 @@ from textcnn.training.losses import text_losses
 WORDS = [f"w{number}" for number in range(2, 14)]
 COLUMNS: dict[str, Any] = {
     "label_columns": ["topic", "stars", "tone", "price"], "ordinal_columns": ["stars"], "regression_columns": ["price"],
-}  # fmt: skip
-QUICK: dict[str, Any] = {
-    "kernel_sizes": [1, 2], "num_filters": 16, "embedding_dim": 16, "vectors": None, "tokenizer": "word",
-    "progress": False, "summary": False, "learning_rate": 1e-2, "bag_buckets": 256,
 }  # fmt: skip
 # A head before that of levels, and one after it: outputs 0 and 1, 2, and 3 and 4; labels 0 and 1, 2 to 4, and 5 and 6.
 HEADS: list[dict[str, Any]] = [
@@ -77,12 +73,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame(400).to_json(folder / "train.jsonl", orient="records", lines=True)
     textcnn.train(str(folder / "train.jsonl"), folder / "run", max_epochs=6, **COLUMNS, **QUICK)
     return folder / "run"
-
-
-@pytest.fixture
-def copy(run: Path, tmp_path: Path) -> Path:
-    """A copy of the run, which a test may change."""
-    return Path(shutil.copytree(run, tmp_path / "copy"))
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

@@ -109,6 +109,7 @@ def test_the_c_interface_answers_or_refuses_by_name(artifact):
 
 
 def artifact_pooling(artifact: Path) -> str:
+    """Return the pooling of an artifact, of its config.json."""
     return str(json.loads((artifact / "config.json").read_text(encoding="utf-8")).get("pooling", "max"))
 
 

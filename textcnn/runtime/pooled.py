@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from .explain import Explanation, Winners
 
 
-class _SeveralFeatures:
-    """What a folded model cannot do when a filter has several features."""
-
-    config: dict[str, Any]
+class _SeveralFeatures(FoldedTextCNN):
+    """A folded model whose filters have several features each, which windows and bounds do not cover."""
 
     def winners(self, texts: Iterable[str]) -> Iterator[Winners]:
         """Refuse: the core finds windows for one feature per filter only.
@@ -49,7 +47,7 @@ class _SeveralFeatures:
         raise NotImplementedError
 
 
-class ComposedTextCNN(_SeveralFeatures, FoldedTextCNN):
+class ComposedTextCNN(_SeveralFeatures):
     """A folded model whose logits are made of the features of several calls of the compiled core.
 
     A subclass makes the features, [N, P F], and names the parts of an explanation.
@@ -130,7 +128,7 @@ class SegmentsTextCNN(ComposedTextCNN):
         return explain_pooled(self, *self.encode(texts), texts, classes)
 
 
-class MeansTextCNN(_SeveralFeatures, FoldedTextCNN):
+class MeansTextCNN(_SeveralFeatures):
     """A folded model with the pooling max_mean: the compiled core also adds up the activations of all windows."""
 
     @property
