@@ -17,6 +17,7 @@ import textcnn
 from textcnn.bench import peers, processes, speed, timing, tokenizers, training
 from textcnn.bench.figures import Figures
 from textcnn.cli import main
+from textcnn.core.library import instructions
 from textcnn.folding.fold import fold
 from textcnn.runtime.tokenizer import ReferenceTokenizer
 
@@ -49,9 +50,11 @@ def test_the_reference_computes_what_the_tables_hold() -> None:
 def test_bench_speed(artifact: Path, tmp_path: Path) -> None:
     texts, output = str(tmp_path / "texts.txt"), tmp_path / "speed.json"
     arguments = [str(artifact), "--texts", texts, "--peers", "tfidf", "--unicode", texts, "--resident"]
+    arguments += ["--instructions", "plain"]
     main(["bench", "speed", *arguments, "--output", str(output)])
     written = json.loads(output.read_text())
     assert written["machine"]["cores"] >= 1
+    assert written["machine"]["instructions"] == "plain" != instructions()
     assert torch.__version__.startswith(written["versions"]["torch"].partition("+")[0])
     figures = written["figures"]
     assert {
@@ -70,7 +73,11 @@ def test_bench_speed(artifact: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--peers", "fasttxt"], "fasttxt"), (["--peers", "transformers"], "--transformer")],
+    [
+        (["--peers", "fasttxt"], "fasttxt"),
+        (["--peers", "transformers"], "--transformer"),
+        (["--instructions", "avx9"], "avx9, which this machine or this build lacks; expected one of"),
+    ],
 )
 def test_mistakes(artifact: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
     with pytest.raises(SystemExit) as stop:

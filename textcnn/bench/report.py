@@ -10,23 +10,29 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ..core.library import instructions
 from ..runtime.storage import write_text
 
 PACKAGES = ("torch", "transformers", "lightning", "datasets", "tokenizers", "numpy", "scikit-learn")
 
 
 def machine() -> dict[str, Any]:
-    """Return the machine and the versions that the figures were measured with."""
-    return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(terse=True)}
+    """Return the machine that figures are measured on, and the set of instructions that the compiled core uses."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(terse=True),
+        "instructions": instructions(),
+    }
 
 
-def write_figures(path: str | Path, figures: Mapping[str, Any], **about: Any) -> None:
+def write_figures(path: str | Path, figures: Mapping[str, Any], machine: Mapping[str, Any], **about: Any) -> None:
     """Write figures as JSON, with the machine and the versions that they were measured with."""
     from .. import __version__
 
     versions = {"python": platform.python_version(), "textcnn": __version__}
     versions |= {package: version(package) for package in PACKAGES}
-    content = {"machine": machine(), "versions": versions, **about, "figures": figures}
+    content = {"machine": machine, "versions": versions, **about, "figures": figures}
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     write_text(Path(path), json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import nullcontext
 from typing import Any
 
+from ..core.library import instructions_of
 from ..errors import nearest
 from ..outputs import check_output
 from ..settings import make
@@ -36,9 +38,12 @@ def bench(what: str, *args: Any, **settings: Any) -> dict[str, dict[str, Any]]:
     chosen: Any = make(BENCHMARKS[what], args, settings, f"bench {what}")
     if chosen.output is not None:
         check_output(chosen.output, chosen.force)
-    figures = importlib.import_module(f".{MODULES.get(what, what)}", __package__).run(chosen)
-    print(f"on {machine()['processor']}, {machine()['cores']} cores")
+    instructions = getattr(chosen, "instructions", None)
+    with nullcontext() if instructions is None else instructions_of(instructions):
+        figures = importlib.import_module(f".{MODULES.get(what, what)}", __package__).run(chosen)
+        about = machine()
+    print(f"on {about['processor']}, {about['cores']} cores, {about['instructions']}")
     if chosen.output is not None:
         noted = {name: value for name, value in chosen.noted().items() if name in chosen.given}
-        write_figures(chosen.output, figures, benchmark=what, settings=noted, **figures.about)
+        write_figures(chosen.output, figures, about, benchmark=what, settings=noted, **figures.about)
     return figures

@@ -98,6 +98,9 @@ int32_t textcnn_use_instructions(const char* name) {
       chosen.store(*own, std::memory_order_relaxed);
       return 0;
     }
-  last_error() = std::string("instructions: got ") + name + ", which this machine or this build lacks";
+  std::string message = std::string("instructions: got ") + name + ", which this machine or this build lacks; expected one of";
+  for (const Kernels* const* own = available(); *own != nullptr; ++own)
+    message += std::string(own == available() ? " " : ", ") + (*own)->name;
+  last_error() = message;
   return -1;
 }

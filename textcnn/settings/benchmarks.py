@@ -26,6 +26,17 @@ class FiguresSettings(Settings):
 
 
 @dataclass(kw_only=True)
+class KernelSettings(Settings):
+    """Figures of the compiled core.
+
+    Args:
+        instructions: Set of instructions of the compiled core, such as avx2. Default: the widest of this machine.
+    """
+
+    instructions: str | None = None
+
+
+@dataclass(kw_only=True)
 class AccuracyBenchSettings(FiguresSettings):
     """Settings of `textcnn bench accuracy`.
 
@@ -45,7 +56,7 @@ class AccuracyBenchSettings(FiguresSettings):
 
 
 @dataclass(kw_only=True)
-class SpeedBenchSettings(FiguresSettings, ModelSettings):
+class SpeedBenchSettings(KernelSettings, FiguresSettings, ModelSettings):
     """Settings of `textcnn bench speed`.
 
     Args:
@@ -104,7 +115,7 @@ class ExplainBenchSettings(FiguresSettings, ModelSettings):
 
 
 @dataclass(kw_only=True)
-class TrainBenchSettings(FiguresSettings):
+class TrainBenchSettings(KernelSettings, FiguresSettings):
     """Settings of `textcnn bench train`.
 
     Args:
