@@ -174,7 +174,7 @@ def test_settings_and_architecture_are_one(trained):
     architecture = textcnn.Architecture()
     for one in described(ArchitectureSettings):
         # A verb decides what these are; a network has one.
-        decided = {"bag": "auto", "bag_ngrams": None}
+        decided = {"bag": "auto", "bag_ngrams": None, "class_weights": "auto"}
         assert one.default == decided.get(one.name, getattr(architecture, one.name))
 
 

@@ -238,6 +238,8 @@ def test_balanced_class_weights() -> None:
     plain = small().fit(texts, labels).predict_proba(texts[:1])[0]
     balanced = small(class_weight="balanced").fit(texts, labels).predict_proba(texts[:1])[0]
     assert plain[1] < 0.4 < balanced[1] < 0.6
+    between = small(class_weight="sqrt_balanced").fit(texts, labels).predict_proba(texts[:1])[0]
+    assert plain[1] < between[1] < balanced[1]
 
 
 def test_a_column_of_labels() -> None:

@@ -39,7 +39,9 @@ def test_every_verb_takes_a_run_from_python(reviews: Path, tmp_path: Path, monke
     accuracy = {entry["dataset"]["split"]: entry["metrics"][0]["value"] for entry in scores}
     config = yaml.safe_load(Path("run/config.yaml").read_text())
     assert config["data"]["path"] == str(data)
-    assert config["model"]["architecture"] == {"num_filters": 4, "embedding_dim": 8, "bag": "sqrtn"}
+    assert config["model"]["architecture"] == {
+        "num_filters": 4, "embedding_dim": 8, "bag": "sqrtn", "class_weights": "sqrt_balanced",
+    }  # fmt: skip
     # From another folder, the run moved.
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()

@@ -43,7 +43,8 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
         max_epochs: Largest number of passes over the texts. None: 10, or as many as make 1,000 steps, at most 80.
         learning_rate, embedding_learning_rate, weight_decay: Optimization; see ClassificationModule.
         warmup, schedule, optimizer, naive_bayes: Optimization; see ClassificationModule.
-        class_weight: None, "balanced" or {class: weight}.
+        class_weight: None, "balanced" or {class: weight}, as in scikit-learn, or "sqrt_balanced" (by the square root of
+            the inverse frequency), which `textcnn.train` uses by default.
         ordinal: The classes are ordered levels, in the order of their numbers: a cumulative link model. Of several
             columns of y, those of all, or of the ones in a list: their names, or as "severity:low,middle,high".
         label_separator: Separator of the parts of classes that are paths, such as / in science/physics.
@@ -272,6 +273,10 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
             raise ValueError("class_weight: got some for several columns of labels; expected None; leave it out")
         if self.multilabel_:
             raise ValueError("class_weight: got some for several labels a text; expected None")
+        if isinstance(self.class_weight, str) and self.class_weight == "sqrt_balanced":
+            from ..training.class_weights import balanced_weights
+
+            return np.array(balanced_weights(np.bincount(codes), self.class_weight))[codes]
         weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
         return weights[codes]
 

@@ -23,6 +23,8 @@ _PARALLEL = {
     "pooling": "max",
     "num_experts": 1,
 }
+# Ways to find the weights of classes from their frequencies.
+CLASS_WEIGHTS = ("balanced", "sqrt_balanced")
 # Settings of labels, with the value that a regression leaves them at.
 _LABELS = {"class_weights": None, "label_smoothing": 0.0, "temperature": 1.0, "thresholds": None, "abstention": None}
 
@@ -87,6 +89,22 @@ def check_problem(config: Any) -> None:
                 f"{name}: got {getattr(config, name)} with problem_type regression, whose answers are numbers; "
                 f"expected {value}; leave it out"
             )
+
+
+def check_class_weights(weights: Any, num_labels: int | None = None) -> None:
+    """Raise ValueError unless weights of classes are finite numbers, one for each label, or a way to find them.
+
+    Args:
+        weights: The weights, or None.
+        num_labels: Labels of a TextCNNConfig, which holds numbers. Default: not known yet.
+    """
+    if weights is None or (weights in CLASS_WEIGHTS and num_labels is None):
+        return
+    if isinstance(weights, str) or any(not 0 <= weight < float("inf") for weight in weights):
+        words = "" if num_labels is not None else f"{', '.join(CLASS_WEIGHTS)}, none or "
+        raise ValueError(f"class_weights: got {weights!r}; expected {words}finite numbers of 0 or more")
+    if num_labels is not None and len(weights) != num_labels:
+        raise ValueError(f"class_weights: got {len(weights)} numbers; expected one for each of the {num_labels} labels")
 
 
 def check_number_loss(config: Any, kind: str) -> None:

@@ -15,6 +15,7 @@ from .compatibility import (
     POOLINGS,
     at_least_one,
     check_backbone,
+    check_class_weights,
     check_experts,
     check_number_loss,
     check_problem,
@@ -38,6 +39,7 @@ Backbone = Literal["parallel", "pyramid", "dilated"]
 Pooling = Literal["max", "segments", "max_mean"]
 Bag = Literal["none", "sum", "mean", "sqrtn"]
 NumberLoss = Literal["mse", "huber"]
+ClassWeights = Literal["balanced", "sqrt_balanced"]
 
 
 @dataclass(kw_only=True)
@@ -79,8 +81,9 @@ class Architecture:
         pooled_norm: Layer norm on the pooled features.
         layer_norm_eps: Added to the variance in both norms.
         head_max_norm: Largest L2 norm of a class's weight vector while training (Kim: 3); None leaves it free.
-        class_weights: Weight of each class in the loss, in the order of the labels (multi-label: of its
-            positives); None weighs all alike.
+        class_weights: Weight of each class in the loss, in the order of the labels (multi-label: of its positives);
+            "balanced" and "sqrt_balanced" for those that training finds by the frequency of each class; None weighs
+            all alike.
         label_smoothing: Share of the target spread evenly over the classes.
         loss: Loss of a regression: mse (squared error) or huber (linear from huber_delta on; Huber 1964,
             https://doi.org/10.1214/aoms/1177703732).
@@ -116,7 +119,7 @@ class Architecture:
     pooled_norm: bool = False
     layer_norm_eps: float = 1e-5
     head_max_norm: float | None = None
-    class_weights: list[float] | None = None
+    class_weights: list[float] | ClassWeights | None = None
     label_smoothing: float = 0.0
     loss: NumberLoss = "mse"
     huber_delta: float = 1.0
@@ -171,8 +174,7 @@ class Architecture:
                 raise ValueError(f"{name}: got {value}; expected a number from 0 up to, but not including, 1")
         if not 0 < self.layer_norm_eps < float("inf"):
             raise ValueError(f"layer_norm_eps: got {self.layer_norm_eps}; expected a positive number, such as 1e-5")
-        if any(not 0 <= weight < float("inf") for weight in self.class_weights or ()):
-            raise ValueError(f"class_weights: got {self.class_weights}; expected finite numbers of 0 or more")
+        check_class_weights(self.class_weights)
         if self.head_max_norm is not None and not 0 < self.head_max_norm < float("inf"):
             raise ValueError(f"head_max_norm: got {self.head_max_norm}; expected a positive number, or null for none")
         at_least_one("num_blocks", self.num_blocks)
@@ -286,11 +288,7 @@ class TextCNNConfig(Architecture, PreTrainedConfig):
             )
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature: got {self.temperature}; expected a positive number")
-        if self.class_weights is not None and len(self.class_weights) != self.num_labels:
-            raise ValueError(
-                f"class_weights: got {len(self.class_weights)} numbers; expected one for each of the "
-                f"{self.num_labels} labels"
-            )
+        check_class_weights(self.class_weights, self.num_labels)
 
     def _name_heads(self, kwargs: dict[str, Any]) -> None:
         """Name the labels after their heads."""

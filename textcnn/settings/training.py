@@ -38,7 +38,9 @@ class ArchitectureSettings(Settings):
         pooled_norm: Apply layer norm to the pooled features.
         layer_norm_eps: Constant added to the variance in both norms.
         head_max_norm: Largest L2 norm of a class's weights while training (Kim: 3). Default: no limit.
-        class_weights: Weight of each class in the loss, in the order of the labels. Default: all alike.
+        class_weights: Weight of each class in the loss: balanced (by the inverse of its frequency), sqrt_balanced (by
+            the square root of that), none, or a number for each label in their order; auto is sqrt_balanced in `train`
+            with one label a text in one column, none elsewhere.
         label_smoothing: Fraction of the target spread evenly over the classes.
         loss: Loss of a regression: mse, or huber (linear for errors above huber_delta, for targets with outliers).
         huber_delta: Error from which huber is linear, in standard deviations of the training targets.
@@ -72,7 +74,7 @@ class ArchitectureSettings(Settings):
     pooled_norm: bool = False
     layer_norm_eps: float = 1e-5
     head_max_norm: float | None = None
-    class_weights: list[float] | None = None
+    class_weights: Literal["auto", "balanced", "sqrt_balanced"] | list[float] | None = "auto"
     label_smoothing: float = 0.0
     loss: Literal["mse", "huber"] = "mse"
     huber_delta: float = 1.0

@@ -55,9 +55,10 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
         >>> network_with_bag({"bag": "auto"}).bag, network_with_bag({"bag": "auto", "pooling": "segments"}).bag
         ('sqrtn', 'none')
     """
-    network = Architecture(
-        **{**fields, "bag": "none", "bag_ngrams": fields.get("bag_ngrams") or Architecture.bag_ngrams}
-    )
+    changed = {"bag": "none", "bag_ngrams": fields.get("bag_ngrams") or Architecture.bag_ngrams}
+    if fields.get("class_weights") == "auto":
+        changed["class_weights"] = None
+    network = Architecture(**{**fields, **changed})
     taken = {name: getattr(network, name) for name in _BESIDE_A_BAG} | _config_of(init)
     fits = network.kernel_sizes and all(taken[name] == value for name, value in _BESIDE_A_BAG.items())
     bag = fields.get("bag", "auto")

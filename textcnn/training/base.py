@@ -15,6 +15,7 @@ from ..model import Architecture, TextCNNConfig, TextCNNForSequenceClassificatio
 from ..runtime.decisions import count_fired
 from ..settings import OptimizationSettings
 from .bag_start import bag_weights
+from .class_weights import before_data, weigh_classes
 from .contrastive_losses import supervised_contrastive_loss
 from .evidence import log_count_ratios
 from .heads import (
@@ -39,8 +40,7 @@ CONTRASTIVE_TEMPERATURE = 0.1
 class TrainingModule(OptimizationModule):
     """Base of the modules that train a TextCNNForSequenceClassification; subclasses define `loss`.
 
-    The first four arguments, and the size of the initial vectors, come from the data module: the command line
-    links them.
+    The first four arguments and `vectors_dim` come from the data module; the command line links them.
 
     Args:
         labels: Names of the classes, in the order of their ids.
@@ -111,7 +111,7 @@ class TrainingModule(OptimizationModule):
             }
         )
         self.model = self.network(
-            **dataclasses.asdict(architecture),
+            **before_data(architecture, problem_type, heads),
             vocab_size=vocab_size,
             pad_token_id=pad_token_id,
             id2label=dict(enumerate(labels)),
@@ -188,6 +188,7 @@ class TrainingModule(OptimizationModule):
             self.target_scale.set(*data.target_scale())
         if (cut_points := getattr(self.model, "cut_points", None)) is not None:
             cut_points.start(data.class_counts, self.model.config)
+        weigh_classes(self.model.config, self.hparams["architecture"]["class_weights"], data)
         self._start_bag(data)
         embeddings = self.model.textcnn.embeddings
         if embeddings is None:

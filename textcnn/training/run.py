@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from .bag_start import network_for_data, network_with_bag
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import PREVIOUS, WholeCheckpoints
+from .class_weights import chosen_weights
 from .curve import curve_svg, read_curve
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .progress import is_interactive, progress_callbacks
@@ -113,7 +115,10 @@ def train(settings: TrainSettings) -> Any:
     if settings.vectors == shipped.AUTO and unused:
         data.vectors = None
     network = network_for_data(data, fields, not settings.streaming, settings.init)
-    chosen = {"bag": network.bag}
+    network = replace(network, class_weights=chosen_weights(settings.class_weights, data, not settings.streaming))
+    chosen: dict[str, Any] = {"bag": network.bag}
+    if network.class_weights is not None:
+        chosen["class_weights"] = network.class_weights
     if data.has_characters:
         settings.tokenizer, chosen["bag_ngrams"] = "char", network.bag_ngrams
     module = ClassificationModule(**sizes(data), architecture=network, **settings.part(OptimizationSettings))

@@ -81,7 +81,7 @@ class DistillationModule(TrainingModule):
         if self.hard_weight == 0 or not known.any():
             return soft.mean()
         hard = torch.zeros_like(soft)
-        hard[known] = classification_losses(logits[known], labels[known])
+        hard[known] = classification_losses(logits[known], labels[known], self.model.config.class_weights)
         share = self.hard_weight * known
         return ((1 - share) * soft + share * hard).mean()
 
