@@ -273,12 +273,11 @@ class TextCNNClassifier(ClassifierMixin, TextEstimator):
             raise ValueError("class_weight: got some for several columns of labels; expected None; leave it out")
         if self.multilabel_:
             raise ValueError("class_weight: got some for several labels a text; expected None")
-        if isinstance(self.class_weight, str) and self.class_weight == "sqrt_balanced":
-            from ..training.class_weights import balanced_weights
-
-            return np.array(balanced_weights(np.bincount(codes), self.class_weight))[codes]
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_[codes])
-        return weights[codes]
+        root = isinstance(self.class_weight, str) and self.class_weight == "sqrt_balanced"
+        kind = "balanced" if root else self.class_weight
+        weights = compute_class_weight(kind, classes=self.classes_, y=self.classes_[codes])[codes]
+        # As in `training.class_weights`: the mean weight of the texts is 1.
+        return np.sqrt(weights) / np.sqrt(weights).mean() if root else weights
 
     def _read_targets(self, y: Any, count: int) -> NDArray[Any]:
         return self._in_order(self._codes(read_classes(y, count)))
