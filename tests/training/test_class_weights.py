@@ -98,6 +98,21 @@ def test_a_mistake_is_one_line(capsys: Any, tmp_path: Path, wrong: str) -> None:
     assert "balanced" in said
 
 
+def test_the_loss_is_a_mean_over_texts_so_that_parts_of_a_batch_add_up() -> None:
+    torch.manual_seed(0)
+    module = ClassificationModule(
+        labels=["a", "b"], vocab_size=10, architecture=Architecture(class_weights=[1.0, 3.0], kernel_sizes=[1])
+    )
+    logits, labels = torch.randn(4, 2), torch.tensor([0, 1, 1, 1])
+
+    def loss(part: slice) -> torch.Tensor:
+        return module.loss({"labels": labels[part]}, logits[part], torch.zeros(2, 1))
+
+    own = classification_losses(logits, labels) * torch.tensor([1.0, 3.0, 3.0, 3.0])
+    torch.testing.assert_close(loss(slice(0, 4)), own.mean())
+    torch.testing.assert_close((loss(slice(0, 2)) + loss(slice(2, 4))) / 2, own.mean())
+
+
 def test_the_loss_of_labels_in_distillation_has_the_weights() -> None:
     torch.manual_seed(0)
     module = DistillationModule(

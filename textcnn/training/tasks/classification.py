@@ -17,11 +17,14 @@ class ClassificationModule(TrainingModule):
 
     def loss(self, batch: Batch, logits: Tensor, features: Tensor) -> Tensor:
         targets, config = self.targets_of(batch), self.model.config
-        if "weights" not in batch:
+        weights = batch.get("weights")
+        if weights is None and (config.class_weights is None or config.heads is not None):
             loss: Tensor = self.model.loss(logits, targets)
             return loss
         logits = self.model.of_levels(logits)
         if config.heads is not None:
-            return weighted_loss(logits, targets, batch["weights"], config)
+            assert weights is not None
+            return weighted_loss(logits, targets, weights, config)
+        # A mean over the texts: torch divides by the sum of the weights in a batch, and two processes have two sums.
         losses = text_losses(logits, targets, config.problem_type, config, config.class_weights)
-        return (losses * batch["weights"]).mean()
+        return losses.mean() if weights is None else (losses * weights).mean()
