@@ -85,8 +85,8 @@ def test_every_head_is_what_torch_says(network: dict[str, Any]) -> None:
     for engine in [fold(model, word_tokenizer()) if folds else TorchClassifier(model, tokenizer)]:
         heads = HeadsClassifier(engine)
         for name, logits in wanted.items():
-            np.testing.assert_allclose(heads.logits_of(name, engine.logits(texts)), logits, atol=1e-5)
-            np.testing.assert_allclose(heads.heads[name].logits(texts), logits, atol=1e-5)
+            np.testing.assert_allclose(heads.logits_of(name, engine.logits(texts)), logits, rtol=1e-6, atol=1e-5)
+            np.testing.assert_allclose(heads.heads[name].logits(texts), logits, rtol=1e-6, atol=1e-5)
             why = heads.explain("w3 w4 w5", head=name)
             assert why.logit == pytest.approx(float(logits[2].max()), abs=1e-4)
             if folds:
@@ -97,7 +97,7 @@ def test_every_head_is_what_torch_says(network: dict[str, Any]) -> None:
         heads = HeadsClassifier(rounded)
         for name in wanted:
             together = heads.logits_of(name, rounded.logits(texts))
-            np.testing.assert_allclose(heads.heads[name].logits(texts), together, atol=1e-5)
+            np.testing.assert_allclose(heads.heads[name].logits(texts), together, rtol=1e-6, atol=1e-5)
 
 
 def test_the_loss_of_a_head_is_that_of_a_model_with_that_column_alone() -> None:
