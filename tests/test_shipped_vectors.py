@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import yaml
@@ -13,6 +15,7 @@ from textcnn.data.defaults import batch_size_for, epochs_for, validation_fractio
 from textcnn.settings import TrainSettings, hints
 from textcnn.settings.values import read_words
 from textcnn.training.bag_start import network_for_data
+from textcnn.vectors import vectors_dim
 from textcnn.vectors.shipped import ENGLISH, known_words, shipped_tokenizer
 
 pytestmark = pytest.mark.shipped_vectors
@@ -171,3 +174,12 @@ def test_few_rows_make_many_small_steps_and_keep_all_their_texts():
 def test_none_is_a_word_of_the_command_line(word):
     assert read_words("vectors", [word], hints(TrainSettings)["vectors"]) is None
     assert read_words("vectors", ["none", "glove.txt"], hints(TrainSettings)["vectors"]) == ["none", "glove.txt"]
+
+
+def test_train_takes_them_beside_others(tmp_path):
+    (tmp_path / "words.txt").write_text("lovely 1 0\ndull 0 1\n")
+    settings = {"num_filters": 2, "max_epochs": 1, "progress": False, "summary": False}
+    vectors = ["auto", str(tmp_path / "words.txt")]
+    textcnn.train((ENGLISH_TEXTS, LABELS), tmp_path / "run", vectors=vectors, **settings)
+    width = json.loads((tmp_path / "run" / "config.json").read_text())["embedding_dim"]
+    assert width == vectors_dim(str(ENGLISH)) + 2
