@@ -24,6 +24,7 @@ from ..model.head_columns import head_slices
 from ..runtime.capabilities import REGRESSION
 from ..runtime.checks import read_config
 from ..runtime.decisions import ORDINAL
+from .class_weights import chosen_weights
 from .evidence import log_count_ratios
 
 # Texts whose features are found at a time.
@@ -44,11 +45,11 @@ _RIDGE = 0.1
 
 
 def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str | Path | None = None) -> Architecture:
-    """Return the network of settings, with the bag that "auto" stands for.
+    """Return the network of settings, with the bag that "auto" stands for, and no weights of classes for "auto".
 
     Args:
-        fields: Fields of an Architecture; the bag may be "auto".
-        wanted: False where "auto" is no bag.
+        fields: Fields of an Architecture; bag and class_weights may be "auto".
+        wanted: False where "auto" is no bag, and in `network_for_data` no weights of classes.
         init: Directory of a run whose network is taken over, or None.
 
     Example:
@@ -66,7 +67,7 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
 
 
 def network_for_data(data: Any, fields: Mapping[str, Any], wanted: bool = True, init: Any = None) -> Architecture:
-    """Return the network of settings for data, with the bag that "auto" stands for and the n-grams that tokens need.
+    """Return the network of settings for data, with what "auto" stands for and the n-grams that tokens need.
 
     Beside a bag, texts that the shipped vectors do not fit become characters, unless tokens or vectors are asked for:
     the data module is told. There is no bag by "auto" whose rows would be too many numbers for the classes.
@@ -79,8 +80,9 @@ def network_for_data(data: Any, fields: Mapping[str, Any], wanted: bool = True, 
     network = network_with_bag(fields, wanted, init)
     if network.bag != "none" and buckets * data.num_labels <= _MOST_NUMBERS and data.suits_characters:
         data.default_kind = "char"
-    wanted = wanted and (data.vocab_size + buckets) * data.num_labels <= _MOST_NUMBERS
-    network = network_with_bag(fields, wanted, init)
+    fits = (data.vocab_size + buckets) * data.num_labels <= _MOST_NUMBERS
+    network = network_with_bag(fields, wanted and fits, init)
+    network = dataclasses.replace(network, class_weights=chosen_weights(fields.get("class_weights"), data, wanted))
     if fields.get("bag_ngrams") is None:
         ngrams = _CHARACTERS if data.has_characters else _config_of(init).get("bag_ngrams", network.bag_ngrams)
         network = dataclasses.replace(network, bag_ngrams=ngrams)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ from .bag_start import network_for_data, network_with_bag
 from .base import TrainingModule
 from .best_checkpoint import AUTO, BestCheckpoint, EarlyStopping
 from .checkpoints import PREVIOUS, WholeCheckpoints
-from .class_weights import chosen_weights
 from .curve import curve_svg, read_curve
 from .interrupt import StopNote, continue_command, keyboard_stops
 from .progress import is_interactive, progress_callbacks
@@ -115,7 +113,6 @@ def train(settings: TrainSettings) -> Any:
     if settings.vectors == shipped.AUTO and unused:
         data.vectors = None
     network = network_for_data(data, fields, not settings.streaming, settings.init)
-    network = replace(network, class_weights=chosen_weights(settings.class_weights, data, not settings.streaming))
     chosen: dict[str, Any] = {"bag": network.bag}
     if network.class_weights is not None:
         chosen["class_weights"] = network.class_weights
