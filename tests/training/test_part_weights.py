@@ -169,13 +169,13 @@ def test_a_regression_is_weighed_in_its_standardised_numbers(noisy, tmp_path) ->
 
 @pytest.fixture
 def rare(tmp_path):
-    """Texts of which a third has a label that its words make likely, but never likelier than 0.5."""
+    """Texts of which a fifth has a label that its words make likely, but never likelier than 0.5."""
     rng = np.random.default_rng(0)
     rows = []
     for _ in range(1500):
-        likely = rng.random() < 0.5
-        labels = ["common"] + ["rare"] * int(likely and rng.random() < 0.4)
-        words = [f"{'xy'[likely]}{rng.integers(5)}" for _ in range(4)]
+        likely, common = rng.random(2) < 0.5
+        labels = ["common"] * int(common) + ["rare"] * int(likely and rng.random() < 0.45)
+        words = [f"{kind}{rng.integers(5)}" for kind in ("xy"[int(likely)], "uv"[int(common)]) for _ in range(4)]
         rows.append({"text": " ".join(words), "labels": labels})
     return rows
 

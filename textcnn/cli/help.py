@@ -53,6 +53,8 @@ METAVARS = {
     "tokenizer": "NAME", "vectors": "PATH", "text": "TEXT", "trim_vocabulary": "FILE", "masked_lm": "PATH",
     "neighbour_vectors": "PATH", "threshold_for": "AIM", "abstain": "AIM", "label": "LABEL", "labels": "LABEL",
     "out_of_scope": "LABEL", "scale": "N=S", "budget": "BUDGET", "init": "PATH", "encoder": "NAME",
+    "time_limit": "TIME", "variants": "RECIPE", "min_speed": "SPEED", "beside": "MODEL", "host": "ADDRESS",
+    "label_prefix": "TEXT",
 }  # fmt: skip
 # Settings that the short help lists with their defaults only.
 FURTHER = {
