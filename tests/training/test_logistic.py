@@ -77,6 +77,10 @@ def test_the_choice_is_the_best_on_other_texts() -> None:
     assert accuracy(chosen) > accuracy(STRENGTHS[-1]) + 0.01
 
 
-def test_few_texts_are_not_chosen_by() -> None:
-    features, labels = made(999, 400, 3, noise=0.7)
+def test_few_texts_and_very_many_weights_leave_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = made(3000, 400, 3, noise=0.7)
+    assert chosen_strength(features[:999], labels[:999], 3, False) == STRENGTHS[-1]
+    monkeypatch.setattr(logistic, "_MOST_WEIGHTS", 1199)
     assert chosen_strength(features, labels, 3, False) == STRENGTHS[-1]
+    monkeypatch.setattr(logistic, "_MOST_WEIGHTS", 1200)
+    assert chosen_strength(features, labels, 3, False) < STRENGTHS[-1]

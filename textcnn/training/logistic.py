@@ -24,6 +24,8 @@ STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 # many texts were: of 2,862 texts of irony, three fifths chose 1, 16 and 1.
 _FEWEST, _MOST, _FOLDS, _HELD_OUT = 1000, 20_000, 5, 3000
 _MOST_NUMBERS = 200_000_000
+# Most weights, features times classes, of which there is a choice: five fits of 27 million took 137 s.
+_MOST_WEIGHTS = 10_000_000
 # It is a start: where a few steps more would go does not matter.
 _ITERATIONS, _GRADIENT, _HISTORY = 40, 1e-4, 5
 
@@ -99,15 +101,16 @@ def fit_logistic(
 
 
 def chosen_strength(features: Any, targets: np.ndarray, classes: int, intercept: bool) -> float:
-    """Return the one of STRENGTHS whose scaled logits make held-out texts most likely; the last one for few texts.
+    """Return the one of STRENGTHS whose scaled logits make held-out texts most likely.
 
+    With few texts, or very many weights, there is no choice: it is the last one.
     Logits are scaled, as the weight of a bag is fitted at the end of a run: what counts is which texts they tell apart.
 
     Args:
         features, targets, classes, intercept: As of `fit_logistic`.
     """
     count = features.shape[0]
-    if count < _FEWEST:
+    if count < _FEWEST or features.shape[1] * classes > _MOST_WEIGHTS:
         return STRENGTHS[-1]
     numbers = features.nnz / count * classes
     most = min(_MOST, max(_FEWEST, int(_MOST_NUMBERS / max(numbers, 1))))
