@@ -117,7 +117,7 @@ def chosen_strength(features: Any, targets: np.ndarray, classes: int, intercept:
     order = np.random.default_rng(0).permutation(count)[:most]
     folds = np.arange(len(order)) % _FOLDS
     losses = np.zeros(len(STRENGTHS))
-    for fold in range(min(_FOLDS, -(-_HELD_OUT * _FOLDS // len(order)))):
+    for fold in range(min(_FOLDS, -(-_HELD_OUT * _FOLDS // min(count, _MOST)))):
         held, kept = np.sort(order[folds == fold]), np.sort(order[folds != fold])
         found = None
         for place, strength in enumerate(STRENGTHS):
