@@ -1,4 +1,4 @@
-"""Logistic regression of sparse features against scikit-learn's, and the choice of its strength."""
+"""Logistic regression of sparse features against scikit-learn's, and the choice of its regularization."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.sparse import csr_matrix, random_array
 from sklearn.linear_model import LogisticRegression
 
 from textcnn.training import logistic
-from textcnn.training.logistic import STRENGTHS, Logistic, chosen_strength, fit_logistic
+from textcnn.training.logistic import INVERSE_STRENGTHS, Logistic, chosen_inverse_strength, fit_logistic
 
 
 def made(count: int, kinds: int, classes: int, noise: float) -> tuple[csr_matrix, np.ndarray]:
@@ -61,26 +61,26 @@ def test_labels_that_are_drawn_at_random_want_a_strong_penalty(several: bool) ->
     strengths = []
     for noise in (0.0, 0.7):
         features, labels = made(3000, 400, 3, noise)
-        strengths.append(chosen_strength(features, np.eye(3)[labels] if several else labels, 3, False))
+        strengths.append(chosen_inverse_strength(features, np.eye(3)[labels] if several else labels, 3, False))
     assert strengths[0] > 4 * strengths[1], strengths
-    assert strengths[1] in STRENGTHS[:2]
+    assert strengths[1] in INVERSE_STRENGTHS[:2]
 
 
 def test_the_choice_is_the_best_on_other_texts() -> None:
     features, labels = made(6000, 400, 3, noise=0.4)
-    chosen = chosen_strength(features[:1500], labels[:1500], 3, False)
+    chosen = chosen_inverse_strength(features[:1500], labels[:1500], 3, False)
 
-    def accuracy(strength: float) -> float:
-        model = fit_logistic(features[:1500], labels[:1500], 3, strength, False)
+    def accuracy(inverse_strength: float) -> float:
+        model = fit_logistic(features[:1500], labels[:1500], 3, inverse_strength, False)
         return float((np.argmax(features[1500:] @ model.weights.numpy(), axis=1) == labels[1500:]).mean())
 
-    assert accuracy(chosen) > accuracy(STRENGTHS[-1]) + 0.01
+    assert accuracy(chosen) > accuracy(INVERSE_STRENGTHS[-1]) + 0.01
 
 
 def test_few_texts_and_very_many_weights_leave_no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
     features, labels = made(3000, 400, 3, noise=0.7)
-    assert chosen_strength(features[:999], labels[:999], 3, False) == STRENGTHS[-1]
+    assert chosen_inverse_strength(features[:999], labels[:999], 3, False) == INVERSE_STRENGTHS[-1]
     monkeypatch.setattr(logistic, "_MOST_WEIGHTS", 1199)
-    assert chosen_strength(features, labels, 3, False) == STRENGTHS[-1]
+    assert chosen_inverse_strength(features, labels, 3, False) == INVERSE_STRENGTHS[-1]
     monkeypatch.setattr(logistic, "_MOST_WEIGHTS", 1200)
-    assert chosen_strength(features, labels, 3, False) < STRENGTHS[-1]
+    assert chosen_inverse_strength(features, labels, 3, False) < INVERSE_STRENGTHS[-1]

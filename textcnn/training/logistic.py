@@ -1,4 +1,4 @@
-"""Logistic regression of sparse features, and the choice of its strength.
+"""Logistic regression of sparse features, and the choice of its regularization.
 
 scikit-learn's takes seven times as long where there are many classes, as its products are those of float64 and of one
 thread, and it fits the classes of several labels a text one after the other.
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Strengths to choose from, from strong to weak regularisation: the inverse weight of the penalty (scikit-learn's C)
-# times the mean square of the length of a text's features. docs/lab-log.md has what each gave.
-STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
+# Inverse regularisation strengths to choose from, from strong to weak: scikit-learn's C times the mean square of the
+# length of a text's features. docs/lab-log.md has what each gave.
+INVERSE_STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 # Texts below which there is no choice, and most texts that it is made with; most numbers of these texts, features times
 # classes, so that a choice takes seconds. A fifth of the texts is held out, and so are other fifths in turn until these
 # many texts were: of 2,862 texts of irony, three fifths chose 1, 16 and 1.
@@ -55,7 +55,12 @@ class _Matrix:
 
 @torch.no_grad()
 def fit_logistic(
-    features: Any, targets: np.ndarray, classes: int, strength: float, intercept: bool, start: Logistic | None = None
+    features: Any,
+    targets: np.ndarray,
+    classes: int,
+    inverse_strength: float,
+    intercept: bool,
+    start: Logistic | None = None,
 ) -> Logistic:
     """Return the linear model that makes the targets most likely, with an L2 penalty on its weights.
 
@@ -63,14 +68,14 @@ def fit_logistic(
         features: Sparse matrix [N, K].
         targets: Class ids [N], or zeros and ones [N, C] of classes that do not exclude each other.
         classes: C.
-        strength: Inverse weight of the penalty, in units of STRENGTHS.
+        inverse_strength: Inverse of the strength of the penalty, in units of INVERSE_STRENGTHS.
         intercept: Fit the bias, which has no penalty; else it is 0.
         start: Model to start from. Default: zeros.
     """
-    count = features.shape[0]
+    count, several = features.shape[0], targets.ndim == 2
     rows, columns = _Matrix(features), _Matrix(features.T)
     wanted = _indicator(targets, classes)
-    penalty = _mean_square(features) / (strength * count)
+    penalty = _mean_square(features) / (inverse_strength * count)
     weights = torch.zeros(features.shape[1], classes) if start is None else start.weights.clone()
     bias = torch.zeros(classes) if start is None else start.bias.clone()
     optimizer = torch.optim.LBFGS(
@@ -84,13 +89,8 @@ def fit_logistic(
 
     def closure() -> float:
         logits = rows.times(weights) + bias
-        if targets.ndim == 2:
-            loss = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-            difference = logits.sigmoid() - wanted
-        else:
-            loss = -(logits.log_softmax(dim=1) * wanted)
-            difference = logits.softmax(dim=1) - wanted
-        difference /= count
+        loss = _losses(logits, wanted, several)
+        difference = ((logits.sigmoid() if several else logits.softmax(dim=1)) - wanted) / count
         weights.grad = columns.times(difference).add_(weights, alpha=penalty)
         bias.grad = difference.sum(dim=0)
         # The line search compares losses that differ in the seventh digit.
@@ -100,8 +100,8 @@ def fit_logistic(
     return Logistic(weights, bias)
 
 
-def chosen_strength(features: Any, targets: np.ndarray, classes: int, intercept: bool) -> float:
-    """Return the one of STRENGTHS whose scaled logits make held-out texts most likely.
+def chosen_inverse_strength(features: Any, targets: np.ndarray, classes: int, intercept: bool) -> float:
+    """Return the one of INVERSE_STRENGTHS whose scaled logits make held-out texts most likely.
 
     With few texts, or very many weights, there is no choice: it is the last one.
     Logits are scaled, as the weight of a bag is fitted at the end of a run: what counts is which texts they tell apart.
@@ -111,20 +111,20 @@ def chosen_strength(features: Any, targets: np.ndarray, classes: int, intercept:
     """
     count = features.shape[0]
     if count < _FEWEST or features.shape[1] * classes > _MOST_WEIGHTS:
-        return STRENGTHS[-1]
+        return INVERSE_STRENGTHS[-1]
     numbers = features.nnz / count * classes
     most = min(_MOST, max(_FEWEST, int(_MOST_NUMBERS / max(numbers, 1))))
     order = np.random.default_rng(0).permutation(count)[:most]
     folds = np.arange(len(order)) % _FOLDS
-    losses = np.zeros(len(STRENGTHS))
+    losses = np.zeros(len(INVERSE_STRENGTHS))
     for fold in range(min(_FOLDS, -(-_HELD_OUT * _FOLDS // min(count, _MOST)))):
         held, kept = np.sort(order[folds == fold]), np.sort(order[folds != fold])
         found = None
-        for place, strength in enumerate(STRENGTHS):
-            found = fit_logistic(features[kept], targets[kept], classes, strength, intercept, found)
+        for place, inverse_strength in enumerate(INVERSE_STRENGTHS):
+            found = fit_logistic(features[kept], targets[kept], classes, inverse_strength, intercept, found)
             logits = _Matrix(features[held]).times(found.weights) + found.bias
             losses[place] += _scaled_loss(logits, _indicator(targets[held], classes), targets.ndim == 2)
-    return STRENGTHS[int(np.argmin(losses))]
+    return INVERSE_STRENGTHS[int(np.argmin(losses))]
 
 
 def _scaled_loss(logits: Tensor, wanted: Tensor, several: bool) -> float:
@@ -132,12 +132,16 @@ def _scaled_loss(logits: Tensor, wanted: Tensor, several: bool) -> float:
     from scipy.optimize import minimize_scalar
 
     def loss(logarithm: float) -> float:
-        scaled = logits * float(np.exp(logarithm))
-        if several:
-            return float(functional.binary_cross_entropy_with_logits(scaled, wanted))
-        return float(-(scaled.log_softmax(dim=1) * wanted).sum(dim=1).mean())
+        return float(_losses(logits * float(np.exp(logarithm)), wanted, several).mean())
 
     return float(minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded").fun)
+
+
+def _losses(logits: Tensor, wanted: Tensor, several: bool) -> Tensor:
+    """Return the share [N, C] of each logit in the loss, which is their sum."""
+    if several:
+        return functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    return -(logits.log_softmax(dim=1) * wanted)
 
 
 def _indicator(targets: np.ndarray, classes: int) -> Tensor:
