@@ -285,6 +285,28 @@ def test_training_starts_from_the_weights(tmp_path: Path, labelled: Path, object
     assert (tmp_path / "classifier" / "tokenizer.json").read_text() == (tmp_path / "run" / "tokenizer.json").read_text()
 
 
+def test_each_bank_of_a_mixture_starts_from_one(tmp_path: Path, labelled: Path) -> None:
+    textcnn.pretrain(labelled, tmp_path / "run", objective="contrastive", **{**SMALL, "max_epochs": 1})
+    arguments: dict[str, Any] = {"max_epochs": 1, "learning_rate": 1e-12, "progress": False}
+    experts: dict[str, Any] = {"num_experts": 3, "experts_per_text": 2, "balance_weight": 0.02}
+    textcnn.train(labelled, tmp_path / "mixture", init=tmp_path / "run", **experts, **arguments)
+    bank = textcnn.TextCNNModel.from_pretrained(tmp_path / "run").state_dict()
+    model = textcnn.TextCNNModel.from_pretrained(tmp_path / "mixture")
+    started = model.state_dict()
+    assert {name: getattr(model.config, name) for name in experts} == experts
+    for name, tensor in bank.items():
+        for copy in [f"banks.{number}.convs" for number in range(3)]:
+            torch.testing.assert_close(started[name.replace("convs", copy)], tensor, atol=1e-6, rtol=0)
+    # The router is no copy of anything: banks differ for a text from the first step on.
+    assert started["convolution.router.weight"].std(dim=0).min() > 0
+
+    # A mixture goes on as one of as many banks, and is not made one bank.
+    textcnn.train(labelled, tmp_path / "on", init=tmp_path / "mixture", **arguments)
+    assert textcnn.TextCNNModel.from_pretrained(tmp_path / "on").config.num_experts == 3
+    with pytest.raises(ValueError, match=r"num_experts: got 2, and 3 in .*leave out num_experts"):
+        textcnn.train(labelled, tmp_path / "other", init=tmp_path / "mixture", num_experts=2, **arguments)
+
+
 def test_what_does_not_go_with_init_is_refused(tmp_path: Path, labelled: Path) -> None:
     textcnn.pretrain(labelled, tmp_path / "run", objective="contrastive", **{**SMALL, "max_epochs": 1})
     arguments = {"init": tmp_path / "run", "progress": False}

@@ -51,8 +51,8 @@ class Utf8Texts(NamedTuple):
         """
         try:
             joined = texts[0] if len(texts) == 1 else "".join(texts)
-            if len(texts) == 1 and len(joined) > _LONG_TEXT and joined.isascii():
-                return cls(joined, np.array((len(joined),), dtype=np.int64))
+            if len(joined) > _LONG_TEXT and joined.isascii():
+                return cls(joined, np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)).cumsum())
             data = joined.encode()
         except UnicodeEncodeError:
             for position, text in enumerate(texts):

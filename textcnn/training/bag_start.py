@@ -59,8 +59,10 @@ def network_with_bag(fields: Mapping[str, Any], wanted: bool = True, init: str |
     if fields.get("class_weights") == "auto":
         changed["class_weights"] = None
     network = Architecture(**{**fields, **changed})
-    taken = {name: getattr(network, name) for name in _BESIDE_A_BAG} | _config_of(init)
-    fits = network.kernel_sizes and all(taken[name] == value for name, value in _BESIDE_A_BAG.items())
+    started = _config_of(init)
+    fits = network.kernel_sizes and all(
+        getattr(network, name) == started.get(name, value) == value for name, value in _BESIDE_A_BAG.items()
+    )
     bag = fields.get("bag", "auto")
     return dataclasses.replace(network, bag=("sqrtn" if wanted and fits else "none") if bag == "auto" else bag)
 

@@ -1,12 +1,17 @@
-"""The network and the weights that training starts from: those of another run, up to its head."""
+"""The network and the weights that training starts from: those of another run, up to its head.
+
+A mixture of experts also starts from a network of one bank ("sparse upcycling", Komatsuzaki et al. 2023,
+https://arxiv.org/abs/2212.05055): each bank begins as a copy of it, and only the router is new.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..artifact import check_finite_weights, verified_config
 from ..errors import listed, one_line
@@ -15,8 +20,12 @@ from ..model import Architecture
 # What a new run chooses for itself; all else is a matter of the weights.
 FREE = (
     "variant", "embedding_dropout", "dropout", "head_max_norm", "class_weights", "label_smoothing", "loss",
-    "huber_delta", "bag", "bag_ngrams", "bag_buckets", "bag_dim",
+    "huber_delta", "bag", "bag_ngrams", "bag_buckets", "bag_dim", "balance_weight",
 )  # fmt: skip
+# What a mixture may choose that starts from one bank.
+FREE_UPCYCLED = ("num_experts", "experts_per_text")
+# Names of weights of one bank, of all banks and of the router begin like this.
+BANK, BANKS, ROUTER = "convolution.", "convolution.banks.", "convolution.router."
 
 
 def initial_architecture(directory: str | Path, architecture: Architecture, vocab_size: int) -> Architecture:
@@ -39,9 +48,11 @@ def initial_architecture(directory: str | Path, architecture: Architecture, voca
             f"expected its own tokenizer; give tokenizer (--tokenizer) {directory}"
         )
     default = Architecture()
+    upcycled = config.get("num_experts", 1) == 1 < architecture.num_experts
+    free = FREE + FREE_UPCYCLED if upcycled else FREE
     taken: dict[str, Any] = {}
     for field in dataclasses.fields(Architecture):
-        if field.name in FREE:
+        if field.name in free:
             continue
         theirs = config.get(field.name, getattr(default, field.name))
         ours = getattr(architecture, field.name)
@@ -63,6 +74,8 @@ def initial_architecture(directory: str | Path, architecture: Architecture, voca
 def load_initial_weights(network: nn.Module, directory: str | Path) -> None:
     """Copy the weights of a run into a TextCNNModel; those of its head are left.
 
+    A mixture of experts takes the weights of one bank for each of its banks.
+
     Raises:
         ValueError: The weights are those of another network, not finite, or their file is damaged.
     """
@@ -76,6 +89,8 @@ def load_initial_weights(network: nn.Module, directory: str | Path) -> None:
         raise ValueError(f"init: {file} cannot be read ({one_line(error)}); copy it again") from error
     check_finite_weights(weights, f"init: copy {file} again")
     own = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
+    if hasattr(network.convolution, "banks") and not any(name.startswith(BANKS) for name in own):
+        own = _each_bank(own, network.state_dict())
     try:
         network.load_state_dict(own)
     except RuntimeError as error:
@@ -83,3 +98,16 @@ def load_initial_weights(network: nn.Module, directory: str | Path) -> None:
             f"init: got {directory}, whose weights do not fit this network ({' '.join(str(error).split())[:200]}); "
             "expected those of its config.json; copy the directory again"
         ) from error
+
+
+def _each_bank(weights: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a mixture of experts, by those of one bank and the mixture's own state for its router."""
+    mixture = {name: tensor for name, tensor in weights.items() if not name.startswith(BANK)}
+    for name, tensor in state.items():
+        if name.startswith(ROUTER):
+            mixture[name] = tensor
+        elif name.startswith(BANKS):
+            source = BANK + name.removeprefix(BANKS).partition(".")[2]
+            if source in weights:
+                mixture[name] = weights[source]
+    return mixture
