@@ -11,12 +11,11 @@ namespace textcnn {
 enum class ScanStop {
   end,      // the text is done
   special,  // a character that the scan does not know, or a word that touches one: `at` is where that word begins
-  miss,     // a word that is in neither map: from `at`, `size` bytes
+  miss,     // a word that is not in the memory: from `at`, `size` bytes
 };
 
 struct AsciiScan {
   const AsciiTables* tables;
-  const WordMap* words;   // null where the model has no table of whole words
   const WordMap* memory;
   const char* text;
   int64_t at, end;

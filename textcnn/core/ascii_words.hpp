@@ -1,25 +1,20 @@
 // Words of ASCII text, 64 bytes at a time. Included by kernels.cpp alone.
 //
 // A mask for each kind of character says where words begin and how long they are. Letters are lower-cased all at once.
-// The slots of all words of the stretch are asked for before the first of them is read.
-
-// The words of a stretch: bits at which they begin, bits that go on with the word before them, and the bytes that are
-// done with them. A word that may go on beyond the stretch is left for the next one.
-struct StretchWords {
-  uint64_t begins, continued;
-  int64_t next;
-};
+// The places of all words of the stretch in the memory are asked for before the first of them is looked up.
 
 // Words of letters, with characters between them that are dropped or words of their own. `size` bytes count; `cut`
 // where they are not the end of the text.
 inline StretchWords words_of(const Stretch& stretch, const AsciiTables& tables, uint64_t inside, int64_t size, bool cut) {
   const uint64_t letters = stretch.in(tables.letter) & inside;
-  StretchWords words{letters & ~(letters << 1), letters & (letters << 1), size};
+  StretchWords words{letters & ~(letters << 1), letters & ~(letters >> 1), size};
   if (cut && size > 0 && (letters >> (size - 1) & 1) != 0) {
     words.next = 63 - __builtin_clzll(words.begins);
     words.begins &= ~(uint64_t{1} << words.next);
   }
-  words.begins |= stretch.in(tables.isolated) & inside;
+  const uint64_t isolated = stretch.in(tables.isolated) & inside;
+  words.begins |= isolated;
+  words.ends |= isolated;
   return words;
 }
 
@@ -53,7 +48,8 @@ inline StretchWords byte_level_words_of(const Stretch& stretch, const AsciiTable
     begins &= ~(uint64_t{2} << at);
     if (at + 1 + letters_after < size) begins |= uint64_t{2} << (at + letters_after);
   }
-  StretchWords words{begins, inside & ~begins, size};
+  // A word ends before the next one begins, the last one with the stretch.
+  StretchWords words{begins, begins >> 1 | (inside ^ inside >> 1), size};
   if (cut && begins != 0) {
     words.next = 63 - __builtin_clzll(begins);
     words.begins &= ~(uint64_t{1} << words.next);
@@ -61,37 +57,18 @@ inline StretchWords byte_level_words_of(const Stretch& stretch, const AsciiTable
   return words;
 }
 
-constexpr uint64_t kLowBytes[9] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF,
-                                   0xFFFFFFFFFFFFFF, ~uint64_t{0}};
-
-inline const WordSlot* look_up(const WordSlot* slots, uint64_t mask, uint64_t low, uint64_t high, uint32_t length,
-                               uint64_t hash) {
-  for (uint64_t at = hash & mask;; at = (at + 1) & mask) {
-    const WordSlot* slot = slots + at;
-    if (slot->low == low && slot->high == high && slot->length == length) return slot;
-    if (slot->length == 0) return nullptr;
-  }
-}
-
-struct FoundWord {
-  uint64_t low, high, hash;
-  uint32_t begin, length;
-};
-
 template <bool kByteLevel>
 ScanStop scan_words(AsciiScan& scan) {
   const AsciiTables& tables = *scan.tables;
-  const WordSlot* words = scan.words == nullptr ? nullptr : scan.words->slots();
-  const uint64_t words_mask = scan.words == nullptr ? 0 : scan.words->mask();
-  const WordSlot* memory = scan.memory->slots();
-  const uint64_t memory_mask = scan.memory->mask();
-  const WordSlot* first_slots = words == nullptr ? memory : words;
-  const uint64_t first_mask = words == nullptr ? memory_mask : words_mask;
+  const uint32_t* places = scan.memory->places();
+  const WordSlot* slots = scan.memory->slots();
+  const uint32_t mask = scan.memory->mask();
   int32_t* out = scan.out + scan.count;
   alignas(64) char padded[64];
   alignas(64) char lowered[64 + 16];
   std::memset(lowered + 64, 0, 16);
   FoundWord found[64];
+  const auto any = [](const WordSlot&) { return true; };
   ScanStop stop = ScanStop::end;
   while (scan.at < scan.end) {
     const int64_t left = scan.end - scan.at;
@@ -115,40 +92,14 @@ ScanStop scan_words(AsciiScan& scan) {
     const uint64_t inside = size == 64 ? ~uint64_t{0} : (uint64_t{1} << size) - 1;
     const StretchWords stretch_words = kByteLevel ? byte_level_words_of(stretch, tables, lowered, inside, size, cut)
                                                   : words_of(stretch, tables, inside, size, cut);
-    int count = 0;
-    for (uint64_t begins = stretch_words.begins; begins != 0; begins &= begins - 1, ++count) {
-      const int begin = __builtin_ctzll(begins);
-      const uint64_t after = begin == 63 ? 0 : stretch_words.continued >> (begin + 1);
-      const uint32_t length = 1 + static_cast<uint32_t>(__builtin_ctzll(~after));
-      FoundWord& word = found[count];
-      uint64_t low, high;
-      std::memcpy(&low, lowered + begin, 8);
-      std::memcpy(&high, lowered + begin + 8, 8);
-      low &= kLowBytes[length < 8 ? length : 8];
-      high &= kLowBytes[length < 8 ? 0 : length < 16 ? length - 8 : 8];
-      word.low = low;
-      word.high = high;
-      word.begin = static_cast<uint32_t>(begin);
-      word.length = length;
-      word.hash = word_hash({low, high}, length);
-      prefetch(first_slots + (word.hash & first_mask));
-    }
+    const int count = find_words(stretch_words, lowered, places, mask, found);
     for (int i = 0; i < count; ++i) {
-      const FoundWord& word = found[i];
       const WordSlot* slot = nullptr;
-      if (word.length <= 16) {
-        if (words != nullptr) {
-          slot = look_up(words, words_mask, word.low, word.high, word.length, word.hash);
-          if (slot != nullptr) {
-            *out++ = slot->ids[0];
-            continue;
-          }
-        }
-        slot = look_up(memory, memory_mask, word.low, word.high, word.length, word.hash);
-      }
+      if (found[i].length <= 16)
+        slot = look_up(places, slots, mask, found[i].key, found[i].length, found[i].hash, any);
       if (slot == nullptr || slot->count > kMostMemoryIds) {
-        scan.at += word.begin;
-        scan.size = word.length;
+        scan.at += found[i].begin;
+        scan.size = found[i].length;
         scan.count = out - scan.out;
         return ScanStop::miss;
       }

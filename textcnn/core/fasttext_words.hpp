@@ -98,7 +98,7 @@ template <class Use>
 bool FastTextWords::use_words(const Found* found, int64_t count, const char* text, Use&& use) const {
   for (int64_t k = 0; k < count; ++k) {
     const auto& [begin, length, key, hash] = found[k];
-    const WordSlot* slot = length <= 16 ? map_.find_short(key, static_cast<uint64_t>(length), hash) : map_.find(begin, length, key);
+    const WordSlot* slot = length <= 16 ? map_.find_short(key, static_cast<uint32_t>(length), hash) : map_.find(begin, length, key);
     const std::string_view word(begin, static_cast<size_t>(length));
     int32_t row = kUnknown, own_hash;
     if (slot != nullptr) {
@@ -132,7 +132,7 @@ void FastTextWords::read(std::string_view text, const char* limit, Use&& use) co
     const char* word = data + begin;
     const WordKey key = key_of(word, end - begin, limit);
     const uint64_t hash = word_hash(key, static_cast<uint64_t>(end - begin));
-    __builtin_prefetch(map_.slots() + (hash & map_.mask()));
+    __builtin_prefetch(map_.places() + (hash & map_.mask()));
     found[count++] = {word, end - begin, key, hash};
     if (count == kAtOnce) {
       goes_on = use_words(found, count, data, use);

@@ -22,6 +22,8 @@ namespace {
 
 #include "ascii_stretch.hpp"
 
+#include "ascii_keys.hpp"
+
 #include "ascii_words.hpp"
 
 #include "winning.hpp"

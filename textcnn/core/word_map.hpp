@@ -1,5 +1,9 @@
 // Hash tables from the bytes of a word to its token ids.
 //
+// Slots lie one after the other in the order in which their words came, so that frequent words share cache lines and
+// pages. A table of places, of four bytes each, is what the hash chooses from: a place holds the number of a slot, and
+// above it as many bits of the hash as there is room for, so that other words' slots are hardly ever looked at.
+//
 // A slot is half a cache line: the word's first 16 bytes (exactly the word, for most), its length with the number of
 // ids, and the ids themselves where there are at most two. Longer words keep their bytes in a pool and are compared
 // with them: no answer rests on a hash alone.
@@ -18,7 +22,7 @@ struct WordKey {
 
 struct WordSlot {
   uint64_t low, high;
-  uint32_t length;  // 0 for an empty slot
+  uint32_t length;  // 0 for the slot of no word
   uint32_t count;   // number of ids
   union {
     int32_t ids[2];   // up to two ids
@@ -58,38 +62,55 @@ inline uint64_t word_hash(WordKey key, uint64_t length) {
   return mixed ^ (mixed >> 32);
 }
 
+inline uint32_t upper_half(uint64_t hash) { return static_cast<uint32_t>(hash >> 32); }
+
+// The slot of a word among the places and slots of a map, or null. same(slot): whether a slot with the key and length of
+// the word is the word's.
+template <class Same>
+inline const WordSlot* look_up(const uint32_t* places, const WordSlot* slots, uint32_t mask, WordKey key, uint32_t length,
+                               uint64_t hash, const Same& same) {
+  const uint32_t upper = upper_half(hash);
+  for (uint32_t at = static_cast<uint32_t>(hash) & mask;; at = (at + 1) & mask) {
+    const uint32_t place = places[at];
+    const WordSlot* slot = slots + (place & mask);
+    if (((place ^ upper) & ~mask) == 0 && slot->low == key.low && slot->high == key.high && slot->length == length &&
+        same(*slot))
+      return slot;
+    if (place == 0) return nullptr;
+  }
+}
+
 class WordMap {
  public:
   // Room for that many words; `bytes` bounds what long words and long lists of ids may take.
   explicit WordMap(int64_t words = 8, int64_t bytes = UINT32_MAX) : most_bytes_(bytes) {
-    uint64_t slots = 16;
-    while (slots < 2 * static_cast<uint64_t>(words)) slots *= 2;
-    slots_.resize(slots);
-    mask_ = slots - 1;
+    uint64_t places = 16;
+    while (places < 2 * static_cast<uint64_t>(words)) places *= 2;
+    places_.resize(places);
+    mask_ = static_cast<uint32_t>(places - 1);
+    slots_.reserve(static_cast<size_t>(words) + 1);
+    slots_.resize(1);
   }
 
+  // What a loop over words needs to look them up by itself, see `look_up`.
+  const uint32_t* places() const { return places_.data(); }
   const WordSlot* slots() const { return slots_.data(); }
-  uint64_t mask() const { return mask_; }
-  int64_t size() const { return used_; }
+  uint32_t mask() const { return mask_; }
+
+  int64_t size() const { return static_cast<int64_t>(slots_.size()) - 1; }
 
   // The slot of a word of 1 to 16 bytes, or null.
-  const WordSlot* find_short(WordKey key, uint64_t length, uint64_t hash) const {
-    for (uint64_t at = hash & mask_;; at = (at + 1) & mask_) {
-      const WordSlot& slot = slots_[at];
-      if (slot.low == key.low && slot.high == key.high && slot.length == length) return &slot;
-      if (slot.length == 0) return nullptr;
-    }
+  const WordSlot* find_short(WordKey key, uint32_t length, uint64_t hash) const {
+    return look_up(places(), slots(), mask_, key, length, hash, [](const WordSlot&) { return true; });
   }
 
   // The slot of any word that is not empty, or null.
   const WordSlot* find(const char* word, int64_t length, WordKey key) const {
-    for (uint64_t at = word_hash(key, static_cast<uint64_t>(length)) & mask_;; at = (at + 1) & mask_) {
-      const WordSlot& slot = slots_[at];
-      if (slot.length == 0) return nullptr;
-      if (slot.low == key.low && slot.high == key.high && slot.length == length &&
-          (length <= 16 || std::memcmp(pool_.data() + (slot.at >> 32), word, static_cast<size_t>(length)) == 0))
-        return &slot;
-    }
+    if (length > UINT32_MAX) return nullptr;
+    const uint64_t hash = word_hash(key, static_cast<uint64_t>(length));
+    return look_up(places(), slots(), mask_, key, static_cast<uint32_t>(length), hash, [&](const WordSlot& slot) {
+      return length <= 16 || std::memcmp(pool_.data() + (slot.at >> 32), word, static_cast<size_t>(length)) == 0;
+    });
   }
   const WordSlot* find(const char* word, int64_t length) const { return find(word, length, word_key(word, length)); }
 
@@ -104,14 +125,12 @@ class WordMap {
     const int64_t bytes = pooled ? (length > 16 ? length : 0) + 4 * count : 0;
     if (length > INT32_MAX || count > INT32_MAX || bytes > most_bytes_) return false;
     const int64_t taken = static_cast<int64_t>(pool_.size() + 4 * id_pool_.size());
-    if (2 * static_cast<uint64_t>(used_ + 1) > slots_.size() || bytes > most_bytes_ - taken) clear();
-    uint64_t at = word_hash(key, static_cast<uint64_t>(length)) & mask_;
-    while (slots_[at].length != 0) at = (at + 1) & mask_;
-    WordSlot& slot = slots_[at];
-    slot.low = key.low;
-    slot.high = key.high;
-    slot.length = static_cast<uint32_t>(length);
-    slot.count = static_cast<uint32_t>(count);
+    if (2 * slots_.size() > places_.size() || bytes > most_bytes_ - taken) clear();
+    const uint64_t hash = word_hash(key, static_cast<uint64_t>(length));
+    uint32_t at = static_cast<uint32_t>(hash) & mask_;
+    while (places_[at] != 0) at = (at + 1) & mask_;
+    places_[at] = (upper_half(hash) & ~mask_) | static_cast<uint32_t>(slots_.size());
+    WordSlot slot{key.low, key.high, static_cast<uint32_t>(length), static_cast<uint32_t>(count), {}};
     slot.at = 0;
     if (pooled) {
       slot.at = static_cast<uint64_t>(id_pool_.size()) | static_cast<uint64_t>(pool_.size()) << 32;
@@ -120,7 +139,7 @@ class WordMap {
     } else {
       for (int64_t i = 0; i < count; ++i) slot.ids[i] = ids[i];
     }
-    ++used_;
+    slots_.push_back(slot);
     return true;
   }
 
@@ -134,21 +153,22 @@ class WordMap {
   }
 
   void clear() {
-    std::memset(static_cast<void*>(slots_.data()), 0, slots_.size() * sizeof(WordSlot));
+    std::memset(places_.data(), 0, places_.size() * sizeof(uint32_t));
+    slots_.resize(1);
     pool_.clear();
     id_pool_.clear();
-    used_ = 0;
   }
 
  private:
   // Bytes and ids of such words lie in the two pools, at the two halves of `at`.
   static bool is_pooled(int64_t length, int64_t count) { return length > 16 || count > 2; }
 
-  std::vector<WordSlot> slots_;
+  std::vector<uint32_t> places_;  // 0 where there is no word
+  std::vector<WordSlot> slots_;   // the first one is of no word
   std::vector<char> pool_;
   std::vector<int32_t> id_pool_;
-  uint64_t mask_ = 0;
-  int64_t used_ = 0, most_bytes_;
+  uint32_t mask_ = 0;
+  int64_t most_bytes_;
 };
 
 }  // namespace textcnn

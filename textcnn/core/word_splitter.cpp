@@ -8,9 +8,6 @@ namespace textcnn {
 
 void append_word(const WordModel& model, const char* word, int64_t length, Workspace& workspace, Ids& out) {
   const WordKey key = word_key(word, length);
-  const WordMap* whole = model.whole_words();
-  if (whole != nullptr)
-    if (const WordSlot* slot = whole->find(word, length, key)) return out.add(whole->ids(*slot)[0]);
   const WordSlot* slot = workspace.memory.find(word, length, key);
   const int32_t* ids;
   int64_t count;
@@ -70,7 +67,7 @@ void WordSplitter::begin_word(const SplitText& source) {
 
 int64_t scan_ascii_words(const AsciiTables& tables, const WordModel& model, const char* text, int64_t at, int64_t end,
                          Workspace& workspace, Ids& out) {
-  AsciiScan scan{&tables, model.whole_words(), &workspace.memory, text, at, end, nullptr, 0, 0};
+  AsciiScan scan{&tables, &workspace.memory, text, at, end, nullptr, 0, 0};
   const auto& run = kernels().scan_ascii;
   for (;;) {
     out.reserve(end - scan.at + kMostMemoryIds + 8);
