@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import weakref
 from collections.abc import Iterator
 from ctypes import POINTER, c_char_p, c_double, c_int32, c_int64, c_size_t, c_uint64, c_void_p
 from typing import Any
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from . import build
 
 _ABI = 4
+# Smaller arrays of the core are copied, which takes less time than looking after their memory.
+_COPIED_BYTES = 1 << 16
 
 
 class TablesSpec(ctypes.Structure):
@@ -244,12 +247,16 @@ def instructions_of(name: str) -> Iterator[None]:
 
 
 def taken(memory: c_void_p, count: int, dtype: Any) -> NDArray[Any]:
-    """Return a copy of an array that the core has made, and free it."""
-    kind = np.dtype(dtype)
-    array = np.empty(count, dtype=kind)
-    ctypes.memmove(array.ctypes.data, memory, count * kind.itemsize)
-    library().textcnn_free(memory)
-    return array
+    """Return an array that the core has made; its memory is freed with it."""
+    size = count * np.dtype(dtype).itemsize
+    if size < _COPIED_BYTES:
+        array = np.empty(count, dtype=dtype)
+        ctypes.memmove(array.ctypes.data, memory, size)
+        library().textcnn_free(memory)
+        return array
+    own = (ctypes.c_char * size).from_address(memory.value)
+    weakref.finalize(own, library().textcnn_free, memory)
+    return np.frombuffer(own, dtype=dtype)
 
 
 def contiguous(array: Any, dtype: Any) -> NDArray[Any]:

@@ -16,6 +16,8 @@ using namespace textcnn;
 namespace {
 
 constexpr int64_t kStretchTexts = 64;
+// A workspace does not keep room for more ids than this.
+constexpr int64_t kKeptIds = 1 << 20;
 
 std::string_view text_at(const char* data, const int64_t* ends, int64_t n) {
   const int64_t begin = n == 0 ? 0 : ends[n - 1];
@@ -37,13 +39,13 @@ void check_vocabulary(const Tables& tables, const Tokenizer& tokenizer) {
          text_of(tables.vocab_size) + "; use the tokenizer.json that was saved with the model");
 }
 
-int32_t* copy_of(const std::vector<Ids>& parts, int64_t total) {
+int32_t* copy_of(const std::vector<std::vector<int32_t>>& parts, int64_t total) {
   auto* all = static_cast<int32_t*>(std::malloc(sizeof(int32_t) * static_cast<size_t>(total + 1)));
   if (all == nullptr) throw std::bad_alloc();
   int64_t at = 0;
-  for (const Ids& part : parts) {
-    if (part.count > 0) std::memcpy(all + at, part.values.data(), sizeof(int32_t) * static_cast<size_t>(part.count));
-    at += part.count;
+  for (const std::vector<int32_t>& part : parts) {
+    if (!part.empty()) std::memcpy(all + at, part.data(), sizeof(int32_t) * part.size());
+    at += static_cast<int64_t>(part.size());
   }
   return all;
 }
@@ -85,21 +87,24 @@ int64_t textcnn_encode(const textcnn_tokenizer* tokenizer, const char* data, con
                        int32_t threads, int64_t* offsets, int32_t** ids) {
   return guarded<int64_t>(-1, [&] {
     check_ends(ends, texts);
-    std::vector<Ids> parts(static_cast<size_t>((texts + kStretchTexts - 1) / kStretchTexts));
+    std::vector<std::vector<int32_t>> parts(static_cast<size_t>((texts + kStretchTexts - 1) / kStretchTexts));
     parallel(texts, kStretchTexts, threads, [&](int64_t begin, int64_t end) {
       const auto workspace = tokenizer->workspace();
-      Ids& out = parts[static_cast<size_t>(begin / kStretchTexts)];
+      Ids& out = workspace->ids;
+      out.count = 0;
       for (int64_t n = begin; n < end; ++n) {
         tokenizer->encode(text_at(data, ends, n), *workspace, out);
         offsets[n + 1] = out.count;
       }
+      parts[static_cast<size_t>(begin / kStretchTexts)].assign(out.values.data(), out.end());
+      if (out.count > kKeptIds) out = Ids{};
     });
     offsets[0] = 0;
     int64_t total = 0;
     for (size_t i = 0; i < parts.size(); ++i) {
       const auto begin = static_cast<int64_t>(i) * kStretchTexts;
       for (int64_t n = begin; n < std::min(texts, begin + kStretchTexts); ++n) offsets[n + 1] += total;
-      total += parts[i].count;
+      total += static_cast<int64_t>(parts[i].size());
     }
     *ids = copy_of(parts, total);
     return total;
@@ -109,10 +114,10 @@ int64_t textcnn_encode(const textcnn_tokenizer* tokenizer, const char* data, con
 int64_t textcnn_spans(const textcnn_tokenizer* tokenizer, const char* text, size_t bytes, int32_t** ids, int64_t** spans) {
   return guarded<int64_t>(-1, [&] {
     const auto workspace = tokenizer->workspace();
-    std::vector<Ids> own(1);
+    Ids own;
     Spans found;
-    tokenizer->encode({text, bytes}, *workspace, own[0], &found);
-    const int64_t count = own[0].count;
+    tokenizer->encode({text, bytes}, *workspace, own, &found);
+    const int64_t count = own.count;
     auto* places = static_cast<int64_t*>(std::malloc(sizeof(int64_t) * 2 * static_cast<size_t>(count + 1)));
     if (places == nullptr) throw std::bad_alloc();
     for (int64_t i = 0; i < count; ++i) {
@@ -121,7 +126,7 @@ int64_t textcnn_spans(const textcnn_tokenizer* tokenizer, const char* text, size
     }
     *spans = places;
     try {
-      *ids = copy_of(own, count);
+      *ids = copy_of({std::vector<int32_t>(own.values.data(), own.end())}, count);
     } catch (...) {
       std::free(places);
       throw;
