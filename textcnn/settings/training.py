@@ -28,7 +28,8 @@ class ArchitectureSettings(Settings):
         padding: wide (windows that touch the text), same (one a token) or valid (inside the text).
         pooling: max, segments (also the maxima of equal parts) or max_mean (also the mean over all windows).
         pooling_segments: Parts that the pooling segments cuts a text into.
-        num_experts: Banks of convolutions, from which a router picks for each text.
+        num_experts: Banks of convolutions, from which a router picks for each text. With init they may start as
+            copies of a single bank.
         experts_per_text: Banks that a text goes to.
         balance_weight: Weight of the loss that makes the router use all banks alike.
         activation: Monotone function of each filter's maximum.
